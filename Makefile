@@ -1,0 +1,65 @@
+# Strongroom's targets. Everything heavy lives in one cache folder per machine, so that a second checkout builds nothing again.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/strongroom
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+
+export STRONGROOM_CACHE := $(CACHE)
+export CARGO_TARGET_DIR := $(CACHE)/target
+# The restore tool as masters get it: static, without RocksDB, gRPC or OpenSSL. A workspace build would unify features into it.
+export STRONGROOM_RESTORE_BIN := $(CARGO_TARGET_DIR)/$(HOST)/release/strongroom-restore
+# Suites start etcd clusters and servers: two at a time keep a two-core machine inside its deadlines.
+export RUST_TEST_THREADS ?= 2
+
+CARGO_FLAGS := --release --locked
+E2E_PEERS := 3.4 3.5 3.6 3.7
+
+.PHONY: help build binaries demo test check fmt clippy tidy deny peers clients unit compilers
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s $$'\t'
+
+compilers:
+	@tests/setup/packages.sh build-essential clang libclang-dev protobuf-compiler libprotobuf-dev
+
+build: compilers binaries ## build the three programs into $(CARGO_TARGET_DIR)
+	@echo "built: $(CARGO_TARGET_DIR)/release/strongroom-server"
+	@echo "built: $(CARGO_TARGET_DIR)/release/strongroom"
+	@echo "built: $(STRONGROOM_RESTORE_BIN) (static)"
+
+binaries:
+	cargo build $(CARGO_FLAGS) --workspace --bins
+	RUSTFLAGS=-Ctarget-feature=+crt-static cargo build $(CARGO_FLAGS) -p strongroom-restore --target $(HOST)
+
+demo: build ## save a real 3-member etcd, lose it, restore it, compare; cleans up
+	@tests/setup/etcd.sh 3.4
+	$(CARGO_TARGET_DIR)/release/strongroom-demo
+
+peers:
+	@for minor in $(E2E_PEERS); do tests/setup/etcd.sh $$minor; done
+
+clients:
+	@tests/setup/python.sh
+
+test: build peers clients ## all tests: unit, format, end to end against real etcd and real S3 clients
+	cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
+
+unit: compilers ## the tests of the crates alone, without etcd and S3 clients
+	cargo test $(CARGO_FLAGS) --workspace --exclude strongroom-tests
+
+check: fmt clippy tidy deny ## fmt, clippy -D warnings, tidy, cargo-deny (bans, licences, sources)
+
+fmt:
+	cargo fmt --all --check
+
+clippy: compilers
+	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+
+tidy: compilers
+	cargo test $(CARGO_FLAGS) -p strongroom-tests --test tidy
+
+deny:
+	@tests/setup/deny.sh
+	$(CACHE)/tools/bin/cargo-deny --workspace check bans licenses sources

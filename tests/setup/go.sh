@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Prints the path of a Go command of the pinned version (standard output carries nothing else).
+# Go 1.21 and newer fetch another toolchain by themselves; Debian 12's 1.19 only serves to download Go's toolchain module,
+# which Go's checksum database vouches for.
+set -euo pipefail
+
+version=go1.26.8
+cache=${STRONGROOM_CACHE:?}
+here=$(dirname "$(readlink -f "$0")")
+
+usable() { "$1" version 2>/dev/null | grep -q " $version "; }
+
+for candidate in "$cache/go/$version/bin/go" "$(command -v go || true)"; do
+    [ -n "$candidate" ] && usable "$candidate" && { echo "$candidate"; exit 0; }
+done
+
+if ! command -v go >/dev/null; then
+    "$here/packages.sh" golang-go ca-certificates
+fi
+echo "setup: fetching $version as a Go module" >&2
+work=$(mktemp -d)
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+(
+    cd "$work"
+    printf 'module toolchain\n' >go.mod
+    export GOFLAGS=-mod=mod GOMODCACHE="$work/modules" GOTOOLCHAIN=local
+    go mod download -json "golang.org/toolchain@v0.0.1-$version.$(go env GOOS)-$(go env GOARCH)" >download.json
+    dir=$(sed -n 's/^\t"Dir": "\(.*\)",\{0,1\}$/\1/p' download.json)
+    cp -r "$dir" tree
+    # Modules carry no permission bits.
+    chmod -R u+w tree
+    chmod 755 tree/bin/* tree/pkg/tool/*/*
+    mkdir -p "$cache/go"
+    rm -rf "${cache:?}/go/$version"
+    mv tree "$cache/go/$version"
+)
+usable "$cache/go/$version/bin/go" || { echo "setup: $cache/go/$version/bin/go does not run" >&2; exit 1; }
+echo "$cache/go/$version/bin/go"

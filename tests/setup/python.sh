@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Puts the aws command and boto3, at the versions of python-requirements.txt, into $STRONGROOM_CACHE/python.
+set -euo pipefail
+
+cache=${STRONGROOM_CACHE:?}
+here=$(dirname "$(readlink -f "$0")")
+out=$cache/python
+requirements=$here/python-requirements.txt
+
+stamp=$(sha256sum <"$requirements" | cut -d' ' -f1)
+[ "$(cat "$out/stamp" 2>/dev/null)" = "$stamp" ] && exit 0
+
+python=$(command -v python3 || true)
+if [ -z "$python" ] || ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    "$here/packages.sh" python3 python3-venv
+    python=/usr/bin/python3
+fi
+echo "setup: installing the aws command and boto3" >&2
+rm -rf "$out"
+"$python" -m venv "$out"
+"$out/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$requirements" >&2
+"$out/bin/aws" --version >&2
+echo "$stamp" >"$out/stamp"
