@@ -1,0 +1,109 @@
+//! The only place of this crate that reads a clock or waits.
+//!
+//! Everything else takes a [`Clock`], so that a test (or a user who knows that the machine's clock is wrong) can shift
+//! it. It knows nothing of S3: the offset learned from a server lives in `s3::skew`.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The wall clock, optionally shifted by a fixed number of seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clock {
+    shift_secs: i64,
+}
+
+impl Clock {
+    /// The machine's own clock.
+    pub fn system() -> Self {
+        Self { shift_secs: 0 }
+    }
+
+    /// The machine's clock plus `secs`: how tests show a master whose clock is wrong.
+    pub fn shifted_by_secs(secs: i64) -> Self {
+        Self { shift_secs: secs }
+    }
+
+    /// The current time.
+    pub fn now(&self) -> SystemTime {
+        shift(SystemTime::now(), self.shift_secs)
+    }
+
+    /// Seconds since 1970, negative before.
+    pub fn unix_secs(&self) -> i64 {
+        unix_secs(self.now())
+    }
+
+    /// A fraction in 0..1000 that differs between callers: enough to keep a fleet's retries from marching in step.
+    pub(crate) fn jitter_per_mille(&self) -> u32 {
+        let nanos = self
+            .now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.subsec_nanos());
+        nanos / 1_000 % 1_000
+    }
+}
+
+/// `time` plus `secs`; stays where it is when the sum cannot be expressed.
+pub(crate) fn shift(time: SystemTime, secs: i64) -> SystemTime {
+    let by = Duration::from_secs(secs.unsigned_abs());
+    let moved = if secs < 0 {
+        time.checked_sub(by)
+    } else {
+        time.checked_add(by)
+    };
+    moved.unwrap_or(time)
+}
+
+/// Seconds since 1970, negative before, saturating.
+pub(crate) fn unix_secs(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |secs| -secs),
+    }
+}
+
+/// Measures how long something took.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts now.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Waits without holding a thread.
+pub(crate) async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+/// Gives `work` at most `limit`; `None` when it took longer (the work is dropped).
+pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(limit, work).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shifted_clock_differs_by_the_shift() {
+        let early = Clock::shifted_by_secs(-7_200).unix_secs();
+        let real = Clock::system().unix_secs();
+        assert!(
+            (real - early - 7_200).abs() <= 2,
+            "shifted {early}, real {real}"
+        );
+    }
+
+    #[test]
+    fn times_before_1970_are_negative() {
+        assert_eq!(unix_secs(shift(UNIX_EPOCH, -5)), -5);
+        assert_eq!(unix_secs(shift(UNIX_EPOCH, 5)), 5);
+    }
+}

@@ -1,0 +1,63 @@
+//! The exit codes that all three programs share, and nothing else.
+//!
+//! Scripts and cron jobs branch on these numbers, so a meaning never changes once it is released.
+
+/// What a finished program tells its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExitCode {
+    /// Everything asked for was done.
+    Ok,
+    /// It failed for a reason without a code of its own.
+    Failed,
+    /// The command line is wrong, or a confirmation was refused.
+    Usage,
+    /// Only a part of what was asked for was done.
+    Partial,
+    /// The bucket, object or snapshot does not exist.
+    NotFound,
+    /// Wrong credentials, no permission, or a peer that cannot prove who it is.
+    Auth,
+    /// Network failure, timeout or an overloaded server: worth another try.
+    Network,
+    /// Bytes are not what they should be.
+    Integrity,
+    /// The surroundings forbid it: etcd is running, a directory is in use, a disk is full, a member is no fit source.
+    Precondition,
+    /// Another process holds what is needed.
+    HeldElsewhere,
+    /// A promised objective is broken.
+    Objective,
+    /// A signal ended it; it tidied up first.
+    Interrupted,
+}
+
+impl ExitCode {
+    /// The number the operating system sees.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Partial => 3,
+            Self::NotFound => 4,
+            Self::Auth => 5,
+            Self::Network => 6,
+            Self::Integrity => 7,
+            Self::Precondition => 8,
+            Self::HeldElsewhere => 9,
+            Self::Objective => 10,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code.number())
+    }
+}
+
+/// The table that `--help` prints, so that nobody has to look it up.
+pub const HELP: &str = "Exit codes: 0 ok, 1 failed, 2 usage, 3 partial, 4 not found, 5 auth, 6 network or timeout \
+(try again), 7 integrity failure, 8 precondition (unfit member, disk full, directory in use), 9 held elsewhere, \
+10 objective broken, 130 interrupted";

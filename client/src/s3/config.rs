@@ -1,0 +1,157 @@
+//! What a client must be told: where, who, and how long to wait. No environment is read here.
+
+use std::fmt;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::clock::Clock;
+
+/// A credential that never shows itself: no `Display`, and `Debug` prints a placeholder.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for signing or authenticating only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Secret(..)")
+    }
+}
+
+/// How a bucket is named in a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Addressing {
+    /// `https://host/bucket/key`: works with every server and any certificate.
+    #[default]
+    PathStyle,
+    /// `https://bucket.host/key`: needs wildcard names and certificates.
+    VirtualHost,
+}
+
+/// How long each step may take and how often it may be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Name lookup and TCP connect, per address.
+    pub connect: Duration,
+    /// From sending a request to its answer's header, for requests without much body.
+    pub answer: Duration,
+    /// The same for CompleteMultipartUpload, where a server joins up to 10,000 parts.
+    pub complete: Duration,
+    /// The longest silence inside a body.
+    pub idle: Duration,
+    /// The slowest upload that still counts as alive; it extends `answer` by the body's size.
+    pub upload_bytes_per_sec_min: u64,
+    /// Tries of one call, the first included.
+    pub attempts: u32,
+    /// The pause before the first repeat; it doubles each time, up to `backoff_max`.
+    pub backoff_first: Duration,
+    /// The longest pause between two tries.
+    pub backoff_max: Duration,
+}
+
+impl Limits {
+    /// Long enough for a TCP SYN to be repeated three times (1, 3, 7 s).
+    pub const CONNECT: Duration = Duration::from_secs(10);
+    /// S3 servers answer within seconds; a disk that syncs behind a full queue may need longer.
+    pub const ANSWER: Duration = Duration::from_secs(30);
+    /// etcdbrctl gives Complete 30 s; joining 10,000 parts on a busy server deserves more, since all bytes are there.
+    pub const COMPLETE: Duration = Duration::from_secs(300);
+    /// A server that reads from a failing disk may stall; a minute of silence means that it is gone.
+    pub const IDLE: Duration = Duration::from_secs(60);
+    /// 128 KiB/s moves a part of 16 MiB in about two minutes (etcdbrctl allows 180 s per part).
+    pub const UPLOAD_BYTES_PER_SEC_MIN: u64 = 128 * 1024;
+    /// With the pauses below the five tries span about 6 s: a server restart is survived, a dead one is reported soon.
+    pub const ATTEMPTS: u32 = 5;
+    /// The first pause.
+    pub const BACKOFF_FIRST: Duration = Duration::from_millis(400);
+    /// The longest pause.
+    pub const BACKOFF_MAX: Duration = Duration::from_secs(10);
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Self::CONNECT,
+            answer: Self::ANSWER,
+            complete: Self::COMPLETE,
+            idle: Self::IDLE,
+            upload_bytes_per_sec_min: Self::UPLOAD_BYTES_PER_SEC_MIN,
+            attempts: Self::ATTEMPTS,
+            backoff_first: Self::BACKOFF_FIRST,
+            backoff_max: Self::BACKOFF_MAX,
+        }
+    }
+}
+
+/// Everything an [`super::S3Client`] needs.
+#[derive(Debug, Clone)]
+pub struct S3Config {
+    /// `http://` or `https://`, host, optional port, optional base path.
+    pub endpoint: Url,
+    /// The region in the signature's scope; most non-AWS servers take any.
+    pub region: String,
+    /// The access key id.
+    pub access_key: String,
+    /// The secret key.
+    pub secret_key: Secret,
+    /// The token of temporary credentials.
+    pub session_token: Option<Secret>,
+    /// PEM certificates to trust *instead of* the system's, as AWS_CA_BUNDLE does.
+    pub ca_bundle_pem: Option<Vec<u8>>,
+    /// Path style unless told otherwise.
+    pub addressing: Addressing,
+    /// Timeouts and tries.
+    pub limits: Limits,
+    /// The clock that signatures are dated by.
+    pub clock: Clock,
+}
+
+impl S3Config {
+    /// The region signed for when none is named: the one every S3 server accepts.
+    pub const REGION_DEFAULT: &'static str = "us-east-1";
+
+    /// Path style, default limits, system clock, no token, the system's trusted certificates.
+    pub fn new(endpoint: Url, access_key: impl Into<String>, secret_key: Secret) -> Self {
+        Self {
+            endpoint,
+            region: Self::REGION_DEFAULT.to_owned(),
+            access_key: access_key.into(),
+            secret_key,
+            session_token: None,
+            ca_bundle_pem: None,
+            addressing: Addressing::PathStyle,
+            limits: Limits::default(),
+            clock: Clock::system(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_does_not_print_itself() {
+        let config = S3Config::new(
+            Url::parse("http://127.0.0.1:9000").expect("valid"),
+            "id",
+            Secret::new("hunter2-hunter2"),
+        );
+        let printed = format!("{config:?}");
+        assert!(
+            !printed.contains("hunter2") && printed.contains("Secret(..)"),
+            "{printed}"
+        );
+    }
+}

@@ -1,0 +1,390 @@
+//! The error of every S3 call: what was attempted, on which object, at which server, and why it failed.
+//!
+//! Callers decide on [`S3ErrorKind`], never on text. What a server writes is bounded and stripped of control characters
+//! before it is kept, because it ends up on a terminal.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use crate::exit::ExitCode;
+
+/// A server's text longer than this is cut; AWS' own messages stay below 200 bytes.
+const SERVER_TEXT_CHARS_MAX: usize = 300;
+
+/// The call that was attempted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Building the client.
+    Configure,
+    /// ListBuckets.
+    ListBuckets,
+    /// CreateBucket.
+    CreateBucket,
+    /// HeadBucket.
+    HeadBucket,
+    /// DeleteBucket.
+    DeleteBucket,
+    /// ListObjectsV2.
+    ListObjects,
+    /// PutObject.
+    PutObject,
+    /// GetObject.
+    GetObject,
+    /// HeadObject.
+    HeadObject,
+    /// DeleteObject.
+    DeleteObject,
+    /// CreateMultipartUpload.
+    CreateUpload,
+    /// UploadPart.
+    UploadPart,
+    /// CompleteMultipartUpload.
+    CompleteUpload,
+    /// AbortMultipartUpload.
+    AbortUpload,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Configure => "setting up the S3 client",
+            Self::ListBuckets => "listing buckets",
+            Self::CreateBucket => "creating bucket",
+            Self::HeadBucket => "looking at bucket",
+            Self::DeleteBucket => "deleting bucket",
+            Self::ListObjects => "listing",
+            Self::PutObject => "putting",
+            Self::GetObject => "reading",
+            Self::HeadObject => "looking at",
+            Self::DeleteObject => "deleting",
+            Self::CreateUpload => "beginning the upload of",
+            Self::UploadPart => "uploading a part of",
+            Self::CompleteUpload => "completing the upload of",
+            Self::AbortUpload => "aborting the upload of",
+        })
+    }
+}
+
+/// A request that cannot be sent as asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidInput {
+    /// Neither http nor https, or without a host.
+    #[error("the endpoint {endpoint:?} is no http:// or https:// address")]
+    Endpoint {
+        /// As given.
+        endpoint: String,
+    },
+    /// A CA bundle without a usable certificate.
+    #[error("the CA bundle holds no usable PEM certificate")]
+    CaBundle,
+    /// No trusted certificates on this machine.
+    #[error(
+        "this system has no trusted certificates: install ca-certificates or name a bundle by AWS_CA_BUNDLE"
+    )]
+    NoRoots,
+    /// A key that is empty or too long.
+    #[error("a key has 1 to 1024 bytes, this one {bytes}")]
+    KeyLength {
+        /// Its length.
+        bytes: usize,
+    },
+    /// A bucket name that would change the request's path.
+    #[error("{bucket:?} is no bucket name")]
+    Bucket {
+        /// As given.
+        bucket: String,
+    },
+    /// A header value (metadata, content type) that HTTP cannot carry.
+    #[error("the value of {name} holds characters that an HTTP header cannot carry")]
+    HeaderValue {
+        /// The header's name.
+        name: String,
+    },
+    /// A part number or count outside S3's limits.
+    #[error("part numbers run from 1 to 10000, got {number}")]
+    PartNumber {
+        /// As given.
+        number: u32,
+    },
+    /// More objects below a prefix than a caller is willing to hold.
+    #[error("more than {limit} objects: name a longer prefix")]
+    TooManyObjects {
+        /// The caller's limit.
+        limit: usize,
+    },
+}
+
+/// Why a call failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum S3ErrorKind {
+    /// The bucket, key or upload does not exist.
+    #[error("not found ({code})")]
+    NotFound {
+        /// S3's code, such as NoSuchKey.
+        code: String,
+    },
+    /// The server refuses these credentials.
+    #[error("refused with {status} {code}: {message}{}", request_id_suffix(.request_id))]
+    Auth {
+        /// HTTP status.
+        status: u16,
+        /// S3's code, such as SignatureDoesNotMatch.
+        code: String,
+        /// The server's words.
+        message: String,
+        /// What to ask the server's operator for.
+        request_id: Option<String>,
+    },
+    /// The server could not be reached, or the connection broke.
+    #[error("network failure")]
+    Network,
+    /// The server's certificate is not trusted, or TLS cannot be agreed on.
+    #[error(
+        "TLS failure: the server's certificate is not trusted (is AWS_CA_BUNDLE right?) or TLS cannot be agreed on"
+    )]
+    Tls,
+    /// A named limit has passed.
+    #[error("no {awaited} within {} s", limit.as_secs())]
+    Timeout {
+        /// What was waited for.
+        awaited: &'static str,
+        /// The limit.
+        limit: Duration,
+    },
+    /// Bytes or counts are not what they should be.
+    #[error("{what}: expected {expected}, got {actual}")]
+    Integrity {
+        /// What was compared.
+        what: &'static str,
+        /// The promise.
+        expected: String,
+        /// The fact.
+        actual: String,
+    },
+    /// The two clocks differ by more than S3 allows, and signing with the server's time did not help.
+    #[error(
+        "this machine's clock and the server's differ too much (server minus here: {offset_secs} s)"
+    )]
+    ClockSkew {
+        /// The server's time, seconds since 1970.
+        server_unix_secs: i64,
+        /// Server minus local.
+        offset_secs: i64,
+    },
+    /// Any other answer that is not success.
+    #[error("the server answered {status} {code}: {message}{}", request_id_suffix(.request_id))]
+    Service {
+        /// HTTP status.
+        status: u16,
+        /// S3's code, or the status' name when the body told none.
+        code: String,
+        /// The server's words.
+        message: String,
+        /// What to ask the server's operator for.
+        request_id: Option<String>,
+    },
+    /// An answer that is not S3's: a proxy, another service, or damage.
+    #[error("the answer is not what an S3 server sends ({what})")]
+    Malformed {
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The request cannot be sent as asked.
+    #[error(transparent)]
+    Invalid(#[from] InvalidInput),
+}
+
+fn request_id_suffix(request_id: &Option<String>) -> String {
+    request_id
+        .as_ref()
+        .map_or_else(String::new, |id| format!(" (request id {id})"))
+}
+
+/// The error of an S3 call; see [`S3Error::kind`].
+#[derive(Debug)]
+pub struct S3Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: S3ErrorKind,
+    operation: Operation,
+    bucket: Option<String>,
+    key: Option<String>,
+    endpoint: String,
+    attempts: u32,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl S3Error {
+    pub(super) fn new(kind: S3ErrorKind, operation: Operation, endpoint: &url::Url) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            operation,
+            bucket: None,
+            key: None,
+            endpoint: endpoint.as_str().trim_end_matches('/').to_owned(),
+            attempts: 1,
+            source: None,
+        }))
+    }
+
+    pub(super) fn at(mut self, bucket: Option<&str>, key: Option<&str>) -> Self {
+        self.0.bucket = bucket.map(str::to_owned);
+        self.0.key = key.map(str::to_owned);
+        self
+    }
+
+    pub(super) fn after(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
+    pub(super) fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Why it failed.
+    pub fn kind(&self) -> &S3ErrorKind {
+        &self.0.kind
+    }
+
+    /// What was attempted.
+    pub fn operation(&self) -> Operation {
+        self.0.operation
+    }
+
+    /// How often it was attempted.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// Whether the thing asked for does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self.0.kind, S3ErrorKind::NotFound { .. })
+    }
+
+    /// S3's error code, when the server answered with one.
+    pub fn code(&self) -> Option<&str> {
+        match &self.0.kind {
+            S3ErrorKind::NotFound { code }
+            | S3ErrorKind::Auth { code, .. }
+            | S3ErrorKind::Service { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// The exit code a program ends with after this error.
+    pub fn exit_code(&self) -> ExitCode {
+        match &self.0.kind {
+            S3ErrorKind::NotFound { .. } => ExitCode::NotFound,
+            S3ErrorKind::Auth { .. } | S3ErrorKind::ClockSkew { .. } | S3ErrorKind::Tls => {
+                ExitCode::Auth
+            }
+            S3ErrorKind::Network | S3ErrorKind::Timeout { .. } => ExitCode::Network,
+            S3ErrorKind::Integrity { .. } => ExitCode::Integrity,
+            S3ErrorKind::Service { status, .. } if *status >= 500 || *status == 429 => {
+                ExitCode::Network
+            }
+            S3ErrorKind::Service { .. } | S3ErrorKind::Malformed { .. } => ExitCode::Failed,
+            S3ErrorKind::Invalid(_) => ExitCode::Usage,
+        }
+    }
+}
+
+impl fmt::Display for S3Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.0;
+        write!(out, "{}", inner.operation)?;
+        match (&inner.bucket, &inner.key) {
+            (Some(bucket), Some(key)) => write!(out, " s3://{bucket}/{}", key.escape_debug())?,
+            (Some(bucket), None) => write!(out, " s3://{bucket}")?,
+            _ => {}
+        }
+        write!(out, " at {}: {}", inner.endpoint, inner.kind)?;
+        if inner.attempts > 1 {
+            write!(out, " (tried {} times)", inner.attempts)?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for S3Error {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_deref().map(|source| {
+            let source: &(dyn Error + 'static) = source;
+            source
+        })
+    }
+}
+
+/// A server's text, fit for a terminal and a log line.
+pub(super) fn server_text(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(SERVER_TEXT_CHARS_MAX)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint() -> url::Url {
+        url::Url::parse("http://127.0.0.1:9000").expect("valid")
+    }
+
+    #[test]
+    fn the_message_names_operation_object_endpoint_and_tries() {
+        let error = S3Error::new(S3ErrorKind::Network, Operation::UploadPart, &endpoint())
+            .at(Some("b"), Some("p/\u{1b}[31mred"))
+            .after(5)
+            .caused_by(std::io::Error::other("reset"));
+        assert_eq!(
+            error.to_string(),
+            "uploading a part of s3://b/p/\\u{1b}[31mred at http://127.0.0.1:9000: network failure (tried 5 times)"
+        );
+        assert_eq!(
+            Error::source(&error).map(ToString::to_string).as_deref(),
+            Some("reset")
+        );
+    }
+
+    #[test]
+    fn every_kind_has_its_exit_code() {
+        let code = |kind| S3Error::new(kind, Operation::GetObject, &endpoint()).exit_code();
+        let service = |status| S3ErrorKind::Service {
+            status,
+            code: "X".to_owned(),
+            message: String::new(),
+            request_id: None,
+        };
+        assert_eq!(
+            code(S3ErrorKind::NotFound {
+                code: "NoSuchKey".to_owned()
+            }),
+            ExitCode::NotFound
+        );
+        assert_eq!(
+            code(S3ErrorKind::ClockSkew {
+                server_unix_secs: 0,
+                offset_secs: 9
+            }),
+            ExitCode::Auth
+        );
+        assert_eq!(code(S3ErrorKind::Network), ExitCode::Network);
+        assert_eq!(code(service(503)), ExitCode::Network);
+        assert_eq!(code(service(400)), ExitCode::Failed);
+        assert_eq!(
+            code(S3ErrorKind::Invalid(InvalidInput::KeyLength { bytes: 0 })),
+            ExitCode::Usage
+        );
+    }
+
+    #[test]
+    fn server_text_is_cut_and_cleaned() {
+        assert_eq!(server_text("a\u{1b}[2J\nb"), "a[2Jb");
+        assert_eq!(server_text(&"x".repeat(1_000)).len(), SERVER_TEXT_CHARS_MAX);
+    }
+}

@@ -1,0 +1,31 @@
+//! A small S3 client: the calls that saving, listing and restoring snapshots need, each signed by aws-sigv4.
+//!
+//! Invariants: every header that is sent is signed (`authorization` aside); every wait has a named limit; every answer
+//! that is kept in memory has a size limit; a call is repeated only when repeating is safe; names are resolved in pure
+//! Rust (/etc/hosts, then resolv.conf), never through the C library. Knows nothing of etcd, files or the command line.
+
+mod body;
+mod buckets;
+mod config;
+mod dates;
+mod dns;
+mod encode;
+mod error;
+mod exchange;
+mod listing;
+mod multipart;
+mod objects;
+mod retry;
+mod signing;
+mod skew;
+mod transport;
+mod xml;
+
+pub use body::BodyStream;
+pub use buckets::BucketEntry;
+pub use config::{Addressing, Limits, S3Config, Secret};
+pub use error::{InvalidInput, Operation, S3Error, S3ErrorKind};
+pub use exchange::S3Client;
+pub use listing::{LIST_ALL_OBJECTS_MAX, ListPage, ListRequest, ObjectEntry};
+pub use multipart::{PARTS_MAX, PartTag, UploadId};
+pub use objects::{GetObject, ObjectHead, PutOptions, PutResult};

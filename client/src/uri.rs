@@ -1,0 +1,215 @@
+//! `s3://bucket/prefix`: the one spelling of a place in a store. Parsing is pure; nothing is looked up.
+//!
+//! The prefix is taken as typed: no percent-decoding, no normalisation, because S3 keys are any text. Only the joining
+//! slash is managed here, so that `prefix` and `prefix/` name the same place and `cluster1` never covers `cluster10`.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// S3's own limit for a key, in bytes of UTF-8.
+pub const KEY_BYTES_MAX: usize = 1024;
+/// S3's own limits for a bucket name, in bytes.
+const BUCKET_BYTES: std::ops::RangeInclusive<usize> = 3..=63;
+
+/// A bucket and a key prefix in it (possibly empty).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct S3Uri {
+    bucket: String,
+    prefix: String,
+}
+
+/// Why a text is no `s3://` URI.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UriError {
+    /// Another scheme or none.
+    #[error("{text:?} is not an S3 address: write s3://bucket/prefix")]
+    Scheme {
+        /// What was given.
+        text: String,
+    },
+    /// Nothing between `s3://` and the next slash.
+    #[error("{text:?} names no bucket: write s3://bucket/prefix")]
+    NoBucket {
+        /// What was given.
+        text: String,
+    },
+    /// A bucket name that no S3 server accepts.
+    #[error(
+        "bucket name {bucket:?} is not valid: 3 to 63 characters of a-z, 0-9, '.' and '-', with a letter or digit at both ends"
+    )]
+    Bucket {
+        /// The name.
+        bucket: String,
+    },
+    /// A prefix that leaves no room for a name below it.
+    #[error("the prefix is {bytes} bytes long; S3 keys end at {KEY_BYTES_MAX}")]
+    PrefixTooLong {
+        /// Its length.
+        bytes: usize,
+    },
+}
+
+impl S3Uri {
+    /// Parses `s3://bucket[/prefix]`.
+    ///
+    /// # Errors
+    /// When the scheme, the bucket or the prefix is wrong; the message shows the right form.
+    pub fn parse(text: &str) -> Result<Self, UriError> {
+        let rest = text.strip_prefix("s3://").ok_or_else(|| UriError::Scheme {
+            text: text.to_owned(),
+        })?;
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        if bucket.is_empty() {
+            return Err(UriError::NoBucket {
+                text: text.to_owned(),
+            });
+        }
+        Self::from_parts(bucket, prefix)
+    }
+
+    /// A place from its two parts, as the restore tool gets them from separate flags.
+    ///
+    /// # Errors
+    /// When the bucket's name or the prefix is not valid.
+    pub fn from_parts(bucket: &str, prefix: &str) -> Result<Self, UriError> {
+        if !bucket_is_valid(bucket) {
+            return Err(UriError::Bucket {
+                bucket: bucket.to_owned(),
+            });
+        }
+        if prefix.len() > KEY_BYTES_MAX {
+            return Err(UriError::PrefixTooLong {
+                bytes: prefix.len(),
+            });
+        }
+        Ok(Self {
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+        })
+    }
+
+    /// The bucket's name.
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// The prefix as typed.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The prefix to list with: empty, or ending in exactly the slash that keeps `cluster1` apart from `cluster10`.
+    pub fn list_prefix(&self) -> String {
+        if self.prefix.is_empty() || self.prefix.ends_with('/') {
+            self.prefix.clone()
+        } else {
+            format!("{}/", self.prefix)
+        }
+    }
+
+    /// The key of `name` below this place.
+    pub fn join(&self, name: &str) -> String {
+        format!("{}{name}", self.list_prefix())
+    }
+}
+
+impl fmt::Display for S3Uri {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "s3://{}/{}", self.bucket, self.prefix)
+    }
+}
+
+impl FromStr for S3Uri {
+    type Err = UriError;
+
+    fn from_str(text: &str) -> Result<Self, UriError> {
+        Self::parse(text)
+    }
+}
+
+fn bucket_is_valid(name: &str) -> bool {
+    let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = name.as_bytes();
+    BUCKET_BYTES.contains(&bytes.len())
+        && bytes
+            .iter()
+            .all(|byte| alphanumeric(byte) || matches!(byte, b'.' | b'-'))
+        && bytes.first().is_some_and(alphanumeric)
+        && bytes.last().is_some_and(alphanumeric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bucket_and_prefix_are_taken_as_typed() {
+        let uri = S3Uri::parse("s3://backups/prod/eu 1/%41").expect("valid");
+        assert_eq!((uri.bucket(), uri.prefix()), ("backups", "prod/eu 1/%41"));
+        assert_eq!(uri.to_string(), "s3://backups/prod/eu 1/%41");
+        let bare = S3Uri::parse("s3://backups").expect("valid");
+        assert_eq!(
+            (bare.bucket(), bare.prefix(), bare.list_prefix().as_str()),
+            ("backups", "", "")
+        );
+        assert_eq!(
+            S3Uri::parse("s3://backups//x").expect("valid").prefix(),
+            "/x"
+        );
+    }
+
+    #[test]
+    fn one_slash_joins_and_neighbours_stay_apart() {
+        for text in ["s3://backups/cluster1", "s3://backups/cluster1/"] {
+            let uri = S3Uri::parse(text).expect("valid");
+            assert_eq!(uri.join("v2/Full-x"), "cluster1/v2/Full-x");
+            assert!(!"cluster10/v2/Full-x".starts_with(&uri.list_prefix()));
+        }
+        assert_eq!(
+            S3Uri::parse("s3://backups").expect("valid").join("v2/a"),
+            "v2/a"
+        );
+    }
+
+    #[test]
+    fn wrong_forms_say_how_to_write_it() {
+        for text in [
+            "",
+            "backups/x",
+            "https://h/b",
+            "S3://backups",
+            "s3:/backups",
+        ] {
+            let error = S3Uri::parse(text).expect_err(text);
+            assert!(matches!(error, UriError::Scheme { .. }), "{text}: {error}");
+            assert!(error.to_string().contains("s3://bucket/prefix"), "{error}");
+        }
+        assert!(matches!(
+            S3Uri::parse("s3:///x"),
+            Err(UriError::NoBucket { .. })
+        ));
+        for bucket in [
+            "ab",
+            "Upper",
+            "a_b",
+            "-ab",
+            "ab.",
+            "a b",
+            &"x".repeat(64),
+            "bücket",
+        ] {
+            assert!(
+                matches!(
+                    S3Uri::parse(&format!("s3://{bucket}/x")),
+                    Err(UriError::Bucket { .. })
+                ),
+                "{bucket}"
+            );
+        }
+        let long = format!("s3://backups/{}", "p".repeat(1025));
+        assert_eq!(
+            S3Uri::parse(&long),
+            Err(UriError::PrefixTooLong { bytes: 1025 })
+        );
+    }
+}
