@@ -1,0 +1,169 @@
+//! Root credentials: taken from a safe place, refused when anybody could guess them.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::config::ConfigError;
+use crate::config::settings::{Given, Source};
+
+/// Shortest user, as MinIO has it.
+const USER_CHARS_MIN: usize = 3;
+
+/// Longest user: AWS allows access keys of 128 characters.
+const USER_CHARS_MAX: usize = 128;
+
+/// Shortest password, as MinIO has it.
+const PASSWORD_CHARS_MIN: usize = 8;
+
+/// Longest password: far above any generator's, so that a wrong file is noticed.
+const PASSWORD_CHARS_MAX: usize = 1024;
+
+/// Most bytes of a file that holds a credential: the longest one and a line end, in UTF-8.
+const FILE_BYTES_MAX: u64 = 4 * 1024 + 2;
+
+/// Passwords out of manuals, examples and images of S3 servers, in lower case: scanners try exactly these.
+const WELL_KNOWN: [&str; 19] = [
+    "minioadmin",
+    "minio123",
+    "minio-secret-key-change-me",
+    "miniosecret",
+    "miniostorage",
+    "changeme",
+    "changeme123",
+    "change-me",
+    "password",
+    "password123",
+    "passw0rd",
+    "12345678",
+    "123456789",
+    "rustfsadmin",
+    "secretkey",
+    "secret-key",
+    "strongroom",
+    "strongroomadmin",
+    "wjalrxutnfemi/k7mdeng/bpxrficyexamplekey",
+];
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(text: String) -> Secret {
+        Secret(text)
+    }
+
+    /// The secret itself, for the one who signs with it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    /// Serde's own message for a wrong type would quote the value, hence the detour.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+        match toml::Value::deserialize(deserializer)? {
+            toml::Value::String(text) => Ok(Secret(text)),
+            _ => Err(serde::de::Error::custom("a password is a string in quotes")),
+        }
+    }
+}
+
+/// The key pair that may do everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootCredentials {
+    /// The access key id.
+    pub user: String,
+    /// The secret access key.
+    pub password: Secret,
+}
+
+/// Refuses what is missing, malformed or guessable.
+pub(super) fn check(
+    user: Option<Given<String>>,
+    password: Option<Given<Secret>>,
+) -> Result<RootCredentials, ConfigError> {
+    let (user, password) = match (user, password) {
+        (Some(user), Some(password)) => (user, password),
+        (None, None) => return Err(ConfigError::NoCredentials),
+        (Some(given), None) => {
+            return Err(ConfigError::HalfCredentials {
+                have: given.from,
+                lack: "password",
+            });
+        }
+        (None, Some(given)) => {
+            return Err(ConfigError::HalfCredentials {
+                have: given.from,
+                lack: "user",
+            });
+        }
+    };
+    let user_chars = user.value.chars().count();
+    if !(USER_CHARS_MIN..=USER_CHARS_MAX).contains(&user_chars) {
+        return Err(ConfigError::UserLength {
+            source_of: user.from,
+            min: USER_CHARS_MIN,
+            max: USER_CHARS_MAX,
+        });
+    }
+    // `/` parts a credential scope, `,` and `=` part the Authorization header.
+    let parts_headers =
+        |c: char| matches!(c, '/' | ',' | '=') || c.is_whitespace() || c.is_control();
+    if user.value.contains(parts_headers) {
+        return Err(ConfigError::UserCharacter {
+            source_of: user.from,
+        });
+    }
+    let text = password.value.expose();
+    let password_chars = text.chars().count();
+    if !(PASSWORD_CHARS_MIN..=PASSWORD_CHARS_MAX).contains(&password_chars) {
+        let (min, max) = (PASSWORD_CHARS_MIN, PASSWORD_CHARS_MAX);
+        return Err(ConfigError::PasswordLength {
+            source_of: password.from,
+            min,
+            max,
+        });
+    }
+    if text == user.value {
+        return Err(ConfigError::PasswordIsUser {
+            source_of: password.from,
+        });
+    }
+    if WELL_KNOWN.contains(&text.to_lowercase().as_str()) {
+        return Err(ConfigError::WellKnownPassword {
+            source_of: password.from,
+        });
+    }
+    Ok(RootCredentials {
+        user: user.value,
+        password: password.value,
+    })
+}
+
+/// Reads a credential from a file, without the line end that editors add.
+pub(super) fn read_file(path: &Path, from: &Source) -> Result<String, ConfigError> {
+    let unreadable = |source| ConfigError::CredentialFile {
+        path: path.to_owned(),
+        source_of: from.clone(),
+        source,
+    };
+    let mut text = String::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(FILE_BYTES_MAX + 1)
+        .read_to_string(&mut text)
+        .map_err(unreadable)?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+}

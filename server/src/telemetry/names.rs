@@ -1,0 +1,80 @@
+//! Names of metrics, labels and log fields, each once.
+//!
+//! Prometheus' rules: base units, `_total` on counters only, `_info` for text. docs/operations.md explains each.
+
+/// Finished S3 requests by `api` and `code`.
+pub const S3_REQUESTS: &str = "strongroom_s3_requests_total";
+/// S3 requests between their head and the end of their answer, by `api`.
+pub const S3_IN_FLIGHT: &str = "strongroom_s3_requests_in_flight";
+/// Seconds from a request's head to the end of its answer, by `api`.
+pub const S3_DURATION: &str = "strongroom_s3_request_duration_seconds";
+/// Body bytes that clients sent, by `api`.
+pub const S3_RECEIVED: &str = "strongroom_s3_received_bytes_total";
+/// Body bytes sent to clients, by `api`.
+pub const S3_SENT: &str = "strongroom_s3_sent_bytes_total";
+
+/// Bytes on disk by `kind`.
+pub const STORED_BYTES: &str = "strongroom_storage_stored_bytes";
+/// Bytes of all current objects as clients sent them.
+pub const LOGICAL_BYTES: &str = "strongroom_storage_logical_bytes";
+/// Current objects.
+pub const OBJECTS: &str = "strongroom_storage_objects";
+/// Seconds of one synced group commit of metadata.
+pub const COMMIT_SECONDS: &str = "strongroom_meta_commit_seconds";
+/// Transactions that shared one synced group commit.
+pub const COMMIT_BATCH: &str = "strongroom_meta_commit_batch_transactions";
+/// 1 while the store refuses writes after a failed sync or commit.
+pub const READ_ONLY: &str = "strongroom_store_read_only";
+/// Size of the file system that holds the data directory.
+pub const FILESYSTEM_SIZE: &str = "strongroom_filesystem_size_bytes";
+/// What is free there for an unprivileged process.
+pub const FILESYSTEM_FREE: &str = "strongroom_filesystem_free_bytes";
+
+/// 1 while the server takes requests: started, not stopping, not read-only.
+pub const READY: &str = "strongroom_ready";
+/// Open connections by `listener`.
+pub const CONNECTIONS: &str = "strongroom_connections";
+/// Always 1; its labels tell the build.
+pub const BUILD_INFO: &str = "strongroom_build_info";
+/// When this process started, as Prometheus' own clients name it.
+pub const PROCESS_START: &str = "process_start_time_seconds";
+/// Resident memory.
+pub const PROCESS_RESIDENT: &str = "process_resident_memory_bytes";
+/// Open file descriptors.
+pub const PROCESS_OPEN_FDS: &str = "process_open_fds";
+/// The limit of open file descriptors.
+pub const PROCESS_MAX_FDS: &str = "process_max_fds";
+/// User and system time used.
+pub const PROCESS_CPU: &str = "process_cpu_seconds_total";
+
+/// Label: the S3 operation, or [`API_OTHER`].
+pub const LABEL_API: &str = "api";
+/// Label: the HTTP status, or [`CODE_OTHER`].
+pub const LABEL_CODE: &str = "code";
+/// Label: what the bytes on disk are.
+pub const LABEL_KIND: &str = "kind";
+/// Label: which listener.
+pub const LABEL_LISTENER: &str = "listener";
+
+/// The `api` of everything that is no known operation: unknown paths, health, requests that do not parse.
+pub const API_OTHER: &str = "other";
+/// The `code` of a status outside [`CODES`].
+pub const CODE_OTHER: &str = "other";
+/// The `kind` of pack files.
+pub const KIND_PACKS: &str = "packs";
+/// The `kind` of the metadata engine's files.
+pub const KIND_META: &str = "meta";
+/// The `listener` of S3 clients.
+pub const LISTENER_S3: &str = "s3";
+/// The `listener` of operators.
+pub const LISTENER_ADMIN: &str = "admin";
+
+/// Every value of `code`; a status outside becomes [`CODE_OTHER`].
+pub const CODES: [&str; 19] = [
+    "200", "204", "206", "304", "400", "403", "404", "405", "408", "409", "411", "412", "413",
+    "416", "429", "500", "501", "503", CODE_OTHER,
+];
+
+/// The codes that exist from the start for each api, since a failure that creates its own series is invisible to
+/// `increase()`: success, and what alerts are made of.
+pub const CODES_AT_START: [&str; 6] = ["200", "400", "403", "404", "500", "503"];

@@ -1,0 +1,130 @@
+//! Whether requests should be sent here: one answer, shared by both listeners and by metrics.
+//!
+//! A process starts, serves, and stops, in this order only; while it serves, the store may latch read-only, which
+//! lasts until a restart.
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+const STARTING: u8 = 0;
+const SERVING: u8 = 1;
+const STOPPING: u8 = 2;
+
+/// Why the server should get no requests now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotReady {
+    /// The store is being opened.
+    #[error("starting: the store is being opened")]
+    Starting,
+    /// A signal has asked it to end; requests in flight are being finished.
+    #[error("stopping: requests in flight are being finished")]
+    Stopping,
+    /// A sync or a commit failed; reads are still answered.
+    #[error("read-only: {reason}; find the cause in the log, mend the disk, restart the server")]
+    ReadOnly {
+        /// What failed first.
+        reason: String,
+    },
+}
+
+/// Tells why the store is read-only, or nothing while it is not.
+type Latch = Box<dyn Fn() -> Option<String> + Send + Sync>;
+
+/// The phase of the process and the store's latch.
+#[derive(Default)]
+pub struct Readiness {
+    phase: AtomicU8,
+    latch: OnceLock<Latch>,
+}
+
+impl Readiness {
+    /// A process that starts.
+    pub fn starting() -> Readiness {
+        Readiness::default()
+    }
+
+    /// The store is open: from now on `latch` tells why it is read-only. A second call changes nothing.
+    pub fn serve(&self, latch: impl Fn() -> Option<String> + Send + Sync + 'static) {
+        // ORDER: the latch first, so that nobody sees a serving process without it.
+        let _first = self.latch.set(Box::new(latch));
+        let _was =
+            self.phase
+                .compare_exchange(STARTING, SERVING, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// The process ends; there is no way back.
+    pub fn stop(&self) {
+        self.phase.store(STOPPING, Ordering::SeqCst);
+    }
+
+    /// Ready, or why not.
+    ///
+    /// # Errors
+    /// The reason; its text is for operators, not for S3 clients.
+    pub fn check(&self) -> Result<(), NotReady> {
+        match self.phase.load(Ordering::SeqCst) {
+            STARTING => Err(NotReady::Starting),
+            SERVING => self
+                .read_only()
+                .map_or(Ok(()), |reason| Err(NotReady::ReadOnly { reason })),
+            _ => Err(NotReady::Stopping),
+        }
+    }
+
+    /// Why the store is read-only, if it is, whatever the phase.
+    pub fn read_only(&self) -> Option<String> {
+        self.latch.get().and_then(|latch| latch())
+    }
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Readiness").field(&self.check()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    #[test]
+    fn a_process_is_ready_between_start_and_stop_only() {
+        let readiness = Readiness::starting();
+        assert_eq!(readiness.check(), Err(NotReady::Starting));
+        readiness.serve(|| None);
+        assert_eq!(readiness.check(), Ok(()));
+        readiness.stop();
+        assert_eq!(readiness.check(), Err(NotReady::Stopping));
+        readiness.serve(|| None);
+        assert_eq!(
+            readiness.check(),
+            Err(NotReady::Stopping),
+            "a stopping process does not serve again"
+        );
+    }
+
+    #[test]
+    fn a_read_only_store_is_not_ready_and_says_why() {
+        let latched = Arc::new(AtomicBool::new(false));
+        let readiness = Readiness::starting();
+        let seen = Arc::clone(&latched);
+        readiness.serve(move || {
+            seen.load(Ordering::SeqCst)
+                .then(|| "fsync of pack 1 failed".to_owned())
+        });
+        assert_eq!(readiness.check(), Ok(()));
+        latched.store(true, Ordering::SeqCst);
+        let why = readiness
+            .check()
+            .expect_err("a latched store is not ready")
+            .to_string();
+        assert!(
+            why.starts_with("read-only: fsync of pack 1 failed"),
+            "{why}"
+        );
+    }
+}
