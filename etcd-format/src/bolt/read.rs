@@ -1,0 +1,495 @@
+//! Opening a database and looking into it.
+//!
+//! Owns: finding the page size and the newest valid meta page, and reading one logical page with every claim of its header
+//! checked. Must not know how trees are walked. Invariant: after [`Bolt::open`] the source holds every page below the high
+//! water mark, so what is sized by it (bitmaps) is bounded by the file.
+
+use super::{
+    BUCKETS_MAX, LOGICAL_PAGE_BYTES_MAX,
+    error::{BoltError, ElementDefect, PageDefect},
+    meta::{META_BYTES, Meta, MetaDefect, PAGE_SIZE_MAX, PAGE_SIZE_MIN},
+    page::{FLAG_BRANCH, FLAG_LEAF, LeafElement, Page, PageHeader},
+    source::PageSource,
+    walk::{Level, Walker},
+};
+use crate::width::{le_u64, u64_of, usize_of};
+
+/// Pages 0 and 1 hold the metas; trees begin at 2.
+pub(super) const FIRST_DATA_PAGE: u64 = 2;
+
+/// A database whose meta page is valid and whose pages are all there. Nothing else is known to be right before
+/// [`Bolt::check`].
+#[derive(Debug)]
+pub struct Bolt<S> {
+    source: S,
+    meta: Meta,
+    meta_page: u64,
+    valid_metas: [bool; 2],
+}
+
+/// A top-level bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketRef {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Where its tree is.
+    pub root: BucketRoot,
+    /// Its sequence, 0 in etcd.
+    pub sequence: u64,
+    /// The file offset of its element.
+    pub offset: u64,
+}
+
+/// Where a bucket's tree is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BucketRoot {
+    /// In pages of its own.
+    Page(u64),
+    /// In its own value.
+    Inline {
+        /// File offset of the page image.
+        offset: u64,
+        /// Its bytes.
+        len: usize,
+    },
+}
+
+impl<S: PageSource> Bolt<S> {
+    /// Finds the newest valid meta page among the first `db_len` bytes and checks that its pages are all there.
+    ///
+    /// # Errors
+    /// No meta page is valid, it points outside of the database, the file is shorter than it says, or reading fails.
+    pub fn open(source: S, db_len: u64) -> Result<Self, BoltError> {
+        if db_len > source.len() {
+            return Err(BoltError::Truncated {
+                have: source.len(),
+                need: db_len,
+            });
+        }
+        let first = meta_at(&source, db_len, 0)?;
+        let second = match first {
+            Ok(meta) => meta_at(&source, db_len, u64::from(meta.page_size))?
+                .and_then(|second| same_size(second, meta.page_size)),
+            Err(_) => second_meta_by_probe(&source, db_len)?,
+        };
+        let valid_metas = [first.is_ok(), second.is_ok()];
+        let (meta, meta_page) = match (first, second) {
+            (Ok(first), Ok(second)) if second.txid > first.txid => (second, 1),
+            (Ok(first), _) => (first, 0),
+            (Err(_), Ok(second)) => (second, 1),
+            (Err(first), Err(second)) => return Err(BoltError::NoValidMeta { first, second }),
+        };
+        let bolt = Self {
+            source,
+            meta,
+            meta_page,
+            valid_metas,
+        };
+        bolt.check_meta_ranges()?;
+        match bolt
+            .meta
+            .high_water
+            .checked_mul(u64::from(bolt.meta.page_size))
+        {
+            Some(need) if need <= db_len => Ok(bolt),
+            need => Err(BoltError::Truncated {
+                have: db_len,
+                need: need.unwrap_or(u64::MAX),
+            }),
+        }
+    }
+
+    /// The meta page that counts.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// Bytes per page.
+    pub fn page_size(&self) -> u32 {
+        self.meta.page_size
+    }
+
+    /// Bytes of the file that mean something: the pages in use. What follows may be cut off.
+    pub fn used_len(&self) -> u64 {
+        // Checked by `open`.
+        self.meta.high_water * u64::from(self.meta.page_size)
+    }
+
+    /// Whether only one of the two meta pages is valid, as after an interrupted copy: usable, but worth a word.
+    pub fn one_meta_only(&self) -> bool {
+        self.valid_metas != [true, true]
+    }
+
+    /// The top-level buckets in key order.
+    ///
+    /// # Errors
+    /// The top-level tree is damaged.
+    pub fn buckets(&self) -> Result<Vec<BucketRef>, BoltError> {
+        Walker::new(self).buckets()
+    }
+
+    /// Hands every element of one bucket to `visit`, in key order, with the element's file offset. A bucket that does not
+    /// exist has no elements.
+    ///
+    /// # Errors
+    /// The bucket's tree is damaged, or `visit` fails.
+    pub fn for_each<E: From<BoltError>>(
+        &self,
+        bucket: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8], u64) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut walker = Walker::new(self);
+        let buckets = walker.buckets()?;
+        let Some(found) = buckets.iter().find(|candidate| candidate.name == bucket) else {
+            return Ok(());
+        };
+        walker.bucket(found, &mut |element| {
+            visit(element.key, element.value, element.offset)
+        })
+    }
+
+    /// The value under `key` in `bucket`, or `None` when either is missing. Reads only the pages on the way.
+    ///
+    /// # Errors
+    /// A page on the way is damaged.
+    pub fn get(&self, bucket: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, BoltError> {
+        let root = self.descend(
+            self.meta.root,
+            self.root_offset(),
+            bucket,
+            |page, element| bucket_ref(page, element).map(Some),
+        )?;
+        let Some(found) = root else { return Ok(None) };
+        match found.root {
+            BucketRoot::Page(number) => self.descend(number, found.offset, key, |_, element| {
+                Ok(Some(element.value.to_vec()))
+            }),
+            BucketRoot::Inline { offset, len } => {
+                let mut image = Vec::new();
+                let page = self.inline_page(offset, len, &mut image)?;
+                find_in_leaf(&page, key, |_, element| Ok(Some(element.value.to_vec())))
+            }
+        }
+    }
+
+    pub(super) fn high_water(&self) -> u64 {
+        self.meta.high_water
+    }
+
+    /// The file offset of the field that names the root page.
+    pub(super) fn root_offset(&self) -> u64 {
+        self.meta_page * u64::from(self.meta.page_size) + 32
+    }
+
+    pub(super) fn valid_metas(&self) -> [bool; 2] {
+        self.valid_metas
+    }
+
+    /// Where a page lies. Only for numbers below the high water mark, whose product `open` has checked.
+    pub(super) fn page_offset(&self, number: u64) -> u64 {
+        number * u64::from(self.meta.page_size)
+    }
+
+    pub(super) fn page_defect(&self, number: u64, defect: PageDefect) -> BoltError {
+        let offset = number.saturating_mul(u64::from(self.meta.page_size));
+        BoltError::Page {
+            page: number,
+            offset,
+            defect,
+        }
+    }
+
+    pub(super) fn read_exact(&self, offset: u64, buf: &mut [u8]) -> Result<(), BoltError> {
+        let len = u64_of(buf.len());
+        self.source
+            .read_at(offset, buf)
+            .map_err(|source| BoltError::Read {
+                offset,
+                len,
+                source,
+            })
+    }
+
+    /// Reads the first physical page of a logical one into `buf` and checks id, overflow and size. `buf` only ever grows.
+    pub(super) fn read_header(
+        &self,
+        number: u64,
+        referrer: u64,
+        buf: &mut Vec<u8>,
+    ) -> Result<PageHeader, BoltError> {
+        let high_water = self.meta.high_water;
+        if !(FIRST_DATA_PAGE..high_water).contains(&number) {
+            return Err(self.page_defect(
+                number,
+                PageDefect::OutOfRange {
+                    high_water,
+                    referrer,
+                },
+            ));
+        }
+        let page_size =
+            usize_of(u64::from(self.meta.page_size)).expect("page sizes are at most 16 MiB");
+        let first = grown(buf, page_size);
+        self.read_exact(self.page_offset(number), first)?;
+        let header = PageHeader::decode(first).expect("pages have at least 512 bytes");
+        if header.id != number {
+            return Err(self.page_defect(number, PageDefect::Id { found: header.id }));
+        }
+        let end = number
+            .checked_add(u64::from(header.overflow))
+            .filter(|last| *last < high_water);
+        if end.is_none() {
+            let defect = PageDefect::Overflow {
+                overflow: header.overflow,
+                high_water,
+            };
+            return Err(self.page_defect(number, defect));
+        }
+        Ok(header)
+    }
+
+    /// Reads the rest of a leaf or branch page whose beginning [`Bolt::read_header`] has put into `buf`.
+    pub(super) fn read_rest<'b>(
+        &self,
+        header: PageHeader,
+        buf: &'b mut Vec<u8>,
+    ) -> Result<Page<'b>, BoltError> {
+        let number = header.id;
+        let bytes = (u64::from(header.overflow) + 1) * u64::from(self.meta.page_size);
+        if bytes > LOGICAL_PAGE_BYTES_MAX {
+            return Err(self.page_defect(number, PageDefect::TooLarge { bytes }));
+        }
+        if header.flags != FLAG_BRANCH && header.flags != FLAG_LEAF {
+            let defect = PageDefect::Flags {
+                found: header.flags,
+                expected: "0x0001 (branch) or 0x0002 (leaf)",
+            };
+            return Err(self.page_defect(number, defect));
+        }
+        if !Page::count_fits(header.count, bytes) {
+            return Err(self.page_defect(
+                number,
+                PageDefect::Count {
+                    count: header.count,
+                    bytes,
+                },
+            ));
+        }
+        if header.flags == FLAG_BRANCH && header.count == 0 {
+            return Err(self.page_defect(number, PageDefect::EmptyBranch));
+        }
+        let offset = self.page_offset(number);
+        let whole = usize_of(bytes).expect("logical pages are at most 128 MiB");
+        let all = grown(buf, whole);
+        if header.overflow > 0 {
+            let page_size =
+                usize_of(u64::from(self.meta.page_size)).expect("page sizes are at most 16 MiB");
+            let (_, rest) = all.split_at_mut(page_size);
+            self.read_exact(offset + u64::from(self.meta.page_size), rest)?;
+        }
+        Ok(Page {
+            number,
+            offset,
+            count: usize::from(header.count),
+            bytes: all,
+        })
+    }
+
+    /// One page, whole.
+    pub(super) fn read_page<'b>(
+        &self,
+        number: u64,
+        referrer: u64,
+        buf: &'b mut Vec<u8>,
+    ) -> Result<(PageHeader, Page<'b>), BoltError> {
+        let header = self.read_header(number, referrer, buf)?;
+        Ok((header, self.read_rest(header, buf)?))
+    }
+
+    /// The leaf of an inline bucket, whose image lies at `offset`.
+    pub(super) fn inline_page<'b>(
+        &self,
+        offset: u64,
+        len: usize,
+        buf: &'b mut Vec<u8>,
+    ) -> Result<Page<'b>, BoltError> {
+        let image = grown(buf, len);
+        self.read_exact(offset, image)?;
+        super::walk::inline_leaf(image, offset)
+    }
+
+    /// Follows one key from `root` down to its leaf.
+    fn descend<T>(
+        &self,
+        root: u64,
+        referrer: u64,
+        key: &[u8],
+        found: impl Fn(&Page<'_>, &LeafElement<'_>) -> Result<Option<T>, BoltError>,
+    ) -> Result<Option<T>, BoltError> {
+        let mut buf = Vec::new();
+        let (mut number, mut referrer) = (root, referrer);
+        for _ in 0..super::DEPTH_MAX {
+            let (header, page) = self.read_page(number, referrer, &mut buf)?;
+            if header.flags == FLAG_LEAF {
+                return find_in_leaf(&page, key, found);
+            }
+            let mut chosen = page.branch(0)?;
+            for index in 1..page.count {
+                let element = page.branch(index)?;
+                if element.key > key {
+                    break;
+                }
+                chosen = element;
+            }
+            (number, referrer) = (chosen.child, chosen.offset);
+        }
+        Err(self.page_defect(number, PageDefect::TooDeep))
+    }
+
+    fn check_meta_ranges(&self) -> Result<(), BoltError> {
+        let high_water = self.meta.high_water;
+        let fields = [
+            ("root page", Some(self.meta.root)),
+            ("freelist page", self.meta.freelist),
+        ];
+        for (field, value) in fields {
+            let Some(value) = value else { continue };
+            if !(FIRST_DATA_PAGE..high_water).contains(&value) {
+                let offset = self.meta_page * u64::from(self.meta.page_size);
+                return Err(BoltError::MetaRange {
+                    page: self.meta_page,
+                    offset,
+                    field,
+                    value,
+                    high_water,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first `len` bytes of `buf`, which grows where it is shorter and never shrinks: zeroing happens once per size.
+pub(super) fn grown(buf: &mut Vec<u8>, len: usize) -> &mut [u8] {
+    if buf.len() < len {
+        buf.resize(len, 0);
+    }
+    buf.get_mut(..len).expect("just grown")
+}
+
+/// Reads a top-level element as a bucket.
+pub(super) fn bucket_ref(
+    page: &Page<'_>,
+    element: &LeafElement<'_>,
+) -> Result<BucketRef, BoltError> {
+    const HEADER_BYTES: usize = 16;
+    let fault = |defect| BoltError::Element {
+        page: page.number,
+        index: 0,
+        offset: element.offset,
+        defect,
+    };
+    if !element.is_bucket {
+        return Err(fault(ElementDefect::NotABucket));
+    }
+    let len = element.value.len();
+    let (Some(root), Some(sequence)) = (le_u64(element.value, 0), le_u64(element.value, 8)) else {
+        return Err(fault(ElementDefect::BucketHeader { len }));
+    };
+    let root = match root {
+        0 => BucketRoot::Inline {
+            offset: element.value_offset + u64_of(HEADER_BYTES),
+            len: len - HEADER_BYTES,
+        },
+        page => BucketRoot::Page(page),
+    };
+    Ok(BucketRef {
+        name: element.key.to_vec(),
+        root,
+        sequence,
+        offset: element.offset,
+    })
+}
+
+fn find_in_leaf<T>(
+    page: &Page<'_>,
+    key: &[u8],
+    found: impl Fn(&Page<'_>, &LeafElement<'_>) -> Result<Option<T>, BoltError>,
+) -> Result<Option<T>, BoltError> {
+    for index in 0..page.count {
+        let element = page.leaf(index)?;
+        if element.key == key {
+            return found(page, &element);
+        }
+    }
+    Ok(None)
+}
+
+fn meta_at<S: PageSource>(
+    source: &S,
+    db_len: u64,
+    offset: u64,
+) -> Result<Result<Meta, MetaDefect>, BoltError> {
+    let mut bytes = [0; META_BYTES];
+    let len = u64_of(META_BYTES);
+    if offset.checked_add(len).is_none_or(|end| end > db_len) {
+        return Ok(Err(MetaDefect::Short));
+    }
+    source
+        .read_at(offset, &mut bytes)
+        .map_err(|source| BoltError::Read {
+            offset,
+            len,
+            source,
+        })?;
+    Ok(Meta::decode(&bytes))
+}
+
+/// With page 0 lost the page size is unknown: page 1 is where a meta page says so.
+fn second_meta_by_probe<S: PageSource>(
+    source: &S,
+    db_len: u64,
+) -> Result<Result<Meta, MetaDefect>, BoltError> {
+    let mut defect = MetaDefect::Short;
+    let mut page_size = PAGE_SIZE_MIN;
+    while page_size <= PAGE_SIZE_MAX {
+        match meta_at(source, db_len, u64::from(page_size))?
+            .and_then(|meta| same_size(meta, page_size))
+        {
+            Ok(meta) => return Ok(Ok(meta)),
+            // The commonest page size names what is wrong with page 1.
+            Err(found) if page_size == 4096 => defect = found,
+            Err(_) => {}
+        }
+        page_size *= 2;
+    }
+    Ok(Err(defect))
+}
+
+fn same_size(meta: Meta, page_size: u32) -> Result<Meta, MetaDefect> {
+    if meta.page_size == page_size {
+        Ok(meta)
+    } else {
+        Err(MetaDefect::PageSize {
+            found: meta.page_size,
+        })
+    }
+}
+
+impl<S: PageSource> Walker<'_, S> {
+    /// Walks the top-level tree.
+    pub(super) fn buckets(&mut self) -> Result<Vec<BucketRef>, BoltError> {
+        let mut found = Vec::new();
+        let (root, referrer) = (self.bolt().meta.root, self.bolt().root_offset());
+        self.tree(root, referrer, Level::Top, &mut |page, element| {
+            if found.len() >= BUCKETS_MAX {
+                return Err(BoltError::TooManyBuckets {
+                    offset: element.offset,
+                });
+            }
+            found.push(bucket_ref(page, element)?);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+}

@@ -1,0 +1,262 @@
+//! Who the members of a cluster are, from what an operator types.
+//!
+//! Owns: parsing of `--initial-cluster`, `--initial-advertise-peer-urls` and the token, etcd's checks between them, and the
+//! ids that follow from them. Must not know DNS: URLs are compared as text, and a host name equals only itself. Source: etcd
+//! `client/pkg/types/urlsmap.go`, `server/config/config.go` (`VerifyBootstrap`, `advertiseMatchesCluster`) and
+//! `server/etcdserver/api/membership/member.go`.
+
+mod error;
+mod ids;
+mod url;
+
+pub use error::{MembershipError, UrlDefect};
+pub use ids::{ClusterId, MemberId};
+pub use url::PeerUrl;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::gojson;
+
+/// More members than this are refused. etcd advises seven; the v2 store's event ring of 1000 must hold one event for each.
+pub const MEMBERS_MAX: usize = 100;
+
+/// The token that tells clusters of the same URLs apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// What etcd takes when none is given.
+    pub const DEFAULT: &'static str = "etcd-cluster";
+
+    /// Any text is a token.
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is etcd's default: with the same URLs, the restored cluster then has the ids of the old one, and a stale
+    /// member could join it.
+    pub fn is_default(&self) -> bool {
+        self.0 == Self::DEFAULT
+    }
+}
+
+impl Default for Token {
+    fn default() -> Self {
+        Self::new(Self::DEFAULT)
+    }
+}
+
+/// `--initial-cluster`: names with their peer URLs, each name's sorted. No URL occurs twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InitialCluster {
+    members: BTreeMap<String, Vec<PeerUrl>>,
+}
+
+impl InitialCluster {
+    /// Reads `name=url,name=url,...`; a name that comes twice is one member with several URLs.
+    ///
+    /// # Errors
+    /// A part has no name or no valid URL, a URL occurs twice, or there are none or too many.
+    pub fn parse(text: &str) -> Result<Self, MembershipError> {
+        let mut members: BTreeMap<String, Vec<PeerUrl>> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for part in text.split(',').filter(|part| !part.is_empty()) {
+            let Some((name, url)) = part.split_once('=') else {
+                return Err(MembershipError::PartWithoutName {
+                    part: part.to_owned(),
+                });
+            };
+            if name.is_empty() || name.trim() != name || name.chars().any(char::is_control) {
+                return Err(MembershipError::Name {
+                    part: part.to_owned(),
+                });
+            }
+            let url = PeerUrl::parse(url)?;
+            if !seen.insert(url.clone()) {
+                return Err(MembershipError::DuplicateUrl { url });
+            }
+            members.entry(name.to_owned()).or_default().push(url);
+        }
+        if members.is_empty() {
+            return Err(MembershipError::EmptyCluster);
+        }
+        if members.len() > MEMBERS_MAX {
+            return Err(MembershipError::TooManyMembers {
+                count: members.len(),
+            });
+        }
+        members.values_mut().for_each(|urls| urls.sort());
+        Ok(Self { members })
+    }
+
+    /// The names in text order, each with its URLs.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &[PeerUrl])> {
+        self.members
+            .iter()
+            .map(|(name, urls)| (name.as_str(), urls.as_slice()))
+    }
+}
+
+/// `--initial-advertise-peer-urls`: at least one URL, sorted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdvertiseUrls {
+    urls: Vec<PeerUrl>,
+}
+
+impl AdvertiseUrls {
+    /// Reads `url,url,...`.
+    ///
+    /// # Errors
+    /// A part is no valid URL.
+    pub fn parse(text: &str) -> Result<Self, MembershipError> {
+        let mut urls = text
+            .split(',')
+            .map(PeerUrl::parse)
+            .collect::<Result<Vec<_>, _>>()?;
+        urls.sort();
+        urls.dedup();
+        Ok(Self { urls })
+    }
+
+    /// The URLs in text order.
+    pub fn urls(&self) -> &[PeerUrl] {
+        &self.urls
+    }
+}
+
+/// The name that nobody typed: of the only member, or of the one member whose URLs are the advertised ones.
+///
+/// # Errors
+/// No member fits, or the advertised URLs do not tell which.
+pub fn infer_name(
+    cluster: &InitialCluster,
+    advertise: &AdvertiseUrls,
+) -> Result<String, MembershipError> {
+    let mut names = cluster.members.keys();
+    if let (Some(only), None) = (names.next(), names.next()) {
+        return Ok(only.clone());
+    }
+    let matching = cluster.members().find(|(_, urls)| *urls == advertise.urls);
+    // No URL occurs twice, so no second member has the same ones.
+    matching
+        .map(|(name, _)| name.to_owned())
+        .ok_or_else(|| MembershipError::NameUnknown {
+            advertise: advertise.urls.clone(),
+            names: cluster.members.keys().cloned().collect(),
+        })
+}
+
+/// The members of a new cluster with their ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// By ascending id.
+    pub members: Vec<Member>,
+    /// The cluster's id.
+    pub cluster_id: ClusterId,
+}
+
+/// One member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its id.
+    pub id: MemberId,
+    /// Its name.
+    pub name: String,
+    /// Its peer URLs, sorted.
+    pub peer_urls: Vec<String>,
+}
+
+impl Membership {
+    /// Computes the ids.
+    ///
+    /// # Errors
+    /// Two members get the same id, or one gets id 0.
+    pub fn new(cluster: &InitialCluster, token: &Token) -> Result<Self, MembershipError> {
+        let mut members: Vec<Member> = cluster
+            .members()
+            .map(|(name, urls)| {
+                let peer_urls: Vec<String> = urls.iter().map(ToString::to_string).collect();
+                Member {
+                    id: ids::member_id(&peer_urls, token),
+                    name: name.to_owned(),
+                    peer_urls,
+                }
+            })
+            .collect();
+        members.sort_by_key(|member| member.id);
+        let mut previous = MemberId(0);
+        for member in &members {
+            if member.id == previous {
+                return Err(MembershipError::IdClash {
+                    id: member.id,
+                    name: member.name.clone(),
+                });
+            }
+            previous = member.id;
+        }
+        let cluster_id = ids::cluster_id(members.iter().map(|member| member.id));
+        Ok(Self {
+            members,
+            cluster_id,
+        })
+    }
+
+    /// The member of that name, if the advertised URLs are its own.
+    ///
+    /// # Errors
+    /// There is no such member, or the URLs differ.
+    pub fn local(&self, name: &str, advertise: &AdvertiseUrls) -> Result<&Member, MembershipError> {
+        let found = self.members.iter().find(|member| member.name == name);
+        let member = found.ok_or_else(|| MembershipError::NoSuchName {
+            name: name.to_owned(),
+            names: self
+                .members
+                .iter()
+                .map(|member| member.name.clone())
+                .collect(),
+        })?;
+        let advertised: Vec<String> = advertise.urls.iter().map(ToString::to_string).collect();
+        if let Some(url) = member
+            .peer_urls
+            .iter()
+            .find(|url| !advertised.contains(url))
+        {
+            let url = url.clone();
+            return Err(MembershipError::NotAdvertised {
+                name: name.to_owned(),
+                url,
+                advertised,
+            });
+        }
+        if let Some(url) = advertised
+            .iter()
+            .find(|url| !member.peer_urls.contains(url))
+        {
+            return Err(MembershipError::NotInCluster {
+                name: name.to_owned(),
+                url: url.clone(),
+            });
+        }
+        Ok(member)
+    }
+}
+
+impl Member {
+    /// The member as etcd stores it in bucket `members` and in the log's membership entries.
+    pub fn to_json(&self) -> String {
+        let mut out = format!("{{\"id\":{},\"peerURLs\":", self.id.0);
+        gojson::put_string_array(&mut out, &self.peer_urls);
+        out.push_str(",\"name\":");
+        gojson::put_string(&mut out, &self.name);
+        out.push('}');
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Peer URLs.
+//!
+//! Owns: which texts are peer URLs, and their one spelling. Must not know members. etcd lets a few more pass (user, query,
+//! empty host or port), none of which can be reached; they are refused here. Source: etcd `client/pkg/types/urls.go`.
+
+use std::fmt;
+
+use super::{MembershipError, UrlDefect};
+
+/// A peer URL: `http(s)://host:port`, or `unix(s)://` with a socket. Blanks are gone and the scheme is lower case; the
+/// host's case is kept, as etcd does.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PeerUrl(String);
+
+impl PeerUrl {
+    /// Reads one URL.
+    ///
+    /// # Errors
+    /// It is none that etcd could use.
+    pub fn parse(text: &str) -> Result<Self, MembershipError> {
+        let trimmed = text.trim();
+        match normal_form(trimmed) {
+            Ok(url) => Ok(Self(url)),
+            Err(defect) => Err(MembershipError::Url {
+                text: trimmed.to_owned(),
+                defect,
+            }),
+        }
+    }
+
+    /// The URL as etcd stores it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PeerUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+fn normal_form(text: &str) -> Result<String, UrlDefect> {
+    let (scheme, rest) = text.split_once("://").ok_or(UrlDefect::NoScheme)?;
+    let scheme = scheme.to_ascii_lowercase();
+    match scheme.as_str() {
+        "http" | "https" => check_address(rest)?,
+        "unix" | "unixs" => check_socket(rest)?,
+        _ => return Err(UrlDefect::Scheme),
+    }
+    Ok(format!("{scheme}://{rest}"))
+}
+
+fn check_address(address: &str) -> Result<(), UrlDefect> {
+    if address.contains(['?', '#', '@']) {
+        return Err(UrlDefect::Extra);
+    }
+    if let Some((before, _)) = address.split_once('/') {
+        return Err(if before.contains(':') {
+            UrlDefect::Path
+        } else {
+            UrlDefect::HostPort
+        });
+    }
+    let (host, port) = address.rsplit_once(':').ok_or(UrlDefect::HostPort)?;
+    if let Some(inner) = host.strip_prefix('[') {
+        let inner = inner.strip_suffix(']').ok_or(UrlDefect::HostPort)?;
+        check_ipv6(inner)?;
+    } else if host.contains([':', ']']) {
+        return Err(UrlDefect::HostPort);
+    } else if host.is_empty() || !host.bytes().all(is_host_byte) {
+        return Err(UrlDefect::Host);
+    }
+    let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    match port.parse::<u16>() {
+        Ok(1..) if digits => Ok(()),
+        _ => Err(UrlDefect::Port),
+    }
+}
+
+/// An address, perhaps with a zone behind an escaped percent sign.
+fn check_ipv6(inner: &str) -> Result<(), UrlDefect> {
+    let (address, zone) = match inner.split_once("%25") {
+        Some((address, zone)) => (address, Some(zone)),
+        None => (inner, None),
+    };
+    let zone_is_fine = zone.is_none_or(|zone| !zone.is_empty() && zone.bytes().all(is_host_byte));
+    if address.parse::<std::net::Ipv6Addr>().is_err() || !zone_is_fine {
+        return Err(UrlDefect::Host);
+    }
+    Ok(())
+}
+
+fn check_socket(socket: &str) -> Result<(), UrlDefect> {
+    let fine = |byte| is_host_byte(byte) || byte == b'/' || byte == b':';
+    if socket.is_empty() || !socket.bytes().all(fine) {
+        Err(UrlDefect::SocketPath)
+    } else {
+        Ok(())
+    }
+}
+
+fn is_host_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}

@@ -1,0 +1,197 @@
+//! Raft's snapshot file (`.snap`): the membership, as etcd 3.4 to 3.6 read it at boot.
+//!
+//! Owns: the file a restored member starts with, byte for byte that of etcdutl 3.5, and reading any such file. Must not know
+//! files. Source: etcd `server/etcdserver/api/snap`, `raft/raftpb`, `server/etcdserver/api/v2store`.
+//!
+//! A file is protobuf `{1 crc, 2 data}` with the CRC-32C of the data; the data is raft's
+//! `Snapshot {1 v2 store as JSON, 2 metadata {1 conf_state, 2 index, 3 term}}`.
+
+mod store;
+
+use std::fmt::Write as _;
+
+use crate::{
+    membership::{MemberId, Membership},
+    proto::{Fields, ProtoError, put_bytes_field, put_varint_field},
+    restore::RESTORE_TERM,
+    wal,
+    width::u64_of,
+};
+
+pub use store::V2Member;
+
+/// The file that goes with [`crate::wal::restore_wal`].
+pub fn restore_snap(membership: &Membership) -> Vec<u8> {
+    let mut metadata = Vec::new();
+    put_bytes_field(&mut metadata, 1, &wal::conf_state(membership));
+    put_varint_field(&mut metadata, 2, u64_of(membership.members.len()));
+    put_varint_field(&mut metadata, 3, RESTORE_TERM);
+    let mut data = Vec::new();
+    put_bytes_field(&mut data, 1, store::restore_json(membership).as_bytes());
+    put_bytes_field(&mut data, 2, &metadata);
+    let mut file = Vec::new();
+    put_varint_field(&mut file, 1, u64::from(crc(&data)));
+    put_bytes_field(&mut file, 2, &data);
+    file
+}
+
+/// Its name: term and index, 16 hex digits each.
+pub fn file_name(membership: &Membership) -> String {
+    let mut name = String::new();
+    write!(
+        name,
+        "{RESTORE_TERM:016x}-{:016x}.snap",
+        membership.members.len()
+    )
+    .expect("a String takes any text");
+    name
+}
+
+/// What a `.snap` file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RaftSnapshot {
+    /// Its raft index.
+    pub index: u64,
+    /// Its raft term.
+    pub term: u64,
+    /// The voters, in the order of the file.
+    pub voters: Vec<MemberId>,
+    /// The members in the v2 store, by the text of their ids.
+    pub members: Vec<V2Member>,
+    /// Whether the v2 store holds anything but the membership: etcd 3.6 refuses to boot from it.
+    pub has_v2_content: bool,
+}
+
+/// Bytes that are no `.snap` file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RaftSnapError {
+    /// The frame is no protobuf message.
+    #[error("raft snapshot file")]
+    Frame(#[source] ProtoError),
+    /// etcd treats a file without data or CRC as broken.
+    #[error("raft snapshot file has no data or no CRC")]
+    Empty,
+    /// The CRC belongs to other data.
+    #[error("raft snapshot file: its CRC is {stored:#010x}, its data has {computed:#010x}")]
+    Crc {
+        /// What is there.
+        stored: u32,
+        /// What the data gives.
+        computed: u32,
+    },
+    /// The data is no raft snapshot.
+    #[error("raft snapshot at offset {offset}")]
+    Snapshot {
+        /// The file offset of the data.
+        offset: u64,
+        /// What is wrong with it.
+        #[source]
+        source: ProtoError,
+    },
+    /// The v2 store is no JSON of etcd's.
+    #[error("v2 store at offset {offset}")]
+    Store {
+        /// The file offset of the JSON.
+        offset: u64,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The v2 store holds a member whose id is no hex number.
+    #[error("v2 store at offset {offset}: `{id}` is no member id")]
+    MemberId {
+        /// The file offset of the JSON.
+        offset: u64,
+        /// What is there.
+        id: String,
+    },
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// It is damaged or none.
+pub fn decode(bytes: &[u8]) -> Result<RaftSnapshot, RaftSnapError> {
+    let (stored, data) = frame(bytes).map_err(RaftSnapError::Frame)?;
+    if stored == 0 || data.is_empty() {
+        return Err(RaftSnapError::Empty);
+    }
+    let computed = crc(data);
+    if stored != computed {
+        return Err(RaftSnapError::Crc { stored, computed });
+    }
+    let offset = u64_of(bytes.len() - data.len());
+    let parts = Parts::decode(data).map_err(|source| RaftSnapError::Snapshot { offset, source })?;
+    let (members, has_v2_content) = store::decode(parts.store, offset)?;
+    let Parts {
+        index,
+        term,
+        voters,
+        ..
+    } = parts;
+    Ok(RaftSnapshot {
+        index,
+        term,
+        voters,
+        members,
+        has_v2_content,
+    })
+}
+
+fn crc(data: &[u8]) -> u32 {
+    u32::try_from(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, data))
+        .expect("a CRC-32 has 32 bits")
+}
+
+fn frame(bytes: &[u8]) -> Result<(u32, &[u8]), ProtoError> {
+    let (mut crc, mut data) = (0, [].as_slice());
+    let mut fields = Fields::new(bytes);
+    while let Some(field) = fields.next_field()? {
+        match field.number {
+            1 => crc = field.uint32()?,
+            2 => data = field.bytes()?,
+            _ => {}
+        }
+    }
+    Ok((crc, data))
+}
+
+#[derive(Default)]
+struct Parts<'a> {
+    store: &'a [u8],
+    voters: Vec<MemberId>,
+    index: u64,
+    term: u64,
+}
+
+impl<'a> Parts<'a> {
+    fn decode(data: &'a [u8]) -> Result<Self, ProtoError> {
+        let mut parts = Self::default();
+        let mut fields = Fields::new(data);
+        while let Some(field) = fields.next_field()? {
+            match field.number {
+                1 => parts.store = field.bytes()?,
+                2 => parts.metadata(field.bytes()?)?,
+                _ => {}
+            }
+        }
+        Ok(parts)
+    }
+
+    fn metadata(&mut self, bytes: &[u8]) -> Result<(), ProtoError> {
+        let mut fields = Fields::new(bytes);
+        while let Some(field) = fields.next_field()? {
+            match field.number {
+                1 => self.voters = wal::voters(field.bytes()?)?,
+                2 => self.index = field.varint()?,
+                3 => self.term = field.varint()?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

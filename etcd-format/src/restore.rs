@@ -1,0 +1,54 @@
+//! What a restore changes in the database.
+//!
+//! Owns: the list of changes, the same for every etcd from 3.4 to 3.7. Must not know how they are written. Source: etcd
+//! `etcdutl/snapshot/v3_snapshot.go` (`updateCIndex`, `saveDB`) and `membership/storev2.go`.
+
+use crate::{
+    bolt::edit::{BucketEdit, Edit},
+    membership::Membership,
+    width::u64_of,
+};
+
+/// The raft term of a restored log.
+pub const RESTORE_TERM: u64 = 1;
+
+/// What may differ between restores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestoreOptions {
+    /// Remove the storage version, the cluster version and a pending downgrade, so that an older etcd boots the data.
+    pub clear_storage_version: bool,
+}
+
+/// The changes that give a database a new membership.
+pub fn edit_for(membership: &Membership, options: &RestoreOptions) -> Edit {
+    // The log of a restored member holds one entry per member. A larger index makes etcd skip writes, a smaller one panic.
+    let consistent_index = u64_of(membership.members.len());
+    let members = membership.members.iter().map(|member| {
+        (
+            member.id.to_string().into_bytes(),
+            member.to_json().into_bytes(),
+        )
+    });
+    let mut buckets = vec![
+        BucketEdit::replace_all(b"members", members),
+        BucketEdit::replace_all(b"members_removed", []),
+        BucketEdit::upsert(
+            b"meta",
+            [
+                (
+                    b"consistent_index".to_vec(),
+                    consistent_index.to_be_bytes().to_vec(),
+                ),
+                (b"term".to_vec(), RESTORE_TERM.to_be_bytes().to_vec()),
+            ],
+        ),
+    ];
+    if options.clear_storage_version {
+        buckets.push(BucketEdit::remove(b"meta", [b"storageVersion".to_vec()]));
+        buckets.push(BucketEdit::remove(
+            b"cluster",
+            [b"clusterVersion".to_vec(), b"downgrade".to_vec()],
+        ));
+    }
+    Edit { buckets }
+}

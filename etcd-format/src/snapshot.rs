@@ -1,0 +1,294 @@
+//! The snapshot file: a bolt database, then the SHA-256 of it.
+//!
+//! Owns: the 32-byte trailer that `etcdctl snapshot save` appends, the rule by which its presence is known, and the digest
+//! over a stream. Must not know what is in the database. Source: etcd `server/etcdserver/api/v3rpc/maintenance.go` and
+//! `etcdutl/snapshot/v3_snapshot.go`.
+
+use sha2::{Digest, Sha256};
+
+/// The trailer is one SHA-256.
+pub const TRAILER_BYTES: u64 = 32;
+
+/// Databases are whole pages and no page is smaller than this, so the remainder tells whether a trailer is there.
+const PAGE_BYTES_MIN: u64 = 512;
+
+/// Two meta pages of the smallest size: nothing shorter can be a database.
+const DB_BYTES_MIN: u64 = 2 * PAGE_BYTES_MIN;
+
+const TRAILER_LEN: usize = 32;
+
+/// Whether a file of this length ends in a trailer: the only test that etcd's own tools make.
+pub fn has_trailer(file_len: u64) -> bool {
+    file_len % PAGE_BYTES_MIN == TRAILER_BYTES
+}
+
+/// How many bytes of a file of this length are database.
+///
+/// # Errors
+/// The length alone shows that it is no snapshot.
+pub fn db_len(file_len: u64) -> Result<u64, SnapshotError> {
+    if file_len == 0 {
+        return Err(SnapshotError::Empty);
+    }
+    if file_len < DB_BYTES_MIN {
+        return Err(SnapshotError::TooShort { len: file_len });
+    }
+    match file_len % PAGE_BYTES_MIN {
+        0 => Ok(file_len),
+        TRAILER_BYTES => Ok(file_len - TRAILER_BYTES),
+        _ => Err(SnapshotError::Length { len: file_len }),
+    }
+}
+
+/// Digests a snapshot of unknown length as it streams by, holding the last 32 bytes back.
+#[derive(Debug, Clone)]
+pub struct StreamDigest {
+    hasher: Sha256,
+    /// The last bytes seen, not yet hashed: they may turn out to be the trailer.
+    held: [u8; TRAILER_LEN],
+    held_len: usize,
+    file_len: u64,
+}
+
+impl StreamDigest {
+    /// A digest that has seen nothing.
+    pub fn new() -> Self {
+        Self {
+            hasher: Sha256::new(),
+            held: [0; TRAILER_LEN],
+            held_len: 0,
+            file_len: 0,
+        }
+    }
+
+    /// Takes the next bytes of the file, in pieces of any size.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.file_len += crate::width::u64_of(bytes.len());
+        let held = self
+            .held
+            .get(..self.held_len)
+            .expect("held_len never exceeds the array");
+        if let Some(split) = bytes.len().checked_sub(TRAILER_LEN) {
+            let (body, tail) = bytes.split_at(split);
+            self.hasher.update(held);
+            self.hasher.update(body);
+            self.held.copy_from_slice(tail);
+            self.held_len = TRAILER_LEN;
+            return;
+        }
+        // Fewer than 32 bytes came: release just as many of the oldest as do not fit.
+        let mut joined = [0_u8; 2 * TRAILER_LEN];
+        let total = self.held_len + bytes.len();
+        let (old, new) = joined.split_at_mut(self.held_len);
+        old.copy_from_slice(held);
+        new.get_mut(..bytes.len())
+            .expect("fewer than 32 bytes fit behind 32")
+            .copy_from_slice(bytes);
+        let release = total.saturating_sub(TRAILER_LEN);
+        let joined = joined
+            .get(..total)
+            .expect("both parts are at most 32 bytes");
+        let (released, kept) = joined.split_at(release);
+        self.hasher.update(released);
+        self.held
+            .get_mut(..kept.len())
+            .expect("at most 32 bytes are kept")
+            .copy_from_slice(kept);
+        self.held_len = kept.len();
+    }
+
+    /// How many bytes came so far.
+    pub fn file_len(&self) -> u64 {
+        self.file_len
+    }
+
+    /// Decides by the length what the last 32 bytes were, and compares them where they are a trailer.
+    ///
+    /// # Errors
+    /// The length shows that it is no snapshot, or the trailer belongs to other bytes.
+    pub fn finish(mut self) -> Result<StreamSummary, SnapshotError> {
+        let db_len = db_len(self.file_len)?;
+        let held = self
+            .held
+            .get(..self.held_len)
+            .expect("held_len never exceeds the array");
+        if db_len == self.file_len {
+            self.hasher.update(held);
+            let sha256 = self.hasher.finalize().into();
+            return Ok(StreamSummary {
+                file_len: self.file_len,
+                db_len,
+                sha256,
+                trailer: Trailer::Missing,
+            });
+        }
+        let computed: [u8; TRAILER_LEN] = self.hasher.finalize().into();
+        if computed != self.held {
+            return Err(SnapshotError::TrailerMismatch {
+                offset: db_len,
+                stored: self.held,
+                computed,
+            });
+        }
+        Ok(StreamSummary {
+            file_len: self.file_len,
+            db_len,
+            sha256: computed,
+            trailer: Trailer::Matches,
+        })
+    }
+}
+
+impl Default for StreamDigest {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What a whole stream turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamSummary {
+    /// Bytes in the file, trailer included.
+    pub file_len: u64,
+    /// Bytes of database.
+    pub db_len: u64,
+    /// SHA-256 over the database bytes.
+    pub sha256: [u8; 32],
+    /// Whether a trailer vouches for them.
+    pub trailer: Trailer,
+}
+
+/// The state of a snapshot's trailer. A wrong one is an error, not a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trailer {
+    /// The trailer is there and equals the SHA-256 of the database.
+    Matches,
+    /// The file has the length of a database alone, like a file copied out of a data directory.
+    Missing,
+}
+
+/// A file that cannot be a snapshot, or not the one that was saved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// Nothing came.
+    #[error("the snapshot is empty")]
+    Empty,
+    /// Shorter than the smallest database.
+    #[error("the snapshot has {len} bytes, a database has at least {DB_BYTES_MIN}")]
+    TooShort {
+        /// Bytes in the file.
+        len: u64,
+    },
+    /// Neither whole pages nor whole pages and a trailer.
+    #[error(
+        "the snapshot has {len} bytes, which is neither a multiple of {PAGE_BYTES_MIN} (a database) nor 32 more (a database \
+         and its SHA-256): it was cut short, compressed, or is something else"
+    )]
+    Length {
+        /// Bytes in the file.
+        len: u64,
+    },
+    /// The stored SHA-256 is not that of the database bytes.
+    #[error(
+        "the snapshot's SHA-256 trailer at offset {offset} is {}, but its {offset} database bytes have {}: they were altered",
+        hex_of(stored),
+        hex_of(computed)
+    )]
+    TrailerMismatch {
+        /// Where the trailer begins: the length of the database.
+        offset: u64,
+        /// The trailer.
+        stored: [u8; 32],
+        /// The digest of what precedes it.
+        computed: [u8; 32],
+    },
+}
+
+fn hex_of(digest: &[u8; 32]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file_with_trailer(pages: usize) -> Vec<u8> {
+        let mut file: Vec<u8> = (0..pages * 512)
+            .map(|n| u8::try_from(n % 251).expect("below 251"))
+            .collect();
+        let digest: [u8; 32] = Sha256::digest(&file).into();
+        file.extend(digest);
+        file
+    }
+
+    fn digest_in_pieces(file: &[u8], piece: usize) -> Result<StreamSummary, SnapshotError> {
+        let mut digest = StreamDigest::new();
+        for bytes in file.chunks(piece) {
+            digest.update(bytes);
+        }
+        digest.finish()
+    }
+
+    #[test]
+    fn the_trailer_is_found_whatever_the_pieces() {
+        let file = file_with_trailer(4);
+        let whole: [u8; 32] = Sha256::digest(&file[..2048]).into();
+        for piece in [1, 7, 31, 32, 33, 64, 511, 512, 2047, 2080, 5000] {
+            let summary = digest_in_pieces(&file, piece).expect("the trailer is right");
+            let expected = StreamSummary {
+                file_len: 2080,
+                db_len: 2048,
+                sha256: whole,
+                trailer: Trailer::Matches,
+            };
+            assert_eq!(summary, expected, "pieces of {piece}");
+            let bare = digest_in_pieces(&file[..2048], piece).expect("whole pages pass");
+            assert_eq!(
+                bare,
+                StreamSummary {
+                    file_len: 2048,
+                    db_len: 2048,
+                    sha256: whole,
+                    trailer: Trailer::Missing
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn a_flipped_byte_is_a_mismatch_that_tells_both_digests() {
+        let mut file = file_with_trailer(4);
+        file[100] ^= 1;
+        let error = digest_in_pieces(&file, 100).expect_err("a byte was flipped");
+        let SnapshotError::TrailerMismatch {
+            offset: 2048,
+            stored,
+            computed,
+        } = error
+        else {
+            panic!("expected a mismatch, got {error:?}");
+        };
+        assert_eq!(stored, file[2048..]);
+        assert_eq!(computed, <[u8; 32]>::from(Sha256::digest(&file[..2048])));
+    }
+
+    #[test]
+    fn lengths_that_no_snapshot_has_are_refused() {
+        let file = file_with_trailer(4);
+        assert_eq!(digest_in_pieces(&[], 1), Err(SnapshotError::Empty));
+        assert_eq!(
+            digest_in_pieces(&file[..32], 7),
+            Err(SnapshotError::TooShort { len: 32 })
+        );
+        assert_eq!(
+            digest_in_pieces(&file[..544], 7),
+            Err(SnapshotError::TooShort { len: 544 })
+        );
+        assert_eq!(
+            digest_in_pieces(&file[..2079], 7),
+            Err(SnapshotError::Length { len: 2079 })
+        );
+        assert!(has_trailer(2080) && !has_trailer(2048) && !has_trailer(2079));
+    }
+}
