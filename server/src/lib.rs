@@ -1,1 +1,24 @@
-//! Skeleton.
+//! The Strongroom server: an S3 endpoint that keeps etcd snapshots.
+//!
+//! Modules are listed bottom up; each may name those above it and never those below it
+//! (a tidy test holds them to it). `main.rs` only parses arguments and calls [`process`].
+
+pub mod clock;
+pub mod model;
+pub mod store;
+
+pub mod schema;
+
+pub mod objects;
+
+pub mod ingest;
+pub mod read;
+pub mod vault;
+
+pub mod telemetry;
+
+pub mod admin;
+pub mod s3;
+
+pub mod config;
+pub mod process;

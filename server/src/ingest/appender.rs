@@ -1,0 +1,226 @@
+//! Group append: small bodies that arrive during one sync become one batch of the next.
+//!
+//! One thread owns the shared pack: it opens it (its row becomes `live` before anything is appended), appends batches,
+//! seals it when it is full, after a failed append and at a clean stop. After a crash, [`recover`] seals what the dead
+//! process left open.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::ingest::IngestError;
+use crate::objects::{PackClaim, PlacedSegment};
+use crate::schema::keys::of_pack;
+use crate::schema::{OpenPackRow, PackRow, PackUserRow, Record, RowKey};
+use crate::store::meta::{Condition, Meta, Outcome, Txn, Write};
+use crate::store::packs::header::PACK_HEADER_BYTES;
+use crate::store::packs::{PACK_BYTES_MAX, Packs, Segment, SegmentDraft};
+use crate::store::{PackId, StoreError};
+
+/// Bodies that may wait for the next batch; their memory is bounded by the ingest's budget.
+const QUEUE_MAX: usize = 1024;
+
+/// Bodies of one batch: what one sync serves at most.
+const BATCH_MAX: usize = 256;
+
+/// Back-references read at once when a pack is sealed after a crash.
+const RECOVER_PAGE: usize = 1000;
+
+struct Request {
+    draft: SegmentDraft,
+    answer: oneshot::Sender<Result<Segment, StoreError>>,
+}
+
+/// The handle of the appending thread.
+pub struct Appender {
+    queue: Mutex<Option<mpsc::Sender<Request>>>,
+    thread: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
+}
+
+impl Appender {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    #[expect(clippy::disallowed_methods, reason = "the appender owns its thread and joins it in close")]
+    pub fn start(meta: Arc<dyn Meta>, packs: Arc<dyn Packs>) -> Result<Appender, StoreError> {
+        let (queue, requests) = mpsc::channel(QUEUE_MAX);
+        let worker = Worker { meta, packs, open: None };
+        let thread = std::thread::Builder::new()
+            .name("group-append".to_owned())
+            .spawn(move || worker.run(requests))
+            .map_err(|source| StoreError::Io { op: "start the appending thread", path: "group-append".into(), source })?;
+        Ok(Appender { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Appends a small body; durable when it returns.
+    ///
+    /// # Errors
+    /// When the disk refuses or the store is closing.
+    pub async fn append(&self, draft: SegmentDraft) -> Result<PlacedSegment, IngestError> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let queue = queue.ok_or(StoreError::Closed)?;
+        let (answer, placed) = oneshot::channel();
+        queue.send(Request { draft, answer }).await.map_err(|_| StoreError::Closed)?;
+        let segment = placed.await.map_err(|_| StoreError::Closed)??;
+        Ok(PlacedSegment { segment, claim: PackClaim::Shared })
+    }
+
+    /// Takes no more, seals the shared pack, joins the thread.
+    ///
+    /// # Errors
+    /// When the seal cannot be committed.
+    pub fn close(&self) -> Result<(), StoreError> {
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match thread.map(JoinHandle::join) {
+            None => Ok(()),
+            Some(Ok(done)) => done,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+struct OpenPack {
+    pack: PackId,
+    /// Length up to the last good batch.
+    len: u64,
+}
+
+struct Worker {
+    meta: Arc<dyn Meta>,
+    packs: Arc<dyn Packs>,
+    open: Option<OpenPack>,
+}
+
+impl Worker {
+    fn run(mut self, mut requests: mpsc::Receiver<Request>) -> Result<(), StoreError> {
+        while let Some(first) = requests.blocking_recv() {
+            let mut batch = vec![first];
+            while batch.len() < BATCH_MAX {
+                match requests.try_recv() {
+                    Ok(request) => batch.push(request),
+                    Err(_) => break,
+                }
+            }
+            self.serve(batch);
+        }
+        self.seal()
+    }
+
+    fn serve(&mut self, batch: Vec<Request>) {
+        let (drafts, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|r| (r.draft, r.answer)).unzip();
+        match self.append(&drafts) {
+            Ok(segments) => {
+                for (answer, segment) in answers.into_iter().zip(segments) {
+                    // A client that hung up leaves a segment that nobody uses.
+                    drop(answer.send(Ok(segment)));
+                }
+            }
+            Err(failure) => {
+                tracing::error!(error = %failure, bodies = answers.len(), "append to the shared pack failed");
+                let failure = Arc::new(failure);
+                for answer in answers {
+                    drop(answer.send(Err(StoreError::Shared(Arc::clone(&failure)))));
+                }
+            }
+        }
+    }
+
+    fn append(&mut self, drafts: &[SegmentDraft]) -> Result<Vec<Segment>, StoreError> {
+        if self.open.as_ref().is_some_and(|open| open.len >= PACK_BYTES_MAX) {
+            self.seal()?;
+        }
+        if self.open.is_none() {
+            self.open_pack()?;
+        }
+        match self.packs.append(drafts) {
+            Ok(appended) => {
+                self.open = Some(OpenPack { pack: appended.pack, len: appended.pack_len });
+                Ok(appended.segments)
+            }
+            Err(failure) => {
+                // The pack ends at its last good batch; the next body opens another.
+                if let Err(second) = self.seal() {
+                    tracing::warn!(error = %second, "the pack of a failed append is sealed at the next start");
+                    self.open = None;
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    fn open_pack(&mut self) -> Result<(), StoreError> {
+        let pack = self.packs.open_shared()?;
+        let key = RowKey::Pack(pack).encode();
+        let txn = Txn {
+            conditions: vec![Condition::Absent(key.clone())],
+            writes: vec![
+                Write::Put(key, PackRow::Live.encode()),
+                Write::Put(RowKey::OpenPack.encode(), OpenPackRow { pack }.encode()),
+            ],
+        };
+        match self.meta.commit(txn).wait_blocking()? {
+            Outcome::Done(_) => {
+                self.open = Some(OpenPack { pack, len: PACK_HEADER_BYTES });
+                Ok(())
+            }
+            // Hygiene found the file before its row and condemned it; the next body opens another.
+            Outcome::Conflict(_) => Err(StoreError::NoSharedPack),
+        }
+    }
+
+    fn seal(&mut self) -> Result<(), StoreError> {
+        let Some(open) = self.open.take() else { return Ok(()) };
+        seal(&*self.meta, open.pack, open.len)
+    }
+}
+
+/// Makes a pack's row `sealed`, if it still is `live`.
+fn seal(meta: &dyn Meta, pack: PackId, len: u64) -> Result<(), StoreError> {
+    let key = RowKey::Pack(pack).encode();
+    let row = meta.get_many(std::slice::from_ref(&key))?.into_iter().next().flatten();
+    let Some(row) = row else { return Ok(()) };
+    if PackRow::decode(&key, &row)? != PackRow::Live {
+        return Ok(());
+    }
+    let stored = i64::try_from(len).unwrap_or(i64::MAX);
+    let txn = Txn {
+        conditions: vec![Condition::Same(key.clone(), row.version)],
+        writes: vec![
+            Write::Put(key, PackRow::Sealed { len }.encode()),
+            Write::Delete(RowKey::OpenPack.encode()),
+            Write::Add(RowKey::StoredBytes.encode(), stored),
+        ],
+    };
+    // Only this thread, or a start before it, seals; a conflict would be a condemned pack, which needs no seal.
+    meta.commit(txn).wait_blocking().map(|_| ())
+}
+
+/// Seals the shared pack that an earlier process left open, at the end of the last segment that a manifest uses.
+/// Run once, at start, before any [`Appender`].
+///
+/// # Errors
+/// When rows cannot be read or written.
+pub fn recover(meta: &dyn Meta) -> Result<Option<PackId>, StoreError> {
+    let key = RowKey::OpenPack.encode();
+    let row = meta.get_many(std::slice::from_ref(&key))?.into_iter().next().flatten();
+    let Some(row) = row else { return Ok(None) };
+    let pack = OpenPackRow::decode(&key, &row)?.pack;
+    let mut end = PACK_HEADER_BYTES;
+    let range = of_pack(pack);
+    let mut from = range.from;
+    loop {
+        let users = meta.scan(&from, &range.to, RECOVER_PAGE)?;
+        for (key, row) in &users {
+            end = end.max(PackUserRow::decode(key, row)?.end);
+        }
+        match users.last() {
+            Some((last, _)) if users.len() == RECOVER_PAGE => from = crate::schema::keys::after_key(last),
+            _ => break,
+        }
+    }
+    seal(meta, pack, end)?;
+    Ok(Some(pack))
+}

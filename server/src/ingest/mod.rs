@@ -1,0 +1,73 @@
+//! From a body's bytes to segments in packs: digests, frames, appends. One [`BodyIngest`] for each body.
+//!
+//! Knows packs and digests, not what the body becomes: `objects` commits the [`StoredBody`] that comes out.
+//!
+//! Invariants: a body that fails a digest never reaches the shared pack; what [`BodyIngest::finish`] returns is synced;
+//! a body holds at most one frame being filled and one being worked on, and a small body's frames count against one
+//! budget for all.
+
+pub mod appender;
+pub mod body;
+mod chain;
+pub mod digests;
+pub mod error;
+mod sink;
+
+use std::sync::Arc;
+
+pub use appender::Appender;
+pub use body::{BodyIngest, BodyTarget};
+pub use digests::Expected;
+pub use error::IngestError;
+
+use tokio::sync::Semaphore;
+
+use crate::clock::{Clock, Entropy};
+use crate::store::gate::Gate;
+use crate::store::packs::Packs;
+
+/// A body up to this size shares a pack with others; a larger one fills packs of its own.
+pub const SMALL_BODY_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Memory for frames of small bodies that wait to be complete; a body that finds it used up takes a pack of its own.
+const SMALL_BODIES_KIB_MAX: usize = 32 * 1024;
+
+/// Where bodies come in.
+pub struct Ingest {
+    packs: Arc<dyn Packs>,
+    appender: Arc<Appender>,
+    gate: Gate,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    small_bodies: Arc<Semaphore>,
+}
+
+impl Ingest {
+    /// Ingest into `packs`; `gate` bounds how many pieces are worked on at once.
+    pub fn new(
+        packs: Arc<dyn Packs>,
+        appender: Arc<Appender>,
+        gate: Gate,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Ingest {
+        let small_bodies = Arc::new(Semaphore::new(SMALL_BODIES_KIB_MAX));
+        Ingest { packs, appender, gate, clock, entropy, small_bodies }
+    }
+
+    /// Begins a body.
+    pub fn begin(&self, target: BodyTarget, expected: Expected) -> BodyIngest {
+        body::begin(self, target, expected)
+    }
+
+    /// Seals the shared pack and stops the appender. Nothing may be ingested after it.
+    ///
+    /// # Errors
+    /// When the last seal cannot be committed; the next start seals it then.
+    pub fn close(&self) -> Result<(), crate::store::StoreError> {
+        self.appender.close()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! Where a body's frames go: memory while it is small, packs of its own once it is not.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::ingest::{IngestError, SMALL_BODY_BYTES_MAX};
+use crate::objects::{PackClaim, PlacedSegment};
+use crate::store::StoreError;
+use crate::store::packs::{
+    EncodedFrame, FRAME_PLAIN_BYTES, Origin, PACK_BYTES_MAX, PackWriter, Packs, SegmentDraft,
+};
+
+/// Room that a pack keeps for the frame table, which is one frame: 64 MiB of frames that shrank to nothing still fit
+/// their table in it.
+const TABLE_ROOM_BYTES: u64 = 512 * 1024;
+
+/// A body's frames on their way.
+pub(super) struct Sink {
+    packs: Arc<dyn Packs>,
+    small_bodies: Arc<Semaphore>,
+    place: Place,
+    /// A full pack to be finished while the next one fills.
+    pub(super) full: Option<FullPack>,
+    origin: Origin,
+    /// Plain bytes taken in.
+    plain: u64,
+    /// Plain bytes up to which packs are full.
+    packed: u64,
+}
+
+enum Place {
+    Memory { frames: Vec<EncodedFrame>, permits: Vec<OwnedSemaphorePermit> },
+    Own(Box<dyn PackWriter>),
+    Nowhere,
+}
+
+/// A pack that takes no more frames, not durable yet.
+pub(super) struct FullPack {
+    writer: Box<dyn PackWriter>,
+    origin: Origin,
+}
+
+/// What is left when the body has ended.
+pub(super) enum Rest {
+    /// Nothing.
+    Empty,
+    /// A small body, and the permits for its memory.
+    Small(SegmentDraft, Vec<OwnedSemaphorePermit>),
+    /// The last pack of a large body.
+    Large(FullPack),
+}
+
+impl FullPack {
+    /// Ends the segment and makes it durable.
+    pub(super) fn finish(self) -> Result<PlacedSegment, StoreError> {
+        let pack = self.writer.pack();
+        let segment = self.writer.finish(&self.origin)?;
+        debug_assert_eq!(segment.pack, pack, "a writer writes its own pack");
+        Ok(PlacedSegment { claim: PackClaim::Own { len: segment.offset + segment.stored_len }, segment })
+    }
+}
+
+impl Sink {
+    pub(super) fn new(packs: Arc<dyn Packs>, small_bodies: Arc<Semaphore>, origin: Origin) -> Sink {
+        let place = Place::Memory { frames: Vec::new(), permits: Vec::new() };
+        Sink { packs, small_bodies, place, full: None, origin, plain: 0, packed: 0 }
+    }
+
+    /// Takes in one frame's worth of the body: [`FRAME_PLAIN_BYTES`], but for the last.
+    pub(super) fn take(mut self, plain: &Bytes) -> Result<Sink, IngestError> {
+        let frame = EncodedFrame::data(plain.clone());
+        self.place = match std::mem::replace(&mut self.place, Place::Nowhere) {
+            Place::Memory { frames, permits } => self.keep_or_spill(frames, permits, frame, plain.len())?,
+            Place::Own(writer) => self.append(writer, &[frame])?,
+            Place::Nowhere => self.begin_pack(&[frame])?,
+        };
+        self.plain += u64::try_from(plain.len()).unwrap_or(u64::MAX);
+        Ok(self)
+    }
+
+    /// Ends the body. `etag` is known now and goes into the last segment's table.
+    pub(super) fn end(mut self, etag: &str) -> Rest {
+        self.origin.etag = etag.to_owned();
+        self.origin.body_offset = self.packed;
+        match self.place {
+            Place::Memory { frames, .. } if frames.is_empty() => Rest::Empty,
+            Place::Memory { frames, permits } => Rest::Small(SegmentDraft { frames, origin: self.origin }, permits),
+            Place::Own(writer) => Rest::Large(FullPack { writer, origin: self.origin }),
+            Place::Nowhere => Rest::Empty,
+        }
+    }
+
+    fn keep_or_spill(
+        &mut self,
+        mut frames: Vec<EncodedFrame>,
+        mut permits: Vec<OwnedSemaphorePermit>,
+        frame: EncodedFrame,
+        plain_len: usize,
+    ) -> Result<Place, IngestError> {
+        let kib = u32::try_from(plain_len.div_ceil(1024)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.small_bodies).try_acquire_many_owned(kib).ok();
+        frames.push(frame);
+        let grown = self.plain + u64::try_from(plain_len).unwrap_or(u64::MAX);
+        match permit {
+            Some(permit) if grown < SMALL_BODY_BYTES_MAX => {
+                permits.push(permit);
+                Ok(Place::Memory { frames, permits })
+            }
+            _ => self.begin_pack(&frames),
+        }
+    }
+
+    fn begin_pack(&mut self, frames: &[EncodedFrame]) -> Result<Place, IngestError> {
+        let writer = self.packs.begin()?;
+        self.append(writer, frames)
+    }
+
+    fn append(&mut self, mut writer: Box<dyn PackWriter>, frames: &[EncodedFrame]) -> Result<Place, IngestError> {
+        writer.append(frames)?;
+        let frame_room = u64::try_from(FRAME_PLAIN_BYTES).unwrap_or(u64::MAX) + TABLE_ROOM_BYTES;
+        if writer.len() + frame_room <= PACK_BYTES_MAX {
+            return Ok(Place::Own(writer));
+        }
+        let mut origin = self.origin.clone();
+        origin.body_offset = self.packed;
+        self.full = Some(FullPack { writer, origin });
+        Ok(Place::Nowhere)
+    }
+
+    /// Takes a full pack out, to be finished beside further frames.
+    pub(super) fn take_full(&mut self) -> Option<FullPack> {
+        let full = self.full.take()?;
+        self.packed = self.plain;
+        Some(full)
+    }
+}

@@ -1,0 +1,232 @@
+//! Buckets: create, look at, list, delete.
+
+use crate::model::{BucketId, BucketName, Owner, Tags};
+use crate::objects::decision::{Decision, Draft, active, read};
+use crate::objects::{Objects, ObjectsError};
+use crate::schema::keys::{KeyRange, of_bucket, split_bucket, split_upload, whole};
+use crate::schema::{BucketRow, BucketState, DeadRow, Keyspace, Record, RowKey, Versioning};
+use crate::store::meta::Meta;
+
+/// S3's default quota of buckets for one account: it bounds ListBuckets, which has no pages.
+pub const BUCKETS_MAX: usize = 1000;
+
+/// Uploads handed to the reaper in one commit of DeleteBucket: keeps a transaction small.
+const UPLOADS_PER_COMMIT: usize = 500;
+
+/// What CreateBucket sets.
+#[derive(Debug, Clone)]
+pub struct NewBucket {
+    /// Who creates it.
+    pub owner: Owner,
+    /// Versioning from the start; object lock needs [`Versioning::Enabled`].
+    pub versioning: Versioning,
+    /// Whether object lock is on.
+    pub object_lock: bool,
+}
+
+impl NewBucket {
+    /// A bucket without versions or locks.
+    pub fn plain(owner: Owner) -> NewBucket {
+        NewBucket { owner, versioning: Versioning::Unversioned, object_lock: false }
+    }
+}
+
+/// How CreateBucket went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BucketCreated {
+    /// It is new.
+    New,
+    /// It was there, with everything in it.
+    AlreadyThere,
+}
+
+impl Objects {
+    /// Creates a bucket.
+    ///
+    /// # Errors
+    /// [`ObjectsError::TooManyBuckets`]; [`ObjectsError::NoSuchBucket`] while it is being deleted.
+    pub async fn create_bucket(&self, name: &BucketName, new: NewBucket) -> Result<BucketCreated, ObjectsError> {
+        let name = name.clone();
+        let (id, created) = (BucketId(self.entropy.next_u64()), self.clock.now());
+        self.decide(move |meta| {
+            let key = RowKey::Bucket(&name);
+            let old = read::<BucketRow>(meta, &key)?;
+            match &old.record {
+                Some(row) if row.state == BucketState::Active => {
+                    return Ok(Decision::Answer(BucketCreated::AlreadyThere));
+                }
+                Some(_) => return Err(ObjectsError::NoSuchBucket(name.clone())),
+                None => {}
+            }
+            if scan_buckets(meta)?.len() >= BUCKETS_MAX {
+                return Err(ObjectsError::TooManyBuckets { max: BUCKETS_MAX });
+            }
+            let mut draft = Draft::default();
+            old.guard(&mut draft);
+            let row = BucketRow {
+                id,
+                created,
+                owner: new.owner.clone(),
+                state: BucketState::Active,
+                versioning: new.versioning,
+                object_lock: new.object_lock,
+                default_retention: None,
+                tags: Tags::default(),
+            };
+            draft.put(&key, &row);
+            Ok(Decision::Commit(draft, BucketCreated::New))
+        })
+        .await
+    }
+
+    /// The bucket's row.
+    ///
+    /// # Errors
+    /// [`ObjectsError::NoSuchBucket`].
+    pub async fn bucket(&self, name: &BucketName) -> Result<BucketRow, ObjectsError> {
+        let name = name.clone();
+        self.look(move |meta| {
+            let row = read::<BucketRow>(meta, &RowKey::Bucket(&name))?;
+            active(&name, &row).cloned()
+        })
+        .await
+    }
+
+    /// Every bucket that takes requests, by name.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list_buckets(&self) -> Result<Vec<(BucketName, BucketRow)>, ObjectsError> {
+        self.look(|meta| {
+            let mut all = scan_buckets(meta)?;
+            all.retain(|(_, row)| row.state == BucketState::Active);
+            Ok(all)
+        })
+        .await
+    }
+
+    /// Changes a bucket's versioning state.
+    ///
+    /// # Errors
+    /// [`ObjectsError::NoSuchBucket`].
+    pub async fn set_versioning(&self, name: &BucketName, versioning: Versioning) -> Result<(), ObjectsError> {
+        self.change_bucket(name, move |row| row.versioning = versioning).await
+    }
+
+    /// Deletes an empty bucket: marks it, so that nothing new can come in, looks, then removes or reverts.
+    ///
+    /// # Errors
+    /// [`ObjectsError::NoSuchBucket`], [`ObjectsError::BucketNotEmpty`].
+    pub async fn delete_bucket(&self, name: &BucketName) -> Result<(), ObjectsError> {
+        let id = self.bucket(name).await?.id;
+        self.change_bucket(name, |row| row.state = BucketState::Deleting).await?;
+        let emptied = self.empty_bucket(id).await;
+        let name = name.clone();
+        if !matches!(emptied, Ok(true)) {
+            self.revert_deleting(&name).await?;
+            emptied?;
+            return Err(ObjectsError::BucketNotEmpty(name));
+        }
+        self.decide(move |meta| {
+            let key = RowKey::Bucket(&name);
+            let row = read::<BucketRow>(meta, &key)?;
+            if row.record.as_ref().is_none_or(|r| r.id != id || r.state != BucketState::Deleting) {
+                return Ok(Decision::Answer(()));
+            }
+            let mut draft = Draft::default();
+            row.guard(&mut draft);
+            draft.delete(&key);
+            Ok(Decision::Commit(draft, ()))
+        })
+        .await
+    }
+
+    /// Reverts buckets that a crash left between mark and removal. Run once, at start.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn revert_interrupted_deletes(&self) -> Result<(), ObjectsError> {
+        let marked = self.look(|meta| Ok(scan_buckets(meta)?)).await?;
+        for (name, row) in marked {
+            if row.state == BucketState::Deleting {
+                self.revert_deleting(&name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a marked bucket holds no version; its uploads are handed to the reaper.
+    async fn empty_bucket(&self, id: BucketId) -> Result<bool, ObjectsError> {
+        if self.look(move |meta| any(meta, &of_bucket(Keyspace::Version, id))).await? {
+            return Ok(false);
+        }
+        let since = self.clock.now();
+        loop {
+            let moved = self
+                .decide(move |meta| {
+                    let range = of_bucket(Keyspace::Upload, id);
+                    let uploads = meta.scan(&range.from, &range.to, UPLOADS_PER_COMMIT)?;
+                    if uploads.is_empty() {
+                        return Ok(Decision::Answer(0));
+                    }
+                    let mut draft = Draft::default();
+                    for (key, row) in &uploads {
+                        let (object, upload) = split_upload(key)?;
+                        draft.unchanged(key.clone(), Some(row));
+                        draft.delete(&RowKey::Upload(id, &object, upload));
+                        draft.put(&RowKey::DeadUpload(upload), &DeadRow { since });
+                    }
+                    Ok(Decision::Commit(draft, uploads.len()))
+                })
+                .await?;
+            if moved == 0 {
+                return Ok(true);
+            }
+        }
+    }
+
+    async fn revert_deleting(&self, name: &BucketName) -> Result<(), ObjectsError> {
+        let name = name.clone();
+        self.decide(move |meta| {
+            let key = RowKey::Bucket(&name);
+            let old = read::<BucketRow>(meta, &key)?;
+            let Some(mut row) = old.record.clone().filter(|row| row.state == BucketState::Deleting) else {
+                return Ok(Decision::Answer(()));
+            };
+            row.state = BucketState::Active;
+            let mut draft = Draft::default();
+            old.guard(&mut draft);
+            draft.put(&key, &row);
+            Ok(Decision::Commit(draft, ()))
+        })
+        .await
+    }
+
+    async fn change_bucket<F>(&self, name: &BucketName, change: F) -> Result<(), ObjectsError>
+    where
+        F: Fn(&mut BucketRow) + Send + Sync + 'static,
+    {
+        let name = name.clone();
+        self.decide(move |meta| {
+            let key = RowKey::Bucket(&name);
+            let old = read::<BucketRow>(meta, &key)?;
+            let mut row = active(&name, &old)?.clone();
+            change(&mut row);
+            let mut draft = Draft::default();
+            old.guard(&mut draft);
+            draft.put(&key, &row);
+            Ok(Decision::Commit(draft, ()))
+        })
+        .await
+    }
+}
+
+fn any(meta: &dyn Meta, range: &KeyRange) -> Result<bool, ObjectsError> {
+    Ok(!meta.scan(&range.from, &range.to, 1)?.is_empty())
+}
+
+fn scan_buckets(meta: &dyn Meta) -> Result<Vec<(BucketName, BucketRow)>, crate::store::StoreError> {
+    let range = whole(Keyspace::Bucket);
+    let rows = meta.scan(&range.from, &range.to, BUCKETS_MAX + 1)?;
+    rows.iter().map(|(key, row)| Ok((split_bucket(key)?, BucketRow::decode(key, row)?))).collect()
+}

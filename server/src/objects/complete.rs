@@ -1,0 +1,258 @@
+//! CompleteMultipartUpload: joins the parts' segments into one manifest. No byte is copied.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use md5::Digest as _;
+
+use crate::model::upload::{PART_BYTES_MIN, PARTS_MAX};
+use crate::model::{
+    BucketName, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectKey, PartNumber, UploadId, VersionId,
+};
+use crate::objects::decision::{Decision, Draft, Read, active, read};
+use crate::objects::put::{NewObject, Place, PutCondition, PutDone, done, replace_current};
+use crate::objects::uploads::{attributes, find_upload};
+use crate::objects::versions::new_version;
+use crate::objects::{Objects, ObjectsError, manifest};
+use crate::schema::{
+    CompletedRow, DeadRow, HeadRow, ObjectData, PartEntry, PartRow, PartTable, RowKey, UploadChecksumKind, UploadRow,
+};
+use crate::store::ManifestId;
+use crate::store::meta::Meta;
+
+/// A part that Complete names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompletePart {
+    /// Its number.
+    pub number: PartNumber,
+    /// The ETag that its upload answered.
+    pub etag: ETag,
+    /// Checksums that the client repeats.
+    pub checksums: Vec<(ChecksumAlgorithm, Bytes)>,
+}
+
+/// What Complete asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompleteRequest {
+    /// The parts in ascending order.
+    pub parts: Vec<CompletePart>,
+    /// The object's checksum as the client knows it: value, and whether over all bytes.
+    pub checksum: Option<Checksum>,
+    /// `x-amz-mp-object-size`.
+    pub size: Option<u64>,
+    /// If-Match or If-None-Match.
+    pub condition: PutCondition,
+}
+
+/// How a Complete ended; a repeated one ends the same way.
+pub type Completed = PutDone;
+
+impl Objects {
+    /// Makes the named parts one object.
+    ///
+    /// # Errors
+    /// [`ObjectsError::NoSuchUpload`], [`ObjectsError::NoParts`], [`ObjectsError::PartOrder`],
+    /// [`ObjectsError::InvalidPart`], [`ObjectsError::PartTooSmall`], [`ObjectsError::WholeMismatch`], and as a put.
+    pub async fn complete_upload(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        id: UploadId,
+        request: CompleteRequest,
+    ) -> Result<Completed, ObjectsError> {
+        check_order(&request.parts)?;
+        let target = Target {
+            bucket: bucket.clone(),
+            key: key.clone(),
+            upload: id,
+            manifest: self.new_manifest_id(),
+            nonce: self.entropy.next_u64(),
+            time: self.clock.now(),
+        };
+        let request = Arc::new(request);
+        self.decide(move |meta| complete(meta, &target, &request)).await
+    }
+}
+
+struct Target {
+    bucket: BucketName,
+    key: ObjectKey,
+    upload: UploadId,
+    manifest: ManifestId,
+    nonce: u64,
+    time: crate::clock::UnixMillis,
+}
+
+fn check_order(parts: &[CompletePart]) -> Result<(), ObjectsError> {
+    if parts.is_empty() || parts.len() > usize::from(PARTS_MAX) {
+        return Err(ObjectsError::NoParts);
+    }
+    match parts.iter().zip(parts.iter().skip(1)).find(|(a, b)| a.number >= b.number) {
+        Some((_, b)) => Err(ObjectsError::PartOrder(b.number.get())),
+        None => Ok(()),
+    }
+}
+
+fn complete(
+    meta: &dyn Meta,
+    target: &Target,
+    request: &CompleteRequest,
+) -> Result<Decision<Completed>, ObjectsError> {
+    let upload = match find_upload(meta, &target.bucket, &target.key, target.upload) {
+        Err(ObjectsError::NoSuchUpload(key)) => {
+            return answered_before(meta, target).and_then(|before| match before {
+                Some(done) => Ok(Decision::Answer(done)),
+                None => Err(ObjectsError::NoSuchUpload(key)),
+            });
+        }
+        other => other?,
+    };
+    let bucket = active(&target.bucket, &upload.bucket)?;
+    let mut draft = Draft::default();
+    upload.bucket.guard(&mut draft);
+    upload.read.guard(&mut draft);
+    let parts = named_parts(&mut draft, meta, target.upload, &request.parts)?;
+    let data = assemble(&mut draft, meta, target, &upload.row, request, &parts)?;
+    let head = read::<HeadRow>(meta, &RowKey::Head(upload.bucket_id, &target.key))?;
+    let new = new_version(bucket.versioning, head.record.as_ref());
+    let object = NewObject {
+        id: VersionId { number: new.number, nonce: target.nonce },
+        attributes: attributes(&upload.row),
+        data,
+        time: target.time,
+    };
+    let place = Place { bucket, key: &target.key, head: &head };
+    replace_current(&mut draft, meta, &place, &new, &object, request.condition)?;
+    let answer = done(bucket.versioning, &object);
+    draft.delete(&RowKey::Upload(upload.bucket_id, &target.key, target.upload));
+    draft.put(&RowKey::DeadUpload(target.upload), &DeadRow { since: target.time });
+    draft.put(&RowKey::Completed(target.upload), &completed_row(target, &answer));
+    Ok(Decision::Commit(draft, answer))
+}
+
+/// The same Complete again after its upload has gone.
+fn answered_before(meta: &dyn Meta, target: &Target) -> Result<Option<Completed>, ObjectsError> {
+    let row = read::<CompletedRow>(meta, &RowKey::Completed(target.upload))?.record;
+    let same = row.filter(|row| row.bucket == target.bucket && row.key == target.key);
+    Ok(same.map(|row| PutDone { etag: row.etag, checksums: row.checksums, version: row.version }))
+}
+
+fn completed_row(target: &Target, answer: &Completed) -> CompletedRow {
+    CompletedRow {
+        bucket: target.bucket.clone(),
+        key: target.key.clone(),
+        etag: answer.etag,
+        checksums: answer.checksums.clone(),
+        version: answer.version,
+        time: target.time,
+    }
+}
+
+/// Reads and checks each part that the request names; all are guarded.
+fn named_parts(
+    draft: &mut Draft,
+    meta: &dyn Meta,
+    upload: UploadId,
+    named: &[CompletePart],
+) -> Result<Vec<PartRow>, ObjectsError> {
+    let keys: Vec<_> = named.iter().map(|part| RowKey::Part(upload, part.number).encode()).collect();
+    let rows = meta.get_many(&keys)?;
+    let mut parts = Vec::with_capacity(named.len());
+    for ((part, key), row) in named.iter().zip(keys).zip(rows) {
+        let number = part.number.get();
+        let read = Read::<PartRow>::of(key, row)?;
+        let found = read.record.clone().filter(|row| matches_named(row, part));
+        let found = found.ok_or(ObjectsError::InvalidPart(number))?;
+        read.guard(draft);
+        parts.push(found);
+    }
+    let all_but_last = parts.split_last().map_or(&[][..], |(_, rest)| rest);
+    match named.iter().zip(all_but_last).find(|(_, row)| row.size < PART_BYTES_MIN) {
+        Some((part, row)) => {
+            Err(ObjectsError::PartTooSmall { number: part.number.get(), size: row.size, min: PART_BYTES_MIN })
+        }
+        None => Ok(parts),
+    }
+}
+
+fn matches_named(row: &PartRow, named: &CompletePart) -> bool {
+    let known = |algorithm| row.checksums.iter().find(|c| c.algorithm == algorithm);
+    row.etag == named.etag
+        && named.checksums.iter().all(|(algorithm, value)| known(*algorithm).is_none_or(|c| c.value == *value))
+}
+
+/// Writes the joined manifest and the part table; returns the object's data.
+fn assemble(
+    draft: &mut Draft,
+    meta: &dyn Meta,
+    target: &Target,
+    upload: &UploadRow,
+    request: &CompleteRequest,
+    parts: &[PartRow],
+) -> Result<ObjectData, ObjectsError> {
+    let size = parts.iter().map(|part| part.size).sum();
+    if request.size.is_some_and(|said| said != size) {
+        return Err(ObjectsError::WholeMismatch { what: "size" });
+    }
+    let checksums = whole_checksum(upload, parts);
+    if let Some(said) = &request.checksum {
+        let known = checksums.iter().find(|c| c.algorithm == said.algorithm);
+        if known.is_some_and(|known| known.value != said.value) {
+            return Err(ObjectsError::WholeMismatch { what: said.algorithm.name() });
+        }
+    }
+    let manifests: Vec<ManifestId> = parts.iter().filter_map(|part| part.manifest).collect();
+    let segments = manifest::join(draft, meta, &manifests)?;
+    if !segments.is_empty() {
+        manifest::create(draft, meta, target.manifest, &segments)?;
+        draft.put(&RowKey::PartTable(target.manifest), &part_table(&request.parts, parts));
+    }
+    Ok(ObjectData {
+        manifest: (!segments.is_empty()).then_some(target.manifest),
+        size,
+        etag: whole_etag(parts),
+        checksums: checksums.into_iter().collect(),
+        class: upload.class.clone(),
+        headers: upload.headers.clone(),
+        metadata: upload.metadata.clone(),
+    })
+}
+
+fn part_table(named: &[CompletePart], parts: &[PartRow]) -> PartTable {
+    let entry = |(named, row): (&CompletePart, &PartRow)| PartEntry {
+        number: named.number.get(),
+        size: row.size,
+        checksums: row.checksums.clone(),
+    };
+    PartTable { parts: named.iter().zip(parts).map(entry).collect() }
+}
+
+/// MD5 over the parts' MD5s, and their number.
+fn whole_etag(parts: &[PartRow]) -> ETag {
+    let mut md5 = md5::Md5::new();
+    for part in parts {
+        md5.update(part.etag.md5);
+    }
+    ETag { md5: md5.finalize().into(), parts: u16::try_from(parts.len()).unwrap_or(u16::MAX) }
+}
+
+/// The object's checksum from those of its parts; `None` when a part lacks it.
+fn whole_checksum(upload: &UploadRow, parts: &[PartRow]) -> Option<Checksum> {
+    let (algorithm, kind) = upload.checksum?;
+    let of_part = |part: &PartRow| part.checksums.iter().find(|c| c.algorithm == algorithm).map(|c| c.value.clone());
+    let values: Vec<(Bytes, u64)> =
+        parts.iter().map(|part| of_part(part).map(|value| (value, part.size))).collect::<Option<_>>()?;
+    match kind {
+        UploadChecksumKind::Composite => {
+            let joined: Vec<u8> = values.iter().flat_map(|(value, _)| value.to_vec()).collect();
+            let kind = ChecksumKind::Composite { parts: u16::try_from(parts.len()).unwrap_or(u16::MAX) };
+            Some(Checksum { algorithm, kind, value: algorithm.digest(&joined) })
+        }
+        UploadChecksumKind::FullObject => {
+            let mut values = values.into_iter();
+            let (first, _) = values.next()?;
+            let value = values.try_fold(first, |so_far, (value, len)| algorithm.combine(&so_far, &value, len))?;
+            Some(Checksum { algorithm, kind: ChecksumKind::FullObject, value })
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Why an operation on objects was refused.
+
+use crate::model::{BucketName, ObjectKey};
+use crate::store::{PackId, StoreError};
+
+/// What the S3 layer turns into S3's codes.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectsError {
+    /// No such bucket, or it is being deleted.
+    #[error("there is no bucket {0}")]
+    NoSuchBucket(BucketName),
+    /// DeleteBucket found something.
+    #[error("bucket {0} is not empty")]
+    BucketNotEmpty(BucketName),
+    /// [`super::buckets::BUCKETS_MAX`] is reached.
+    #[error("there are already {max} buckets")]
+    TooManyBuckets {
+        /// The limit.
+        max: usize,
+    },
+    /// No current object under the key.
+    #[error("there is no object {0:?}")]
+    NoSuchKey(ObjectKey),
+    /// The version asked for does not exist.
+    #[error("object {0:?} has no such version")]
+    NoSuchVersion(ObjectKey),
+    /// The version asked for is a delete marker, or the current one is.
+    #[error("object {key:?} was deleted")]
+    DeleteMarker {
+        /// The key.
+        key: ObjectKey,
+        /// The marker's version id as shown to clients; `None` in a bucket without versions.
+        version: Option<String>,
+        /// Whether the client named the marker's version (405) or not (404).
+        named: bool,
+    },
+    /// If-Match or If-None-Match did not hold.
+    #[error("the condition on object {0:?} does not hold")]
+    PreconditionFailed(ObjectKey),
+    /// If-Match on a key without object.
+    #[error("If-Match on {0:?}, which does not exist")]
+    NothingToMatch(ObjectKey),
+    /// Retention or legal hold.
+    #[error("object {0:?} is under retention or legal hold")]
+    Locked(ObjectKey),
+    /// No such upload, or it was completed or aborted.
+    #[error("there is no such upload of {0:?}")]
+    NoSuchUpload(ObjectKey),
+    /// Complete names no part at all.
+    #[error("complete names no part")]
+    NoParts,
+    /// Complete names a part that is not there or whose ETag or checksum differs.
+    #[error("part {0} is missing or its ETag or checksum differs")]
+    InvalidPart(u16),
+    /// Complete names parts out of order.
+    #[error("parts are not in ascending order at part {0}")]
+    PartOrder(u16),
+    /// A part that is not the last is below the minimum.
+    #[error("part {number} has {size} bytes; all but the last need {min}")]
+    PartTooSmall {
+        /// The part.
+        number: u16,
+        /// Its size.
+        size: u64,
+        /// The minimum.
+        min: u64,
+    },
+    /// The whole object's checksum or size is not what the client says.
+    #[error("the object's {what} is not what the request says")]
+    WholeMismatch {
+        /// "size" or a checksum's name.
+        what: &'static str,
+    },
+    /// The pack that holds the body was taken away before the commit; the client may send it again.
+    #[error("pack {0} was condemned before its commit")]
+    PackGone(PackId),
+    /// The same rows changed on each of many tries.
+    #[error("too many concurrent changes of the same rows ({tries} tries)")]
+    Busy {
+        /// How often it tried.
+        tries: u32,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

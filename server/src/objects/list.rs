@@ -1,0 +1,134 @@
+//! Listing a bucket's current objects by prefix and delimiter, a page at a time.
+
+use crate::model::{BucketName, ObjectKey};
+use crate::objects::decision::{active, read};
+use crate::objects::{Objects, ObjectsError};
+use crate::schema::keys::{KeyRange, after_key, of_prefix, split_object};
+use crate::schema::{BucketRow, CurrentRow, Keyspace, Record, RowKey};
+use crate::store::meta::{Key, Meta};
+
+/// S3's largest page.
+pub const PAGE_MAX: usize = 1000;
+
+/// Rows read at once when common prefixes are skipped: a folder of many keys costs one such read and one seek.
+const DELIMITER_BATCH: usize = 64;
+
+/// What is asked of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListQuery {
+    /// Only keys that start with this.
+    pub prefix: String,
+    /// Roll keys up to this text after the prefix.
+    pub delimiter: Option<String>,
+    /// Only what comes after this key or common prefix.
+    pub after: Option<String>,
+    /// At most this many entries and prefixes together; cut to [`PAGE_MAX`].
+    pub max: usize,
+}
+
+/// One object of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListEntry {
+    /// Its key.
+    pub key: ObjectKey,
+    /// What is printed of it.
+    pub row: CurrentRow,
+}
+
+/// One page.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listing {
+    /// Objects, ascending by key.
+    pub entries: Vec<ListEntry>,
+    /// Common prefixes, ascending.
+    pub prefixes: Vec<String>,
+    /// The last key or common prefix of this page, when there is more after it.
+    pub next: Option<String>,
+}
+
+impl Objects {
+    /// One page of a bucket.
+    ///
+    /// # Errors
+    /// [`ObjectsError::NoSuchBucket`].
+    pub async fn list(&self, bucket: &BucketName, query: ListQuery) -> Result<Listing, ObjectsError> {
+        let bucket = bucket.clone();
+        self.look(move |meta| {
+            let row = read::<BucketRow>(meta, &RowKey::Bucket(&bucket))?;
+            let range = of_prefix(Keyspace::Current, active(&bucket, &row)?.id, &query.prefix);
+            let id = active(&bucket, &row)?.id;
+            let from = match &query.after {
+                Some(after) => start_after(id, &query, after),
+                None => range.from.clone(),
+            };
+            let range = KeyRange { from: from.max(range.from), to: range.to };
+            collect(meta, id, &query, range)
+        })
+        .await
+    }
+}
+
+/// Where to go on after a key, or after everything under a common prefix.
+fn start_after(id: crate::model::BucketId, query: &ListQuery, after: &str) -> Key {
+    let is_prefix = query
+        .delimiter
+        .as_ref()
+        .is_some_and(|d| after.ends_with(d.as_str()) && common_prefix(query, after) == Some(after));
+    if is_prefix {
+        return of_prefix(Keyspace::Current, id, after).to;
+    }
+    match ObjectKey::parse(after) {
+        Ok(key) => after_key(&RowKey::Current(id, &key).encode()),
+        // Longer than any key: everything that starts with it comes after it, and nothing does.
+        Err(_) => of_prefix(Keyspace::Current, id, after).from,
+    }
+}
+
+/// The common prefix that `key` rolls up to.
+fn common_prefix<'a>(query: &ListQuery, key: &'a str) -> Option<&'a str> {
+    let delimiter = query.delimiter.as_ref()?;
+    let rest = key.strip_prefix(query.prefix.as_str())?;
+    let at = rest.find(delimiter.as_str())?;
+    key.get(..query.prefix.len() + at + delimiter.len())
+}
+
+fn collect(
+    meta: &dyn Meta,
+    id: crate::model::BucketId,
+    query: &ListQuery,
+    mut range: KeyRange,
+) -> Result<Listing, ObjectsError> {
+    let max = query.max.min(PAGE_MAX);
+    let mut page = Listing::default();
+    let mut last: Option<String> = None;
+    if max == 0 {
+        return Ok(page);
+    }
+    loop {
+        let wanted = max + 1 - (page.entries.len() + page.prefixes.len());
+        let limit = if query.delimiter.is_some() { wanted.min(DELIMITER_BATCH) } else { wanted };
+        let rows = meta.scan(&range.from, &range.to, limit)?;
+        let exhausted = rows.len() < limit;
+        let mut skipped = false;
+        for (key, row) in rows {
+            let object = split_object(&key, Keyspace::Current)?;
+            if page.entries.len() + page.prefixes.len() == max {
+                page.next = last;
+                return Ok(page);
+            }
+            range.from = after_key(&key);
+            if let Some(prefix) = common_prefix(query, object.as_str()) {
+                range.from = of_prefix(Keyspace::Current, id, prefix).to;
+                last = Some(prefix.to_owned());
+                page.prefixes.push(prefix.to_owned());
+                skipped = true;
+                break;
+            }
+            last = Some(object.as_str().to_owned());
+            page.entries.push(ListEntry { row: CurrentRow::decode(&key, &row)?, key: object });
+        }
+        if exhausted && !skipped {
+            return Ok(page);
+        }
+    }
+}

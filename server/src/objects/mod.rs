@@ -1,0 +1,66 @@
+//! The rules of S3's state: bucket, object, version, upload, lock. Pure decisions over rows, then one commit.
+//!
+//! Each operation reads the rows its decision needs, decides, and commits a transaction whose conditions are the rows
+//! it read; on a conflict it reads and decides again, so concurrent requests behave as if one came after the other.
+//! This layer moves no bytes (see `ingest`, `read`), knows no HTTP and no storage engine.
+
+pub mod body;
+pub mod buckets;
+pub mod complete;
+mod decision;
+pub mod delete;
+pub mod error;
+pub mod list;
+pub mod lookup;
+pub mod manifest;
+pub mod put;
+pub mod uploads;
+mod versions;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use body::{PackClaim, PlacedSegment, StoredBody};
+pub use buckets::{BucketCreated, NewBucket};
+pub use complete::{CompletePart, CompleteRequest, Completed};
+pub use delete::Deleted;
+pub use error::ObjectsError;
+pub use list::{ListEntry, ListQuery, Listing};
+pub use lookup::{Found, VersionSelector};
+pub use put::{Attributes, PutCondition, PutDone};
+pub use uploads::{ListUploadsQuery, NewUpload, UploadEntry};
+
+use crate::clock::{Clock, Entropy};
+use crate::store::gate::Gate;
+use crate::store::meta::Meta;
+use crate::store::{Epoch, ManifestId};
+
+/// The objects of a store. One for each process.
+pub struct Objects {
+    meta: Arc<dyn Meta>,
+    gate: Gate,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    epoch: Epoch,
+    next_manifest: AtomicU64,
+}
+
+impl Objects {
+    /// Objects over opened rows; `epoch` is this process's.
+    pub fn new(
+        meta: Arc<dyn Meta>,
+        gate: Gate,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        epoch: Epoch,
+    ) -> Objects {
+        Objects { meta, gate, clock, entropy, epoch, next_manifest: AtomicU64::new(1) }
+    }
+
+    fn new_manifest_id(&self) -> ManifestId {
+        ManifestId { epoch: self.epoch, serial: self.next_manifest.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! PutObject: a stored body becomes the current version of a key.
+
+use std::sync::Arc;
+
+use crate::clock::UnixMillis;
+use crate::model::{
+    BucketName, Checksum, ContentHeaders, ETag, LegalHold, ObjectKey, Owner, Retention, StorageClass, Tags,
+    UserMetadata, VersionId,
+};
+use crate::objects::body::StoredBody;
+use crate::objects::decision::{Decision, Draft, Read, active, read};
+use crate::objects::manifest;
+use crate::objects::versions::{NewVersion, new_version};
+use crate::objects::{Objects, ObjectsError};
+use crate::schema::{BucketRow, CurrentRow, HeadRow, ObjectData, RowKey, VersionKind, VersionRow, Versioning};
+use crate::store::ManifestId;
+use crate::store::meta::Meta;
+
+/// What an object carries beside its bytes.
+#[derive(Debug, Clone)]
+pub struct Attributes {
+    /// Who puts it.
+    pub owner: Owner,
+    /// Storage class.
+    pub class: StorageClass,
+    /// Content headers.
+    pub headers: ContentHeaders,
+    /// User metadata.
+    pub metadata: UserMetadata,
+    /// Object tags.
+    pub tags: Tags,
+    /// Retention, if any.
+    pub retention: Option<Retention>,
+    /// Legal hold.
+    pub hold: LegalHold,
+}
+
+/// What must hold of the key's current object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutCondition {
+    /// Anything.
+    Always,
+    /// `If-None-Match: *`: there is none.
+    IfAbsent,
+    /// `If-Match`: it has this ETag.
+    IfMatch(ETag),
+}
+
+/// How a put ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutDone {
+    /// The object's ETag.
+    pub etag: ETag,
+    /// Its checksums.
+    pub checksums: Vec<Checksum>,
+    /// Its version id, where the bucket keeps versions.
+    pub version: Option<VersionId>,
+}
+
+/// An object about to be committed.
+pub(super) struct NewObject {
+    pub(super) id: VersionId,
+    pub(super) attributes: Attributes,
+    pub(super) data: ObjectData,
+    pub(super) time: UnixMillis,
+}
+
+impl Objects {
+    /// Makes `body` the key's current object. The last commit wins; a reader sees the old object or the new one.
+    ///
+    /// # Errors
+    /// [`ObjectsError::NoSuchBucket`], the condition's refusal, [`ObjectsError::Locked`], [`ObjectsError::PackGone`].
+    pub async fn put(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        body: StoredBody,
+        attributes: Attributes,
+        condition: PutCondition,
+    ) -> Result<PutDone, ObjectsError> {
+        let (bucket, key) = (bucket.clone(), key.clone());
+        let manifest = (!body.segments.is_empty()).then(|| self.new_manifest_id());
+        let nonce = self.entropy.next_u64();
+        let time = self.clock.now();
+        let shared = Arc::new((body, attributes));
+        self.decide(move |meta| {
+            let (body, attributes) = &*shared;
+            let bucket_row = read::<BucketRow>(meta, &RowKey::Bucket(&bucket))?;
+            let row = active(&bucket, &bucket_row)?;
+            let head = read::<HeadRow>(meta, &RowKey::Head(row.id, &key))?;
+            let new = new_version(row.versioning, head.record.as_ref());
+            let mut draft = Draft::default();
+            bucket_row.guard(&mut draft);
+            if let Some(id) = manifest {
+                manifest::create(&mut draft, meta, id, &body.segments)?;
+            }
+            let object = NewObject {
+                id: VersionId { number: new.number, nonce },
+                attributes: attributes.clone(),
+                data: data_of(body, attributes, manifest),
+                time,
+            };
+            let place = Place { bucket: row, key: &key, head: &head };
+            replace_current(&mut draft, meta, &place, &new, &object, condition)?;
+            Ok(Decision::Commit(draft, done(row.versioning, &object)))
+        })
+        .await
+    }
+}
+
+fn data_of(body: &StoredBody, attributes: &Attributes, manifest: Option<ManifestId>) -> ObjectData {
+    ObjectData {
+        manifest,
+        size: body.size,
+        etag: ETag::whole(body.md5),
+        checksums: body.checksums.clone(),
+        class: attributes.class.clone(),
+        headers: attributes.headers.clone(),
+        metadata: attributes.metadata.clone(),
+    }
+}
+
+/// Where a version is put.
+pub(super) struct Place<'a> {
+    pub(super) bucket: &'a BucketRow,
+    pub(super) key: &'a ObjectKey,
+    pub(super) head: &'a Read<HeadRow>,
+}
+
+/// Writes version, head and current rows of a new object, and releases what it replaces.
+pub(super) fn replace_current(
+    draft: &mut Draft,
+    meta: &dyn Meta,
+    place: &Place<'_>,
+    new: &NewVersion,
+    object: &NewObject,
+    condition: PutCondition,
+) -> Result<(), ObjectsError> {
+    let (id, key) = (place.bucket.id, place.key);
+    place.head.guard(draft);
+    if condition != PutCondition::Always {
+        let current = read::<CurrentRow>(meta, &RowKey::Current(id, key))?;
+        check(key, condition, current.record.as_ref())?;
+        current.guard(draft);
+    }
+    if let Some(old) = new.replaces {
+        drop_version(draft, meta, place, old, object.time)?;
+    }
+    draft.put(&RowKey::Head(id, key), &new.head);
+    draft.put(&RowKey::Version(id, key, new.number), &version_row(new, object));
+    draft.put(&RowKey::Current(id, key), &current_row(new.number, &object.attributes.owner, object.time, &object.data));
+    draft.add(&RowKey::LogicalBytes, i64::try_from(object.data.size).unwrap_or(i64::MAX));
+    Ok(())
+}
+
+/// Removes one version's row and releases its bytes.
+///
+/// # Errors
+/// [`ObjectsError::Locked`] when retention or a hold keeps it.
+pub(super) fn drop_version(
+    draft: &mut Draft,
+    meta: &dyn Meta,
+    place: &Place<'_>,
+    number: crate::model::VersionNumber,
+    now: UnixMillis,
+) -> Result<VersionRow, ObjectsError> {
+    let key = RowKey::Version(place.bucket.id, place.key, number);
+    let old = read::<VersionRow>(meta, &key)?;
+    old.guard(draft);
+    let Some(row) = old.record else {
+        return Err(ObjectsError::NoSuchVersion(place.key.clone()));
+    };
+    if row.hold == LegalHold::On || row.retention.is_some_and(|r| r.until > now) {
+        return Err(ObjectsError::Locked(place.key.clone()));
+    }
+    if let VersionKind::Object(data) = &row.kind {
+        if let Some(manifest) = data.manifest {
+            manifest::release(draft, manifest, now);
+        }
+        draft.add(&RowKey::LogicalBytes, i64::try_from(data.size).unwrap_or(i64::MAX).saturating_neg());
+    }
+    draft.delete(&key);
+    Ok(row)
+}
+
+/// What the put answers.
+pub(super) fn done(versioning: Versioning, object: &NewObject) -> PutDone {
+    PutDone {
+        etag: object.data.etag,
+        checksums: object.data.checksums.clone(),
+        version: (versioning == Versioning::Enabled).then_some(object.id),
+    }
+}
+
+fn check(key: &ObjectKey, condition: PutCondition, current: Option<&CurrentRow>) -> Result<(), ObjectsError> {
+    match (condition, current) {
+        (PutCondition::IfAbsent, Some(_)) => Err(ObjectsError::PreconditionFailed(key.clone())),
+        (PutCondition::IfMatch(_), None) => Err(ObjectsError::NothingToMatch(key.clone())),
+        (PutCondition::IfMatch(etag), Some(row)) if row.etag != etag => {
+            Err(ObjectsError::PreconditionFailed(key.clone()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn version_row(new: &NewVersion, object: &NewObject) -> VersionRow {
+    VersionRow {
+        id: object.id,
+        is_null: new.is_null,
+        time: object.time,
+        owner: object.attributes.owner.clone(),
+        kind: VersionKind::Object(object.data.clone()),
+        retention: object.attributes.retention,
+        hold: object.attributes.hold,
+        tags: object.attributes.tags.clone(),
+    }
+}
+
+/// What a listing will print of a version.
+pub(super) fn current_row(
+    number: crate::model::VersionNumber,
+    owner: &Owner,
+    time: UnixMillis,
+    data: &ObjectData,
+) -> CurrentRow {
+    CurrentRow {
+        number,
+        size: data.size,
+        etag: data.etag,
+        time,
+        class: data.class.clone(),
+        owner: owner.clone(),
+        checksums: data.checksums.iter().map(|c| (c.algorithm, c.kind)).collect(),
+    }
+}

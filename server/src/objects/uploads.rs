@@ -1,0 +1,258 @@
+//! Multipart uploads: create, put a part, abort, list.
+
+use std::sync::Arc;
+
+use crate::model::{
+    BucketId, BucketName, ChecksumAlgorithm, ContentHeaders, ETag, ObjectKey, PartNumber, UploadId,
+};
+use crate::objects::body::StoredBody;
+use crate::objects::decision::{Decision, Draft, Read, active, read};
+use crate::objects::manifest;
+use crate::objects::put::Attributes;
+use crate::objects::{Objects, ObjectsError};
+use crate::schema::keys::{after_key, of_key, of_prefix, of_upload, split_part, split_upload};
+use crate::schema::{BucketRow, DeadRow, Keyspace, PartRow, Record, RowKey, UploadChecksumKind, UploadRow};
+use crate::store::meta::Meta;
+
+/// S3's largest page of parts and of uploads.
+pub const UPLOADS_PAGE_MAX: usize = 1000;
+
+/// What CreateMultipartUpload sets.
+#[derive(Debug, Clone)]
+pub struct NewUpload {
+    /// What the object will carry.
+    pub attributes: Attributes,
+    /// The checksum that its parts carry.
+    pub checksum: Option<(ChecksumAlgorithm, UploadChecksumKind)>,
+}
+
+/// Which uploads to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListUploadsQuery {
+    /// Only keys that start with this.
+    pub prefix: String,
+    /// Only what comes after this key and upload.
+    pub after: Option<(ObjectKey, Option<UploadId>)>,
+    /// At most this many; cut to [`UPLOADS_PAGE_MAX`].
+    pub max: usize,
+}
+
+/// One upload of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadEntry {
+    /// The key it will become.
+    pub key: ObjectKey,
+    /// Its id.
+    pub upload: UploadId,
+    /// What it carries.
+    pub row: UploadRow,
+}
+
+impl Objects {
+    /// Begins an upload.
+    ///
+    /// # Errors
+    /// [`ObjectsError::NoSuchBucket`].
+    pub async fn create_upload(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        new: NewUpload,
+    ) -> Result<UploadId, ObjectsError> {
+        let (bucket, key) = (bucket.clone(), key.clone());
+        let mut id = UploadId([0; 16]);
+        self.entropy.fill(&mut id.0);
+        let row = upload_row(new, self.clock.now());
+        self.decide(move |meta| {
+            let bucket_row = read::<BucketRow>(meta, &RowKey::Bucket(&bucket))?;
+            let place = RowKey::Upload(active(&bucket, &bucket_row)?.id, &key, id);
+            let mut draft = Draft::default();
+            bucket_row.guard(&mut draft);
+            draft.put(&place, &row);
+            Ok(Decision::Commit(draft, id))
+        })
+        .await
+    }
+
+    /// The upload's row, and its bucket's id.
+    ///
+    /// # Errors
+    /// [`ObjectsError::NoSuchBucket`], [`ObjectsError::NoSuchUpload`].
+    pub async fn upload(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        id: UploadId,
+    ) -> Result<(BucketId, UploadRow), ObjectsError> {
+        let (bucket, key) = (bucket.clone(), key.clone());
+        self.look(move |meta| {
+            let place = find_upload(meta, &bucket, &key, id)?;
+            Ok((place.bucket_id, place.row))
+        })
+        .await
+    }
+
+    /// Makes `body` a part of an upload; the last one put under a number counts.
+    ///
+    /// # Errors
+    /// [`ObjectsError::NoSuchUpload`] also when it was completed or aborted meanwhile; [`ObjectsError::PackGone`].
+    pub async fn put_part(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        id: UploadId,
+        number: PartNumber,
+        body: StoredBody,
+    ) -> Result<PartRow, ObjectsError> {
+        let (bucket, key) = (bucket.clone(), key.clone());
+        let manifest = (!body.segments.is_empty()).then(|| self.new_manifest_id());
+        let time = self.clock.now();
+        let body = Arc::new(body);
+        self.decide(move |meta| {
+            let upload = find_upload(meta, &bucket, &key, id)?;
+            let old = read::<PartRow>(meta, &RowKey::Part(id, number))?;
+            let mut draft = Draft::default();
+            upload.read.guard(&mut draft);
+            old.guard(&mut draft);
+            if let Some(new) = manifest {
+                manifest::create(&mut draft, meta, new, &body.segments)?;
+            }
+            if let Some(gone) = old.record.as_ref().and_then(|part| part.manifest) {
+                manifest::release(&mut draft, gone, time);
+            }
+            let part = PartRow {
+                manifest,
+                size: body.size,
+                etag: ETag::whole(body.md5),
+                checksums: body.checksums.clone(),
+                time,
+            };
+            draft.put(&RowKey::Part(id, number), &part);
+            Ok(Decision::Commit(draft, part))
+        })
+        .await
+    }
+
+    /// Gives an upload up; its parts are left to the reaper.
+    ///
+    /// # Errors
+    /// [`ObjectsError::NoSuchUpload`].
+    pub async fn abort_upload(&self, bucket: &BucketName, key: &ObjectKey, id: UploadId) -> Result<(), ObjectsError> {
+        let (bucket, key) = (bucket.clone(), key.clone());
+        let since = self.clock.now();
+        self.decide(move |meta| {
+            let upload = find_upload(meta, &bucket, &key, id)?;
+            let mut draft = Draft::default();
+            upload.read.guard(&mut draft);
+            draft.delete(&RowKey::Upload(upload.bucket_id, &key, id));
+            draft.put(&RowKey::DeadUpload(id), &DeadRow { since });
+            Ok(Decision::Commit(draft, ()))
+        })
+        .await
+    }
+
+    /// Up to `max` parts with a number above `after`, ascending, and whether there are more.
+    ///
+    /// # Errors
+    /// [`ObjectsError::NoSuchUpload`].
+    pub async fn list_parts(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        id: UploadId,
+        after: u16,
+        max: usize,
+    ) -> Result<(Vec<(PartNumber, PartRow)>, bool), ObjectsError> {
+        let (bucket, key) = (bucket.clone(), key.clone());
+        let max = max.min(UPLOADS_PAGE_MAX);
+        self.look(move |meta| {
+            find_upload(meta, &bucket, &key, id)?;
+            let range = of_upload(id);
+            let from = match PartNumber::new(u64::from(after)) {
+                Some(number) => after_key(&RowKey::Part(id, number).encode()),
+                None => range.from,
+            };
+            let mut parts = Vec::new();
+            for (key, row) in meta.scan(&from, &range.to, max + 1)? {
+                parts.push((split_part(&key)?, PartRow::decode(&key, &row)?));
+            }
+            let more = parts.len() > max;
+            parts.truncate(max);
+            Ok((parts, more))
+        })
+        .await
+    }
+
+    /// Uploads in progress by key, then id, and whether there are more.
+    ///
+    /// # Errors
+    /// [`ObjectsError::NoSuchBucket`].
+    pub async fn list_uploads(
+        &self,
+        bucket: &BucketName,
+        query: ListUploadsQuery,
+    ) -> Result<(Vec<UploadEntry>, bool), ObjectsError> {
+        let bucket = bucket.clone();
+        let max = query.max.min(UPLOADS_PAGE_MAX);
+        self.look(move |meta| {
+            let row = read::<BucketRow>(meta, &RowKey::Bucket(&bucket))?;
+            let id = active(&bucket, &row)?.id;
+            let range = of_prefix(Keyspace::Upload, id, &query.prefix);
+            let from = match &query.after {
+                Some((key, Some(upload))) => after_key(&RowKey::Upload(id, key, *upload).encode()),
+                Some((key, None)) => of_key(Keyspace::Upload, id, key).to,
+                None => range.from.clone(),
+            };
+            let mut found = Vec::new();
+            for (place, row) in meta.scan(&from.max(range.from), &range.to, max + 1)? {
+                let (key, upload) = split_upload(&place)?;
+                found.push(UploadEntry { key, upload, row: UploadRow::decode(&place, &row)? });
+            }
+            let more = found.len() > max;
+            found.truncate(max);
+            Ok((found, more))
+        })
+        .await
+    }
+}
+
+fn upload_row(new: NewUpload, initiated: crate::clock::UnixMillis) -> UploadRow {
+    let Attributes { owner, class, headers, metadata, tags, retention, hold } = new.attributes;
+    UploadRow { initiated, owner, class, headers, metadata, tags, retention, hold, checksum: new.checksum }
+}
+
+/// The upload's attributes as the object will carry them.
+pub(super) fn attributes(row: &UploadRow) -> Attributes {
+    Attributes {
+        owner: row.owner.clone(),
+        class: row.class.clone(),
+        headers: ContentHeaders::clone(&row.headers),
+        metadata: row.metadata.clone(),
+        tags: row.tags.clone(),
+        retention: row.retention,
+        hold: row.hold,
+    }
+}
+
+/// An upload in progress.
+pub(super) struct UploadPlace {
+    pub(super) bucket: Read<BucketRow>,
+    pub(super) bucket_id: BucketId,
+    pub(super) read: Read<UploadRow>,
+    pub(super) row: UploadRow,
+}
+
+pub(super) fn find_upload(
+    meta: &dyn Meta,
+    bucket: &BucketName,
+    key: &ObjectKey,
+    id: UploadId,
+) -> Result<UploadPlace, ObjectsError> {
+    let bucket_read = read::<BucketRow>(meta, &RowKey::Bucket(bucket))?;
+    let bucket_id = active(bucket, &bucket_read)?.id;
+    let upload = read::<UploadRow>(meta, &RowKey::Upload(bucket_id, key, id))?;
+    match upload.record.clone() {
+        Some(row) => Ok(UploadPlace { bucket: bucket_read, bucket_id, read: upload, row }),
+        None => Err(ObjectsError::NoSuchUpload(key.clone())),
+    }
+}

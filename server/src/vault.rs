@@ -1,0 +1,67 @@
+//! One opened store with the layers over it, put together and taken down in the right order.
+//!
+//! Knows no protocol: S3 and admin get a [`Vault`] and use its parts.
+
+use std::sync::Arc;
+
+use crate::clock::{Clock, Entropy};
+use crate::ingest::{Appender, Ingest, appender};
+use crate::objects::{Objects, ObjectsError};
+use crate::read::{Pins, Reader};
+use crate::store::Store;
+
+/// The parts of a running store.
+pub struct Vault {
+    /// Rules and rows of objects.
+    pub objects: Arc<Objects>,
+    /// Where bodies come in.
+    pub ingest: Arc<Ingest>,
+    /// Where bodies go out.
+    pub reader: Arc<Reader>,
+    /// Packs being read.
+    pub pins: Arc<Pins>,
+    /// The engines below.
+    pub store: Store,
+}
+
+impl Vault {
+    /// Puts the layers over an opened store: seals what a crash left open, reverts interrupted deletes of buckets.
+    ///
+    /// # Errors
+    /// When rows cannot be read or written.
+    pub async fn open(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Vault, ObjectsError> {
+        let meta = Arc::clone(&store.meta);
+        // ORDER: the pack of a dead process is sealed before an appender of this one can open another.
+        if let Some(pack) = store.reads.run(move || appender::recover(&*meta)).await? {
+            tracing::info!(%pack, "sealed the pack that the last process left open");
+        }
+        let objects = Arc::new(Objects::new(
+            Arc::clone(&store.meta),
+            store.reads.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+            store.epoch,
+        ));
+        objects.revert_interrupted_deletes().await?;
+        let appender = Arc::new(Appender::start(Arc::clone(&store.meta), Arc::clone(&store.packs))?);
+        let ingest = Arc::new(Ingest::new(Arc::clone(&store.packs), appender, store.writes.clone(), clock, entropy));
+        let pins = Pins::new();
+        let reader = Arc::new(Reader::new(
+            Arc::clone(&objects),
+            Arc::clone(&store.packs),
+            store.reads.clone(),
+            Arc::clone(&pins),
+        ));
+        Ok(Vault { objects, ingest, reader, pins, store })
+    }
+
+    /// Seals the shared pack, then closes the engines. Requests must have ended. Blocks.
+    ///
+    /// # Errors
+    /// When the seal cannot be committed; the next start repeats it.
+    pub fn close(&self) -> Result<(), crate::store::StoreError> {
+        let sealed = self.ingest.close();
+        self.store.close();
+        sealed
+    }
+}
