@@ -21,8 +21,8 @@ const REQUEST_SECONDS: [f64; 13] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 ];
 
-/// Commit seconds: an SSD syncs in well under a millisecond, a dying disk in seconds.
-const COMMIT_SECONDS: [f64; 13] = [
+/// Seconds of a commit or a sync: an SSD syncs in well under a millisecond, a dying disk in seconds.
+const SYNC_SECONDS: [f64; 13] = [
     0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
 ];
 
@@ -77,6 +77,8 @@ pub struct Metrics {
     objects: IntGauge,
     commit_seconds: Histogram,
     commit_batch: Histogram,
+    pack_sync_seconds: Histogram,
+    pack_written: IntCounter,
     read_only: IntGauge,
     filesystem_size: IntGauge,
     filesystem_free: IntGauge,
@@ -171,13 +173,23 @@ impl Metrics {
                 &registry,
                 names::COMMIT_SECONDS,
                 "Seconds of one synced group commit of metadata",
-                &COMMIT_SECONDS,
+                &SYNC_SECONDS,
             ),
             commit_batch: histogram(
                 &registry,
                 names::COMMIT_BATCH,
                 "Transactions that shared one synced group commit",
                 &COMMIT_BATCH,
+            ),
+            pack_sync_seconds: histogram(
+                &registry,
+                names::PACK_SYNC_SECONDS,
+                "Seconds of one sync of a pack file",
+                &SYNC_SECONDS,
+            ),
+            pack_written: keep(
+                &registry,
+                IntCounter::new(names::PACK_WRITTEN, "Bytes appended to pack files"),
             ),
             read_only: gauge(
                 &registry,
@@ -232,6 +244,12 @@ impl Metrics {
         self.commit_seconds.observe(took.as_secs_f64());
         self.commit_batch
             .observe(f64::from(u32::try_from(transactions).unwrap_or(u32::MAX)));
+    }
+
+    /// Records one sync of a pack file and the bytes it made durable.
+    pub fn pack_synced(&self, took: Duration, bytes: u64) {
+        self.pack_sync_seconds.observe(took.as_secs_f64());
+        self.pack_written.inc_by(bytes);
     }
 
     /// Sets what is stored.
@@ -459,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_feeds_both_histograms() {
+    fn commits_and_syncs_feed_their_histograms() {
         let metrics = metrics();
         metrics.committed(Duration::from_millis(3), 17);
         let text = metrics.encode().expect("the registry encodes");

@@ -23,6 +23,10 @@ pub const OBJECTS: &str = "strongroom_storage_objects";
 pub const COMMIT_SECONDS: &str = "strongroom_meta_commit_seconds";
 /// Transactions that shared one synced group commit.
 pub const COMMIT_BATCH: &str = "strongroom_meta_commit_batch_transactions";
+/// Seconds of one sync of a pack file.
+pub const PACK_SYNC_SECONDS: &str = "strongroom_pack_sync_seconds";
+/// Bytes appended to pack files.
+pub const PACK_WRITTEN: &str = "strongroom_pack_written_bytes_total";
 /// 1 while the store refuses writes after a failed sync or commit.
 pub const READ_ONLY: &str = "strongroom_store_read_only";
 /// Size of the file system that holds the data directory.

@@ -1,0 +1,63 @@
+//! Addresses become listening sockets.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::net::{TcpListener, TcpSocket};
+
+use crate::config::AdminListen;
+use crate::process::StartError;
+use crate::process::limits::BACKLOG;
+
+/// A socket that listens on `address`; port 0 becomes a free one.
+pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    listen(address).map_err(|source| StartError::Bind { address, source })
+}
+
+/// The operators' socket: exactly where it was told to be, or where it is usually, or there on a free port.
+pub(crate) fn bind_admin(wanted: AdminListen) -> Result<TcpListener, StartError> {
+    match wanted {
+        AdminListen::Exactly(address) => bind(address),
+        AdminListen::Preferred(address) => match listen(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                let socket = bind(SocketAddr::new(address.ip(), 0))?;
+                tracing::warn!(taken = %address, "the default admin address is taken; a free port is used instead");
+                Ok(socket)
+            }
+            other => other.map_err(|source| StartError::Bind { address, source }),
+        },
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // Without it a restart would wait a minute for the old process's connections to leave the kernel.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(socket: &TcpListener) -> SocketAddr {
+        socket.local_addr().expect("a bound socket has an address")
+    }
+
+    #[tokio::test]
+    async fn a_taken_default_admin_address_gives_way_and_an_explicit_one_does_not() {
+        let first =
+            bind("127.0.0.1:0".parse().expect("an address")).expect("loopback has a free port");
+        let taken = address(&first);
+        let second = bind_admin(AdminListen::Preferred(taken)).expect("another port is taken");
+        assert_eq!(address(&second).ip(), taken.ip());
+        assert_ne!(address(&second).port(), taken.port());
+        let error = bind_admin(AdminListen::Exactly(taken)).expect_err("the address is taken");
+        assert!(error.to_string().contains(&taken.to_string()), "{error}");
+    }
+}

@@ -1,0 +1,187 @@
+//! Why the server did not start or did not end well, with exit code and next command.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::config::ConfigError;
+use crate::objects::ObjectsError;
+use crate::process::Exit;
+use crate::store::StoreError;
+
+/// A failure that ends the process.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is incomplete or wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The operating system gives no threads, timers or signals.
+    #[error("{what}: {source}")]
+    System {
+        /// What was asked of it.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The store cannot be opened.
+    #[error("the store in {data_dir} cannot be opened: {source}")]
+    Store {
+        /// The data directory.
+        data_dir: String,
+        /// Why not.
+        source: StoreError,
+    },
+    /// The store did not close as it should; what was acknowledged is safe all the same.
+    #[error("the store did not close cleanly: {source}")]
+    Close {
+        /// Why not.
+        source: StoreError,
+    },
+    /// A bucket of the configuration cannot be created.
+    #[error("the bucket {bucket} of the configuration cannot be created: {source}")]
+    Bucket {
+        /// Its name.
+        bucket: String,
+        /// Why not.
+        source: ObjectsError,
+    },
+}
+
+impl StartError {
+    /// The exit code that tells it to scripts.
+    pub fn exit(&self) -> Exit {
+        match self {
+            StartError::Config(_) => Exit::Usage,
+            StartError::System { .. } | StartError::Bucket { .. } => Exit::Failed,
+            StartError::Bind { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => Exit::Permission,
+                io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable => Exit::Precondition,
+                _ => Exit::Failed,
+            },
+            StartError::Store { source, .. } | StartError::Close { source } => of_store(source),
+        }
+    }
+
+    /// What to type next.
+    pub fn next_command(&self) -> String {
+        match self {
+            StartError::Config(error) => error.next_command(),
+            StartError::Bind { address, source } => match source.kind() {
+                io::ErrorKind::AddrInUse => format!("ss -ltnp 'sport = :{}'", address.port()),
+                io::ErrorKind::AddrNotAvailable => "ip -brief address".to_owned(),
+                _ => format!("strongroom-server serve --listen {}:9000", address.ip()),
+            },
+            StartError::Store { data_dir, source } => of_store_next(data_dir, source),
+            StartError::System { .. } => "ulimit -a".to_owned(),
+            StartError::Close { .. } | StartError::Bucket { .. } => {
+                "start the server again; it repairs what a crash leaves by itself".to_owned()
+            }
+        }
+    }
+}
+
+fn of_store(error: &StoreError) -> Exit {
+    match error {
+        StoreError::Held { .. }
+        | StoreError::DiskFull { .. }
+        | StoreError::ReadOnly { .. }
+        | StoreError::NewerFormat { .. }
+        | StoreError::NewerPack { .. } => Exit::Precondition,
+        StoreError::MetaDamaged { .. }
+        | StoreError::DamagedRow { .. }
+        | StoreError::DamagedFrame { .. }
+        | StoreError::PackMissing { .. }
+        | StoreError::PackShort { .. }
+        | StoreError::ForeignPack { .. }
+        | StoreError::IdentityDamaged { .. }
+        | StoreError::Incomplete { .. }
+        | StoreError::ForeignMeta { .. }
+        | StoreError::MetaBehind { .. } => Exit::Integrity,
+        StoreError::Io { source, .. } => match source.kind() {
+            io::ErrorKind::PermissionDenied => Exit::Permission,
+            io::ErrorKind::NotFound => Exit::NotFound,
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::NotADirectory => Exit::Precondition,
+            _ => Exit::Failed,
+        },
+        StoreError::Shared(inner) => of_store(inner),
+        _ => Exit::Failed,
+    }
+}
+
+fn of_store_next(data_dir: &str, error: &StoreError) -> String {
+    match error {
+        StoreError::Held { .. } => format!("cat {data_dir}/LOCK; fuser -v {data_dir}/LOCK"),
+        StoreError::DiskFull { .. } => format!("df -h {data_dir}"),
+        StoreError::NewerFormat { .. } | StoreError::NewerPack { .. } => {
+            "strongroom-server --version".to_owned()
+        }
+        StoreError::Io { path, .. } => format!("ls -ld {} {data_dir}", path.display()),
+        StoreError::Shared(inner) => of_store_next(data_dir, inner),
+        _ => format!("ls -l {data_dir}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn store(source: StoreError) -> StartError {
+        StartError::Store {
+            data_dir: "/d".to_owned(),
+            source,
+        }
+    }
+
+    #[test]
+    fn exit_codes_tell_scripts_what_to_do() {
+        let io = |kind| StoreError::Io {
+            op: "open",
+            path: PathBuf::from("/d/x"),
+            source: io::Error::from(kind),
+        };
+        let held = || StoreError::Held {
+            dir: PathBuf::from("/d"),
+        };
+        let bind = |kind| {
+            let address = "127.0.0.1:80".parse().expect("an address");
+            StartError::Bind {
+                address,
+                source: io::Error::from(kind),
+            }
+        };
+        for (error, exit) in [
+            (StartError::Config(ConfigError::NoCredentials), Exit::Usage),
+            (store(held()), Exit::Precondition),
+            (
+                store(StoreError::Shared(Arc::new(held()))),
+                Exit::Precondition,
+            ),
+            (store(io(io::ErrorKind::PermissionDenied)), Exit::Permission),
+            (store(io(io::ErrorKind::StorageFull)), Exit::Precondition),
+            (
+                store(StoreError::DamagedRow {
+                    key: vec![1],
+                    what: "x",
+                }),
+                Exit::Integrity,
+            ),
+            (bind(io::ErrorKind::AddrInUse), Exit::Precondition),
+            (bind(io::ErrorKind::PermissionDenied), Exit::Permission),
+        ] {
+            assert_eq!(error.exit(), exit, "{error}");
+            assert!(!error.next_command().is_empty(), "{error}");
+        }
+    }
+}

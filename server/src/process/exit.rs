@@ -1,0 +1,68 @@
+//! How the program ends, as numbers that scripts may rely on.
+//!
+//! The same numbers serve all three programs; they never name each other, so each has its own enum.
+
+use std::process::ExitCode;
+
+/// An exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done; the server was told to stop and finished what it had begun.
+    Ok = 0,
+    /// Failed for a reason without a number of its own.
+    Failed = 1,
+    /// Wrong usage or configuration.
+    Usage = 2,
+    /// A thing that must exist does not.
+    NotFound = 4,
+    /// No permission.
+    Permission = 5,
+    /// Stored data is damaged.
+    Integrity = 7,
+    /// Something must be put right first: directory in use, address taken, disk full.
+    Precondition = 8,
+    /// A second signal ended it at once.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// The number.
+    pub const fn code(self) -> u8 {
+        #[expect(
+            clippy::as_conversions,
+            reason = "a fieldless enum with `repr(u8)` has no other conversion"
+        )]
+        {
+            self as u8
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_are_a_promise() {
+        let all = [
+            (Exit::Ok, 0),
+            (Exit::Failed, 1),
+            (Exit::Usage, 2),
+            (Exit::NotFound, 4),
+            (Exit::Permission, 5),
+            (Exit::Integrity, 7),
+            (Exit::Precondition, 8),
+            (Exit::Interrupted, 130),
+        ];
+        for (exit, number) in all {
+            assert_eq!(exit.code(), number, "{exit:?}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Signals: the first one to end is asked nicely, the second is obeyed at once.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The signals this process listens to, from the moment this value exists.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// Listens from now on; the kernel's default for these signals no longer applies.
+    pub(crate) fn listen() -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for SIGTERM or SIGINT and returns its name. SIGHUP, which log rotators send, must not end a backup.
+    pub(crate) async fn to_end(&mut self) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hang_up.recv() => tracing::info!("SIGHUP is ignored: a changed configuration needs a restart"),
+            }
+        }
+    }
+}
