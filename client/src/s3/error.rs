@@ -217,7 +217,7 @@ struct Inner {
 }
 
 impl S3Error {
-    pub(super) fn new(kind: S3ErrorKind, operation: Operation, endpoint: &url::Url) -> Self {
+    pub(crate) fn new(kind: S3ErrorKind, operation: Operation, endpoint: &url::Url) -> Self {
         Self(Box::new(Inner {
             kind,
             operation,
@@ -229,7 +229,7 @@ impl S3Error {
         }))
     }
 
-    pub(super) fn at(mut self, bucket: Option<&str>, key: Option<&str>) -> Self {
+    pub(crate) fn at(mut self, bucket: Option<&str>, key: Option<&str>) -> Self {
         self.0.bucket = bucket.map(str::to_owned);
         self.0.key = key.map(str::to_owned);
         self
@@ -253,6 +253,21 @@ impl S3Error {
     /// What was attempted.
     pub fn operation(&self) -> Operation {
         self.0.operation
+    }
+
+    /// The bucket it was about.
+    pub fn bucket(&self) -> Option<&str> {
+        self.0.bucket.as_deref()
+    }
+
+    /// The key it was about.
+    pub fn key(&self) -> Option<&str> {
+        self.0.key.as_deref()
+    }
+
+    /// The server, without a slash at the end.
+    pub fn endpoint(&self) -> &str {
+        &self.0.endpoint
     }
 
     /// How often it was attempted.

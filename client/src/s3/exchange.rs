@@ -23,7 +23,7 @@ use super::skew::{self, Refusal, Skew};
 use super::transport::{self, HttpClient};
 use super::xml::Element;
 use super::{dates, xml};
-use crate::clock;
+use crate::{causes, clock};
 
 /// An error document is below 2 KiB; a proxy's HTML page may be longer, and is only looked at.
 const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
@@ -389,7 +389,7 @@ impl S3Client {
 }
 
 fn unsent_or_broken(error: hyper_util::client::legacy::Error, repeat: Repeat) -> Failure {
-    let (kind, outcome) = if has_tls_cause(&error) {
+    let (kind, outcome) = if causes::tls_is_to_blame(&error) {
         (S3ErrorKind::Tls, Outcome::Distrusted)
     } else if error.is_connect() {
         (S3ErrorKind::Network, Outcome::NotSent)
@@ -397,21 +397,6 @@ fn unsent_or_broken(error: hyper_util::client::legacy::Error, repeat: Repeat) ->
         (S3ErrorKind::Network, Outcome::Broken)
     };
     Failure::new(kind, outcome, repeat).caused_by(error)
-}
-
-/// Looks for rustls in the chain of causes; an io::Error hides what it wraps from `source`.
-fn has_tls_cause(error: &(dyn Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        let wrapped = cause
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        if cause.is::<rustls::Error>() || wrapped.is_some_and(|inner| inner.is::<rustls::Error>()) {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
 }
 
 /// The failure that a status and an error document stand for.

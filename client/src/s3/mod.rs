@@ -21,6 +21,11 @@ mod skew;
 mod transport;
 mod xml;
 
+#[cfg(test)]
+pub(crate) mod scripted;
+#[cfg(test)]
+mod tests;
+
 pub use body::BodyStream;
 pub use buckets::BucketEntry;
 pub use config::{Addressing, Limits, S3Config, Secret};

@@ -1,0 +1,70 @@
+//! Walking an error's chain of causes: for messages, and to tell a TLS failure from a network failure.
+
+use std::error::Error;
+
+/// Causes deeper than this are a cycle or noise.
+const DEPTH_MAX: usize = 16;
+
+/// The error and its causes as one line, `a: b: c`, without repeating what a cause's parent already said.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut line = error.to_string();
+    for cause in causes(error).skip(1) {
+        let text = cause.to_string();
+        if !text.is_empty() && !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+    }
+    line
+}
+
+/// Whether rustls is among the causes: the peer cannot prove who it is, so another try is pointless.
+pub(crate) fn tls_is_to_blame(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| {
+        // An io::Error hides what it wraps from `source`.
+        let wrapped = cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        cause.is::<rustls::Error>() || wrapped.is_some_and(|inner| inner.is::<rustls::Error>())
+    })
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
+    .take(DEPTH_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("reading the list")]
+    struct Outer(#[source] io::Error);
+
+    #[test]
+    fn causes_are_joined_without_repetition() {
+        assert_eq!(
+            chain(&Outer(io::Error::other("reset"))),
+            "reading the list: reset"
+        );
+        assert_eq!(
+            chain(&Outer(io::Error::other("the list"))),
+            "reading the list"
+        );
+    }
+
+    #[test]
+    fn a_tls_failure_is_found_inside_an_io_error() {
+        let tls = rustls::Error::DecryptError;
+        assert!(tls_is_to_blame(&Outer(io::Error::other(tls))));
+        assert!(!tls_is_to_blame(&Outer(io::Error::other("reset"))));
+    }
+}

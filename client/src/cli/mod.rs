@@ -1,0 +1,100 @@
+//! The `strongroom` command: arguments in, one exit code out.
+//!
+//! `args` says what can be typed, `settings` turns it and the environment into plans (pure), `save` and `list` carry
+//! them out, `report` prints. Standard output carries results only; everything else goes to standard error.
+
+mod args;
+mod failure;
+mod list;
+mod password;
+mod report;
+mod save;
+mod settings;
+
+use std::ffi::OsString;
+
+use clap::Parser as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::environment::Environment;
+use crate::exit::ExitCode;
+use args::{Arguments, Command, SnapshotCommand};
+use failure::Failure;
+
+/// Two threads: one receives and digests, the other sends; hashing of parts runs beside them.
+const WORKER_THREADS: usize = 2;
+/// What is logged when STRONGROOM_LOG says nothing: this program's notes, only warnings of its libraries.
+const LOG_DEFAULT: &str = "warn,strongroom_client=info";
+
+/// Runs the command line `arguments` (the program's name first) in `environment`.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // A closed pipe (`strongroom --help | head -1`) is no failure.
+            let _closed = error.print();
+            return if error.use_stderr() {
+                ExitCode::Usage
+            } else {
+                ExitCode::Ok
+            };
+        }
+    };
+    start_log(environment);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKER_THREADS)
+        .enable_all()
+        .build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(dispatch(arguments, environment)),
+        Err(source) => Err(Failure::Runtime(source)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::Ok,
+        Err(failure) => {
+            report::failure(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+async fn dispatch(arguments: Arguments, environment: &Environment) -> Result<(), Failure> {
+    let Command::Snapshot { command } = arguments.command;
+    match command {
+        SnapshotCommand::Save(save) => {
+            let plan = settings::save_plan(&save, &arguments.etcd, environment, password::ask)?;
+            save::run(plan, save.json, interrupted()?).await
+        }
+        SnapshotCommand::List(list) => {
+            list::run(settings::list_plan(&list, environment)?, list.output).await
+        }
+    }
+}
+
+/// Ends when the user or the system asks this program to stop.
+fn interrupted() -> Result<impl Future<Output = ()>, Failure> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Runtime)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Runtime)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(Failure::Runtime)?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    })
+}
+
+fn start_log(environment: &Environment) {
+    let filter = environment.get("STRONGROOM_LOG").unwrap_or(LOG_DEFAULT);
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
+    // A second start in one process (tests) keeps the first log.
+    let _already = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(report::stderr_is_terminal())
+        .with_target(false)
+        .without_time()
+        .try_init();
+}

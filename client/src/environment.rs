@@ -1,0 +1,75 @@
+//! The only place of this crate that reads environment variables.
+//!
+//! A program takes one picture of its environment at the start and passes it on, so that every setting is a pure
+//! function of flags and this value, and tests need no process of their own.
+
+use std::collections::BTreeMap;
+
+/// Environment variables by name. Empty ones count as absent, as the tools that people know treat them.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The variables of this process; those that are not UTF-8 are left out.
+    pub fn of_process() -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is where the crate reads its environment"
+        )]
+        let variables = std::env::vars_os();
+        let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self(variables.filter_map(utf8).collect())
+    }
+
+    /// The value of `name` unless it is unset or empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// The first of `names` that is set, with its name.
+    pub fn first<'a>(&'a self, names: &[&'a str]) -> Option<(&'a str, &'a str)> {
+        names.iter().find_map(|name| Some((*name, self.get(name)?)))
+    }
+}
+
+impl<const N: usize> From<[(&str, &str); N]> for Environment {
+    fn from(pairs: [(&str, &str); N]) -> Self {
+        Self(
+            pairs
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        )
+    }
+}
+
+/// Prints the names only: values may be credentials.
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_is_absent_and_the_first_name_wins() {
+        let environment = Environment::from([("A", ""), ("B", "b"), ("C", "c")]);
+        assert_eq!(environment.get("A"), None);
+        assert_eq!(environment.first(&["A", "B", "C"]), Some(("B", "b")));
+        assert_eq!(environment.first(&["A", "X"]), None);
+        assert!(!format!("{:?}", Environment::from([("KEY", "hunter2")])).contains("hunter2"));
+    }
+
+    #[test]
+    fn the_process_has_a_path() {
+        assert!(Environment::of_process().get("PATH").is_some());
+    }
+}

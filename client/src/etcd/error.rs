@@ -1,0 +1,272 @@
+//! What can go wrong between this client and etcd. Each variant names the endpoint it is about.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use super::choose::{Hex, Unfit};
+use crate::causes;
+use crate::exit::ExitCode;
+
+/// A failure at etcd, or a refusal to take a snapshot from it.
+#[derive(Debug, thiserror::Error)]
+pub enum EtcdError {
+    /// No endpoint was named.
+    #[error("no etcd endpoint is named")]
+    NoEndpoint,
+    /// An endpoint that is no address.
+    #[error(
+        "{endpoint:?} is no etcd endpoint: write host:port, http://host:port or https://host:port"
+    )]
+    Address {
+        /// As given.
+        endpoint: String,
+    },
+    /// CA, certificate or key cannot be used.
+    #[error("the TLS files for etcd cannot be used")]
+    TlsFiles {
+        /// What the TLS library says.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The connection failed or broke.
+    #[error("etcd at {endpoint} cannot be reached, or the connection broke")]
+    Unreachable {
+        /// Where.
+        endpoint: String,
+        /// The cause.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The peer's certificate is not trusted, or TLS cannot be agreed on.
+    #[error("TLS with etcd at {endpoint} failed")]
+    Distrusted {
+        /// Where.
+        endpoint: String,
+        /// The cause.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A limit passed.
+    #[error("etcd at {endpoint} gave no {awaited} within {} s", limit.as_secs())]
+    Timeout {
+        /// Where.
+        endpoint: String,
+        /// What was waited for.
+        awaited: &'static str,
+        /// The limit.
+        limit: Duration,
+    },
+    /// etcd refuses this user, or asks for one.
+    #[error("etcd at {endpoint} refuses: {message}")]
+    Denied {
+        /// Where.
+        endpoint: String,
+        /// etcd's words.
+        message: String,
+    },
+    /// Any other answer that is not success.
+    #[error("etcd at {endpoint} answered with gRPC code {code}: {message}")]
+    Answer {
+        /// Where.
+        endpoint: String,
+        /// The gRPC status code.
+        code: i32,
+        /// etcd's words.
+        message: String,
+    },
+    /// The members disagree about their data.
+    #[error(
+        "the cluster raised the alarm CORRUPT (told by {endpoint}, about member {}): its members disagree about their data",
+        ids(member_ids)
+    )]
+    Corrupt {
+        /// Who told it.
+        endpoint: String,
+        /// Whom the alarm names.
+        member_ids: Vec<u64>,
+    },
+    /// None of the endpoints may be asked.
+    #[error("no endpoint is fit to take a snapshot from:{}", lines(skipped))]
+    NoneFit {
+        /// Why, for each.
+        skipped: Vec<Skipped>,
+    },
+    /// The stream broke off.
+    #[error("the snapshot stream from {endpoint} broke off after {received} bytes")]
+    StreamBroken {
+        /// Where.
+        endpoint: String,
+        /// Bytes until then.
+        received: u64,
+        /// The cause.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The stream ended before all announced bytes had come.
+    #[error(
+        "the snapshot stream from {endpoint} ended after {received} bytes, {missing} bytes early"
+    )]
+    StreamShort {
+        /// Where.
+        endpoint: String,
+        /// Bytes until then.
+        received: u64,
+        /// Bytes announced beyond them.
+        missing: u64,
+    },
+}
+
+/// An endpoint that was not used, and why.
+#[derive(Debug)]
+pub enum Skipped {
+    /// It answered, but is no fit source.
+    Unfit {
+        /// Where.
+        endpoint: String,
+        /// Why.
+        reason: Unfit,
+    },
+    /// It did not answer well.
+    Failed(Box<EtcdError>),
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unfit { endpoint, reason } => write!(out, "{endpoint}: {reason}"),
+            Self::Failed(error) => out.write_str(&causes::chain(&**error)),
+        }
+    }
+}
+
+impl EtcdError {
+    /// The exit code a program ends with after this error.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::NoEndpoint | Self::Address { .. } | Self::TlsFiles { .. } => ExitCode::Usage,
+            Self::Unreachable { .. }
+            | Self::Timeout { .. }
+            | Self::StreamBroken { .. }
+            | Self::StreamShort { .. } => ExitCode::Network,
+            Self::Denied { .. } | Self::Distrusted { .. } => ExitCode::Auth,
+            Self::Answer { .. } => ExitCode::Failed,
+            Self::Corrupt { .. } => ExitCode::Precondition,
+            Self::NoneFit { skipped } => none_fit_code(skipped),
+        }
+    }
+
+    /// Sorts what the gRPC client reports about an endpoint.
+    pub(super) fn of_client(endpoint: &str, error: etcd_client::Error) -> Self {
+        let endpoint = endpoint.to_owned();
+        let status = match error {
+            etcd_client::Error::GRpcStatus(status) => status,
+            other => return Self::broken(endpoint, cause(other)),
+        };
+        let (code, message) = (i32::from(status.code()), status.message().to_owned());
+        match code {
+            // INVALID_ARGUMENT: none of our requests has an argument but the user's name and password.
+            3 | 7 | 16 => Self::Denied { endpoint, message },
+            // CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE: the transport, or a member going down.
+            1 | 2 | 4 | 13 | 14 => Self::broken(endpoint, Box::new(status)),
+            _ => Self::Answer {
+                endpoint,
+                code,
+                message,
+            },
+        }
+    }
+
+    fn broken(endpoint: String, source: Box<dyn Error + Send + Sync>) -> Self {
+        if causes::tls_is_to_blame(&*source) {
+            Self::Distrusted { endpoint, source }
+        } else {
+            Self::Unreachable { endpoint, source }
+        }
+    }
+}
+
+/// An unfit member outweighs refused users, and these outweigh silence: the first tells most about what to do.
+fn none_fit_code(skipped: &[Skipped]) -> ExitCode {
+    let code = |skipped: &Skipped| match skipped {
+        Skipped::Unfit { .. } => ExitCode::Precondition,
+        Skipped::Failed(error) => error.exit_code(),
+    };
+    let codes: Vec<ExitCode> = skipped.iter().map(code).collect();
+    let order = [
+        ExitCode::Precondition,
+        ExitCode::Auth,
+        ExitCode::Network,
+        ExitCode::Usage,
+    ];
+    order
+        .into_iter()
+        .find(|code| codes.contains(code))
+        .unwrap_or(ExitCode::Failed)
+}
+
+/// The gRPC client's error type hides its causes; this uncovers them.
+pub(super) fn cause(error: etcd_client::Error) -> Box<dyn Error + Send + Sync> {
+    match error {
+        etcd_client::Error::TransportError(error) => Box::new(error),
+        etcd_client::Error::GRpcStatus(status) => Box::new(status),
+        etcd_client::Error::IoError(error) => Box::new(error),
+        other => Box::new(other),
+    }
+}
+
+fn ids(member_ids: &[u64]) -> String {
+    let texts: Vec<String> = member_ids.iter().map(|id| Hex(*id).to_string()).collect();
+    texts.join(", ")
+}
+
+fn lines(skipped: &[Skipped]) -> String {
+    skipped
+        .iter()
+        .map(|skipped| format!("\n  {skipped}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeout() -> EtcdError {
+        EtcdError::Timeout {
+            endpoint: "http://a:1".to_owned(),
+            awaited: "status",
+            limit: Duration::from_secs(10),
+        }
+    }
+
+    #[test]
+    fn the_worst_reason_that_someone_can_act_on_gives_the_code() {
+        let unfit = || Skipped::Unfit {
+            endpoint: "http://b:1".to_owned(),
+            reason: Unfit::NoLeader { member_id: 2 },
+        };
+        let none = |skipped| EtcdError::NoneFit { skipped };
+        let silent = none(vec![Skipped::Failed(Box::new(timeout()))]);
+        assert_eq!(silent.exit_code(), ExitCode::Network);
+        let mixed = none(vec![Skipped::Failed(Box::new(timeout())), unfit()]);
+        assert_eq!(mixed.exit_code(), ExitCode::Precondition);
+        let text = mixed.to_string();
+        assert!(
+            text.contains(
+                "\n  etcd at http://a:1 gave no status within 10 s\n  http://b:1: member 2 knows"
+            ),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn corruption_names_endpoint_and_members() {
+        let error = EtcdError::Corrupt {
+            endpoint: "http://a:1".to_owned(),
+            member_ids: vec![0xab, 0],
+        };
+        assert_eq!(error.exit_code(), ExitCode::Precondition);
+        assert!(
+            error
+                .to_string()
+                .contains("told by http://a:1, about member ab, 0"),
+            "{error}"
+        );
+    }
+}

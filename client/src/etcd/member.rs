@@ -1,0 +1,358 @@
+//! Connecting to members and asking them about themselves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use etcd_client::{
+    AlarmAction, AlarmType, Certificate, Client, ConnectOptions, Identity, MaintenanceClient,
+    StatusResponse, TlsOptions,
+};
+
+use super::choose::{Alarm, AlarmKind, MemberStatus, Verdict, verdict};
+use super::error::{EtcdError, Skipped};
+use super::stream::SnapshotStream;
+use crate::clock;
+use crate::s3::Secret;
+
+/// etcdctl's dial timeout is 2 s; TLS with a busy control plane may take longer.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// etcdctl's command timeout is 5 s; reading alarms goes through raft and an election may be under way.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// A peer that vanished without closing is noticed after both; etcd refuses pings more often than every 5 s.
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(15));
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The user's name.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// Where etcd is and how to be let in.
+#[derive(Debug, Clone)]
+pub struct EtcdConfig {
+    /// `host:port`, `http://host:port` or `https://host:port`, tried in this order.
+    pub endpoints: Vec<String>,
+    /// PEM of the CA; the system's certificates when absent.
+    pub ca_pem: Option<Vec<u8>>,
+    /// PEM of the client's certificate and key.
+    pub client_pem: Option<(Vec<u8>, Secret)>,
+    /// When etcd asks for a user.
+    pub credentials: Option<Credentials>,
+}
+
+/// A member that answered, with what it said.
+pub struct Member {
+    endpoint: String,
+    status: MemberStatus,
+    maintenance: MaintenanceClient,
+}
+
+impl Member {
+    /// Its address as a URL.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// What it said about itself before the stream.
+    pub fn status(&self) -> &MemberStatus {
+        &self.status
+    }
+
+    /// Begins its snapshot.
+    ///
+    /// # Errors
+    /// When the member refuses or is gone.
+    pub async fn snapshot(mut self) -> Result<SnapshotStream, EtcdError> {
+        let stream = answer(
+            &self.endpoint,
+            "beginning of the snapshot",
+            self.maintenance.snapshot(),
+        )
+        .await?;
+        Ok(SnapshotStream::new(self.endpoint, stream))
+    }
+}
+
+/// Asks the endpoints in their order and takes the first that may be asked for a snapshot.
+///
+/// # Errors
+/// When none is fit, with the reason for each; when any tells of corruption, at once.
+pub async fn choose_member(config: &EtcdConfig) -> Result<Member, EtcdError> {
+    if config.endpoints.is_empty() {
+        return Err(EtcdError::NoEndpoint);
+    }
+    let endpoints: Vec<String> = config
+        .endpoints
+        .iter()
+        .map(|endpoint| {
+            with_scheme(
+                endpoint,
+                config.ca_pem.is_some() || config.client_pem.is_some(),
+            )
+        })
+        .collect::<Result<_, _>>()?;
+    let mut skipped = Vec::new();
+    for endpoint in endpoints {
+        let reason = match ask(config, &endpoint).await {
+            Ok(member) => match verdict(&member.status) {
+                Verdict::Fit => {
+                    log_choice(&member);
+                    return Ok(member);
+                }
+                Verdict::Skip(reason) => Skipped::Unfit { endpoint, reason },
+                Verdict::Corrupt { member_ids } => {
+                    return Err(EtcdError::Corrupt {
+                        endpoint,
+                        member_ids,
+                    });
+                }
+            },
+            Err(error) if error.exit_code() == crate::exit::ExitCode::Usage => return Err(error),
+            Err(error) => Skipped::Failed(Box::new(error)),
+        };
+        tracing::warn!("endpoint not used: {reason}");
+        skipped.push(reason);
+    }
+    Err(EtcdError::NoneFit { skipped })
+}
+
+fn log_choice(member: &Member) {
+    let status = &member.status;
+    tracing::info!(
+        endpoint = member.endpoint,
+        member = format!("{:x}", status.member_id),
+        version = status.version,
+        revision = status.revision,
+        db_bytes = status.db_bytes,
+        "taking the snapshot from this member"
+    );
+    for alarm in &status.alarms {
+        tracing::warn!(member = format!("{:x}", alarm.member_id), kind = ?alarm.kind, "etcd has an alarm raised");
+    }
+}
+
+async fn ask(config: &EtcdConfig, endpoint: &str) -> Result<Member, EtcdError> {
+    let options = connect_options(config, endpoint.starts_with("https://"))?;
+    // One endpoint per client: with several, status and snapshot could come from different members.
+    let client = answer(
+        endpoint,
+        "connection",
+        Client::connect([endpoint], Some(options)),
+    )
+    .await?;
+    let mut maintenance = client.maintenance_client();
+    let status = answer(endpoint, "status", maintenance.status()).await?;
+    // Reading alarms takes a quorum, so it would only time out where there is no leader.
+    let alarms = if status.leader() == 0 {
+        Vec::new()
+    } else {
+        let alarms = answer(
+            endpoint,
+            "alarms",
+            maintenance.alarm(AlarmAction::Get, AlarmType::None, None),
+        )
+        .await?;
+        alarms.alarms().iter().map(alarm).collect()
+    };
+    Ok(Member {
+        endpoint: endpoint.to_owned(),
+        status: member_status(&status, alarms),
+        maintenance,
+    })
+}
+
+fn member_status(status: &StatusResponse, alarms: Vec<Alarm>) -> MemberStatus {
+    let header = status.header();
+    MemberStatus {
+        member_id: header.map_or(0, etcd_client::ResponseHeader::member_id),
+        cluster_id: header.map_or(0, etcd_client::ResponseHeader::cluster_id),
+        revision: header.map_or(0, etcd_client::ResponseHeader::revision),
+        db_bytes: u64::try_from(status.db_size()).unwrap_or(0),
+        leader: status.leader(),
+        is_learner: status.is_learner(),
+        version: status.version().to_owned(),
+        alarms,
+    }
+}
+
+fn alarm(alarm: &etcd_client::AlarmMember) -> Alarm {
+    let kind = match alarm.alarm() {
+        AlarmType::Corrupt => AlarmKind::Corrupt,
+        AlarmType::Nospace => AlarmKind::NoSpace,
+        AlarmType::None => AlarmKind::Other,
+    };
+    Alarm {
+        member_id: alarm.member_id(),
+        kind,
+    }
+}
+
+async fn answer<T>(
+    endpoint: &str,
+    awaited: &'static str,
+    call: impl Future<Output = Result<T, etcd_client::Error>>,
+) -> Result<T, EtcdError> {
+    match clock::within(ANSWER_LIMIT, call).await {
+        Some(Ok(answer)) => Ok(answer),
+        Some(Err(error)) => Err(EtcdError::of_client(endpoint, error)),
+        None => Err(EtcdError::Timeout {
+            endpoint: endpoint.to_owned(),
+            awaited,
+            limit: ANSWER_LIMIT,
+        }),
+    }
+}
+
+fn connect_options(config: &EtcdConfig, tls: bool) -> Result<ConnectOptions, EtcdError> {
+    let (interval, timeout) = KEEP_ALIVE;
+    let mut options = ConnectOptions::new()
+        .with_connect_timeout(CONNECT_LIMIT)
+        .with_keep_alive(interval, timeout)
+        .with_keep_alive_while_idle(false);
+    if let Some(credentials) = &config.credentials {
+        options = options.with_user(&credentials.user, credentials.password.expose());
+    }
+    if tls {
+        options = options.with_tls(tls_options(config)?);
+    }
+    Ok(options)
+}
+
+fn tls_options(config: &EtcdConfig) -> Result<TlsOptions, EtcdError> {
+    let mut tls = TlsOptions::new();
+    tls = match &config.ca_pem {
+        Some(pem) => tls.ca_certificate(Certificate::from_pem(pem)),
+        None => tls.with_native_roots(),
+    };
+    if let Some((certificate, key)) = &config.client_pem {
+        tls = tls.identity(Identity::from_pem(certificate, key.expose()));
+    }
+    check_pem(config)?;
+    Ok(tls)
+}
+
+/// The gRPC library reports unusable PEM only as a broken connection, so it is tried out first.
+fn check_pem(config: &EtcdConfig) -> Result<(), EtcdError> {
+    use rustls_pki_types::pem::PemObject;
+    use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+    let unusable =
+        |source: Box<dyn std::error::Error + Send + Sync>| EtcdError::TlsFiles { source };
+    let certificates = |pem: &[u8]| -> Result<Vec<CertificateDer<'static>>, EtcdError> {
+        let found: Vec<_> = CertificateDer::pem_slice_iter(pem)
+            .collect::<Result<_, _>>()
+            .map_err(|error| unusable(Box::new(error)))?;
+        if found.is_empty() {
+            Err(unusable("no PEM certificate in it".into()))
+        } else {
+            Ok(found)
+        }
+    };
+    let mut roots = rustls::RootCertStore::empty();
+    if let Some(pem) = &config.ca_pem {
+        for certificate in certificates(pem)? {
+            roots
+                .add(certificate)
+                .map_err(|error| unusable(Box::new(error)))?;
+        }
+    }
+    if let Some((certificate, key)) = &config.client_pem {
+        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes())
+            .map_err(|error| unusable(Box::new(error)))?;
+        rustls::ClientConfig::builder_with_provider(Arc::new(
+            rustls::crypto::ring::default_provider(),
+        ))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| {
+            builder
+                .with_root_certificates(roots)
+                .with_client_auth_cert(certificates(certificate).unwrap_or_default(), key)
+        })
+        .map_err(|error| unusable(Box::new(error)))?;
+    }
+    Ok(())
+}
+
+/// etcdctl accepts bare `host:port`; TLS files then mean https.
+fn with_scheme(endpoint: &str, tls: bool) -> Result<String, EtcdError> {
+    let endpoint = endpoint.trim();
+    let whole = match endpoint.split_once("://") {
+        Some(_) => endpoint.to_owned(),
+        None if tls => format!("https://{endpoint}"),
+        None => format!("http://{endpoint}"),
+    };
+    let parsed = url::Url::parse(&whole).ok();
+    let fits = |url: &url::Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.host_str().is_some()
+            && matches!(url.path(), "" | "/")
+            && url.query().is_none()
+            && url.username().is_empty()
+    };
+    if parsed.as_ref().is_some_and(fits) {
+        Ok(whole.trim_end_matches('/').to_owned())
+    } else {
+        Err(EtcdError::Address {
+            endpoint: endpoint.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bare_addresses_get_the_scheme_that_the_files_ask_for() {
+        let both = |endpoint: &str| {
+            (
+                with_scheme(endpoint, false).expect("valid"),
+                with_scheme(endpoint, true).expect("valid"),
+            )
+        };
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(
+            both(" 10.0.0.1:2379"),
+            pair("http://10.0.0.1:2379", "https://10.0.0.1:2379")
+        );
+        assert_eq!(
+            both("http://[::1]:2379/"),
+            pair("http://[::1]:2379", "http://[::1]:2379")
+        );
+        for wrong in [
+            "",
+            "ftp://h:1",
+            "http://",
+            "http://h:1/x",
+            "http://u@h:1",
+            "a b:1",
+            "h:port",
+        ] {
+            assert!(
+                matches!(with_scheme(wrong, false), Err(EtcdError::Address { .. })),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn unusable_tls_files_are_told_before_connecting() {
+        let config = |ca: Option<&str>, client: Option<(&str, &str)>| EtcdConfig {
+            endpoints: Vec::new(),
+            ca_pem: ca.map(|pem| pem.as_bytes().to_vec()),
+            client_pem: client.map(|(cert, key)| (cert.as_bytes().to_vec(), Secret::new(key))),
+            credentials: None,
+        };
+        for config in [
+            config(Some("no pem"), None),
+            config(None, Some(("no", "pem"))),
+        ] {
+            assert!(
+                matches!(tls_options(&config), Err(EtcdError::TlsFiles { .. })),
+                "{config:?}"
+            );
+        }
+    }
+}

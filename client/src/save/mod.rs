@@ -1,0 +1,192 @@
+//! Saving a snapshot: from a member's stream into a file or straight into a multipart upload, without a temporary copy.
+//!
+//! Invariants: nothing becomes visible (rename, Complete) before the stream has ended well and its SHA-256 trailer has
+//! been compared; on any failure the part file is removed or the upload aborted; memory stays below three parts.
+
+mod error;
+mod file;
+mod upload;
+
+use std::path::{Path, PathBuf};
+
+use strongroom_etcd_format::name::{LAYOUT, SnapshotName};
+use strongroom_etcd_format::snapshot::{StreamDigest, StreamSummary, Trailer};
+
+pub use error::SaveError;
+pub use upload::{PART_BYTES_MIN, PARTS_IN_FLIGHT_MAX, part_bytes};
+
+use crate::clock::Clock;
+use crate::etcd::{Member, MemberStatus, SnapshotStream};
+use crate::s3::S3Client;
+use crate::uri::S3Uri;
+use file::PartFile;
+use upload::PartUploader;
+
+/// What was saved, from whom and where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// The member's address.
+    pub endpoint: String,
+    /// What the member said before the stream; its revision is the least that the snapshot holds.
+    pub member: MemberStatus,
+    /// Length and digest of what was saved; its trailer matches.
+    pub summary: StreamSummary,
+    /// Where it is now.
+    pub place: Place,
+}
+
+/// Where a snapshot lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In a file.
+    File(PathBuf),
+    /// In a store.
+    Object {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// The entity tag that the server gave it.
+        etag: String,
+        /// Whether the server was seen to hold the object in full length afterwards. Credentials that may only write
+        /// cannot look.
+        confirmed: bool,
+    },
+}
+
+/// Told after each piece: bytes so far, and all bytes once etcd has announced them.
+pub type Progress<'a> = &'a (dyn Fn(u64, Option<u64>) + Send + Sync);
+
+/// Saves into `target`, by way of `<target>.part`, readable by the owner only.
+///
+/// # Errors
+/// See [`SaveError`]; `target` is then as it was before.
+pub async fn to_file(
+    member: Member,
+    target: &Path,
+    progress: Progress<'_>,
+    interrupt: impl Future<Output = ()>,
+) -> Result<Saved, SaveError> {
+    let (endpoint, status) = (member.endpoint().to_owned(), member.status().clone());
+    let mut part = PartFile::create(target)?;
+    let streamed = async {
+        let mut stream = member.snapshot().await?;
+        pump(&mut stream, &mut part, progress).await
+    };
+    let summary = tokio::select! {
+        biased;
+        () = interrupt => return Err(SaveError::Interrupted),
+        summary = streamed => summary?,
+    };
+    part.persist().await?;
+    Ok(Saved {
+        endpoint,
+        member: status,
+        summary,
+        place: Place::File(target.to_owned()),
+    })
+}
+
+/// Saves as an object below `place`, named as etcdbrctl names it.
+///
+/// # Errors
+/// See [`SaveError`]; no object is then visible, and the upload was aborted as far as the server could be reached.
+pub async fn to_s3(
+    member: Member,
+    client: &S3Client,
+    place: &S3Uri,
+    progress: Progress<'_>,
+    interrupt: impl Future<Output = ()>,
+) -> Result<Saved, SaveError> {
+    let (endpoint, status) = (member.endpoint().to_owned(), member.status().clone());
+    upload::check_bucket(client, place.bucket()).await?;
+    let key = object_key(
+        place,
+        &status,
+        &client.config().clock,
+        client.clock_offset_secs(),
+    );
+    let mut uploader =
+        PartUploader::begin(client, place.bucket(), &key, part_bytes(status.db_bytes)).await?;
+    let streamed = async {
+        let mut stream = member.snapshot().await?;
+        let summary = pump(&mut stream, &mut uploader, progress).await?;
+        uploader.flush().await?;
+        Ok(summary)
+    };
+    let outcome = tokio::select! {
+        biased;
+        () = interrupt => Err(SaveError::Interrupted),
+        summary = streamed => summary,
+    };
+    let summary = match outcome {
+        Ok(summary) => summary,
+        Err(error) => {
+            uploader.abort().await;
+            return Err(error);
+        }
+    };
+    // ORDER: the trailer was compared in `pump`; only now may the object become visible.
+    let etag = uploader.complete().await?;
+    let confirmed = upload::confirm(client, place.bucket(), &key, summary.file_len).await?;
+    let place = Place::Object {
+        bucket: place.bucket().to_owned(),
+        key,
+        etag,
+        confirmed,
+    };
+    Ok(Saved {
+        endpoint,
+        member: status,
+        summary,
+        place,
+    })
+}
+
+/// etcdbrctl's name, dated by the server's clock where this machine's is known to be wrong: "newest" is read from it.
+fn object_key(
+    place: &S3Uri,
+    status: &MemberStatus,
+    clock: &Clock,
+    offset_secs: Option<i64>,
+) -> String {
+    let created_unix = clock.unix_secs().saturating_add(offset_secs.unwrap_or(0));
+    place.join(&format!(
+        "{LAYOUT}/{}",
+        SnapshotName::full(status.revision, created_unix)
+    ))
+}
+
+/// Where the bytes go.
+trait Sink {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), SaveError>;
+}
+
+/// Moves the stream into the sink and compares the trailer at the end.
+async fn pump(
+    stream: &mut SnapshotStream,
+    sink: &mut impl Sink,
+    progress: Progress<'_>,
+) -> Result<StreamSummary, SaveError> {
+    let mut digest = StreamDigest::new();
+    while let Some(piece) = stream.next().await? {
+        digest.update(piece.bytes());
+        sink.write(piece.bytes()).await?;
+        progress(stream.received(), stream.total());
+    }
+    let endpoint = || stream.endpoint().to_owned();
+    let summary = digest.finish().map_err(|source| SaveError::Snapshot {
+        endpoint: endpoint(),
+        source,
+    })?;
+    match summary.trailer {
+        Trailer::Matches => Ok(summary),
+        Trailer::Missing => Err(SaveError::NoTrailer {
+            endpoint: endpoint(),
+            bytes: summary.file_len,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,396 @@
+//! Saves from a real etcd, started on free ports and stopped by its process id; the store is scripted.
+
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::*;
+use crate::clock::{self, Stopwatch};
+use crate::etcd::{EtcdConfig, EtcdError, choose_member};
+use crate::exit::ExitCode;
+use crate::s3::scripted::{Reply, Scripted, Seen, answer, refusal};
+
+/// etcd takes one to two seconds to elect itself; a loaded machine longer.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// A single-member etcd with some data. Dropping it ends it.
+struct Etcd {
+    process: Mutex<Child>,
+    client: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Etcd {
+    async fn start(value_bytes: usize, keys: usize) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        // Both sockets are held until both ports are known, so that they differ.
+        let sockets = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+        let [client, peer] = sockets.each_ref().map(|socket| {
+            format!(
+                "http://{}",
+                socket.local_addr().expect("a bound socket has an address")
+            )
+        });
+        drop(sockets);
+        let process = Command::new("etcd")
+            .args(["--name", "m1", "--log-level", "error", "--data-dir"])
+            .arg(folder.path().join("data"))
+            .args([
+                "--listen-client-urls",
+                &client,
+                "--advertise-client-urls",
+                &client,
+            ])
+            .args([
+                "--listen-peer-urls",
+                &peer,
+                "--initial-advertise-peer-urls",
+                &peer,
+            ])
+            .args(["--initial-cluster", &format!("m1={peer}")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("etcd is installed (Debian package etcd-server)");
+        let etcd = Self {
+            process: Mutex::new(process),
+            client,
+            _folder: folder,
+        };
+        etcd.fill(value_bytes, keys).await;
+        etcd
+    }
+
+    async fn fill(&self, value_bytes: usize, keys: usize) {
+        let watch = Stopwatch::start();
+        while choose_member(&self.config()).await.is_err() {
+            assert!(
+                watch.elapsed() < START_LIMIT,
+                "etcd did not start within {START_LIMIT:?}"
+            );
+            clock::pause(Duration::from_millis(50)).await;
+        }
+        let mut client = etcd_client::Client::connect([&self.client], None)
+            .await
+            .expect("it runs");
+        for key in 0..keys {
+            client
+                .put(format!("/registry/x/{key}"), vec![b'v'; value_bytes], None)
+                .await
+                .expect("puts");
+        }
+    }
+
+    fn config(&self) -> EtcdConfig {
+        EtcdConfig {
+            endpoints: vec![self.client.clone()],
+            ca_pem: None,
+            client_pem: None,
+            credentials: None,
+        }
+    }
+
+    async fn member(&self) -> Member {
+        choose_member(&self.config())
+            .await
+            .expect("a healthy member")
+    }
+
+    fn kill(&self) {
+        let mut process = self
+            .process
+            .lock()
+            .expect("no test panics while it holds this");
+        process.kill().expect("it is ours");
+        process.wait().expect("it is ours");
+    }
+}
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn quiet(_: u64, _: Option<u64>) {}
+
+fn digest(bytes: &[u8]) -> StreamSummary {
+    let mut digest = StreamDigest::new();
+    digest.update(bytes);
+    digest.finish().expect("a sound snapshot")
+}
+
+/// A store that takes uploads and keeps nothing but its request log.
+fn store(_: usize, seen: &Seen) -> Reply {
+    match (seen.method.as_str(), seen.target.contains('?')) {
+        ("POST", _) if seen.target.ends_with("?uploads=") => {
+            answer("200 OK", &[], "<R><UploadId>u1</UploadId></R>")
+        }
+        ("POST", _) => answer("200 OK", &[], "<R><ETag>\"e-1\"</ETag></R>"),
+        ("PUT", true) => answer("200 OK", &[("ETag", "\"p\"")], ""),
+        _ => answer("200 OK", &[], ""),
+    }
+}
+
+fn calls(server: &Scripted) -> Vec<String> {
+    let call = |seen: &Seen| {
+        let query = seen.target.split_once('?').map_or("", |(_, query)| query);
+        format!("{} {query}", seen.method)
+    };
+    server.seen().iter().map(call).collect()
+}
+
+fn place() -> S3Uri {
+    S3Uri::parse("s3://backups/cluster1").expect("valid")
+}
+
+#[tokio::test]
+async fn a_file_holds_what_etcd_sent_and_verifies() {
+    let etcd = Etcd::start(1_000, 50).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("a.db");
+    let seen = Mutex::new((0, None));
+    let progress = |received, total| *seen.lock().expect("no panic inside") = (received, total);
+    let saved = to_file(
+        etcd.member().await,
+        &target,
+        &progress,
+        std::future::pending(),
+    )
+    .await
+    .expect("saves");
+    let bytes = std::fs::read(&target).expect("it is there");
+    assert_eq!(saved.summary, digest(&bytes));
+    assert_eq!(saved.summary.trailer, Trailer::Matches);
+    assert_eq!(saved.member.revision, 51);
+    assert_eq!(saved.place, Place::File(target.clone()));
+    assert_eq!(
+        std::fs::metadata(&target)
+            .expect("it is there")
+            .permissions()
+            .mode()
+            & 0o777,
+        0o600
+    );
+    let (received, total) = *seen.lock().expect("no panic inside");
+    assert_eq!(received, saved.summary.file_len);
+    assert!(
+        total.is_some_and(|total| total.abs_diff(received) <= 32),
+        "{total:?}"
+    );
+    let bolt = strongroom_etcd_format::bolt::Bolt::open(bytes.as_slice(), saved.summary.db_len)
+        .expect("bolt");
+    bolt.check().expect("every page is sound");
+}
+
+#[tokio::test]
+async fn an_etcd_that_dies_mid_stream_leaves_nothing() {
+    let etcd = Etcd::start(250_000, 60).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let member = etcd.member().await;
+    let died = std::sync::Once::new();
+    let progress = |_: u64, _: Option<u64>| died.call_once(|| etcd.kill());
+    let error = to_file(
+        member,
+        &folder.path().join("a.db"),
+        &progress,
+        std::future::pending(),
+    )
+    .await
+    .expect_err("etcd is dead");
+    assert!(
+        matches!(&error, SaveError::Etcd(EtcdError::StreamBroken { .. })),
+        "{error:?}"
+    );
+    assert_eq!(error.exit_code(), ExitCode::Network);
+    assert_eq!(
+        std::fs::read_dir(folder.path()).expect("a folder").count(),
+        0
+    );
+    let gone = choose_member(&etcd.config())
+        .await
+        .err()
+        .expect("nobody is there");
+    assert_eq!(gone.exit_code(), ExitCode::Network, "{gone}");
+}
+
+#[tokio::test]
+async fn an_interrupted_save_leaves_nothing() {
+    let etcd = Etcd::start(10, 1).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("a.db");
+    let error = to_file(etcd.member().await, &target, &quiet, std::future::ready(()))
+        .await
+        .expect_err("stopped");
+    assert_eq!(error.exit_code(), ExitCode::Interrupted);
+    assert_eq!(
+        std::fs::read_dir(folder.path()).expect("a folder").count(),
+        0
+    );
+
+    let server = Scripted::start(store).await;
+    let client = server.client(Clock::system());
+    let error = to_s3(
+        etcd.member().await,
+        &client,
+        &place(),
+        &quiet,
+        std::future::ready(()),
+    )
+    .await
+    .expect_err("stopped");
+    assert_eq!(error.exit_code(), ExitCode::Interrupted);
+    assert_eq!(
+        calls(&server),
+        ["HEAD ", "POST uploads=", "DELETE uploadId=u1"]
+    );
+}
+
+#[tokio::test]
+async fn an_upload_is_completed_only_after_the_trailer_and_in_order() {
+    let etcd = Etcd::start(250_000, 80).await;
+    let server = Scripted::start(store).await;
+    let client = server.client(Clock::system());
+    let error = to_s3(
+        etcd.member().await,
+        &client,
+        &place(),
+        &quiet,
+        std::future::pending(),
+    )
+    .await
+    .expect_err("the store says that the object is empty");
+    assert_eq!(error.exit_code(), ExitCode::Integrity, "{error}");
+    let mut seen = server.seen();
+    let position = |call: &str| {
+        calls(&server)
+            .iter()
+            .position(|seen| seen == call)
+            .expect(call)
+    };
+    let last_part =
+        position("PUT partNumber=1&uploadId=u1").max(position("PUT partNumber=2&uploadId=u1"));
+    assert!(
+        position("POST uploadId=u1") > last_part,
+        "{:?}",
+        calls(&server)
+    );
+    seen.retain(|seen| seen.method == "PUT");
+    seen.sort_by(|a, b| a.target.cmp(&b.target));
+    let bytes: Vec<u8> = seen.iter().flat_map(|seen| seen.body.clone()).collect();
+    assert_eq!(seen[0].body.len(), 16 * 1024 * 1024);
+    assert_eq!(digest(&bytes).trailer, Trailer::Matches);
+    assert!(
+        seen[0]
+            .target
+            .starts_with("/backups/cluster1/v2/Full-00000000-00000081-"),
+        "{}",
+        seen[0].target
+    );
+}
+
+#[tokio::test]
+async fn a_store_that_fails_gets_an_abort() {
+    let etcd = Etcd::start(10, 1).await;
+    let refuses_parts = |n: usize, seen: &Seen| match seen.method.as_str() {
+        "PUT" => refusal("507 Insufficient Storage", "XMinioStorageFull"),
+        _ => store(n, seen),
+    };
+    let server = Scripted::start(refuses_parts).await;
+    let client = server.client(Clock::system());
+    let error = to_s3(
+        etcd.member().await,
+        &client,
+        &place(),
+        &quiet,
+        std::future::pending(),
+    )
+    .await
+    .expect_err("the store is full");
+    assert!(error.to_string().contains("XMinioStorageFull"), "{error}");
+    let expected = [
+        "HEAD ",
+        "POST uploads=",
+        "PUT partNumber=1&uploadId=u1",
+        "DELETE uploadId=u1",
+    ];
+    assert_eq!(calls(&server), expected);
+
+    let no_bucket = Scripted::start(|_, _| answer("404 Not Found", &[], "")).await;
+    let client = no_bucket.client(Clock::system());
+    let error = to_s3(
+        etcd.member().await,
+        &client,
+        &place(),
+        &quiet,
+        std::future::pending(),
+    )
+    .await;
+    assert_eq!(
+        error.expect_err("no bucket").exit_code(),
+        ExitCode::NotFound
+    );
+    assert_eq!(calls(&no_bucket), ["HEAD "]);
+}
+
+#[tokio::test]
+async fn a_dead_endpoint_is_passed_over() {
+    let etcd = Etcd::start(10, 1).await;
+    let endpoints = vec!["127.0.0.1:1".to_owned(), etcd.client.clone()];
+    let config = EtcdConfig {
+        endpoints,
+        ..etcd.config()
+    };
+    assert_eq!(
+        choose_member(&config).await.expect("the second").endpoint(),
+        etcd.client
+    );
+    let tls = EtcdConfig {
+        endpoints: vec![etcd.client.replace("http", "https")],
+        ..etcd.config()
+    };
+    let error = choose_member(&tls)
+        .await
+        .err()
+        .expect("etcd speaks no TLS here");
+    assert!(
+        matches!(error.exit_code(), ExitCode::Auth | ExitCode::Network),
+        "{error}"
+    );
+}
+
+#[test]
+fn names_follow_etcdbrctl_and_the_server_s_clock() {
+    let status = MemberStatus {
+        member_id: 1,
+        cluster_id: 1,
+        revision: 60,
+        db_bytes: 0,
+        leader: 1,
+        is_learner: false,
+        version: String::new(),
+        alarms: Vec::new(),
+    };
+    let clock = Clock::shifted_by_secs(-1_000_000);
+    let key = object_key(&place(), &status, &clock, Some(1_000_000));
+    let time = key
+        .strip_prefix("cluster1/v2/Full-00000000-00000060-")
+        .expect("the name");
+    let time: i64 = time.parse().expect("a time");
+    assert!((Clock::system().unix_secs() - time).abs() <= 5, "{key}");
+    let long = object_key(
+        &place(),
+        &MemberStatus {
+            revision: 123_456_789,
+            ..status
+        },
+        &clock,
+        None,
+    );
+    assert!(
+        long.starts_with("cluster1/v2/Full-00000000-123456789-"),
+        "{long}"
+    );
+}

@@ -1,0 +1,239 @@
+//! The store side of a save: parts sent while the stream runs, a bounded number at once.
+//!
+//! Memory: one part being filled and [`PARTS_IN_FLIGHT_MAX`] on their way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::task::JoinSet;
+
+use super::Sink;
+use super::error::SaveError;
+use crate::clock;
+use crate::s3::{
+    Operation, PARTS_MAX, PartTag, PutOptions, S3Client, S3Error, S3ErrorKind, UploadId,
+};
+
+/// The smallest part: few enough requests for a common database (100 MB: 6), and 48 MiB of memory at most.
+pub const PART_BYTES_MIN: u64 = 16 * 1024 * 1024;
+/// One part is hashed and sent while the one before waits for its answer; more would only cost memory.
+pub const PARTS_IN_FLIGHT_MAX: usize = 2;
+/// Part sizes are whole MiB, so that a store's own blocks line up.
+const PART_STEP_BYTES: u64 = 1024 * 1024;
+/// Giving up must not take longer than a person waits after Ctrl-C.
+const ABORT_LIMIT: Duration = Duration::from_secs(10);
+
+/// The part size for a database: the smallest that lets [`PARTS_MAX`] parts hold it, even if it grows by a quarter
+/// between the question for its size and the snapshot.
+pub fn part_bytes(db_bytes: u64) -> u64 {
+    let room = db_bytes.saturating_add(db_bytes / 4);
+    let least = room.div_ceil(u64::from(PARTS_MAX));
+    least
+        .div_ceil(PART_STEP_BYTES)
+        .saturating_mul(PART_STEP_BYTES)
+        .max(PART_BYTES_MIN)
+}
+
+/// Fails early, and with the right words, where the upload cannot work; it also teaches the client the server's clock.
+pub(super) async fn check_bucket(client: &S3Client, bucket: &str) -> Result<(), S3Error> {
+    match client.head_bucket(bucket).await {
+        // Credentials that may only write objects may not look at the bucket; the upload itself will tell.
+        Err(error) if matches!(error.kind(), S3ErrorKind::Auth { .. }) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Looks whether the store holds the object in full length. `false` when it may not be looked at.
+pub(super) async fn confirm(
+    client: &S3Client,
+    bucket: &str,
+    key: &str,
+    bytes: u64,
+) -> Result<bool, S3Error> {
+    match client.head_object(bucket, key).await {
+        Ok(head) if head.size == bytes => Ok(true),
+        Ok(head) => Err(S3Error::new(
+            S3ErrorKind::Integrity {
+                what: "size of the stored object",
+                expected: format!("{bytes} bytes"),
+                actual: format!("{} bytes", head.size),
+            },
+            Operation::HeadObject,
+            &client.config().endpoint,
+        )
+        .at(Some(bucket), Some(key))),
+        Err(error) => {
+            tracing::warn!("the object is stored, but could not be looked at: {error}");
+            Ok(false)
+        }
+    }
+}
+
+pub(super) struct PartUploader {
+    target: Arc<Target>,
+    part_bytes: usize,
+    filling: BytesMut,
+    number: u32,
+    flying: JoinSet<Result<PartTag, S3Error>>,
+    landed: Vec<PartTag>,
+}
+
+struct Target {
+    client: S3Client,
+    bucket: String,
+    key: String,
+    upload: UploadId,
+}
+
+impl PartUploader {
+    pub(super) async fn begin(
+        client: &S3Client,
+        bucket: &str,
+        key: &str,
+        part_bytes: u64,
+    ) -> Result<Self, SaveError> {
+        let options = PutOptions {
+            content_type: Some("application/octet-stream".to_owned()),
+            ..PutOptions::default()
+        };
+        let upload = client.create_upload(bucket, key, &options).await?;
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        Ok(Self {
+            target: Arc::new(Target {
+                client: client.clone(),
+                bucket,
+                key,
+                upload,
+            }),
+            part_bytes: usize::try_from(part_bytes).unwrap_or(usize::MAX),
+            filling: BytesMut::new(),
+            number: 0,
+            flying: JoinSet::new(),
+            landed: Vec::new(),
+        })
+    }
+
+    /// Sends the part that is being filled, once there is a free place.
+    async fn launch(&mut self) -> Result<(), SaveError> {
+        while self.flying.len() >= PARTS_IN_FLIGHT_MAX {
+            self.land().await?;
+        }
+        self.number += 1;
+        let (number, bytes, target) = (
+            self.number,
+            self.filling.split().freeze(),
+            Arc::clone(&self.target),
+        );
+        self.flying.spawn(async move {
+            target
+                .client
+                .upload_part(&target.bucket, &target.key, &target.upload, number, bytes)
+                .await
+        });
+        Ok(())
+    }
+
+    async fn land(&mut self) -> Result<(), SaveError> {
+        if let Some(joined) = self.flying.join_next().await {
+            self.landed
+                .push(joined.expect("sending a part does not panic and is not cancelled")?);
+        }
+        Ok(())
+    }
+
+    /// Sends the rest and waits for every answer.
+    pub(super) async fn flush(&mut self) -> Result<(), SaveError> {
+        if !self.filling.is_empty() {
+            self.launch().await?;
+        }
+        while !self.flying.is_empty() {
+            self.land().await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the object visible; gives the upload up when that fails.
+    pub(super) async fn complete(mut self) -> Result<String, SaveError> {
+        self.landed.sort_unstable_by_key(PartTag::number);
+        let Target {
+            client,
+            bucket,
+            key,
+            upload,
+        } = &*self.target;
+        match client
+            .complete_upload(bucket, key, upload, &self.landed)
+            .await
+        {
+            Ok(result) => Ok(result.etag),
+            Err(error) => {
+                self.abort().await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Gives the upload up, as far as the server can be reached.
+    pub(super) async fn abort(mut self) {
+        self.flying.shutdown().await;
+        let Target {
+            client,
+            bucket,
+            key,
+            upload,
+        } = &*self.target;
+        let (id, left) = (
+            upload.as_str(),
+            "the open upload could not be aborted; the server will expire it",
+        );
+        match clock::within(ABORT_LIMIT, client.abort_upload(bucket, key, upload)).await {
+            Some(Ok(())) => tracing::info!(bucket, key, "the upload was aborted"),
+            Some(Err(error)) => tracing::warn!(upload = id, "{left}: {error}"),
+            None => tracing::warn!(
+                upload = id,
+                "{left}: no answer within {} s",
+                ABORT_LIMIT.as_secs()
+            ),
+        }
+    }
+}
+
+impl Sink for PartUploader {
+    async fn write(&mut self, mut bytes: &[u8]) -> Result<(), SaveError> {
+        while !bytes.is_empty() {
+            if self.filling.capacity() == 0 {
+                self.filling.reserve(self.part_bytes);
+            }
+            let (now, rest) = bytes.split_at(bytes.len().min(self.part_bytes - self.filling.len()));
+            self.filling.extend_from_slice(now);
+            bytes = rest;
+            if self.filling.len() == self.part_bytes {
+                self.launch().await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_grow_so_that_ten_thousand_hold_the_database() {
+        const GIB: u64 = 1024 * 1024 * 1024;
+        assert_eq!(part_bytes(0), PART_BYTES_MIN);
+        assert_eq!(part_bytes(100 * GIB), PART_BYTES_MIN);
+        for db_bytes in [127 * GIB, 128 * GIB, 500 * GIB, 4_000 * GIB] {
+            let part = part_bytes(db_bytes);
+            assert!(
+                part * u64::from(PARTS_MAX) >= db_bytes + db_bytes / 4,
+                "{db_bytes}: {part}"
+            );
+            assert_eq!(part % PART_STEP_BYTES, 0);
+        }
+        assert!(part_bytes(128 * GIB) > PART_BYTES_MIN);
+        assert!(part_bytes(u64::MAX) > 0);
+    }
+}
