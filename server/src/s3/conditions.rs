@@ -1,0 +1,207 @@
+//! Conditional requests: RFC 9110's preconditions on reads, and S3's on writes.
+
+use hyper::HeaderMap;
+use hyper::header::{
+    ETAG, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE, LAST_MODIFIED,
+};
+
+use crate::clock::UnixMillis;
+use crate::model::ETag;
+use crate::objects::PutCondition;
+use crate::s3::error::{S3Error, S3ErrorCode};
+use crate::s3::http_date;
+
+/// Checks the preconditions of a GET or HEAD, in the order of RFC 9110, 13.2.2.
+///
+/// # Errors
+/// `PreconditionFailed`, or `NotModified`, which is no failure but is answered in an error's place.
+pub(crate) fn check_read(
+    headers: &HeaderMap,
+    etag: ETag,
+    modified: UnixMillis,
+) -> Result<(), S3Error> {
+    if let Some(list) = text(headers, &IF_MATCH) {
+        if !matches(list, etag) {
+            return Err(failed("If-Match"));
+        }
+    } else if date(headers, &IF_UNMODIFIED_SINCE)
+        .is_some_and(|since| modified.secs() > since.secs())
+    {
+        return Err(failed("If-Unmodified-Since"));
+    }
+    if let Some(list) = text(headers, &IF_NONE_MATCH) {
+        if matches(list, etag) {
+            return Err(not_modified(etag, modified));
+        }
+    } else if date(headers, &IF_MODIFIED_SINCE).is_some_and(|since| modified.secs() <= since.secs())
+    {
+        return Err(not_modified(etag, modified));
+    }
+    Ok(())
+}
+
+/// Whether `If-Range` lets a `Range` count: the object is still the one the client has a part of.
+pub(crate) fn range_applies(headers: &HeaderMap, etag: ETag, modified: UnixMillis) -> bool {
+    let Some(validator) = text(headers, &IF_RANGE) else {
+        return true;
+    };
+    match http_date::parse_http(validator) {
+        Some(since) => since.secs() == modified.secs(),
+        None => ETag::parse(validator) == Some(etag),
+    }
+}
+
+/// Reads the condition of a write.
+///
+/// # Errors
+/// `NotImplemented` for conditions that S3 does not have on writes either.
+pub(crate) fn for_write(headers: &HeaderMap) -> Result<PutCondition, S3Error> {
+    match (text(headers, &IF_NONE_MATCH), text(headers, &IF_MATCH)) {
+        (None, None) => Ok(PutCondition::Always),
+        (Some("*"), None) => Ok(PutCondition::IfAbsent),
+        (None, Some(etag)) if etag != "*" => {
+            // An ETag this server never gave matches nothing.
+            ETag::parse(etag)
+                .map(PutCondition::IfMatch)
+                .ok_or_else(|| failed("If-Match"))
+        }
+        _ => Err(S3Error::not_implemented(
+            "A write with this If-Match or If-None-Match",
+        )),
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .map(str::trim)
+}
+
+fn date(headers: &HeaderMap, name: &HeaderName) -> Option<UnixMillis> {
+    text(headers, name).and_then(http_date::parse_http)
+}
+
+fn matches(list: &str, etag: ETag) -> bool {
+    list.split(',').map(str::trim).any(|item| {
+        item == "*" || ETag::parse(item.strip_prefix("W/").unwrap_or(item)) == Some(etag)
+    })
+}
+
+fn failed(condition: &'static str) -> S3Error {
+    S3Error::new(
+        S3ErrorCode::PreconditionFailed,
+        "At least one of the pre-conditions you specified did not hold",
+    )
+    .with_field("Condition", condition)
+}
+
+fn not_modified(etag: ETag, modified: UnixMillis) -> S3Error {
+    let etag = HeaderValue::try_from(format!("\"{etag}\"")).expect("hex digits are a header value");
+    let modified =
+        HeaderValue::try_from(http_date::http(modified)).expect("a date is a header value");
+    S3Error::new(S3ErrorCode::NotModified, "Not Modified")
+        .with_header(ETAG, etag)
+        .with_header(LAST_MODIFIED, modified)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MODIFIED: UnixMillis = UnixMillis(784_111_777_999);
+    const SAME: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const BEFORE: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
+    const TAG: &str = "\"07070707070707070707070707070707\"";
+
+    fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    fn check(pairs: &[(HeaderName, &'static str)]) -> Option<S3ErrorCode> {
+        check_read(&headers(pairs), ETag::whole([7; 16]), MODIFIED)
+            .err()
+            .map(|error| error.code())
+    }
+
+    #[test]
+    fn reads_follow_the_order_of_the_rfc() {
+        use S3ErrorCode::{NotModified, PreconditionFailed};
+        assert_eq!(check(&[]), None);
+        assert_eq!(check(&[(IF_MATCH, TAG)]), None);
+        assert_eq!(check(&[(IF_MATCH, "*")]), None);
+        assert_eq!(
+            check(&[(IF_MATCH, "\"00\", 07070707070707070707070707070707")]),
+            None
+        );
+        assert_eq!(check(&[(IF_MATCH, "\"00\"")]), Some(PreconditionFailed));
+        assert_eq!(
+            check(&[(IF_MATCH, TAG), (IF_UNMODIFIED_SINCE, BEFORE)]),
+            None
+        );
+        assert_eq!(
+            check(&[(IF_UNMODIFIED_SINCE, BEFORE)]),
+            Some(PreconditionFailed)
+        );
+        assert_eq!(check(&[(IF_UNMODIFIED_SINCE, SAME)]), None);
+        assert_eq!(check(&[(IF_NONE_MATCH, TAG)]), Some(NotModified));
+        assert_eq!(
+            check(&[(IF_NONE_MATCH, "W/\"07070707070707070707070707070707\"")]),
+            Some(NotModified)
+        );
+        assert_eq!(
+            check(&[(IF_NONE_MATCH, "\"00\""), (IF_MODIFIED_SINCE, SAME)]),
+            None
+        );
+        assert_eq!(check(&[(IF_MODIFIED_SINCE, SAME)]), Some(NotModified));
+        assert_eq!(check(&[(IF_MODIFIED_SINCE, BEFORE)]), None);
+        assert_eq!(check(&[(IF_MODIFIED_SINCE, "yesterday")]), None);
+    }
+
+    #[test]
+    fn writes_know_two_conditions() {
+        let of = |pairs: &[(HeaderName, &'static str)]| {
+            for_write(&headers(pairs)).map_err(|error| error.code())
+        };
+        assert_eq!(of(&[]), Ok(PutCondition::Always));
+        assert_eq!(of(&[(IF_NONE_MATCH, "*")]), Ok(PutCondition::IfAbsent));
+        assert_eq!(
+            of(&[(IF_MATCH, TAG)]),
+            Ok(PutCondition::IfMatch(ETag::whole([7; 16])))
+        );
+        assert_eq!(
+            of(&[(IF_MATCH, "other")]),
+            Err(S3ErrorCode::PreconditionFailed)
+        );
+        assert_eq!(
+            of(&[(IF_NONE_MATCH, TAG)]),
+            Err(S3ErrorCode::NotImplemented)
+        );
+        assert_eq!(
+            of(&[(IF_MATCH, TAG), (IF_NONE_MATCH, "*")]),
+            Err(S3ErrorCode::NotImplemented)
+        );
+    }
+
+    #[test]
+    fn if_range_guards_a_resumed_download() {
+        let of = |value: &'static str| {
+            range_applies(
+                &headers(&[(IF_RANGE, value)]),
+                ETag::whole([7; 16]),
+                MODIFIED,
+            )
+        };
+        assert!(range_applies(
+            &HeaderMap::new(),
+            ETag::whole([7; 16]),
+            MODIFIED
+        ));
+        assert!(of(TAG) && of(SAME));
+        assert!(!of("\"00\"") && !of(BEFORE));
+    }
+}

@@ -1,0 +1,309 @@
+//! Every error a client can meet: its S3 code, its HTTP status, its XML body.
+//!
+//! [`S3ErrorCode`] has two exhaustive methods side by side, wire code and status; nothing else decides either.
+//! Invariants: external text never carries internals (an [`S3Error`] keeps its cause apart, for the log); a bad
+//! request never becomes a 500, since SDKs retry those.
+
+use std::borrow::Cow;
+use std::error::Error;
+
+use hyper::StatusCode;
+use hyper::header::{HeaderName, HeaderValue};
+
+use crate::s3::xml::XmlWriter;
+
+/// The S3 error codes this server answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(
+    missing_docs,
+    reason = "each variant is the S3 code of the same name, documented by AWS' error responses page"
+)]
+pub enum S3ErrorCode {
+    AccessDenied,
+    AuthorizationHeaderMalformed,
+    BadDigest,
+    BucketAlreadyExists,
+    BucketNotEmpty,
+    EntityTooLarge,
+    EntityTooSmall,
+    IncompleteBody,
+    InternalError,
+    InvalidAccessKeyId,
+    InvalidArgument,
+    InvalidBucketName,
+    InvalidDigest,
+    InvalidPart,
+    InvalidPartOrder,
+    InvalidRange,
+    InvalidRequest,
+    InvalidStorageClass,
+    InvalidToken,
+    InvalidUri,
+    KeyTooLong,
+    MalformedTrailer,
+    MalformedXml,
+    MaxMessageLengthExceeded,
+    MetadataTooLarge,
+    MethodNotAllowed,
+    MissingContentLength,
+    NoSuchBucket,
+    NoSuchKey,
+    NoSuchUpload,
+    NoSuchVersion,
+    NotImplemented,
+    NotModified,
+    OperationAborted,
+    PreconditionFailed,
+    RequestTimeTooSkewed,
+    RequestTimeout,
+    ServiceUnavailable,
+    SignatureDoesNotMatch,
+    SlowDown,
+    XAmzContentSha256Mismatch,
+}
+
+impl S3ErrorCode {
+    /// The code as clients compare it.
+    pub fn wire(self) -> &'static str {
+        match self {
+            S3ErrorCode::AccessDenied => "AccessDenied",
+            S3ErrorCode::AuthorizationHeaderMalformed => "AuthorizationHeaderMalformed",
+            S3ErrorCode::BadDigest => "BadDigest",
+            S3ErrorCode::BucketAlreadyExists => "BucketAlreadyExists",
+            S3ErrorCode::BucketNotEmpty => "BucketNotEmpty",
+            S3ErrorCode::EntityTooLarge => "EntityTooLarge",
+            S3ErrorCode::EntityTooSmall => "EntityTooSmall",
+            S3ErrorCode::IncompleteBody => "IncompleteBody",
+            S3ErrorCode::InternalError => "InternalError",
+            S3ErrorCode::InvalidAccessKeyId => "InvalidAccessKeyId",
+            S3ErrorCode::InvalidArgument => "InvalidArgument",
+            S3ErrorCode::InvalidBucketName => "InvalidBucketName",
+            S3ErrorCode::InvalidDigest => "InvalidDigest",
+            S3ErrorCode::InvalidPart => "InvalidPart",
+            S3ErrorCode::InvalidPartOrder => "InvalidPartOrder",
+            S3ErrorCode::InvalidRange => "InvalidRange",
+            S3ErrorCode::InvalidRequest => "InvalidRequest",
+            S3ErrorCode::InvalidStorageClass => "InvalidStorageClass",
+            S3ErrorCode::InvalidToken => "InvalidToken",
+            S3ErrorCode::InvalidUri => "InvalidURI",
+            S3ErrorCode::KeyTooLong => "KeyTooLongError",
+            S3ErrorCode::MalformedTrailer => "MalformedTrailerError",
+            S3ErrorCode::MalformedXml => "MalformedXML",
+            S3ErrorCode::MaxMessageLengthExceeded => "MaxMessageLengthExceeded",
+            S3ErrorCode::MetadataTooLarge => "MetadataTooLarge",
+            S3ErrorCode::MethodNotAllowed => "MethodNotAllowed",
+            S3ErrorCode::MissingContentLength => "MissingContentLength",
+            S3ErrorCode::NoSuchBucket => "NoSuchBucket",
+            S3ErrorCode::NoSuchKey => "NoSuchKey",
+            S3ErrorCode::NoSuchUpload => "NoSuchUpload",
+            S3ErrorCode::NoSuchVersion => "NoSuchVersion",
+            S3ErrorCode::NotImplemented => "NotImplemented",
+            S3ErrorCode::NotModified => "NotModified",
+            S3ErrorCode::OperationAborted => "OperationAborted",
+            S3ErrorCode::PreconditionFailed => "PreconditionFailed",
+            S3ErrorCode::RequestTimeTooSkewed => "RequestTimeTooSkewed",
+            S3ErrorCode::RequestTimeout => "RequestTimeout",
+            S3ErrorCode::ServiceUnavailable => "ServiceUnavailable",
+            S3ErrorCode::SignatureDoesNotMatch => "SignatureDoesNotMatch",
+            S3ErrorCode::SlowDown => "SlowDown",
+            S3ErrorCode::XAmzContentSha256Mismatch => "XAmzContentSHA256Mismatch",
+        }
+    }
+
+    /// The HTTP status that goes with the code.
+    pub fn status(self) -> StatusCode {
+        match self {
+            S3ErrorCode::NotModified => StatusCode::NOT_MODIFIED,
+            S3ErrorCode::AuthorizationHeaderMalformed
+            | S3ErrorCode::BadDigest
+            | S3ErrorCode::EntityTooLarge
+            | S3ErrorCode::EntityTooSmall
+            | S3ErrorCode::IncompleteBody
+            | S3ErrorCode::InvalidArgument
+            | S3ErrorCode::InvalidBucketName
+            | S3ErrorCode::InvalidDigest
+            | S3ErrorCode::InvalidPart
+            | S3ErrorCode::InvalidPartOrder
+            | S3ErrorCode::InvalidRequest
+            | S3ErrorCode::InvalidStorageClass
+            | S3ErrorCode::InvalidToken
+            | S3ErrorCode::InvalidUri
+            | S3ErrorCode::KeyTooLong
+            | S3ErrorCode::MalformedTrailer
+            | S3ErrorCode::MalformedXml
+            | S3ErrorCode::MaxMessageLengthExceeded
+            | S3ErrorCode::MetadataTooLarge
+            | S3ErrorCode::RequestTimeout
+            | S3ErrorCode::XAmzContentSha256Mismatch => StatusCode::BAD_REQUEST,
+            S3ErrorCode::AccessDenied
+            | S3ErrorCode::InvalidAccessKeyId
+            | S3ErrorCode::RequestTimeTooSkewed
+            | S3ErrorCode::SignatureDoesNotMatch => StatusCode::FORBIDDEN,
+            S3ErrorCode::NoSuchBucket
+            | S3ErrorCode::NoSuchKey
+            | S3ErrorCode::NoSuchUpload
+            | S3ErrorCode::NoSuchVersion => StatusCode::NOT_FOUND,
+            S3ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            S3ErrorCode::BucketAlreadyExists
+            | S3ErrorCode::BucketNotEmpty
+            | S3ErrorCode::OperationAborted => StatusCode::CONFLICT,
+            S3ErrorCode::MissingContentLength => StatusCode::LENGTH_REQUIRED,
+            S3ErrorCode::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            S3ErrorCode::InvalidRange => StatusCode::RANGE_NOT_SATISFIABLE,
+            S3ErrorCode::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+            S3ErrorCode::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+            S3ErrorCode::ServiceUnavailable | S3ErrorCode::SlowDown => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        }
+    }
+}
+
+/// A refusal or failure, ready to be answered.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {message}", code.wire())]
+pub struct S3Error {
+    code: S3ErrorCode,
+    message: Cow<'static, str>,
+    details: Box<Details>,
+    #[source]
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What an error carries beyond code and message; boxed, since most carry nothing.
+#[derive(Debug, Default)]
+struct Details {
+    fields: Vec<(&'static str, String)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl S3Error {
+    /// An error of `code` that tells the client `message`.
+    pub fn new(code: S3ErrorCode, message: impl Into<Cow<'static, str>>) -> S3Error {
+        S3Error {
+            code,
+            message: message.into(),
+            details: Box::default(),
+            cause: None,
+        }
+    }
+
+    /// An error on our side: the client learns nothing of `cause`, the log all of it.
+    pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> S3Error {
+        S3Error::new(
+            S3ErrorCode::InternalError,
+            "We encountered an internal error. Please try again.",
+        )
+        .caused_by(cause)
+    }
+
+    /// Something S3 has and this server does not have yet, by its name.
+    pub fn not_implemented(what: impl AsRef<str>) -> S3Error {
+        S3Error::new(
+            S3ErrorCode::NotImplemented,
+            format!("{} is not implemented by this server.", what.as_ref()),
+        )
+        .with_field("Header", what.as_ref())
+    }
+
+    /// A header or query parameter whose value cannot be used.
+    pub fn invalid_argument(
+        name: &str,
+        value: &str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> S3Error {
+        S3Error::new(S3ErrorCode::InvalidArgument, message)
+            .with_field("ArgumentName", name)
+            .with_field("ArgumentValue", value)
+    }
+
+    /// Adds an XML element beside code and message, such as `Region`.
+    #[must_use]
+    pub fn with_field(mut self, name: &'static str, value: impl Into<String>) -> S3Error {
+        self.details.fields.push((name, value.into()));
+        self
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> S3Error {
+        self.details.headers.push((name, value));
+        self
+    }
+
+    /// Keeps what led here, for the log alone.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> S3Error {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// The S3 code.
+    pub fn code(&self) -> S3ErrorCode {
+        self.code
+    }
+
+    /// What the client is told.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What led here, if it is ours.
+    pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.cause.as_deref()
+    }
+
+    /// Headers of the answer that this error asks for.
+    pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.details.headers
+    }
+
+    /// The XML body; `resource` is the path as the client wrote it.
+    pub fn body(&self, resource: &str, request_id: &str, host_id: &str) -> Vec<u8> {
+        let mut xml = XmlWriter::document();
+        xml.open("Error");
+        xml.text("Code", self.code.wire());
+        xml.text("Message", &self.message);
+        for (name, value) in &self.details.fields {
+            xml.text(name, value);
+        }
+        xml.text("Resource", resource);
+        xml.text("RequestId", request_id);
+        xml.text("HostId", host_id);
+        xml.close("Error");
+        xml.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn body_names_code_resource_and_request() {
+        let error = S3Error::new(S3ErrorCode::NoSuchKey, "The specified key does not exist.")
+            .with_field("Key", "a<b&c");
+        let body = String::from_utf8(error.body("/b/a%3Cb", "REQ", "HOST")).expect("XML is UTF-8");
+        assert_eq!(
+            body,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code><Message>The specified key does not \
+             exist.</Message><Key>a&lt;b&amp;c</Key><Resource>/b/a%3Cb</Resource><RequestId>REQ</RequestId>\
+             <HostId>HOST</HostId></Error>"
+        );
+    }
+
+    #[test]
+    fn an_internal_cause_never_reaches_the_client() {
+        let error = S3Error::internal("secret path /var/lib/x");
+        assert_eq!(error.code().status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = String::from_utf8(error.body("/", "r", "h")).expect("XML is UTF-8");
+        assert!(!body.contains("secret"), "{body}");
+        assert!(
+            error
+                .cause()
+                .expect("kept for the log")
+                .to_string()
+                .contains("secret path")
+        );
+    }
+}

@@ -1,0 +1,377 @@
+//! Headers that belong to an object: content headers, user metadata, storage class, tags, checksums.
+//!
+//! Reading them off a write, refusing those whose promise this server cannot keep, and writing them back on a read.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hyper::HeaderMap;
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, EXPIRES,
+    HeaderName, HeaderValue,
+};
+
+use crate::model::{Checksum, ChecksumKind, ContentHeaders, StorageClass, Tags, UserMetadata};
+use crate::s3::error::{S3Error, S3ErrorCode};
+use crate::s3::query::Query;
+
+/// Names and values of user metadata together; S3's own limit.
+const METADATA_BYTES_MAX: usize = 2 * 1024;
+
+/// S3's limits on tags of an object.
+const TAGS_MAX: usize = 10;
+const TAG_KEY_CHARS_MAX: usize = 128;
+const TAG_VALUE_CHARS_MAX: usize = 256;
+
+const METADATA_PREFIX: &str = "x-amz-meta-";
+
+/// What S3 answers when a client named no type.
+const DEFAULT_CONTENT_TYPE: HeaderValue = HeaderValue::from_static("binary/octet-stream");
+
+/// Headers that promise something this server does not do: obeying them silently would be a lie.
+const UNSERVED: &[&str] = &[
+    "x-amz-bucket-object-lock-enabled",
+    "x-amz-copy-source",
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write",
+    "x-amz-grant-write-acp",
+    "x-amz-object-lock-legal-hold",
+    "x-amz-object-lock-mode",
+    "x-amz-object-lock-retain-until-date",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-customer-algorithm",
+    "x-amz-website-redirect-location",
+    "x-amz-write-offset-bytes",
+    "x-minio-force-delete",
+];
+
+/// ACLs that mean what this server does anyway: the owner has all rights and nobody else any.
+const PRIVATE_ACLS: &[&str] = &["private", "bucket-owner-full-control", "bucket-owner-read"];
+
+/// Refuses a request whose headers ask for what is not there.
+///
+/// # Errors
+/// `NotImplemented` with the header's name.
+pub(crate) fn refuse_unserved(headers: &HeaderMap) -> Result<(), S3Error> {
+    if let Some(name) = UNSERVED.iter().find(|name| headers.contains_key(**name)) {
+        return Err(S3Error::not_implemented(format!("The header {name}")));
+    }
+    match headers
+        .get("x-amz-acl")
+        .map(|value| value.to_str().unwrap_or(""))
+    {
+        Some(acl) if !PRIVATE_ACLS.contains(&acl) => {
+            Err(S3Error::not_implemented(format!("The canned ACL `{acl}`")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads the content headers of a write.
+///
+/// # Errors
+/// `InvalidArgument` for a value that is no UTF-8.
+pub(crate) fn content(headers: &HeaderMap) -> Result<ContentHeaders, S3Error> {
+    let get = |name: HeaderName| match headers.get(&name) {
+        None => Ok(None),
+        Some(value) => utf8(&name, value).map(|text| Some(text.to_owned())),
+    };
+    Ok(ContentHeaders {
+        content_type: get(CONTENT_TYPE)?,
+        cache_control: get(CACHE_CONTROL)?,
+        content_disposition: get(CONTENT_DISPOSITION)?,
+        content_encoding: get(CONTENT_ENCODING)?.and_then(|text| without_aws_chunked(&text)),
+        content_language: get(CONTENT_LANGUAGE)?,
+        expires: get(EXPIRES)?,
+    })
+}
+
+/// aws-chunked frames the request, not the object.
+fn without_aws_chunked(encoding: &str) -> Option<String> {
+    let rest: Vec<&str> = encoding
+        .split(',')
+        .map(str::trim)
+        .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("aws-chunked"))
+        .collect();
+    (!rest.is_empty()).then(|| rest.join(","))
+}
+
+/// Reads `x-amz-meta-*`; a repeated header becomes one value joined by commas.
+///
+/// # Errors
+/// `MetadataTooLarge`, or `InvalidArgument` for a value that is no UTF-8.
+pub(crate) fn metadata(headers: &HeaderMap) -> Result<UserMetadata, S3Error> {
+    let mut all = Vec::new();
+    let mut bytes = 0;
+    for name in headers.keys() {
+        let Some(short) = name.as_str().strip_prefix(METADATA_PREFIX) else {
+            continue;
+        };
+        let values: Result<Vec<&str>, S3Error> = headers
+            .get_all(name)
+            .iter()
+            .map(|value| utf8(name, value))
+            .collect();
+        let value = values?.join(",");
+        bytes += short.len() + value.len();
+        all.push((short.to_owned(), value));
+    }
+    if bytes > METADATA_BYTES_MAX {
+        return Err(S3Error::new(
+            S3ErrorCode::MetadataTooLarge,
+            "Your metadata headers exceed the maximum allowed metadata size",
+        )
+        .with_field("Size", bytes.to_string())
+        .with_field("MaxSizeAllowed", METADATA_BYTES_MAX.to_string()));
+    }
+    Ok(UserMetadata(all))
+}
+
+/// Reads `x-amz-storage-class`; the classes that MinIO takes.
+///
+/// # Errors
+/// `InvalidStorageClass`.
+pub(crate) fn storage_class(headers: &HeaderMap) -> Result<StorageClass, S3Error> {
+    match headers
+        .get("x-amz-storage-class")
+        .map(|value| value.to_str().unwrap_or(""))
+    {
+        None | Some("STANDARD") => Ok(StorageClass::default()),
+        Some("REDUCED_REDUNDANCY") => Ok(StorageClass("REDUCED_REDUNDANCY".to_owned())),
+        Some(other) => Err(S3Error::new(
+            S3ErrorCode::InvalidStorageClass,
+            "The storage class you specified is not valid",
+        )
+        .with_field("StorageClassRequested", other)),
+    }
+}
+
+/// Reads `x-amz-tagging`, which is written like a query string.
+///
+/// # Errors
+/// `InvalidArgument` for text that is none, or beyond S3's limits.
+pub(crate) fn tags(headers: &HeaderMap) -> Result<Tags, S3Error> {
+    const NAME: &str = "x-amz-tagging";
+    let Some(value) = headers.get(NAME) else {
+        return Ok(Tags::default());
+    };
+    let text = value.to_str().unwrap_or("");
+    let refused = |why| S3Error::invalid_argument(NAME, text, why);
+    let query = Query::parse(text)
+        .map_err(|_| refused("The tagging header is not encoded as URL query parameters."))?;
+    let tags: Vec<(String, String)> = query.into_pairs();
+    let fits = |(key, value): &(String, String)| {
+        (1..=TAG_KEY_CHARS_MAX).contains(&key.chars().count())
+            && value.chars().count() <= TAG_VALUE_CHARS_MAX
+    };
+    if tags.len() > TAGS_MAX || !tags.iter().all(fits) {
+        return Err(refused(
+            "Object tags: at most 10, keys of 1 to 128 characters, values of at most 256.",
+        ));
+    }
+    let repeated = tags
+        .iter()
+        .enumerate()
+        .any(|(i, (key, _))| tags.iter().skip(i + 1).any(|(other, _)| other == key));
+    if repeated {
+        return Err(refused("Cannot provide multiple Tags with the same key"));
+    }
+    Ok(Tags(tags))
+}
+
+/// Writes content headers back, with the overrides that a GET may name in its query.
+///
+/// # Errors
+/// `InvalidArgument` for an override that is no header value.
+pub(crate) fn write_content(
+    out: &mut HeaderMap,
+    content: &ContentHeaders,
+    query: &Query,
+) -> Result<(), S3Error> {
+    let fields = [
+        (CONTENT_TYPE, "response-content-type", &content.content_type),
+        (
+            CACHE_CONTROL,
+            "response-cache-control",
+            &content.cache_control,
+        ),
+        (
+            CONTENT_DISPOSITION,
+            "response-content-disposition",
+            &content.content_disposition,
+        ),
+        (
+            CONTENT_ENCODING,
+            "response-content-encoding",
+            &content.content_encoding,
+        ),
+        (
+            CONTENT_LANGUAGE,
+            "response-content-language",
+            &content.content_language,
+        ),
+        (EXPIRES, "response-expires", &content.expires),
+    ];
+    out.insert(CONTENT_TYPE, DEFAULT_CONTENT_TYPE);
+    for (name, parameter, stored) in fields {
+        if let Some(text) = query.nonempty(parameter) {
+            let value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| {
+                S3Error::invalid_argument(parameter, text, "The value is not allowed in a header.")
+            })?;
+            out.insert(name, value);
+        } else if let Some(text) = stored {
+            insert(out, name, text);
+        }
+    }
+    Ok(())
+}
+
+/// Writes user metadata back.
+pub(crate) fn write_metadata(out: &mut HeaderMap, metadata: &UserMetadata) {
+    for (name, value) in &metadata.0 {
+        if let Ok(name) = HeaderName::try_from(format!("{METADATA_PREFIX}{name}")) {
+            insert(out, name, value);
+        }
+    }
+}
+
+/// Writes the object's checksums, and over what they were taken.
+pub(crate) fn write_checksums(out: &mut HeaderMap, checksums: &[Checksum]) {
+    for checksum in checksums {
+        insert(
+            out,
+            HeaderName::from_static(checksum.algorithm.header()),
+            &checksum_text(checksum),
+        );
+        insert(
+            out,
+            HeaderName::from_static("x-amz-checksum-type"),
+            checksum_type(checksum.kind),
+        );
+    }
+}
+
+/// A checksum as S3 writes it.
+pub(crate) fn checksum_text(checksum: &Checksum) -> String {
+    let value = STANDARD.encode(&checksum.value);
+    match checksum.kind {
+        ChecksumKind::FullObject => value,
+        ChecksumKind::Composite { parts } => format!("{value}-{parts}"),
+    }
+}
+
+/// S3's name for what a checksum covers.
+pub(crate) fn checksum_type(kind: ChecksumKind) -> &'static str {
+    match kind {
+        ChecksumKind::FullObject => "FULL_OBJECT",
+        ChecksumKind::Composite { .. } => "COMPOSITE",
+    }
+}
+
+/// Sets a header from text that came in one, so it fits into one; text that does not is left out.
+pub(crate) fn insert(out: &mut HeaderMap, name: HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
+        out.insert(name, value);
+    }
+}
+
+fn utf8<'a>(name: &HeaderName, value: &'a HeaderValue) -> Result<&'a str, S3Error> {
+    std::str::from_utf8(value.as_bytes()).map_err(|_| {
+        S3Error::invalid_argument(
+            name.as_str(),
+            &value.as_bytes().escape_ascii().to_string(),
+            "The header is not UTF-8.",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            let value = HeaderValue::from_bytes(value.as_bytes()).expect("a header value");
+            headers.append(HeaderName::from_static(name), value);
+        }
+        headers
+    }
+
+    #[test]
+    fn content_headers_and_metadata_round_trip() {
+        let headers = of(&[
+            ("content-type", "text/plain; charset=utf-8"),
+            ("content-encoding", "aws-chunked, gzip"),
+            ("cache-control", "no-store"),
+            ("content-disposition", "attachment"),
+            ("content-language", "de"),
+            ("expires", "never"),
+            ("x-amz-meta-a", "1"),
+            ("x-amz-meta-a", "2"),
+        ]);
+        let stored = content(&headers).expect("valid");
+        assert_eq!(stored.content_encoding.as_deref(), Some("gzip"));
+        let meta = metadata(&headers).expect("valid");
+        assert_eq!(meta.0, [("a".to_owned(), "1,2".to_owned())]);
+        let mut out = HeaderMap::new();
+        let query = Query::parse("response-content-type=a%2Fb&response-expires=").expect("valid");
+        write_content(&mut out, &stored, &query).expect("valid");
+        write_metadata(&mut out, &meta);
+        let expected = of(&[
+            ("content-type", "a/b"),
+            ("content-encoding", "gzip"),
+            ("cache-control", "no-store"),
+            ("content-disposition", "attachment"),
+            ("content-language", "de"),
+            ("expires", "never"),
+            ("x-amz-meta-a", "1,2"),
+        ]);
+        assert_eq!(out, expected);
+        assert_eq!(
+            content(&of(&[("content-encoding", "aws-chunked")]))
+                .expect("valid")
+                .content_encoding,
+            None
+        );
+    }
+
+    #[test]
+    fn metadata_has_a_limit() {
+        let fits = "x".repeat(METADATA_BYTES_MAX - 1);
+        assert!(metadata(&of(&[("x-amz-meta-k", &fits)])).is_ok());
+        let error = metadata(&of(&[("x-amz-meta-k", &fits), ("x-amz-meta-l", "")]))
+            .expect_err("one byte more");
+        assert_eq!(error.code(), S3ErrorCode::MetadataTooLarge);
+    }
+
+    #[test]
+    fn promises_that_cannot_be_kept_are_refused() {
+        for (name, value) in [
+            ("x-amz-copy-source", "/a/b"),
+            ("x-amz-object-lock-mode", "COMPLIANCE"),
+            ("x-amz-server-side-encryption", "AES256"),
+            ("x-amz-acl", "public-read"),
+        ] {
+            let error = refuse_unserved(&of(&[(name, value)])).expect_err(name);
+            assert_eq!(error.code(), S3ErrorCode::NotImplemented);
+        }
+        assert!(refuse_unserved(&of(&[("x-amz-acl", "private")])).is_ok());
+        assert!(storage_class(&of(&[("x-amz-storage-class", "GLACIER")])).is_err());
+    }
+
+    #[test]
+    fn tags_are_pairs_within_limits() {
+        let tags_of = |text: &str| tags(&of(&[("x-amz-tagging", text)]));
+        let expected = vec![
+            ("a".to_owned(), "1 2".to_owned()),
+            ("b".to_owned(), String::new()),
+        ];
+        assert_eq!(tags_of("a=1+2&b=").expect("valid"), Tags(expected));
+        assert!(tags_of("a=1&a=2").is_err());
+        assert!(tags_of("%zz").is_err());
+        let many: Vec<String> = (0..11).map(|i| format!("k{i}=v")).collect();
+        assert!(tags_of(&many.join("&")).is_err());
+    }
+}

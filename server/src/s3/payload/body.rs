@@ -1,0 +1,231 @@
+//! A request's body, read through its framing: plain bytes one network read at a time.
+//!
+//! Nothing is polled before the first [`RequestBody::next`], because polling is what makes hyper send `100 Continue`.
+//! Invariants: no wait without a deadline, no more plain bytes than announced; after an error only
+//! [`RequestBody::drain`] is left to do.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::Body;
+
+use super::chunked::{ChunkedDecoder, Trailers};
+use super::{PayloadMode, incomplete_body};
+use crate::s3::auth::ChunkSigner;
+use crate::s3::error::{S3Error, S3ErrorCode};
+
+/// How long a client may send nothing: slower than any link that gets a snapshot through, short enough that abandoned
+/// uploads do not pile up.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// What is still read of a refused body, so that the client gets to the answer rather than to a reset connection:
+/// two parts of the usual 8 MiB.
+const DRAIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// How long that may take; a client that is slower finds its connection closed.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// A body on its way in.
+#[derive(Debug)]
+pub(crate) struct RequestBody<B> {
+    wire: B,
+    framing: Framing,
+    pending: VecDeque<Bytes>,
+    /// Bytes taken off the wire, framing included.
+    received: u64,
+    state: WireState,
+}
+
+#[derive(Debug)]
+enum Framing {
+    /// Nothing says yet how to read it; only draining works.
+    Unknown,
+    Plain {
+        announced: u64,
+        taken: u64,
+    },
+    Chunked(Box<ChunkedDecoder>),
+    Ended(Trailers),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WireState {
+    /// Never polled: a client that waits for `100 Continue` has sent nothing.
+    Untouched,
+    Reading,
+    Ended,
+    Broken,
+}
+
+impl<B> RequestBody<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    /// A body of which nothing is known yet.
+    pub(crate) fn new(wire: B) -> RequestBody<B> {
+        let state = if wire.is_end_stream() {
+            WireState::Ended
+        } else {
+            WireState::Untouched
+        };
+        RequestBody {
+            wire,
+            framing: Framing::Unknown,
+            pending: VecDeque::new(),
+            received: 0,
+            state,
+        }
+    }
+
+    /// Says how to read it: `length` plain bytes, framed as `mode` says.
+    pub(crate) fn expect(&mut self, mode: PayloadMode, chunks: &ChunkSigner, length: u64) {
+        self.framing = match mode {
+            PayloadMode::Signed { .. } | PayloadMode::Unsigned => Framing::Plain {
+                announced: length,
+                taken: 0,
+            },
+            PayloadMode::SignedChunks { trailer } => Framing::Chunked(Box::new(
+                ChunkedDecoder::signed(length, chunks.clone(), trailer),
+            )),
+            PayloadMode::UnsignedChunks => {
+                Framing::Chunked(Box::new(ChunkedDecoder::unsigned(length)))
+            }
+        };
+    }
+
+    /// The next plain bytes; `None` when the body has ended and is complete.
+    ///
+    /// # Errors
+    /// `IncompleteBody`, `RequestTimeout`, or what its framing finds wrong.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, S3Error> {
+        loop {
+            if let Some(bytes) = self.pending.pop_front() {
+                return Ok(Some(bytes));
+            }
+            match self.read_wire().await? {
+                Some(bytes) => self.unframe(bytes)?,
+                None => {
+                    self.end()?;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Trailer fields; empty before the end.
+    pub(crate) fn trailers(&self) -> &[(String, String)] {
+        match &self.framing {
+            Framing::Ended(trailers) => trailers,
+            Framing::Unknown | Framing::Plain { .. } | Framing::Chunked(_) => &[],
+        }
+    }
+
+    /// Bytes taken off the wire so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Reads what is left of a refused body, within bounds. Whether the connection can carry another request.
+    pub(crate) async fn drain(&mut self, waits_for_continue: bool) -> bool {
+        if self.state == WireState::Untouched && waits_for_continue {
+            // Polling would ask for the body that is being refused.
+            return false;
+        }
+        let limit = self.received.saturating_add(DRAIN_BYTES_MAX);
+        let rest = async {
+            while self.received <= limit {
+                match self.read_wire().await {
+                    Ok(Some(_)) => {}
+                    Ok(None) => return true,
+                    Err(_) => return false,
+                }
+            }
+            false
+        };
+        tokio::time::timeout(DRAIN_TIME_MAX, rest)
+            .await
+            .unwrap_or(false)
+    }
+
+    async fn read_wire(&mut self) -> Result<Option<Bytes>, S3Error> {
+        if self.state == WireState::Ended {
+            return Ok(None);
+        }
+        if self.state == WireState::Broken {
+            return Err(incomplete_body("the connection has failed"));
+        }
+        self.state = WireState::Reading;
+        loop {
+            let frame = tokio::time::timeout(IDLE_MAX, self.wire.frame()).await;
+            match frame {
+                Err(_) => {
+                    self.state = WireState::Broken;
+                    return Err(S3Error::new(
+                        S3ErrorCode::RequestTimeout,
+                        "Your socket connection to the server was not read from or written to within the timeout period.",
+                    ));
+                }
+                Ok(None) => {
+                    self.state = WireState::Ended;
+                    return Ok(None);
+                }
+                Ok(Some(Err(error))) => {
+                    self.state = WireState::Broken;
+                    return Err(
+                        incomplete_body("the connection ended before the body").caused_by(error)
+                    );
+                }
+                Ok(Some(Ok(frame))) => {
+                    // HTTP trailers carry nothing that S3 uses: aws-chunked has trailers of its own.
+                    if let Ok(bytes) = frame.into_data() {
+                        self.received += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                        return Ok(Some(bytes));
+                    }
+                }
+            }
+        }
+    }
+
+    fn unframe(&mut self, bytes: Bytes) -> Result<(), S3Error> {
+        match &mut self.framing {
+            Framing::Plain { announced, taken } => {
+                *taken += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                if taken > announced {
+                    return Err(incomplete_body(format_args!(
+                        "more than {announced} bytes came"
+                    )));
+                }
+                self.pending.push_back(bytes);
+                Ok(())
+            }
+            Framing::Chunked(decoder) => decoder.feed(bytes, &mut self.pending),
+            Framing::Unknown | Framing::Ended(_) => {
+                Err(incomplete_body("bytes came where none belong"))
+            }
+        }
+    }
+
+    fn end(&mut self) -> Result<(), S3Error> {
+        match std::mem::replace(&mut self.framing, Framing::Unknown) {
+            Framing::Plain { announced, taken } if taken != announced => Err(incomplete_body(
+                format_args!("{announced} bytes were announced, {taken} came"),
+            )),
+            Framing::Plain { .. } => {
+                self.framing = Framing::Ended(Vec::new());
+                Ok(())
+            }
+            Framing::Chunked(decoder) => {
+                self.framing = Framing::Ended(decoder.finish()?);
+                Ok(())
+            }
+            Framing::Ended(trailers) => {
+                self.framing = Framing::Ended(trailers);
+                Ok(())
+            }
+            Framing::Unknown => Err(incomplete_body("its framing is unknown")),
+        }
+    }
+}
