@@ -16,7 +16,6 @@ flock 9
 
 from_debian() {
     [ "$(cat "$out/stamp" 2>/dev/null)" = debian ] && return
-    local tree
     tree=$(mktemp -d)
     trap 'rm -rf "$tree"' EXIT
     mkdir -p "$out"
@@ -26,10 +25,9 @@ from_debian() {
         echo "setup: unpacking Debian's etcd 3.4" >&2
         (
             cd "$tree"
-            chmod 755 .
-            if ! apt-get download -q etcd-server etcd-client >&2; then
+            if ! apt-get -o APT::Sandbox::User=root download -q etcd-server etcd-client >&2; then
                 if [ "$(id -u)" -eq 0 ]; then apt-get update -q >&2; else sudo apt-get update -q >&2; fi
-                apt-get download -q etcd-server etcd-client >&2
+                apt-get -o APT::Sandbox::User=root download -q etcd-server etcd-client >&2
             fi
             for package in ./*.deb; do dpkg -x "$package" root; done
             cp root/usr/bin/etcd root/usr/bin/etcdctl "$out/"

@@ -1,1 +1,20 @@
-//! Skeleton.
+//! The one harness of Strongroom's end-to-end suites: it starts the real programs, real etcd clusters and real S3 clients on
+//! loopback, and stops what it started.
+//!
+//! A step that fails panics with what was done, what came back and the tail of the logs concerned: in a test that is the
+//! report, in the demo it is the failure message. Invariants: every child process is owned by a [`process::Process`] that
+//! kills it by id when dropped; every file lies below a temporary folder; ports are on 127.0.0.1; nothing sleeps but
+//! [`clock::until`].
+
+pub mod backup;
+pub mod clock;
+pub mod etcd;
+pub mod http;
+pub mod ports;
+pub mod process;
+pub mod programs;
+pub mod proxy;
+pub mod s3;
+pub mod server;
+pub mod tls;
+pub mod workload;

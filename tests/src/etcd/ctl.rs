@@ -1,0 +1,173 @@
+//! What etcd's own command says: the judge of every restore. Each cluster is asked by the etcdctl of its own version.
+
+use serde_json::Value;
+
+use super::{Cluster, Security};
+use crate::process::{Finished, run};
+use crate::programs;
+
+/// What one member holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observed {
+    /// `HashKV` at the asked revision.
+    pub hash_kv: u64,
+    /// The revision up to which history is compacted, as `HashKV` used it.
+    pub compact_revision: i64,
+    /// Keys alive now.
+    pub keys: u64,
+}
+
+impl Cluster {
+    /// etcdctl against one member.
+    pub fn ctl_at(&self, member: usize, args: &[&str]) -> Finished {
+        self.ctl_to(&self.client_url(member), args)
+    }
+
+    /// etcdctl against all members.
+    pub fn ctl(&self, args: &[&str]) -> Finished {
+        self.ctl_to(&self.client_urls().join(","), args)
+    }
+
+    /// Writes one key through any member.
+    pub fn put(&self, key: &str, value: &str) {
+        self.ctl(&["put", key, value]).ok();
+    }
+
+    /// Reads one key through one member, linearizable.
+    pub fn get(&self, member: usize, key: &str) -> String {
+        self.ctl_at(member, &["get", key, "--print-value-only"])
+            .ok()
+            .stdout
+            .trim_end()
+            .to_owned()
+    }
+
+    /// The current revision.
+    pub fn revision(&self) -> i64 {
+        let status = json(&self.ctl_at(0, &["endpoint", "status", "-w", "json"]).ok());
+        integer(&status, "/0/Status/header/revision")
+    }
+
+    /// Size of a member's database file as etcd reports it.
+    pub fn db_bytes(&self) -> i64 {
+        let status = json(&self.ctl_at(0, &["endpoint", "status", "-w", "json"]).ok());
+        integer(&status, "/0/Status/dbSize")
+    }
+
+    /// The member that leads, by its place in the list.
+    pub fn leader(&self) -> usize {
+        let leads = |i: &usize| {
+            let status = json(&self.ctl_at(*i, &["endpoint", "status", "-w", "json"]).ok());
+            status.pointer("/0/Status/leader") == status.pointer("/0/Status/header/member_id")
+        };
+        (0..self.members.len())
+            .find(leads)
+            .expect("one member leads")
+    }
+
+    /// What a member holds at `revision`.
+    pub fn observe(&self, member: usize, revision: i64) -> Observed {
+        let revision = revision.to_string();
+        let hash = json(
+            &self
+                .ctl_at(
+                    member,
+                    &["endpoint", "hashkv", "--rev", &revision, "-w", "json"],
+                )
+                .ok(),
+        );
+        // 3.4 has no --count-only; `count` counts the whole range whatever the limit.
+        let range = [
+            "get",
+            "",
+            "--from-key",
+            "--keys-only",
+            "--limit",
+            "1",
+            "-w",
+            "json",
+        ];
+        let keys = json(&self.ctl_at(member, &range).ok());
+        Observed {
+            hash_kv: unsigned(&hash, "/0/HashKV/hash"),
+            compact_revision: integer(&hash, "/0/HashKV/compact_revision"),
+            // An empty range carries no count at all.
+            keys: keys.pointer("/count").and_then(Value::as_u64).unwrap_or(0),
+        }
+    }
+
+    /// Panics unless every member holds exactly `expected` at `revision`.
+    #[track_caller]
+    pub fn assert_holds(&self, revision: i64, expected: Observed) {
+        for member in 0..self.members.len() {
+            let held = self.observe(member, revision);
+            assert_eq!(
+                held, expected,
+                "etcd {} member {member} at revision {revision}",
+                self.version
+            );
+        }
+    }
+
+    /// `member list`: names and peer URLs of the started members, sorted.
+    pub fn member_list(&self) -> Vec<(String, String)> {
+        let list = json(&self.ctl(&["member", "list", "-w", "json"]).ok());
+        let members = list
+            .pointer("/members")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        let mut named: Vec<_> = members
+            .iter()
+            .map(|m| {
+                let text = |at: &str| {
+                    m.pointer(at)
+                        .and_then(Value::as_str)
+                        .unwrap_or_default()
+                        .to_owned()
+                };
+                (text("/name"), text("/peerURLs/0"))
+            })
+            .collect();
+        named.sort();
+        named
+    }
+
+    fn ctl_to(&self, endpoints: &str, args: &[&str]) -> Finished {
+        let mut command = programs::etcd(self.version, "etcdctl");
+        command.env("ETCDCTL_API", "3").args([
+            "--endpoints",
+            endpoints,
+            "--command-timeout",
+            "60s",
+        ]);
+        if let Security::Mutual(tls) = &self.security {
+            command.arg("--cacert").arg(&tls.cacert);
+            command
+                .arg("--cert")
+                .arg(&tls.client.cert)
+                .arg("--key")
+                .arg(&tls.client.key);
+        }
+        run(command.args(args))
+    }
+}
+
+fn json(finished: &Finished) -> Value {
+    serde_json::from_str(&finished.stdout)
+        .unwrap_or_else(|e| panic!("{}: no JSON: {e}: {}", finished.line, finished.stdout))
+}
+
+fn integer(value: &Value, at: &str) -> i64 {
+    value
+        .pointer(at)
+        .and_then(Value::as_i64)
+        .unwrap_or_else(|| panic!("no integer at {at} of {value}"))
+}
+
+fn unsigned(value: &Value, at: &str) -> u64 {
+    value
+        .pointer(at)
+        .and_then(Value::as_u64)
+        .unwrap_or_else(|| panic!("no number at {at} of {value}"))
+}

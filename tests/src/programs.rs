@@ -1,0 +1,136 @@
+//! Where the programs under test and their peers lie, and the environment they get. The only module that reads the
+//! environment.
+//!
+//! Programs are found beside the test's own executable (cargo's target folder), peers in the cache folder that the setup
+//! scripts fill; both can be overridden. What is missing is named together with the command that makes it.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this module is the harness' view of the environment"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::etcd::Version;
+
+/// Everything a child needs of our environment; the rest (credentials, proxies, endpoints) must not leak into it.
+const PASSED_ON: [&str; 4] = ["PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME"];
+
+/// `strongroom-server`.
+pub fn server() -> Command {
+    command(&beside("strongroom-server", "STRONGROOM_SERVER_BIN"))
+}
+
+/// `strongroom`, the client.
+pub fn client() -> Command {
+    command(&beside("strongroom", "STRONGROOM_BIN"))
+}
+
+/// `strongroom-restore`, the static build that masters get.
+pub fn restore() -> Command {
+    command(&restore_path())
+}
+
+/// Where the static restore tool lies.
+pub fn restore_path() -> PathBuf {
+    let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let release = release_dir();
+    let target = release.parent().expect("release lies in the target folder");
+    let built = target.join(host).join("release/strongroom-restore");
+    existing(
+        std::env::var_os("STRONGROOM_RESTORE_BIN").map_or(built, PathBuf::from),
+        "make build",
+    )
+}
+
+/// `etcd`, `etcdctl` or `etcdutl` of a version.
+pub fn etcd(version: Version, program: &str) -> Command {
+    let path = cache()
+        .join("peers")
+        .join(format!("etcd-{version}"))
+        .join(program);
+    command(&existing(
+        path,
+        &format!(
+            "STRONGROOM_CACHE={} tests/setup/etcd.sh {version}",
+            cache().display()
+        ),
+    ))
+}
+
+/// `aws` or `python3` of the folder with the S3 clients.
+pub fn python(program: &str) -> Command {
+    let path = cache().join("python/bin").join(program);
+    command(&existing(
+        path,
+        &format!(
+            "STRONGROOM_CACHE={} tests/setup/python.sh",
+            cache().display()
+        ),
+    ))
+}
+
+/// A command that sees only the harmless part of our environment.
+pub fn command(path: &Path) -> Command {
+    let mut command = Command::new(path);
+    command.env_clear();
+    for name in PASSED_ON {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+}
+
+/// Which etcd the demo runs: 3.4 needs no Go on a bare machine, so it is the default.
+pub fn demo_etcd() -> String {
+    std::env::var("STRONGROOM_DEMO_ETCD").unwrap_or_else(|_| "3.4".to_owned())
+}
+
+/// The workspace's folder.
+pub fn workspace() -> PathBuf {
+    let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    tests
+        .parent()
+        .expect("tests lies in the workspace")
+        .to_owned()
+}
+
+fn cache() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache");
+    std::env::var_os("STRONGROOM_CACHE").map_or_else(
+        || {
+            std::env::var_os("XDG_CACHE_HOME")
+                .map_or_else(home, PathBuf::from)
+                .join("strongroom")
+        },
+        PathBuf::from,
+    )
+}
+
+fn beside(name: &str, variable: &str) -> PathBuf {
+    existing(
+        std::env::var_os(variable).map_or_else(|| release_dir().join(name), PathBuf::from),
+        "make build",
+    )
+}
+
+/// Tests run from `release/deps`, binaries from `release`.
+fn release_dir() -> PathBuf {
+    let own = std::env::current_exe().expect("own path is known");
+    let dir = own.parent().expect("an executable has a folder");
+    if dir.ends_with("deps") {
+        dir.parent().expect("deps has a parent").to_owned()
+    } else {
+        dir.to_owned()
+    }
+}
+
+fn existing(path: PathBuf, make: &str) -> PathBuf {
+    assert!(
+        path.exists(),
+        "{} is not there; run: {make}",
+        path.display()
+    );
+    path
+}

@@ -1,0 +1,196 @@
+//! Fills an etcd the way Kubernetes does: objects under /registry, leases, updates, deletes, transactions, a compaction.
+//!
+//! Keys, values and the history of each key follow from the seed alone; how the four writers' revisions interleave does not.
+//! It writes through the gRPC API and judges nothing.
+
+mod objects;
+pub mod random;
+
+use etcd_client::{Client, CompactionOptions, LeaseGrantOptions, PutOptions, Txn, TxnOp};
+
+pub use objects::Object;
+
+/// Objects that give at least 20,000 live keys and a database above 100 MB.
+pub const DEMO_OBJECTS: u32 = 24_000;
+
+/// Writers at a time; more only queue behind etcd's fsync on two cores.
+const WRITERS: u32 = 4;
+
+/// A transaction's limits: half of etcd's defaults (128 operations, 1.5 MiB a request).
+const TXN_OPS_MAX: usize = 64;
+const TXN_BYTES_MAX: usize = 768 * 1024;
+
+/// Events hang on leases; an hour is what kube-apiserver gives them, and more than any test lasts.
+const LEASES: u32 = 8;
+const LEASE_TTL_SECS: i64 = 3_600;
+
+/// Ids must be positive and free in a new etcd.
+const LEASE_ID_FIRST: i64 = 0x7000_0000_0000_0001;
+
+/// What was written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Filled {
+    /// Keys alive afterwards.
+    pub keys_live: u64,
+    /// Puts, over all generations.
+    pub puts: u64,
+    /// Deletes of keys that existed.
+    pub deletes: u64,
+    /// Bytes of keys and values put.
+    pub bytes: u64,
+    /// The revision up to which history was compacted.
+    pub compacted: i64,
+}
+
+impl Filled {
+    fn add(&mut self, other: Self) {
+        self.puts += other.puts;
+        self.deletes += other.deletes;
+        self.bytes += other.bytes;
+    }
+}
+
+/// What happens to an object in one pass over all of them.
+#[derive(Debug, Clone, Copy)]
+enum Pass {
+    Create,
+    Churn,
+    ChurnAfterCompaction,
+}
+
+/// One write.
+enum Write {
+    Put(Object),
+    Delete(Vec<u8>),
+}
+
+/// Fills the etcd behind `endpoints` and returns when all of it is committed and compacted.
+pub fn fill(endpoints: &[String], seed: u64, objects: u32) -> Filled {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    runtime
+        .expect("runtime starts")
+        .block_on(fill_async(endpoints, seed, objects))
+        .expect("etcd takes the workload")
+}
+
+async fn fill_async(
+    endpoints: &[String],
+    seed: u64,
+    objects: u32,
+) -> Result<Filled, etcd_client::Error> {
+    let mut client = Client::connect(endpoints, None).await?;
+    for i in 0..LEASES {
+        let options = LeaseGrantOptions::new().with_id(LEASE_ID_FIRST + i64::from(i));
+        client.lease_grant(LEASE_TTL_SECS, Some(options)).await?;
+    }
+    let mut filled = Filled::default();
+    for pass in [Pass::Create, Pass::Churn] {
+        filled.add(write_all(endpoints, seed, objects, pass).await?);
+    }
+    let status = client.get("/registry", None).await?;
+    filled.compacted = status
+        .header()
+        .map_or(0, |h| h.revision() - i64::from(objects / 40));
+    client
+        .compact(
+            filled.compacted,
+            Some(CompactionOptions::new().with_physical()),
+        )
+        .await?;
+    filled.add(write_all(endpoints, seed, objects, Pass::ChurnAfterCompaction).await?);
+    filled.keys_live = u64::from(objects) - filled.deletes;
+    Ok(filled)
+}
+
+async fn write_all(
+    endpoints: &[String],
+    seed: u64,
+    objects: u32,
+    pass: Pass,
+) -> Result<Filled, etcd_client::Error> {
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..WRITERS {
+        let endpoints = endpoints.to_vec();
+        writers.spawn(async move {
+            let mut client = Client::connect(&endpoints, None).await?;
+            let mut filled = Filled::default();
+            let mut batch = Batch::default();
+            for index in (writer..objects).step_by(usize::try_from(WRITERS).expect("small")) {
+                let Some(write) = planned(seed, index, pass) else {
+                    continue;
+                };
+                if batch.is_full() {
+                    filled.add(batch.commit(&mut client).await?);
+                }
+                batch.push(write);
+            }
+            filled.add(batch.commit(&mut client).await?);
+            Ok::<_, etcd_client::Error>(filled)
+        });
+    }
+    let mut filled = Filled::default();
+    while let Some(done) = writers.join_next().await {
+        filled.add(done.expect("no writer panics")?);
+    }
+    Ok(filled)
+}
+
+/// Every 20th object is deleted in the first churn and every 50th of the others in the second; a tenth is updated in each.
+fn planned(seed: u64, index: u32, pass: Pass) -> Option<Write> {
+    let gone_early = index % 20 == 7;
+    let gone_late = index % 50 == 11;
+    let object = |generation| Object::new(seed, index, generation);
+    match pass {
+        Pass::Create => Some(Write::Put(object(0))),
+        Pass::Churn if gone_early => Some(Write::Delete(object(0).key)),
+        Pass::Churn if index % 10 == 3 => Some(Write::Put(object(1))),
+        Pass::ChurnAfterCompaction if gone_late && !gone_early => {
+            Some(Write::Delete(object(0).key))
+        }
+        Pass::ChurnAfterCompaction if index % 10 == 5 => Some(Write::Put(object(2))),
+        Pass::Churn | Pass::ChurnAfterCompaction => None,
+    }
+}
+
+/// Writes gathered into one transaction.
+#[derive(Default)]
+struct Batch {
+    ops: Vec<TxnOp>,
+    filled: Filled,
+    bytes: usize,
+}
+
+impl Batch {
+    fn is_full(&self) -> bool {
+        self.ops.len() >= TXN_OPS_MAX || self.bytes >= TXN_BYTES_MAX
+    }
+
+    fn push(&mut self, write: Write) {
+        match write {
+            Write::Put(Object { key, value, lease }) => {
+                let len = key.len() + value.len();
+                self.bytes += len;
+                self.filled.bytes += u64::try_from(len).expect("an object is small");
+                self.filled.puts += 1;
+                let options = lease
+                    .map(|n| PutOptions::new().with_lease(LEASE_ID_FIRST + i64::from(n % LEASES)));
+                self.ops.push(TxnOp::put(key, value, options));
+            }
+            Write::Delete(key) => {
+                self.filled.deletes += 1;
+                self.ops.push(TxnOp::delete(key, None));
+            }
+        }
+    }
+
+    async fn commit(&mut self, client: &mut Client) -> Result<Filled, etcd_client::Error> {
+        let batch = std::mem::take(self);
+        if !batch.ops.is_empty() {
+            client.txn(Txn::new().and_then(batch.ops)).await?;
+        }
+        Ok(batch.filled)
+    }
+}

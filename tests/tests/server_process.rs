@@ -1,0 +1,317 @@
+//! The server as a process: what it refuses to start with, how it answers probes, how it ends, and what it never logs.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
+
+use strongroom_tests::clock::{READY_WITHIN, until};
+use strongroom_tests::http;
+use strongroom_tests::process::{Process, run};
+use strongroom_tests::s3::S3;
+use strongroom_tests::server::{ACCESS_KEY, BUCKET, SECRET_KEY, Server};
+
+/// The admin listener's default, which another server on the machine may hold.
+const ADMIN_DEFAULT: &str = "127.0.0.1:9001";
+
+fn planned() -> (tempfile::TempDir, Server) {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let server = Server::plan(dir.path());
+    (dir, server)
+}
+
+fn started() -> (tempfile::TempDir, Server) {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let server = Server::start(dir.path());
+    (dir, server)
+}
+
+#[test]
+fn it_refuses_to_start_without_credentials_or_with_known_ones() {
+    let (_dir, server) = planned();
+    let user = "STRONGROOM_ROOT_USER";
+    run(server.command().env_remove(user)).code(2).says(user);
+    run(server.command().env_remove("STRONGROOM_ROOT_PASSWORD"))
+        .code(2)
+        .says("STRONGROOM_ROOT_PASSWORD");
+    for (name, secret) in [
+        ("minioadmin", "minioadmin"),
+        ("admin", "password"),
+        ("strongroom", "strongroom"),
+    ] {
+        let mut command = server.command();
+        let refused = run(command
+            .env(user, name)
+            .env("STRONGROOM_ROOT_PASSWORD", secret))
+        .code(2);
+        assert!(refused.stderr.contains("default"), "{}", refused.stderr);
+    }
+    assert!(
+        !server.data_dir().exists(),
+        "a refused start creates nothing"
+    );
+}
+
+#[test]
+fn minios_variable_names_are_understood() {
+    let (_dir, mut server) = planned();
+    let mut command = server.command();
+    command
+        .env_remove("STRONGROOM_ROOT_USER")
+        .env_remove("STRONGROOM_ROOT_PASSWORD");
+    command
+        .env("MINIO_ROOT_USER", ACCESS_KEY)
+        .env("MINIO_ROOT_PASSWORD", SECRET_KEY);
+    server.boot_as(command);
+    assert_eq!(S3::of(&server).keys(BUCKET, ""), [""; 0]);
+}
+
+#[test]
+fn unknown_keys_in_the_configuration_are_refused_by_name() {
+    let (dir, server) = planned();
+    let config = dir.path().join("strongroom.toml");
+    std::fs::write(&config, "data_dri = \"/tmp/x\"\n").expect("written");
+    run(server.command().arg("--config").arg(&config))
+        .code(2)
+        .says("data_dri");
+    std::fs::write(&config, "this is no toml").expect("written");
+    run(server.command().arg("--config").arg(&config))
+        .code(2)
+        .says("strongroom.toml");
+    run(server
+        .command()
+        .arg("--config")
+        .arg(dir.path().join("absent.toml")))
+    .code_in(&[2, 4])
+    .says("absent.toml");
+    run(server.command().arg("--no-such-flag"))
+        .code(2)
+        .says("--no-such-flag");
+}
+
+#[test]
+fn a_second_process_on_the_folder_is_refused_and_the_first_goes_on() {
+    let (dir, server) = started();
+    let second = Server::plan(dir.path());
+    run(&mut second.command())
+        .code(9)
+        .says(&server.data_dir().display().to_string());
+    assert_eq!(
+        S3::of(&server).put(&format!("/{BUCKET}/k"), b"v").status,
+        200
+    );
+}
+
+#[test]
+fn a_folder_without_permission_and_a_taken_port_are_named() {
+    let (dir, server) = planned();
+    let file = dir.path().join("a-file");
+    std::fs::write(&file, "").expect("written");
+    run(&mut Server::plan(&file).command())
+        .code_in(&[1, 2, 8])
+        .says("a-file");
+    let _held = TcpListener::bind(server.s3_addr()).expect("the port is free");
+    run(&mut server.command())
+        .code_in(&[1, 8, 9])
+        .says(&server.s3_addr().to_string());
+}
+
+#[test]
+fn probes_answer_on_both_listeners() {
+    let (_dir, server) = started();
+    for path in ["/minio/health/live", "/minio/health/ready"] {
+        assert_eq!(
+            http::get(server.s3_addr(), path).expect("answers").status,
+            200,
+            "{path}"
+        );
+    }
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(
+            http::get(server.admin_addr(), path)
+                .expect("answers")
+                .status,
+            200,
+            "{path}"
+        );
+    }
+    assert_eq!(
+        http::get(server.admin_addr(), "/absent")
+            .expect("answers")
+            .status,
+        404
+    );
+    let head = format!(
+        "HEAD /minio/health/live HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+        server.s3_addr()
+    );
+    let answer = http::send(server.s3_addr(), head.as_bytes()).expect("answers");
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
+}
+
+#[test]
+fn metrics_count_requests_and_bytes() {
+    let (_dir, server) = started();
+    let s3 = S3::of(&server);
+    let body = vec![7; 300_000];
+    assert_eq!(s3.put(&format!("/{BUCKET}/one"), &body).status, 200);
+    assert_eq!(s3.get(&format!("/{BUCKET}/one")).body, body);
+    assert_eq!(s3.get(&format!("/{BUCKET}/absent")).status, 404);
+    let metrics = http::get(server.admin_addr(), "/metrics").expect("answers");
+    assert_eq!(metrics.status, 200);
+    assert!(
+        metrics
+            .header("content-type")
+            .is_some_and(|t| t.starts_with("text/plain")),
+        "{:?}",
+        metrics.headers
+    );
+    let text = metrics.text();
+    for part in [
+        "requests",
+        "seconds",
+        "bytes",
+        "commit",
+        "PutObject",
+        "GetObject",
+        "404",
+    ] {
+        assert!(
+            text.contains(part),
+            "`{part}` is not in the metrics:\n{text}"
+        );
+    }
+    for line in text.lines().filter(|l| !l.starts_with('#')) {
+        let value = line.rsplit(' ').next().unwrap_or_default();
+        assert!(
+            value.parse::<f64>().is_ok() && line.starts_with("strongroom_"),
+            "not a metric of ours: {line}"
+        );
+    }
+}
+
+#[test]
+fn sigterm_finishes_what_is_in_flight_and_ends_with_0() {
+    let (_dir, mut server) = started();
+    let s3 = S3::of(&server);
+    let body = vec![5; 4 << 20];
+    let request = s3.unsigned_payload("PUT", &format!("/{BUCKET}/in-flight"), &[], &body);
+    let mut stream = http::connect(server.s3_addr()).expect("connects");
+    stream.write_all(&request.head()).expect("sent");
+    let (first, second) = body.split_at(1 << 20);
+    stream.write_all(first).expect("sent");
+
+    server.process().terminate();
+    until("readyz to say 503", READY_WITHIN, || {
+        match http::get(server.admin_addr(), "/readyz") {
+            Ok(answer) if answer.status == 503 => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    until(
+        "new connections to be refused",
+        READY_WITHIN,
+        || match http::get(server.s3_addr(), "/minio/health/live") {
+            Err(e) => Ok(e),
+            Ok(answer) => Err(answer.status),
+        },
+    );
+    stream.write_all(second).expect("sent");
+    let answer = http::read_answer(&mut stream).expect("answers");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let status = server.process().wait(READY_WITHIN);
+    assert_eq!(status.code(), Some(0));
+    server.kill();
+
+    server.boot();
+    assert!(
+        s3.get(&format!("/{BUCKET}/in-flight")).body == body,
+        "the acknowledged object is whole"
+    );
+}
+
+#[test]
+fn the_admin_listener_takes_a_free_port_when_its_default_is_taken() {
+    // Held by us or by whoever came first: taken in either case.
+    let _held = TcpListener::bind(ADMIN_DEFAULT);
+    let (dir, server) = planned();
+    let mut command = Command::new(server.command().get_program());
+    let with = server.command();
+    command.env_clear();
+    for (name, value) in with.get_envs() {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
+    let listen = server.s3_addr().to_string();
+    command
+        .arg("serve")
+        .arg("--data-dir")
+        .arg(server.data_dir())
+        .args(["--listen", &listen]);
+    let process = Process::spawn(
+        "strongroom-server",
+        &mut command,
+        &dir.path().join("fallback.log"),
+    );
+    let admin = until("a line about the admin listener", READY_WITHIN, || {
+        let log = process.log();
+        admin_address(&log).ok_or(log)
+    });
+    assert_ne!(admin.to_string(), ADMIN_DEFAULT);
+    until(
+        "the admin listener to answer",
+        READY_WITHIN,
+        || match http::get(admin, "/livez") {
+            Ok(answer) if answer.status == 200 => Ok(()),
+            other => Err(format!("{other:?}")),
+        },
+    );
+}
+
+/// The last address in a log line that speaks of the admin listener and not only of its default.
+fn admin_address(log: &str) -> Option<SocketAddr> {
+    let lines = log.lines().filter(|line| line.contains("admin"));
+    let addresses =
+        lines.flat_map(|line| line.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')));
+    addresses
+        .filter_map(|word| word.parse().ok())
+        .filter(|a: &SocketAddr| a.to_string() != ADMIN_DEFAULT)
+        .last()
+}
+
+#[test]
+fn a_request_logs_one_line_without_secrets_or_contents() {
+    let (_dir, mut server) = started();
+    let s3 = S3::of(&server);
+    let content = b"contents-that-must-not-be-logged";
+    let before = server.log().lines().count();
+    assert_eq!(
+        s3.put(&format!("/{BUCKET}/logged-key"), content).status,
+        200
+    );
+    assert_eq!(
+        s3.with_secret("a-wrong-secret-9d1f")
+            .get(&format!("/{BUCKET}/logged-key"))
+            .status,
+        403
+    );
+    until("two lines of log", READY_WITHIN, || {
+        let lines = server.log().lines().count() - before;
+        if lines >= 2 { Ok(()) } else { Err(lines) }
+    });
+    assert_eq!(server.stop(), Some(0));
+    let log = server.log();
+    let about: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("logged-key"))
+        .collect();
+    assert_eq!(about.len(), 2, "one line per request: {about:#?}");
+    for secret in [
+        SECRET_KEY,
+        "a-wrong-secret-9d1f",
+        "contents-that-must-not-be-logged",
+        "Signature=",
+    ] {
+        assert!(!log.contains(secret), "`{secret}` was logged");
+    }
+}

@@ -1,0 +1,66 @@
+//! Tidy: the house style as a running program. It reads every Rust file that git knows and checks what the compiler and
+//! clippy cannot: module docs, lengths, names, idioms with their replacements, layers, left-over markers.
+//!
+//! Exceptions stand in one table with their reason, and one that no longer excuses anything is itself a finding.
+
+mod exceptions;
+mod layers;
+mod rules;
+mod source;
+
+use std::path::Path;
+use std::process::Command;
+
+use rules::Finding;
+use source::Source;
+use strongroom_tests::{process, programs};
+
+#[test]
+fn the_tree_is_tidy() {
+    let root = programs::workspace();
+    let files = tracked_files(&root);
+    assert!(
+        files.len() > 20,
+        "git names only {} Rust files below {}",
+        files.len(),
+        root.display()
+    );
+    let mut findings = Vec::new();
+    for path in &files {
+        // A tracked file that is being removed or renamed in the working tree is no finding.
+        let Ok(text) = std::fs::read_to_string(root.join(path)) else {
+            continue;
+        };
+        findings.extend(check(&Source::new(path, &text)));
+    }
+    let (open, unused) = exceptions::apply(findings);
+    let mut report: Vec<_> = open.iter().map(ToString::to_string).collect();
+    report.extend(unused.iter().map(|e| {
+        format!(
+            "{}: exception for {} excuses nothing any more",
+            e.path, e.rule
+        )
+    }));
+    assert!(
+        report.is_empty(),
+        "{} findings:\n{}",
+        report.len(),
+        report.join("\n")
+    );
+}
+
+fn check(source: &Source) -> Vec<Finding> {
+    let mut findings = rules::check(source);
+    findings.extend(layers::check(source));
+    findings
+}
+
+fn tracked_files(root: &Path) -> Vec<String> {
+    let listed = process::run(
+        Command::new("git")
+            .current_dir(root)
+            .args(["ls-files", "*.rs"]),
+    )
+    .ok();
+    listed.stdout.lines().map(str::to_owned).collect()
+}
