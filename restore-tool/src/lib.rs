@@ -1,1 +1,113 @@
-//! Skeleton.
+//! `strongroom-restore`: rebuilds an etcd data directory from a snapshot, offline.
+//!
+//! The way of a run: [`args`] (as typed) and [`environment`] become a [`plan`] (valid); `source` finds and fetches the
+//! snapshot, `intake` unpacks and hashes it into a stage that `staging` made beside the target; `image` checks every
+//! page and record and gives the database its new membership; one rename puts it in place; `report` tells about it.
+//!
+//! Invariants: nothing but the stage is written before the rename, and any failure or signal before it leaves the target
+//! as it was; memory does not grow with the snapshot; no RocksDB, no gRPC, no OpenSSL, no C resolver is linked; only this
+//! machine's own ports are probed; the environment is read in [`environment`], the clock in `clock`.
+
+pub mod args;
+pub mod environment;
+pub mod error;
+pub mod plan;
+pub mod report;
+
+mod chain;
+mod clock;
+mod console;
+mod credentials;
+mod image;
+mod intake;
+mod interrupt;
+mod running_etcd;
+mod source;
+mod space;
+mod stages;
+mod staging;
+
+pub use intake::ForeignPacking;
+pub use interrupt::Interrupted;
+
+use std::{
+    io::{Write as _, stdout},
+    sync::Arc,
+};
+
+use strongroom_client::exit::ExitCode;
+
+use crate::{
+    args::LowArgs,
+    console::{Console, lines},
+    environment::Environment,
+    error::RestoreError,
+    interrupt::StopSignals,
+    plan::RestorePlan,
+    report::Report,
+};
+
+/// Plans, restores, and tells how it went.
+pub fn run(args: LowArgs, environment: &Environment) -> ExitCode {
+    log_warnings();
+    let console = Arc::new(Console::default());
+    match plan_and_restore(args, environment, &console) {
+        Ok(report) => {
+            // A closed stdout does not undo a restore.
+            let mut out = stdout().lock();
+            let _closed = write!(out, "{report}").and_then(|()| out.flush());
+            console.line(lines::SUCCESS);
+            ExitCode::Ok
+        }
+        Err(error) => {
+            console.line(format_args!("Error: {}", error.full_message()));
+            if let Some(next) = error.next_step() {
+                console.line(format_args!("Next: {next}"));
+            }
+            error.exit_code()
+        }
+    }
+}
+
+fn plan_and_restore(
+    args: LowArgs,
+    environment: &Environment,
+    console: &Arc<Console>,
+) -> Result<Report, RestoreError> {
+    let plan = RestorePlan::new(args, environment)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(RestoreError::Start)?;
+    runtime.block_on(supervise(plan, Arc::clone(console)))
+}
+
+/// Runs the stages on a blocking thread and turns signals into an interrupt; always waits for the stages' end, so that
+/// they tidy up.
+async fn supervise(plan: RestorePlan, console: Arc<Console>) -> Result<Report, RestoreError> {
+    let mut signals = StopSignals::install().map_err(RestoreError::Start)?;
+    let (trigger, interrupt) = interrupt::channel();
+    let runtime = tokio::runtime::Handle::current();
+    let mut work =
+        tokio::task::spawn_blocking(move || stages::restore(&plan, &console, &interrupt, &runtime));
+    loop {
+        tokio::select! {
+            done = &mut work => match done {
+                Ok(result) => return result,
+                Err(failure) => std::panic::resume_unwind(failure.into_panic()),
+            },
+            () = signals.next() => trigger.raise(),
+        }
+    }
+}
+
+/// What the libraries have to say (retries, a broken resolv.conf) goes to stderr as well.
+fn log_warnings() {
+    let _installed_before = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing::Level::WARN)
+        .with_target(false)
+        .without_time()
+        .try_init();
+}

@@ -1,0 +1,246 @@
+//! The command line as typed: names, shapes and defaults, no environment, no file, no meaning.
+//!
+//! The flags are those of `etcdbrctl restore` and `etcdutl snapshot restore`, so that a runbook needs no change but
+//! the program's name. What the values mean is decided in [`crate::plan`].
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// What follows the options in `--help`.
+const AFTER_HELP: &str = "\
+Environment:
+  ECS   ECS_ENDPOINT, ECS_ACCESS_KEY_ID, ECS_SECRET_ACCESS_KEY, ECS_DISABLE_SSL, or a credentials file or folder in
+        ECS_APPLICATION_CREDENTIALS_JSON / ECS_APPLICATION_CREDENTIALS
+  S3    AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_DEFAULT_REGION,
+        AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, or AWS_APPLICATION_CREDENTIALS_JSON / AWS_APPLICATION_CREDENTIALS
+  both  STORAGE_CONTAINER (instead of --store-container), AWS_CA_BUNDLE (PEM file with the CA of the endpoint)
+
+Output: progress, log lines and warnings go to stderr, as etcdbrctl's do; the summary of a finished run goes to stdout.
+The line `Successfully restored the etcd data directory.` is the last one, on success always and otherwise never.
+
+Exit codes: 0 restored, 1 failed, 2 usage, 4 no such bucket, object or file, 5 access denied, 6 network or timeout
+(try again), 7 the snapshot is damaged, 8 a precondition is not met (member folder exists, etcd is running, disk full,
+no permission), 9 another restore works on this directory, 130 interrupted. Unless it exits 0 the target is as it was.
+
+Examples:
+  strongroom-restore --data-dir /var/lib/etcd/ --store-container=etcd-backup --storage-provider=ECS \\
+    --initial-cluster=controller-node1=https://10.6.212.10:2380 \\
+    --initial-advertise-peer-urls=https://10.6.212.10:2380
+  strongroom-restore --snapshot snapshot.db --data-dir /var/lib/etcd --name=kube-etcd-1 \\
+    --initial-cluster-token=etcd-cluster-1 --initial-cluster=kube-etcd-0=https://...,kube-etcd-1=https://... \\
+    --initial-advertise-peer-urls=https://kube-etcd-1.kube-etcd:2380";
+
+/// The stores that etcdbrctl knows and this program can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StorageProvider {
+    /// Any S3-compatible endpoint, by `ECS_*` variables.
+    #[value(name = "ECS")]
+    Ecs,
+    /// AWS S3 or an endpoint given by `AWS_*` variables.
+    #[value(name = "S3")]
+    S3,
+}
+
+/// Rebuilds an etcd data directory from a snapshot, offline: verifies the snapshot, builds the directory beside the
+/// target and puts it in place with one rename. Whatever fails, the target stays as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
+#[command(name = "strongroom-restore", version, after_help = AFTER_HELP, max_term_width = 120)]
+pub struct LowArgs {
+    /// The word `restore` is allowed, as in etcdbrctl, and changes nothing.
+    #[arg(value_parser = ["restore"], value_name = "restore")]
+    pub command: Option<String>,
+
+    /// The directory etcd will be started with; `member` appears in it.
+    #[arg(long, short = 'd', value_name = "DIR")]
+    pub data_dir: PathBuf,
+
+    /// All members of the restored cluster: name=peer-url,name=peer-url...
+    #[arg(
+        long,
+        value_name = "MEMBERS",
+        default_value = "default=http://localhost:2380"
+    )]
+    pub initial_cluster: String,
+
+    /// This member's peer URLs [default: those that --initial-cluster gives this member].
+    #[arg(long, value_name = "URLS")]
+    pub initial_advertise_peer_urls: Vec<String>,
+
+    /// This member's name [default: the member that --initial-advertise-peer-urls belongs to].
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Goes into the ids of the cluster and its members: choose a new one for each restore, the same on all members.
+    #[arg(long, value_name = "TOKEN")]
+    pub initial_cluster_token: Option<String>,
+
+    /// Restore this file instead of the newest snapshot of a store: as saved by etcdctl, raw or gzip.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["storage_provider", "store_container", "store_prefix", "store_endpoint_override"]
+    )]
+    pub snapshot: Option<PathBuf>,
+
+    /// The kind of store to fetch the newest full snapshot from.
+    #[arg(long, value_enum, ignore_case = true, value_name = "PROVIDER")]
+    pub storage_provider: Option<StorageProvider>,
+
+    /// The bucket [default: environment STORAGE_CONTAINER].
+    #[arg(long, value_name = "BUCKET")]
+    pub store_container: Option<String>,
+
+    /// The cluster's prefix in the bucket; its snapshots lie below PREFIX/v2/.
+    #[arg(long, value_name = "PREFIX", default_value = "")]
+    pub store_prefix: String,
+
+    /// The store's address, in place of the environment's.
+    #[arg(long, value_name = "URL")]
+    pub store_endpoint_override: Option<String>,
+
+    /// Remove the storage and cluster version keys, so that an older etcd minor boots (3.6 from a 3.7 snapshot).
+    #[arg(long)]
+    pub clear_storage_version: bool,
+
+    /// Flags of etcdbrctl that have no meaning here.
+    #[command(flatten)]
+    pub meaningless: MeaninglessFlags,
+}
+
+/// Flags that etcdbrctl and etcdutl need for their embedded etcd, their delta fetchers or their mmap. This program
+/// has none of these, so each is accepted, and a warning says that it has no effect.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+pub struct MeaninglessFlags {
+    #[arg(long, hide = true)]
+    embedded_etcd_quota_bytes: Option<String>,
+    #[arg(long, hide = true)]
+    max_fetchers: Option<String>,
+    #[arg(long, hide = true)]
+    max_call_send_message_size: Option<String>,
+    #[arg(long, hide = true)]
+    max_request_bytes: Option<String>,
+    #[arg(long, hide = true)]
+    max_txn_ops: Option<String>,
+    #[arg(long, hide = true)]
+    auto_compaction_mode: Option<String>,
+    #[arg(long, hide = true)]
+    auto_compaction_retention: Option<String>,
+    #[arg(long, hide = true)]
+    restoration_temp_snapshots_dir: Option<String>,
+    #[arg(long, hide = true)]
+    snapstore_temp_directory: Option<String>,
+    #[arg(long, hide = true)]
+    max_parallel_chunk_uploads: Option<String>,
+    #[arg(long, hide = true)]
+    min_chunk_size: Option<String>,
+    #[arg(long, hide = true)]
+    initial_memory_map_size: Option<String>,
+}
+
+impl MeaninglessFlags {
+    /// The names of those that were typed.
+    pub(crate) fn typed(&self) -> Vec<&'static str> {
+        [
+            (
+                "--embedded-etcd-quota-bytes",
+                &self.embedded_etcd_quota_bytes,
+            ),
+            ("--max-fetchers", &self.max_fetchers),
+            (
+                "--max-call-send-message-size",
+                &self.max_call_send_message_size,
+            ),
+            ("--max-request-bytes", &self.max_request_bytes),
+            ("--max-txn-ops", &self.max_txn_ops),
+            ("--auto-compaction-mode", &self.auto_compaction_mode),
+            (
+                "--auto-compaction-retention",
+                &self.auto_compaction_retention,
+            ),
+            (
+                "--restoration-temp-snapshots-dir",
+                &self.restoration_temp_snapshots_dir,
+            ),
+            ("--snapstore-temp-directory", &self.snapstore_temp_directory),
+            (
+                "--max-parallel-chunk-uploads",
+                &self.max_parallel_chunk_uploads,
+            ),
+            ("--min-chunk-size", &self.min_chunk_size),
+            ("--initial-memory-map-size", &self.initial_memory_map_size),
+        ]
+        .into_iter()
+        .filter(|(_, value)| value.is_some())
+        .map(|(flag, _)| flag)
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &[&str]) -> Result<LowArgs, clap::Error> {
+        LowArgs::try_parse_from([&["strongroom-restore"], line].concat())
+    }
+
+    /// The command of scenario S2, with and without the word `restore`.
+    #[test]
+    fn etcdbrctls_command_line_is_understood() {
+        let typed = [
+            "--data-dir",
+            "/var/lib/etcd/",
+            "--store-container=etcd-backup",
+            "--storage-provider=ECS",
+            "--initial-cluster=controller-node1=https://10.6.212.10:2380",
+            "--initial-advertise-peer-urls=https://10.6.212.10:2380",
+        ];
+        let plain = parse(&typed).expect("the command people type");
+        let with_word =
+            parse(&[&["restore"], &typed[..]].concat()).expect("the same with etcdbrctl's word");
+        assert_eq!(plain.storage_provider, Some(StorageProvider::Ecs));
+        assert_eq!(plain.store_container.as_deref(), Some("etcd-backup"));
+        assert_eq!(plain.data_dir, PathBuf::from("/var/lib/etcd/"));
+        assert_eq!(
+            LowArgs {
+                command: None,
+                ..with_word
+            },
+            plain
+        );
+    }
+
+    #[test]
+    fn flags_without_meaning_are_accepted_and_named() {
+        let args = parse(&[
+            "-d",
+            "x",
+            "--max-fetchers=6",
+            "--embedded-etcd-quota-bytes",
+            "8589934592",
+        ])
+        .expect("etcdbrctl's flags");
+        assert_eq!(
+            args.meaningless.typed(),
+            ["--embedded-etcd-quota-bytes", "--max-fetchers"]
+        );
+    }
+
+    #[test]
+    fn a_file_and_a_store_exclude_each_other() {
+        let error = parse(&["-d", "x", "--snapshot", "f", "--storage-provider=S3"])
+            .expect_err("two sources");
+        assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict);
+    }
+
+    #[test]
+    fn unknown_words_and_flags_are_refused() {
+        assert!(parse(&["compact", "-d", "x"]).is_err());
+        assert!(parse(&["-d", "x", "--bump"]).is_err());
+        assert!(
+            parse(&["--snapshot", "f"]).is_err(),
+            "--data-dir is required"
+        );
+    }
+}

@@ -1,0 +1,256 @@
+//! Which snapshot of a listing is restored, and what stays behind: a pure fold over object keys.
+//!
+//! The newest full is the one with the highest unix time in its name (etcdbrctl takes the highest revision instead, so
+//! that a rebuilt cluster is shadowed by its dead predecessor). Deltas are counted, never applied. Empty objects and
+//! names that are not a snapshot's (`.part`, chunks, foreign files) are no candidates. Memory: three numbers per delta
+//! that is newer than the newest full seen so far, nothing per full.
+
+use std::cmp::Ordering;
+
+use strongroom_etcd_format::name::{Kind, SnapshotName};
+
+/// What writers append for compression. Anything else (`.part`, `.tmp`) is no finished snapshot.
+const SUFFIXES: [&str; 4] = [".gz", ".zlib", ".Z", ".zst"];
+
+/// One full snapshot in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) key: String,
+    /// The key below `v2/` or `v1/`, as etcdbrctl prints it.
+    pub(crate) shown: String,
+    pub(crate) revision: i64,
+    pub(crate) created_unix: i64,
+    pub(crate) bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Delta {
+    last_revision: i64,
+    created_unix: i64,
+}
+
+/// What a listing holds, as far as a restore cares.
+#[derive(Debug, Default)]
+pub(crate) struct Chain {
+    newest: Option<Candidate>,
+    highest: Option<Candidate>,
+    deltas: Vec<Delta>,
+    /// The highest revision of a delta older than the newest full.
+    older_delta_revision: Option<i64>,
+}
+
+/// The choice.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Selection {
+    pub(crate) base: Candidate,
+    /// An older full with a higher revision.
+    pub(crate) shadowed: Option<Candidate>,
+    pub(crate) newer_deltas: NewerDeltas,
+    /// The last revision of older deltas, where it is higher than the base's.
+    pub(crate) older_delta_revision: Option<i64>,
+}
+
+/// Deltas written after the base was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewerDeltas(Vec<Delta>);
+
+impl NewerDeltas {
+    /// Those that hold something beyond `revision`: their count and last revision.
+    pub(crate) fn beyond(&self, revision: i64) -> Option<(usize, i64)> {
+        let beyond = self.0.iter().filter(|delta| delta.last_revision > revision);
+        let last = beyond.clone().map(|delta| delta.last_revision).max()?;
+        Some((beyond.count(), last))
+    }
+}
+
+impl Chain {
+    /// Looks at one object of the listing: `folder` is the listed prefix with its slash, which `key` starts with.
+    pub(crate) fn offer(&mut self, folder: &str, key: &str, bytes: u64) {
+        let Some(shown) = key.strip_prefix(folder) else {
+            return;
+        };
+        let Some(name) = snapshot_name(shown) else {
+            return;
+        };
+        if bytes == 0 {
+            return;
+        }
+        match name.kind {
+            Kind::Incr => self.offer_delta(&name),
+            Kind::Full => self.offer_full(Candidate {
+                key: key.to_owned(),
+                shown: shown.to_owned(),
+                revision: name.last_revision,
+                created_unix: name.created_unix,
+                bytes,
+            }),
+        }
+    }
+
+    fn offer_full(&mut self, full: Candidate) {
+        if self
+            .highest
+            .as_ref()
+            .is_none_or(|highest| full.revision > highest.revision)
+        {
+            self.highest = Some(full.clone());
+        }
+        if self
+            .newest
+            .as_ref()
+            .is_none_or(|newest| newer(&full, newest) == Ordering::Greater)
+        {
+            self.newest = Some(full);
+            for delta in std::mem::take(&mut self.deltas) {
+                self.place_delta(delta);
+            }
+        }
+    }
+
+    fn offer_delta(&mut self, name: &SnapshotName) {
+        self.place_delta(Delta {
+            last_revision: name.last_revision,
+            created_unix: name.created_unix,
+        });
+    }
+
+    fn place_delta(&mut self, delta: Delta) {
+        match &self.newest {
+            Some(newest) if delta.created_unix < newest.created_unix => {
+                self.older_delta_revision =
+                    self.older_delta_revision.max(Some(delta.last_revision));
+            }
+            _ => self.deltas.push(delta),
+        }
+    }
+
+    /// The choice, when there is anything to choose.
+    pub(crate) fn select(self) -> Option<Selection> {
+        let base = self.newest?;
+        let higher = |revision: i64| revision > base.revision;
+        Some(Selection {
+            shadowed: self.highest.filter(|full| higher(full.revision)),
+            older_delta_revision: self
+                .older_delta_revision
+                .filter(|revision| higher(*revision)),
+            newer_deltas: NewerDeltas(
+                self.deltas
+                    .into_iter()
+                    .filter(|delta| higher(delta.last_revision))
+                    .collect(),
+            ),
+            base,
+        })
+    }
+}
+
+/// Newer by the time in the name; of two in the same second, the one that holds more; then by key, to be stable.
+fn newer(a: &Candidate, b: &Candidate) -> Ordering {
+    (a.created_unix, a.revision, &a.key).cmp(&(b.created_unix, b.revision, &b.key))
+}
+
+/// `Full-...` directly below the folder, or `Backup-<unix>/Full-...` as etcdbrctl's old layout has it.
+fn snapshot_name(shown: &str) -> Option<SnapshotName> {
+    let file = match shown.split_once('/') {
+        None => shown,
+        Some((folder, file)) => {
+            let written_at = folder.strip_prefix("Backup-")?;
+            written_at
+                .bytes()
+                .all(|byte| byte.is_ascii_digit())
+                .then_some(file)?
+        }
+    };
+    let name = SnapshotName::parse(file)?;
+    let finished = name
+        .suffix
+        .as_deref()
+        .is_none_or(|suffix| SUFFIXES.contains(&suffix));
+    finished.then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FOLDER: &str = "c1/v2/";
+
+    fn chain(names: &[&str]) -> Option<Selection> {
+        let mut chain = Chain::default();
+        for name in names {
+            chain.offer(FOLDER, &format!("{FOLDER}{name}"), 1);
+        }
+        chain.select()
+    }
+
+    #[test]
+    fn the_newest_full_wins_and_a_higher_revision_is_told() {
+        let names = [
+            "Full-00000000-00900000-1679990000",
+            "Full-00000000-00111147-1679991074.gz",
+        ];
+        for order in [[0, 1], [1, 0]] {
+            let found = chain(&order.map(|i| names[i])).expect("two fulls");
+            assert_eq!(found.base.shown, names[1]);
+            assert_eq!(found.base.revision, 111_147);
+            assert_eq!(found.shadowed.expect("the higher one").shown, names[0]);
+        }
+    }
+
+    #[test]
+    fn deltas_are_counted_against_the_newest_full_in_any_order() {
+        let mut names = [
+            "Full-00000000-00000050-1000",
+            "Incr-00000051-00000060-1010",
+            "Full-00000000-00000060-1020",
+            "Incr-00000061-00000070-1030",
+            "Incr-00000071-00000099-1040.gz",
+            "Incr-00000900-00000990-0900",
+        ];
+        for _ in 0..names.len() {
+            names.rotate_left(1);
+            let found = chain(&names).expect("a full");
+            assert_eq!(found.base.revision, 60);
+            assert_eq!(found.newer_deltas.beyond(60), Some((2, 99)));
+            assert_eq!(found.newer_deltas.beyond(70), Some((1, 99)));
+            assert_eq!(found.newer_deltas.beyond(99), None);
+            assert_eq!(found.older_delta_revision, Some(990));
+            assert_eq!(found.shadowed, None);
+        }
+    }
+
+    #[test]
+    fn what_is_no_snapshot_is_no_candidate() {
+        assert_eq!(
+            chain(&[
+                "Full-00000000-00000050-1000.part",
+                "Full-00000000-00000050-1000.gz.part",
+                "Full-1-2",
+                "x/Full-00000000-00000050-1000",
+                ""
+            ]),
+            None
+        );
+        let mut empty = Chain::default();
+        empty.offer(FOLDER, "c1/v2/Full-00000000-00000050-1000", 0);
+        empty.offer(FOLDER, "c10/v2/Full-00000000-00000050-1000", 1);
+        assert_eq!(empty.select(), None);
+    }
+
+    #[test]
+    fn the_old_layout_and_final_snapshots_count() {
+        let found = chain(&[
+            "Backup-1679991000/Full-00000000-00000050-1000",
+            "Full-00000000-00000060-1001.gz.final",
+        ])
+        .expect("two fulls");
+        assert_eq!(found.base.revision, 60);
+        assert_eq!(
+            chain(&["Backup-1679991000/Full-00000000-00000050-1000"])
+                .expect("one")
+                .base
+                .shown,
+            "Backup-1679991000/Full-00000000-00000050-1000"
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! The database file in the stage: checked whole, edited by appending, read back.
+//!
+//! Pages are read from the file one by one, so memory does not grow with the database. Each read asks the interrupt,
+//! which makes the long walk stoppable.
+
+use std::{fs::File, io, os::unix::fs::FileExt as _, path::PathBuf};
+
+use strongroom_etcd_format::{
+    bolt::{Bolt, BoltError, CheckReport, PageSource, edit},
+    inspect::{self, InspectError, Inspection},
+    membership::Membership,
+    restore::{self, RestoreOptions},
+};
+
+use crate::{
+    error::{Damage, RestoreError, TargetError},
+    interrupt::Interrupt,
+};
+
+/// The database under construction: the snapshot, then the restored member's.
+#[derive(Debug)]
+pub(crate) struct Image {
+    file: File,
+    path: PathBuf,
+    len: u64,
+    interrupt: Interrupt,
+}
+
+impl PageSource for Image {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.interrupt
+            .check()
+            .map_err(|stop| io::Error::new(io::ErrorKind::Interrupted, stop))?;
+        self.file.read_exact_at(buf, offset)
+    }
+}
+
+impl Image {
+    /// The file's first `len` bytes; what follows (the trailer) is cut off.
+    pub(crate) fn new(
+        file: File,
+        path: PathBuf,
+        len: u64,
+        interrupt: Interrupt,
+    ) -> Result<Self, TargetError> {
+        file.set_len(len)
+            .map_err(|source| TargetError::io("cutting", &path, source))?;
+        Ok(Self {
+            file,
+            path,
+            len,
+            interrupt,
+        })
+    }
+
+    /// Walks every page and decodes every record.
+    pub(crate) fn check(&self) -> Result<(CheckReport, Inspection), RestoreError> {
+        let bolt = self.open()?;
+        inspect::check_and_inspect(&bolt).map_err(|error| self.explain_inspect(error))
+    }
+
+    /// Gives the database its new membership and syncs it.
+    pub(crate) fn edit(
+        &mut self,
+        membership: &Membership,
+        options: &RestoreOptions,
+    ) -> Result<(), RestoreError> {
+        let appended = {
+            let bolt = self.open()?;
+            edit::append(&bolt, &restore::edit_for(membership, options))
+                .map_err(|error| self.explain(error))?
+        };
+        let writing = |source| TargetError::io("writing", &self.path, source);
+        for (offset, bytes) in appended.writes() {
+            self.file.write_all_at(bytes, offset).map_err(writing)?;
+        }
+        self.file.set_len(appended.new_len).map_err(writing)?;
+        // ORDER: data before the directory entries and the rename (see the staging module).
+        self.file
+            .sync_all()
+            .map_err(|source| TargetError::io("syncing", &self.path, source))?;
+        self.len = appended.new_len;
+        Ok(())
+    }
+
+    /// Reads the edited rows back: `members` as intended, `consistent_index` the number of members.
+    pub(crate) fn read_back(&self, membership: &Membership) -> Result<(), RestoreError> {
+        let bolt = self.open()?;
+        let mut expected: Vec<String> = membership
+            .members
+            .iter()
+            .map(|member| member.id.to_string())
+            .collect();
+        expected.sort();
+        let mut found: Vec<String> = Vec::new();
+        bolt.for_each(b"members", &mut |key, _, _| {
+            found.push(String::from_utf8_lossy(key).into_owned());
+            Ok::<(), BoltError>(())
+        })
+        .map_err(|error| self.explain(error))?;
+        compare("the list of members", &expected.join(" "), &found.join(" "))?;
+        let index = bolt
+            .get(b"meta", b"consistent_index")
+            .map_err(|error| self.explain(error))?;
+        let count = u64::try_from(membership.members.len()).expect("a count fits 64 bits");
+        compare(
+            "the consistent index",
+            &hex::encode(count.to_be_bytes()),
+            &hex::encode(index.unwrap_or_default()),
+        )?;
+        Ok(())
+    }
+
+    /// The database's length on disk.
+    pub(crate) fn len_bytes(&self) -> u64 {
+        self.len
+    }
+
+    fn open(&self) -> Result<Bolt<&Self>, RestoreError> {
+        Bolt::open(self, self.len).map_err(|error| self.explain(error))
+    }
+
+    fn explain_inspect(&self, error: InspectError) -> RestoreError {
+        match error {
+            InspectError::Bolt(error) => self.explain(error),
+            other => Damage::Records(other).into(),
+        }
+    }
+
+    /// A failed read is the disk's or a signal's fault, not the snapshot's.
+    fn explain(&self, error: BoltError) -> RestoreError {
+        match (error, self.interrupt.check()) {
+            (BoltError::Read { .. }, Err(stop)) => stop.into(),
+            (BoltError::Read { source, .. }, Ok(())) => {
+                TargetError::io("reading", &self.path, source).into()
+            }
+            (damage, _) => Damage::Bolt(damage).into(),
+        }
+    }
+}
+
+fn compare(what: &'static str, expected: &str, actual: &str) -> Result<(), Damage> {
+    if expected == actual {
+        return Ok(());
+    }
+    Err(Damage::ReadBack {
+        what,
+        expected: expected.to_owned(),
+        actual: actual.to_owned(),
+    })
+}

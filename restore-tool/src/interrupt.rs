@@ -1,0 +1,75 @@
+//! SIGINT and SIGTERM as a value that every stage can ask and every wait can watch.
+//!
+//! Invariants: a signal never ends the process by itself, so that drop guards run; once the restored directory is in
+//! place (the rename), nobody asks any more and the run ends as a success.
+
+use std::future::pending;
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
+
+/// The end of the signal handler: raises the interrupt.
+#[derive(Debug)]
+pub(crate) struct Trigger(watch::Sender<bool>);
+
+/// The end of the stages: cheap to clone, cheap to ask.
+#[derive(Debug, Clone)]
+pub(crate) struct Interrupt(watch::Receiver<bool>);
+
+/// Somebody asked the program to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("interrupted by a signal")]
+pub struct Interrupted;
+
+/// A connected pair.
+pub(crate) fn channel() -> (Trigger, Interrupt) {
+    let (sender, receiver) = watch::channel(false);
+    (Trigger(sender), Interrupt(receiver))
+}
+
+impl Trigger {
+    pub(crate) fn raise(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Interrupt {
+    pub(crate) fn check(&self) -> Result<(), Interrupted> {
+        if *self.0.borrow() {
+            Err(Interrupted)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Resolves when the interrupt is raised, never otherwise.
+    pub(crate) async fn raised(&mut self) {
+        if self.0.wait_for(|raised| *raised).await.is_err() {
+            pending::<()>().await;
+        }
+    }
+}
+
+/// The two signals that mean "stop".
+pub(crate) struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignals {
+    pub(crate) fn install() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

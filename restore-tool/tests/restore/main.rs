@@ -1,0 +1,16 @@
+//! The restore tool as its users meet it: the real program, a real etcd, a small S3 store that misbehaves on demand.
+//!
+//! One test binary, so that one etcd is filled and saved once for all tests (`sample`). Needs etcd and etcdctl in PATH,
+//! and root for the full-disk test (a private mount namespace).
+
+mod bad_input;
+mod boot;
+mod clock;
+mod etcd;
+mod sample;
+mod static_binary;
+mod store;
+mod surroundings;
+mod target;
+mod tiny_s3;
+mod tool;

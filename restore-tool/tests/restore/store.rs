@@ -1,0 +1,400 @@
+//! Scenario S2: the newest full snapshot of a store, as etcdbrctl's users type it, and everything a store can do wrong.
+
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{
+    clock::eventually,
+    etcd::free_port,
+    sample::sample,
+    tiny_s3::{BUCKET, Objects, Reply, TinyS3},
+    tool::{Run, command, fingerprint, finish, text},
+};
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+const FULL: &str = "v2/Full-00000000-00000044-1679991074";
+
+fn objects(pairs: &[(&str, &[u8])]) -> Objects {
+    pairs
+        .iter()
+        .map(|(key, body)| ((*key).to_owned(), body.to_vec()))
+        .collect()
+}
+
+/// The command of scenario S2 with its environment.
+fn ecs(endpoint: &str, data_dir: &Path, flags: &[&str]) -> Command {
+    let base = [
+        "--data-dir",
+        text(data_dir),
+        "--store-container=etcd-backup",
+        "--storage-provider=ECS",
+        "--initial-cluster=controller-node1=https://192.0.2.10:2380",
+        "--initial-advertise-peer-urls=https://192.0.2.10:2380",
+    ];
+    let mut command = command(&[&base, flags].concat());
+    command.envs([
+        ("ECS_ENDPOINT", endpoint),
+        ("ECS_ACCESS_KEY_ID", "id"),
+        ("ECS_SECRET_ACCESS_KEY", "never-shown"),
+    ]);
+    command
+}
+
+/// Restores into a fresh directory; on failure nothing may be there.
+fn restore(store: &TinyS3, flags: &[&str], code: i32) -> Run {
+    restore_from(&store.endpoint(), flags, code)
+}
+
+fn restore_from(endpoint: &str, flags: &[&str], code: i32) -> Run {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let run = finish(ecs(endpoint, &dir.path().join("etcd"), flags)).expect_code(code);
+    assert!(!run.stderr.contains("never-shown") && !run.stdout.contains("never-shown"));
+    let entries = fs::read_dir(dir.path()).expect("listable").count();
+    assert_eq!(entries, usize::from(code == 0), "{}", run.stderr);
+    run
+}
+
+#[test]
+fn etcdbrctls_command_restores_and_prints_its_lines_in_order() {
+    let sample = sample();
+    let compressed = fs::read(&sample.gzip).expect("the sample");
+    let store = TinyS3::honest(objects(&[
+        ("v2/Full-00000000-00000020-1679990000", b"older"),
+        ("v2/Full-00000000-00000044-1679991074.gz", &compressed),
+        ("v2/Incr-00000021-00000044-1679990500", b"older"),
+    ]));
+    let run = restore(&store, &[], 0);
+    let mut lines = run
+        .stderr
+        .lines()
+        .filter(|line| !line.starts_with("warning: "));
+    assert_eq!(
+        lines.next(),
+        Some("Finding latest set of snapshot to recover from...")
+    );
+    assert_eq!(
+        lines.next(),
+        Some("Restoring from base snapshot: Full-00000000-00000044-1679991074.gz")
+    );
+    let fetched = lines.next().unwrap_or_default();
+    let seconds = fetched
+        .strip_prefix("successfully fetched data of base snapshot in ")
+        .and_then(|l| l.strip_suffix(" seconds"));
+    assert!(
+        seconds.is_some_and(|s| s.split_once('.').is_some_and(|(_, d)| d.len() == 2)),
+        "{fetched}"
+    );
+    assert_eq!(
+        lines.next(),
+        Some("Successfully restored the etcd data directory.")
+    );
+    assert_eq!(lines.next(), None);
+    assert!(
+        run.stdout.contains(&format!(
+            "s3://{BUCKET}/v2/Full-00000000-00000044-1679991074.gz"
+        )),
+        "{}",
+        run.stdout
+    );
+    assert!(
+        run.stdout
+            .contains("controller-node1 https://192.0.2.10:2380"),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
+fn a_prefix_sees_only_its_own_cluster() {
+    let sample = sample();
+    let store = TinyS3::honest(objects(&[
+        ("cluster1/v2/Full-00000000-00000044-1000", &sample.bytes),
+        (
+            "cluster10/v2/Full-00000000-00009999-2000",
+            b"somebody else's",
+        ),
+    ]));
+    restore(&store, &["--store-prefix=cluster1"], 0)
+        .expect_words(&["Restoring from base snapshot: Full-00000000-00000044-1000\n"]);
+    let none = restore(&store, &["--store-prefix=cluster"], 4);
+    none.expect_words(&[
+        "no full snapshot below s3://etcd-backup/cluster/v2/",
+        "cluster10",
+        "Next: ",
+        "--store-prefix=cluster1",
+    ]);
+}
+
+#[test]
+fn newer_deltas_and_higher_revisions_are_told_loudly() {
+    let sample = sample();
+    let revision = sample.revision;
+    let covered = format!("v2/Incr-00000044-{revision:08}-1679991080");
+    let beyond = format!(
+        "v2/Incr-{:08}-{:08}-1679991090",
+        revision + 1,
+        revision + 70
+    );
+    let store = TinyS3::honest(objects(&[
+        (FULL, &sample.bytes),
+        (
+            "v2/Full-00000000-09000000-1600000000",
+            b"of an earlier life",
+        ),
+        (&covered, b"in the snapshot already"),
+        (&beyond, b"lost"),
+    ]));
+    let last = revision + 70;
+    restore(&store, &[], 0).expect_words(&[
+        &format!("2 newer delta snapshot(s) up to revision {last} are NOT applied"),
+        &format!("the restored data end at revision {revision}: 1 newer delta snapshot(s) up to revision {last} are NOT"),
+        "Full-00000000-09000000-1600000000 is older and has a higher revision (9000000 > 44)",
+    ]);
+}
+
+#[test]
+fn nothing_to_restore_is_never_a_success() {
+    let store = TinyS3::honest(objects(&[
+        ("v2/Full-00000000-00000044-1679991074.part", b"half"),
+        ("v2/Full-00000000-00000045-1679991075", b""),
+        ("v2/Incr-00000021-00000044-1679990500", b"a delta alone"),
+    ]));
+    restore(&store, &[], 4)
+        .expect_words(&["no full snapshot below s3://etcd-backup/v2/", "Next: "]);
+    restore(&store, &["--store-container=missing"], 4).expect_words(&[
+        "missing",
+        "NoSuchBucket",
+        "Next: ",
+    ]);
+}
+
+#[test]
+fn each_failure_of_the_store_has_its_code_and_message() {
+    let sample = sample();
+    let listing_fails = |status, code: &'static str| {
+        TinyS3::start(Objects::new(), move |_, _, _| Reply::error(status, code))
+    };
+    restore(&listing_fails(403, "AccessDenied"), &[], 5).expect_words(&[
+        "AccessDenied",
+        "told by the test",
+        "Next: ",
+    ]);
+    restore(&listing_fails(403, "SignatureDoesNotMatch"), &[], 5)
+        .expect_words(&["SignatureDoesNotMatch"]);
+    restore(&listing_fails(503, "SlowDown"), &[], 6).expect_words(&["503"]);
+    let html = TinyS3::start(Objects::new(), |_, _, _| {
+        Reply::new(200, "<html>a proxy</html>")
+    });
+    restore(&html, &[], 1).expect_words(&["not what an S3 server sends"]);
+    let vanished = TinyS3::start(objects(&[(FULL, &sample.bytes)]), |request, reply, _| {
+        if request.is_list() {
+            reply
+        } else {
+            Reply::error(404, "NoSuchKey")
+        }
+    });
+    restore(&vanished, &[], 4).expect_words(&["NoSuchKey", "Full-00000000-00000044-1679991074"]);
+    restore_from(&format!("http://127.0.0.1:{}", free_port()), &[], 6)
+        .expect_words(&["network", "Next: "]);
+}
+
+#[test]
+fn damage_on_the_way_is_an_integrity_failure() {
+    let sample = sample();
+    let mut flipped = sample.bytes.clone();
+    flipped[9_000] ^= 4;
+    restore(&TinyS3::honest(objects(&[(FULL, &flipped)])), &[], 7).expect_words(&["SHA-256"]);
+    let other_length = TinyS3::start(objects(&[(FULL, &sample.bytes)]), |request, reply, _| {
+        if request.is_list() {
+            reply
+        } else {
+            Reply::new(200, "shorter").header("ETag", "\"tiny\"")
+        }
+    });
+    restore(&other_length, &[], 7).expect_words(&["but 7 came"]);
+}
+
+#[test]
+fn a_cut_download_continues_where_it_broke() {
+    let sample = sample();
+    let store = TinyS3::start(
+        objects(&[(FULL, &sample.bytes)]),
+        |request, reply, before| {
+            if request.is_list() || before > 4 {
+                reply
+            } else {
+                reply.cut_after(100_001)
+            }
+        },
+    );
+    restore(&store, &[], 0).expect_words(&["the connection broke after 100001 of"]);
+    let ranges: Vec<_> = store
+        .seen()
+        .iter()
+        .filter_map(|request| request.headers.get("range").cloned())
+        .collect();
+    assert_eq!(
+        ranges.first(),
+        Some(&format!("bytes=100001-{}", sample.bytes.len() - 1))
+    );
+    assert!(
+        store
+            .seen()
+            .iter()
+            .all(|r| !r.headers.contains_key("range") || r.headers.contains_key("if-match"))
+    );
+}
+
+#[test]
+fn a_download_that_breaks_every_time_fails_cleanly() {
+    let store = TinyS3::start(objects(&[(FULL, &sample().bytes)]), |request, reply, _| {
+        if request.is_list() {
+            reply
+        } else {
+            reply.cut_after(50_000)
+        }
+    });
+    let run = restore(&store, &[], 6);
+    run.expect_words(&["cannot fetch the snapshot", "Next: "]);
+}
+
+/// A master's clock may be wrong: the store's time is used, and that is said.
+#[test]
+fn a_wrong_clock_is_met_with_the_stores_time_and_told() {
+    let store = TinyS3::start(objects(&[(FULL, &sample().bytes)]), |_, reply, before| {
+        let reply = if before == 0 {
+            Reply::error(403, "RequestTimeTooSkewed")
+        } else {
+            reply
+        };
+        reply.header("Date", "Fri, 01 Jan 2038 00:00:00 GMT")
+    });
+    restore(&store, &[], 0)
+        .expect_words(&["this machine's clock is", "signed with the store's time"]);
+    let dates: Vec<_> = store
+        .seen()
+        .iter()
+        .filter_map(|request| request.headers.get("x-amz-date").cloned())
+        .collect();
+    assert!(!dates[0].starts_with("2038"), "{dates:?}");
+    assert!(
+        dates.len() > 2
+            && dates[1..]
+                .iter()
+                .all(|date| date.starts_with("20380101T00")),
+        "{dates:?}"
+    );
+}
+
+#[test]
+fn a_signal_while_fetching_leaves_no_trace() -> Outcome {
+    let store = TinyS3::start(objects(&[(FULL, &sample().bytes)]), |request, reply, _| {
+        if request.is_list() {
+            reply
+        } else {
+            reply.stall_after(200_000)
+        }
+    });
+    for signal in [Signal::TERM, Signal::INT] {
+        let dir = tempfile::tempdir()?;
+        fs::create_dir(dir.path().join("lost+found"))?;
+        let before = fingerprint(dir.path());
+        let child = ecs(&store.endpoint(), dir.path(), &[])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        eventually("the download is under way", || {
+            fingerprint(dir.path())
+                .into_iter()
+                .find(|(path, (_, size, _))| path.ends_with("snap/db") && *size > 0)
+        });
+        kill_process(Pid::from_child(&child), signal)?;
+        let output = child.wait_with_output()?;
+        assert_eq!(
+            output.status.code(),
+            Some(130),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(fingerprint(dir.path()), before);
+    }
+    Ok(())
+}
+
+/// Names are resolved without the C library: `localhost`, and this machine's own name where /etc/hosts has it.
+#[test]
+fn the_endpoint_may_be_a_name() {
+    let ok = |endpoint: &str| restore_from(endpoint, &[], 0);
+    let honest = |ip| TinyS3::at(ip, objects(&[(FULL, &sample().bytes)]), |_, reply, _| reply);
+    let store = honest(Ipv4Addr::LOCALHOST.into());
+    ok(&format!("http://localhost:{}", store.port()));
+    let (ip, name) = hosts_name();
+    let store = honest(ip);
+    ok(&format!("http://{name}:{}", store.port()));
+    restore_from("http://no-such-host.invalid:9000", &[], 6)
+        .expect_words(&["no-such-host.invalid"]);
+}
+
+/// A name of this machine that only /etc/hosts can know: its host name if listed with a loopback address, else any such
+/// name that is not localhost, else localhost.
+fn hosts_name() -> (IpAddr, String) {
+    let hosts = fs::read_to_string("/etc/hosts").expect("every Linux machine has it");
+    let own = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    let mut names: Vec<(IpAddr, String)> = hosts
+        .lines()
+        .filter_map(|line| line.split('#').next()?.split_once(char::is_whitespace))
+        .filter_map(|(ip, names)| Some((ip.parse::<IpAddr>().ok()?, names)))
+        .filter(|(ip, _)| ip.is_loopback())
+        .flat_map(|(ip, names)| {
+            names
+                .split_whitespace()
+                .map(move |name| (ip, name.to_owned()))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    names.sort_by_key(|(_, name)| (*name != own, name == "localhost"));
+    names.into_iter().next().expect("/etc/hosts names loopback")
+}
+
+/// `--storage-provider=S3` reads AWS' variables; STORAGE_CONTAINER names the bucket.
+#[test]
+fn the_s3_provider_works_by_aws_variables() -> Outcome {
+    let store = TinyS3::honest(objects(&[(
+        "c1/v2/Full-00000000-00000044-1000",
+        &sample().bytes,
+    )]));
+    let dir = tempfile::tempdir()?;
+    let mut command = command(&[
+        "-d",
+        text(dir.path()),
+        "--storage-provider=S3",
+        "--store-prefix=c1",
+        "--max-fetchers=6",
+    ]);
+    command.envs([
+        ("AWS_ENDPOINT_URL_S3", store.endpoint().as_str()),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "never-shown"),
+        ("AWS_REGION", "eu-west-1"),
+        ("STORAGE_CONTAINER", BUCKET),
+    ]);
+    finish(command)
+        .expect_code(0)
+        .expect_words(&["--max-fetchers has no effect"]);
+    let seen = store.seen();
+    assert!(
+        seen.iter()
+            .all(|request| request.headers["authorization"].contains("/eu-west-1/s3/"))
+    );
+    Ok(())
+}

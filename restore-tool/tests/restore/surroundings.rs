@@ -1,0 +1,91 @@
+//! Limits of the machine: a disk that is too small, and memory that must not grow with the snapshot.
+
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
+
+use crate::{
+    etcd::{Etcd, Seat},
+    sample::{compress, sample},
+    tool::{Run, finish, text},
+};
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// Restores onto a file system of its own in a private mount namespace; prints what is left there afterwards.
+fn on_a_disk_of(megabytes: u32, snapshot: &str) -> Run {
+    let script = format!(
+        "mount -t tmpfs -o size={megabytes}m,mode=0755 disk /mnt && {} --snapshot {snapshot} -d /mnt/etcd; code=$?; \
+         ls -A /mnt >&2; exit $code",
+        env!("CARGO_BIN_EXE_strongroom-restore")
+    );
+    let mut command = Command::new("unshare");
+    command
+        .args(["-m", "--propagation", "private", "sh", "-c", &script])
+        .stdin(Stdio::null());
+    finish(command)
+}
+
+#[test]
+fn a_full_disk_is_foreseen_by_size_and_met_in_time_when_gzip_hides_it() -> Outcome {
+    let small = on_a_disk_of(8, text(&sample().raw))
+        .expect_code(8)
+        .expect_words(&["not enough free space", "free)", "Next: df"]);
+    assert!(
+        !small.stderr.contains("Restoring from"),
+        "known before the first byte: {}",
+        small.stderr
+    );
+    // 200 MiB of zeros are no snapshot, but the disk ends first.
+    let dir = tempfile::tempdir()?;
+    let hidden = dir.path().join("hidden.gz");
+    fs::write(&hidden, compress(&vec![0; 200 << 20]))?;
+    let hidden = on_a_disk_of(130, text(&hidden))
+        .expect_code(8)
+        .expect_words(&["Restoring from", "not enough free space"]);
+    for run in [small, hidden] {
+        let last = run.stderr.lines().last().unwrap_or_default();
+        assert!(
+            last.starts_with("Next: "),
+            "nothing is left on the disk, but: {last}"
+        );
+    }
+    Ok(())
+}
+
+/// The snapshot has three times the memory that the program may allocate.
+#[test]
+fn memory_does_not_grow_with_the_snapshot() -> Outcome {
+    const DATA_BYTES_MAX: &str = "50331648";
+    let dir = tempfile::tempdir()?;
+    let seat = Seat::new("large");
+    let initial = seat.initial();
+    let snapshot = dir.path().join("large.db");
+    {
+        let mut etcd = Etcd::start(
+            &seat,
+            &dir.path().join("data"),
+            &["--initial-cluster", &initial],
+        );
+        etcd.wait_until_healthy();
+        let value = "M".repeat(1_200_000);
+        for key in 0..120 {
+            etcd.ctl_with_input(&["put", &format!("large-{key}")], &value);
+        }
+        etcd.ctl(&["snapshot", "save", text(&snapshot)]);
+    }
+    assert!(fs::metadata(&snapshot)?.len() > 140_000_000);
+    let mut command = Command::new("prlimit");
+    command
+        .arg(format!("--data={DATA_BYTES_MAX}"))
+        .arg(env!("CARGO_BIN_EXE_strongroom-restore"))
+        .args([
+            "--snapshot",
+            text(&snapshot),
+            "-d",
+            text(&dir.path().join("etcd")),
+        ]);
+    finish(command).expect_code(0);
+    Ok(())
+}

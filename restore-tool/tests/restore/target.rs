@@ -1,0 +1,126 @@
+//! Targets that must not be touched, and targets that look wrong but are fine.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+};
+
+use rustix::fs::FlockOperation;
+
+use crate::{
+    etcd::{Etcd, Seat},
+    sample::sample,
+    tool::{Run, fingerprint, run, text},
+};
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn restore(data_dir: &Path) -> Run {
+    run(&["--snapshot", text(&sample().raw), "-d", text(data_dir)])
+}
+
+#[test]
+fn an_existing_member_is_never_overwritten_not_even_an_empty_one() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    fs::create_dir(dir.path().join("member"))?;
+    let before = fingerprint(dir.path());
+    restore(dir.path()).expect_code(8).expect_words(&[
+        "member exists already",
+        "Next: keep the old data",
+        "mv ",
+    ]);
+    assert_eq!(fingerprint(dir.path()), before);
+    Ok(())
+}
+
+#[test]
+fn a_second_run_refuses_what_the_first_made() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    restore(dir.path()).expect_code(0);
+    let before = fingerprint(dir.path());
+    restore(dir.path()).expect_code(8);
+    assert_eq!(fingerprint(dir.path()), before);
+    Ok(())
+}
+
+#[test]
+fn a_running_etcd_is_recognised_by_its_database_and_by_its_peer_url() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let seat = Seat::new("running");
+    let initial = seat.initial();
+    let data_dir = dir.path().join("data");
+    let mut etcd = Etcd::start(&seat, &data_dir, &["--initial-cluster", &initial]);
+    etcd.wait_until_healthy();
+    restore(&data_dir).expect_code(8).expect_words(&[
+        "running etcd holds",
+        "member/snap/db",
+        "Next: stop etcd",
+    ]);
+    let other = dir.path().join("other");
+    let flag = format!("--initial-cluster={initial}");
+    run(&["--snapshot", text(&sample().raw), "-d", text(&other), &flag])
+        .expect_code(8)
+        .expect_words(&["etcd answers on this member's peer URL", &seat.peer_url]);
+    assert!(!other.exists());
+    assert!(
+        etcd.ctl(&["endpoint", "health"]).is_empty() || etcd.revision() >= 1,
+        "etcd goes on undisturbed"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_mount_point_with_lost_and_found_and_a_killed_runs_stage_is_fine() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    fs::create_dir(dir.path().join("lost+found"))?;
+    let stale = dir.path().join("member.restore-00c0ffee");
+    fs::create_dir_all(stale.join("snap"))?;
+    fs::set_permissions(&stale, fs::Permissions::from_mode(0o700))?;
+    fs::write(stale.join("snap/db"), "half")?;
+    // As people type it, with a slash at the end.
+    run(&[
+        "--snapshot",
+        text(&sample().raw),
+        "--data-dir",
+        &format!("{}/", dir.path().display()),
+    ])
+    .expect_code(0);
+    let names: Vec<_> = fingerprint(dir.path())
+        .into_keys()
+        .filter(|path| path.components().count() == 1)
+        .collect();
+    assert_eq!(names, [Path::new("lost+found"), Path::new("member")]);
+    Ok(())
+}
+
+#[test]
+fn a_file_or_a_forbidden_place_as_data_directory_is_a_precondition() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("file");
+    fs::write(&file, "precious")?;
+    for target in [
+        &file,
+        &file.join("below"),
+        Path::new("/proc/etcd"),
+        Path::new("/proc/self"),
+    ] {
+        restore(target)
+            .expect_code(8)
+            .expect_words(&["Error: ", "Next: "]);
+    }
+    assert_eq!(fs::read_to_string(&file)?, "precious");
+    Ok(())
+}
+
+#[test]
+fn a_directory_that_another_restore_holds_is_left_to_it() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let held = File::open(dir.path())?;
+    rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive)?;
+    restore(dir.path())
+        .expect_code(9)
+        .expect_words(&["another restore works on"]);
+    assert_eq!(fingerprint(dir.path()).len(), 1);
+    Ok(())
+}

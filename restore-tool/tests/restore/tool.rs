@@ -1,0 +1,107 @@
+//! Running the program, and looking at what it left.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use sha2::{Digest as _, Sha256};
+
+/// What a run ended with.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// The program with nothing in its environment.
+pub(crate) fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom-restore"));
+    command.args(args).env_clear().stdin(Stdio::null());
+    command
+}
+
+pub(crate) fn run(args: &[&str]) -> Run {
+    finish(command(args))
+}
+
+pub(crate) fn finish(mut command: Command) -> Run {
+    let output = command.output().expect("the program starts");
+    Run {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
+
+impl Run {
+    /// Success ends with the line that scripts search; a failure never shows it and names the next command.
+    pub(crate) fn expect_code(self, code: i32) -> Self {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
+        const SUCCESS: &str = "Successfully restored the etcd data directory.";
+        if code == 0 {
+            assert_eq!(self.stderr.lines().last(), Some(SUCCESS));
+        } else {
+            assert!(
+                !self.stderr.contains(SUCCESS) && self.stdout.is_empty(),
+                "{}",
+                self.stderr
+            );
+        }
+        self
+    }
+
+    pub(crate) fn expect_words(self, words: &[&str]) -> Self {
+        for word in words {
+            assert!(
+                self.stderr.contains(word),
+                "{word:?} is missing in:\n{}",
+                self.stderr
+            );
+        }
+        self
+    }
+}
+
+/// Path -> (mode, size, digest of contents), for comparing a tree with itself.
+pub(crate) fn fingerprint(root: &Path) -> BTreeMap<PathBuf, (u32, u64, String)> {
+    let mut found = BTreeMap::new();
+    let mut left = vec![root.to_owned()];
+    while let Some(path) = left.pop() {
+        let metadata = fs::symlink_metadata(&path).expect("visible");
+        let digest = if metadata.is_file() {
+            hex::encode(Sha256::digest(fs::read(&path).expect("readable")))
+        } else {
+            String::new()
+        };
+        let size = if metadata.is_file() {
+            metadata.len()
+        } else {
+            0
+        };
+        if metadata.is_dir() {
+            left.extend(
+                fs::read_dir(&path)
+                    .expect("listable")
+                    .map(|entry| entry.expect("readable").path()),
+            );
+        }
+        let name = path.strip_prefix(root).expect("below the root").to_owned();
+        found.insert(name, (metadata.mode(), size, digest));
+    }
+    found
+}
+
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().expect("test paths are UTF-8")
+}
