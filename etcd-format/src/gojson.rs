@@ -3,6 +3,8 @@
 //! Owns: Go's string escaping (HTML-safe form). Must not know any document. etcd compares nothing byte for byte, but our
 //! output does with the official tool's, and restored members with each other.
 
+use std::fmt::Write as _;
+
 /// Appends `text` as a JSON string, quotes included, escaped like Go's `json.Marshal`.
 pub(crate) fn put_string(out: &mut String, text: &str) {
     out.push('"');
@@ -17,7 +19,7 @@ pub(crate) fn put_string(out: &mut String, text: &str) {
             '\u{8}' => out.push_str("\\b"),
             '\u{c}' => out.push_str("\\f"),
             '\0'..='\u{1f}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(character)));
+                write!(out, "\\u{:04x}", u32::from(character)).expect("a String takes any text");
             }
             other => out.push(other),
         }

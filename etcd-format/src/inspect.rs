@@ -22,6 +22,12 @@ use crate::{
 /// Kubernetes keeps everything below this key.
 const KUBERNETES_PREFIX: &[u8] = b"/registry/";
 
+/// Most members and most alarms that are listed. Clusters have seven members; a file with more records is none of etcd's.
+const RECORDS_MAX: usize = 10_000;
+
+/// Longest member or downgrade record that is read: a name and a few URLs.
+const JSON_BYTES_MAX: usize = 64 << 10;
+
 /// What a snapshot holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
@@ -160,6 +166,14 @@ pub enum InspectError {
         /// What belongs there.
         expected: &'static str,
     },
+    /// More records of one kind than any etcd has.
+    #[error("more than {RECORDS_MAX} records of {what}, the next one at offset {offset}")]
+    TooMany {
+        /// Which records.
+        what: &'static str,
+        /// The file offset of the one too many.
+        offset: u64,
+    },
     /// A member is stored under another member's id.
     #[error("the member at offset {offset} says its id is {id}, but is stored under another one")]
     MemberKey {
@@ -232,23 +246,23 @@ impl Inspector {
         match (entry.bucket, entry.key) {
             (mvcc::BUCKET, _) => self.row(entry)?,
             (b"lease", _) => found.leases += 1,
-            (b"members", _) => found.members.push(member(entry)?),
-            (b"alarm", _) => found.alarms.push(alarm(entry)?),
+            (b"members", _) => push(&mut found.members, member(entry)?, "members", entry.offset)?,
+            (b"alarm", _) => push(&mut found.alarms, alarm(entry)?, "alarms", entry.offset)?,
             (b"auth", b"authEnabled") => found.auth_enabled = entry.value == [1],
             (b"cluster", b"clusterVersion") => {
-                found.cluster_version = Some(text(entry, "cluster/clusterVersion")?)
+                found.cluster_version = Some(text(entry, "cluster/clusterVersion")?);
             }
             (b"cluster", b"downgrade") => found.downgrade_enabled = downgrade(entry)?,
             (b"meta", b"storageVersion") => {
-                found.storage_version = Some(text(entry, "meta/storageVersion")?)
+                found.storage_version = Some(text(entry, "meta/storageVersion")?);
             }
             (b"meta", b"consistent_index") => {
-                found.consistent_index = Some(big_endian(entry, "meta/consistent_index")?)
+                found.consistent_index = Some(big_endian(entry, "meta/consistent_index")?);
             }
             (b"meta", b"term") => found.term = Some(big_endian(entry, "meta/term")?),
             (b"meta", b"finishedCompactRev") => found.compact_revision = Some(revision(entry)?),
             (b"meta", b"scheduledCompactRev") => {
-                found.scheduled_compact_revision = Some(revision(entry)?)
+                found.scheduled_compact_revision = Some(revision(entry)?);
             }
             _ => {}
         }
@@ -278,14 +292,39 @@ impl Inspector {
     }
 }
 
-fn member(entry: Entry<'_>) -> Result<StoredMember, InspectError> {
-    let Entry { offset, .. } = entry;
-    let fault = |source| InspectError::Json {
-        what: "the member",
+fn push<T>(
+    list: &mut Vec<T>,
+    record: T,
+    what: &'static str,
+    offset: u64,
+) -> Result<(), InspectError> {
+    if list.len() >= RECORDS_MAX {
+        return Err(InspectError::TooMany { what, offset });
+    }
+    list.push(record);
+    Ok(())
+}
+
+fn json<'a, T: Deserialize<'a>>(entry: Entry<'a>, what: &'static str) -> Result<T, InspectError> {
+    let (offset, len) = (entry.offset, entry.value.len());
+    if len > JSON_BYTES_MAX {
+        return Err(InspectError::Shape {
+            what,
+            offset,
+            len,
+            expected: "a record of at most 64 KiB",
+        });
+    }
+    serde_json::from_slice(entry.value).map_err(|source| InspectError::Json {
+        what,
         offset,
         source,
-    };
-    let member: StoredMember = serde_json::from_slice(entry.value).map_err(fault)?;
+    })
+}
+
+fn member(entry: Entry<'_>) -> Result<StoredMember, InspectError> {
+    let Entry { offset, .. } = entry;
+    let member: StoredMember = json(entry, "the member")?;
     if entry.key != member.id.to_string().as_bytes() {
         return Err(InspectError::MemberKey {
             offset,
@@ -331,12 +370,7 @@ fn downgrade(entry: Entry<'_>) -> Result<bool, InspectError> {
         #[serde(default)]
         enabled: bool,
     }
-    let fault = |source| InspectError::Json {
-        what: "cluster/downgrade",
-        offset: entry.offset,
-        source,
-    };
-    let downgrade: Downgrade = serde_json::from_slice(entry.value).map_err(fault)?;
+    let downgrade: Downgrade = json(entry, "cluster/downgrade")?;
     Ok(downgrade.enabled)
 }
 

@@ -4,6 +4,8 @@
 //! over a stream. Must not know what is in the database. Source: etcd `server/etcdserver/api/v3rpc/maintenance.go` and
 //! `etcdutl/snapshot/v3_snapshot.go`.
 
+use std::fmt;
+
 use sha2::{Digest, Sha256};
 
 /// The trailer is one SHA-256.
@@ -192,8 +194,8 @@ pub enum SnapshotError {
     /// The stored SHA-256 is not that of the database bytes.
     #[error(
         "the snapshot's SHA-256 trailer at offset {offset} is {}, but its {offset} database bytes have {}: they were altered",
-        hex_of(stored),
-        hex_of(computed)
+        Hex(stored),
+        Hex(computed)
     )]
     TrailerMismatch {
         /// Where the trailer begins: the length of the database.
@@ -205,8 +207,13 @@ pub enum SnapshotError {
     },
 }
 
-fn hex_of(digest: &[u8; 32]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+/// A digest that displays as hex.
+struct Hex<'d>(&'d [u8; 32]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    }
 }
 
 #[cfg(test)]

@@ -132,7 +132,7 @@ impl<S: PageSource> Bolt<S> {
     /// Checks the freelist against the pages seen in trees and returns how many pages it takes itself.
     fn check_freelist(&self, page: u64, seen: &mut Bitmap) -> Result<u64, BoltError> {
         let mut buf = Vec::new();
-        let referrer = self.root_offset();
+        let referrer = self.freelist_offset();
         if seen.get(page) {
             return Err(self.page_defect(page, PageDefect::Shared { referrer }));
         }

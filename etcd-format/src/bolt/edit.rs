@@ -11,12 +11,11 @@ use std::collections::BTreeMap;
 
 use super::{
     BUCKETS_MAX, DEPTH_MAX, KEY_BYTES_MAX, LOGICAL_PAGE_BYTES_MAX, TOP_LEVEL_BYTES_MAX,
-    VALUE_BYTES_MAX,
     error::{BoltError, EditDefect, PageDefect},
     meta::Meta,
     page::{
-        COUNT_RESERVED, ELEMENT_BUCKET, FLAG_BRANCH, FLAG_LEAF, PAGE_HEADER_BYTES, PageHeader,
-        branch_bytes, encode_branch, encode_leaf, leaf_bytes,
+        COUNT_RESERVED, ELEMENT_BUCKET, FLAG_BRANCH, FLAG_LEAF, PAGE_HEADER_BYTES, Page,
+        PageHeader, branch_bytes, encode_branch, encode_leaf, leaf_bytes,
     },
     read::{Bolt, BucketRoot, bucket_ref},
     source::PageSource,
@@ -257,8 +256,8 @@ impl<S: PageSource> Editor<'_, S> {
         let sequence = old.and_then(|old| le_u64(&old.bytes, 8)).unwrap_or(0);
         let rebuilt = match (change, old) {
             (Change::ReplaceAll(entries), _) => {
-                for (key, value) in entries {
-                    self.check_entry(key, value)?;
+                for key in entries.keys() {
+                    self.check_key(key)?;
                 }
                 Rebuilt::Leaf(
                     entries
@@ -272,8 +271,8 @@ impl<S: PageSource> Editor<'_, S> {
                     .iter()
                     .map(|(key, value)| (key.as_slice(), value.as_deref()))
                     .collect();
-                for (key, value) in &changes {
-                    self.check_entry(key, value.unwrap_or_default())?;
+                for (key, _) in &changes {
+                    self.check_key(key)?;
                 }
                 match old {
                     None if changes.iter().all(|(_, value)| value.is_none()) => return Ok(None),
@@ -301,12 +300,7 @@ impl<S: PageSource> Editor<'_, S> {
             BucketRoot::Inline { offset, .. } => {
                 let image = old.bytes.get(PAGE_HEADER_BYTES..).unwrap_or_default();
                 let page = inline_leaf(image, offset)?;
-                let mut entries = Vec::with_capacity(page.count);
-                for index in 0..page.count {
-                    let element = page.leaf(index)?;
-                    entries.push((element.key.to_vec(), element.value.to_vec()));
-                }
-                Ok(Rebuilt::Leaf(merged(entries, changes)))
+                Ok(Rebuilt::Leaf(merged(owned(&page)?, changes)))
             }
         }
     }
@@ -325,17 +319,12 @@ impl<S: PageSource> Editor<'_, S> {
         let mut buf = Vec::new();
         let (header, page) = self.bolt.read_page(number, referrer, &mut buf)?;
         if header.flags == FLAG_LEAF {
-            let mut entries = Vec::with_capacity(page.count);
-            for index in 0..page.count {
-                let element = page.leaf(index)?;
-                entries.push((element.key.to_vec(), element.value.to_vec()));
-            }
-            return Ok(Rebuilt::Leaf(merged(entries, changes)));
+            return Ok(Rebuilt::Leaf(merged(owned(&page)?, changes)));
         }
         let mut children: Vec<(Vec<u8>, u64)> = Vec::with_capacity(page.count);
         let mut rest = changes;
-        for index in 0..page.count {
-            let child = page.branch(index)?;
+        for element in page.branches() {
+            let (index, child) = element?;
             let mine = if index + 1 < page.count {
                 let next = page.branch(index + 1)?.key;
                 rest.partition_point(|(key, _)| *key < next)
@@ -502,13 +491,6 @@ impl<S: PageSource> Editor<'_, S> {
         })
     }
 
-    fn check_entry(&self, key: &[u8], value: &[u8]) -> Result<(), BoltError> {
-        if value.len() > VALUE_BYTES_MAX {
-            return Err(self.fault(EditDefect::ValueLength { len: value.len() }));
-        }
-        self.check_key(key)
-    }
-
     fn check_key(&self, key: &[u8]) -> Result<(), BoltError> {
         if key.is_empty() || key.len() > KEY_BYTES_MAX {
             return Err(self.fault(EditDefect::KeyLength { len: key.len() }));
@@ -534,6 +516,15 @@ fn merged(entries: Entries, changes: &Changes<'_>) -> Entries {
         };
     }
     out.into_iter().collect()
+}
+
+fn owned(page: &Page<'_>) -> Result<Entries, BoltError> {
+    let mut entries = Vec::with_capacity(page.count);
+    for element in page.leaves() {
+        let (_, element) = element?;
+        entries.push((element.key.to_vec(), element.value.to_vec()));
+    }
+    Ok(entries)
 }
 
 fn borrowed(entries: &Entries) -> Vec<(&[u8], &[u8])> {

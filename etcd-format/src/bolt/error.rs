@@ -6,7 +6,7 @@ use std::io;
 
 use super::{
     BRANCH_STACK_BYTES_MAX, BUCKETS_MAX, DEPTH_MAX, KEY_BYTES_MAX, LOGICAL_PAGE_BYTES_MAX,
-    TOP_LEVEL_BYTES_MAX, VALUE_BYTES_MAX, meta::MetaDefect,
+    TOP_LEVEL_BYTES_MAX, meta::MetaDefect,
 };
 
 /// A database that is not bolt, is truncated, or breaks one of its rules; or an edit that cannot be made.
@@ -218,12 +218,9 @@ pub enum ElementDefect {
         /// What is there.
         len: usize,
     },
-    /// Values have at most 2^31-2 bytes.
-    #[error("its value has {len} bytes, at most {VALUE_BYTES_MAX} are allowed")]
-    ValueLength {
-        /// What is there.
-        len: usize,
-    },
+    /// Elements share bytes.
+    #[error("its key and value, with those before it, take more bytes than the page has")]
+    Overlap,
     /// Keys ascend strictly.
     #[error("its key is not greater than the one before it")]
     KeyOrder,
@@ -345,12 +342,6 @@ pub enum EditDefect {
     #[error("a key of {len} bytes, 1 to {KEY_BYTES_MAX} are allowed")]
     KeyLength {
         /// Bytes of the key.
-        len: usize,
-    },
-    /// Values have at most 2^31-2 bytes.
-    #[error("a value of {len} bytes is more than {VALUE_BYTES_MAX}")]
-    ValueLength {
-        /// Bytes of the value.
         len: usize,
     },
     /// Page numbers, offsets or transaction ids ran out.

@@ -41,6 +41,3 @@ pub const TOP_LEVEL_BYTES_MAX: usize = 32 << 20;
 
 /// bbolt's longest key.
 pub const KEY_BYTES_MAX: usize = 32_768;
-
-/// bbolt's longest value.
-pub const VALUE_BYTES_MAX: usize = (1 << 31) - 2;

@@ -7,7 +7,7 @@
 //! a leaf's value follows its key.
 
 use super::{
-    KEY_BYTES_MAX, VALUE_BYTES_MAX,
+    KEY_BYTES_MAX,
     error::{BoltError, ElementDefect},
 };
 use crate::width::{le_u16, le_u32, le_u64, u64_of, usize_of};
@@ -125,9 +125,6 @@ impl<'a> Page<'a> {
         }
         let (key, rest_at) = self.data(index, at, pos, key_len)?;
         let (value, _) = self.slice(index, rest_at, value_len)?;
-        if value.len() > VALUE_BYTES_MAX {
-            return Err(self.element(index, ElementDefect::ValueLength { len: value.len() }));
-        }
         Ok(LeafElement {
             is_bucket: flags == ELEMENT_BUCKET,
             key,
@@ -153,6 +150,45 @@ impl<'a> Page<'a> {
             child,
             offset: self.offset + u64_of(at),
         })
+    }
+
+    /// All leaf elements, in order, as long as together they take no more bytes than the page has: elements that share
+    /// bytes could make a small page as much work as a large database.
+    pub(super) fn leaves(
+        &self,
+    ) -> impl Iterator<Item = Result<(usize, LeafElement<'a>), BoltError>> + use<'a> {
+        let page = *self;
+        let mut used = 0_usize;
+        (0..page.count).map(move |index| {
+            let element = page.leaf(index)?;
+            used = used
+                .saturating_add(element.key.len())
+                .saturating_add(element.value.len());
+            page.fits(index, used)?;
+            Ok((index, element))
+        })
+    }
+
+    /// All branch elements, under the same rule as [`Page::leaves`].
+    pub(super) fn branches(
+        &self,
+    ) -> impl Iterator<Item = Result<(usize, BranchElement<'a>), BoltError>> + use<'a> {
+        let page = *self;
+        let mut used = 0_usize;
+        (0..page.count).map(move |index| {
+            let element = page.branch(index)?;
+            used = used.saturating_add(element.key.len());
+            page.fits(index, used)?;
+            Ok((index, element))
+        })
+    }
+
+    fn fits(&self, index: usize, used: usize) -> Result<(), BoltError> {
+        let table = PAGE_HEADER_BYTES + self.count * ELEMENT_BYTES;
+        if used > self.bytes.len().saturating_sub(table) {
+            return Err(self.element(index, ElementDefect::Overlap));
+        }
+        Ok(())
     }
 
     /// Where a key of a branch element ends, from the start of the page. Keys lie inside the page's bytes.

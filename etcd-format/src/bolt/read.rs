@@ -7,7 +7,7 @@
 use super::{
     BUCKETS_MAX, LOGICAL_PAGE_BYTES_MAX,
     error::{BoltError, ElementDefect, PageDefect},
-    meta::{META_BYTES, Meta, MetaDefect, PAGE_SIZE_MAX, PAGE_SIZE_MIN},
+    meta::{FREELIST_AT, META_BYTES, Meta, MetaDefect, PAGE_SIZE_MAX, PAGE_SIZE_MIN, ROOT_AT},
     page::{FLAG_BRANCH, FLAG_LEAF, LeafElement, Page, PageHeader},
     source::PageSource,
     walk::{Level, Walker},
@@ -133,11 +133,11 @@ impl<S: PageSource> Bolt<S> {
     ///
     /// # Errors
     /// The bucket's tree is damaged, or `visit` fails.
-    pub fn for_each<E: From<BoltError>>(
-        &self,
-        bucket: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8], u64) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn for_each<E, F>(&self, bucket: &[u8], visit: &mut F) -> Result<(), E>
+    where
+        E: From<BoltError>,
+        F: FnMut(&[u8], &[u8], u64) -> Result<(), E> + ?Sized,
+    {
         let mut walker = Walker::new(self);
         let buckets = walker.buckets()?;
         let Some(found) = buckets.iter().find(|candidate| candidate.name == bucket) else {
@@ -178,7 +178,12 @@ impl<S: PageSource> Bolt<S> {
 
     /// The file offset of the field that names the root page.
     pub(super) fn root_offset(&self) -> u64 {
-        self.meta_page * u64::from(self.meta.page_size) + 32
+        self.meta_page * u64::from(self.meta.page_size) + u64_of(ROOT_AT)
+    }
+
+    /// The file offset of the field that names the freelist page.
+    pub(super) fn freelist_offset(&self) -> u64 {
+        self.meta_page * u64::from(self.meta.page_size) + u64_of(FREELIST_AT)
     }
 
     pub(super) fn valid_metas(&self) -> [bool; 2] {
@@ -334,8 +339,8 @@ impl<S: PageSource> Bolt<S> {
                 return find_in_leaf(&page, key, found);
             }
             let mut chosen = page.branch(0)?;
-            for index in 1..page.count {
-                let element = page.branch(index)?;
+            for element in page.branches().skip(1) {
+                let (_, element) = element?;
                 if element.key > key {
                     break;
                 }
@@ -416,8 +421,8 @@ fn find_in_leaf<T>(
     key: &[u8],
     found: impl Fn(&Page<'_>, &LeafElement<'_>) -> Result<Option<T>, BoltError>,
 ) -> Result<Option<T>, BoltError> {
-    for index in 0..page.count {
-        let element = page.leaf(index)?;
+    for element in page.leaves() {
+        let (_, element) = element?;
         if element.key == key {
             return found(page, &element);
         }

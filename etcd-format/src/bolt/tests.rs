@@ -1,1 +1,7 @@
+//! The bolt modules against golden bytes, random trees and hostile files.
 
+mod builder;
+mod defects;
+mod golden;
+mod hostile;
+mod round_trip;

@@ -242,8 +242,8 @@ fn visit_leaf<E: From<BoltError>>(
         (last, page.leaf(last)?.key),
     )?;
     let mut previous: &[u8] = &[];
-    for index in 0..page.count {
-        let element = page.leaf(index)?;
+    for element in page.leaves() {
+        let (index, element) = element?;
         if index > 0 && element.key <= previous {
             return Err(page.element(index, ElementDefect::KeyOrder).into());
         }
@@ -274,8 +274,8 @@ fn check_branch<'p>(page: &Page<'p>, bounds: Bounds<'_>) -> Result<&'p [u8], Bol
     )?;
     let mut previous: &[u8] = &[];
     let mut used = 0;
-    for index in 0..page.count {
-        let element = page.branch(index)?;
+    for element in page.branches() {
+        let (index, element) = element?;
         if index > 0 && element.key <= previous {
             return Err(page.element(index, ElementDefect::KeyOrder));
         }

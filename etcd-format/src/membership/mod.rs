@@ -90,7 +90,9 @@ impl InitialCluster {
                 count: members.len(),
             });
         }
-        members.values_mut().for_each(|urls| urls.sort());
+        for urls in members.values_mut() {
+            urls.sort();
+        }
         Ok(Self { members })
     }
 

@@ -217,7 +217,7 @@ fn frame(bytes: &[u8], at: usize) -> Result<Option<(&[u8], usize)>, WalError> {
     let padding = if mark == 0 { 0 } else { mark & !PADDED };
     let align = u64_of(FRAME_ALIGN);
     let well_formed = mark == 0 || (mark & PADDED != 0 && (1..align).contains(&padding));
-    if length == 0 || !well_formed || (length + padding) % align != 0 {
+    if length == 0 || !well_formed || !(length + padding).is_multiple_of(align) {
         return Err(fault(WalDefect::Length { field }));
     }
     let start = at + FRAME_ALIGN;
