@@ -100,7 +100,7 @@ pub(super) struct ListArguments {
     /// The bucket and prefix
     #[arg(value_name = "s3://BUCKET/PREFIX")]
     pub(super) place: String,
-    /// How to print
+    /// Columns for people, or one JSON object for scripts
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub(super) output: Output,
     #[command(flatten)]
@@ -110,9 +110,7 @@ pub(super) struct ListArguments {
 /// How a listing is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Output {
-    /// Columns for people
     Table,
-    /// One JSON object
     Json,
 }
 

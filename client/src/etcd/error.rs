@@ -164,7 +164,9 @@ impl EtcdError {
             // INVALID_ARGUMENT: none of our requests has an argument but the user's name and password.
             3 | 7 | 16 => Self::Denied { endpoint, message },
             // CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE: the transport, or a member going down.
-            1 | 2 | 4 | 13 | 14 => Self::broken(endpoint, Box::new(status)),
+            1 | 2 | 4 | 13 | 14 => {
+                Self::broken(endpoint, Box::new(Rpc::new(code, &message, status)))
+            }
             _ => Self::Answer {
                 endpoint,
                 code,
@@ -205,9 +207,40 @@ fn none_fit_code(skipped: &[Skipped]) -> ExitCode {
 pub(super) fn cause(error: etcd_client::Error) -> Box<dyn Error + Send + Sync> {
     match error {
         etcd_client::Error::TransportError(error) => Box::new(error),
-        etcd_client::Error::GRpcStatus(status) => Box::new(status),
+        etcd_client::Error::GRpcStatus(status) => {
+            let (code, message) = (i32::from(status.code()), status.message().to_owned());
+            Box::new(Rpc::new(code, &message, status))
+        }
         etcd_client::Error::IoError(error) => Box::new(error),
         other => Box::new(other),
+    }
+}
+
+/// A gRPC status without the debug dump that its own text appends; its causes stay reachable.
+#[derive(Debug)]
+struct Rpc<S> {
+    text: String,
+    status: S,
+}
+
+impl<S> Rpc<S> {
+    fn new(code: i32, message: &str, status: S) -> Self {
+        Self {
+            text: format!("gRPC code {code}, {message}"),
+            status,
+        }
+    }
+}
+
+impl<S> fmt::Display for Rpc<S> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+impl<S: Error + 'static> Error for Rpc<S> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.status.source()
     }
 }
 

@@ -94,11 +94,14 @@ pub async fn choose_member(config: &EtcdConfig) -> Result<Member, EtcdError> {
             )
         })
         .collect::<Result<_, _>>()?;
-    let mut skipped = Vec::new();
+    let mut skipped: Vec<Skipped> = Vec::new();
     for endpoint in endpoints {
         let reason = match ask(config, &endpoint).await {
             Ok(member) => match verdict(&member.status) {
                 Verdict::Fit => {
+                    for reason in &skipped {
+                        tracing::warn!("endpoint not used: {reason}");
+                    }
                     log_choice(&member);
                     return Ok(member);
                 }
@@ -113,7 +116,6 @@ pub async fn choose_member(config: &EtcdConfig) -> Result<Member, EtcdError> {
             Err(error) if error.exit_code() == crate::exit::ExitCode::Usage => return Err(error),
             Err(error) => Skipped::Failed(Box::new(error)),
         };
-        tracing::warn!("endpoint not used: {reason}");
         skipped.push(reason);
     }
     Err(EtcdError::NoneFit { skipped })
