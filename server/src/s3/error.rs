@@ -59,6 +59,7 @@ pub enum S3ErrorCode {
     ServiceUnavailable,
     SignatureDoesNotMatch,
     SlowDown,
+    TooManyBuckets,
     XAmzContentSha256Mismatch,
 }
 
@@ -106,6 +107,7 @@ impl S3ErrorCode {
             S3ErrorCode::ServiceUnavailable => "ServiceUnavailable",
             S3ErrorCode::SignatureDoesNotMatch => "SignatureDoesNotMatch",
             S3ErrorCode::SlowDown => "SlowDown",
+            S3ErrorCode::TooManyBuckets => "TooManyBuckets",
             S3ErrorCode::XAmzContentSha256Mismatch => "XAmzContentSHA256Mismatch",
         }
     }
@@ -134,6 +136,7 @@ impl S3ErrorCode {
             | S3ErrorCode::MaxMessageLengthExceeded
             | S3ErrorCode::MetadataTooLarge
             | S3ErrorCode::RequestTimeout
+            | S3ErrorCode::TooManyBuckets
             | S3ErrorCode::XAmzContentSha256Mismatch => StatusCode::BAD_REQUEST,
             S3ErrorCode::AccessDenied
             | S3ErrorCode::InvalidAccessKeyId

@@ -1,7 +1,8 @@
 //! The S3 protocol: who asks, for what, with which body; answers and errors in S3's words.
 //!
-//! In reading order: [`router`] (what is asked), [`auth`] (by whom), [`payload`] (the body on its way in), the small
-//! grammars ([`query`], [`range`], [`conditions`], [`headers`], [`http_date`], [`xml`]), [`error`].
+//! In reading order: [`service`] (one request), [`router`] (what is asked), [`auth`] (by whom), [`payload`] (the body on
+//! its way in), [`ops`] (what is done), [`reply`] (the body on its way out), [`observe`] (what is told about it), the
+//! small grammars ([`query`], [`range`], [`conditions`], [`headers`], [`http_date`], [`xml`]), [`error`] and [`failure`].
 //!
 //! Knows `objects`, `ingest` and `read`; knows no storage engine, no listener and no configuration. Invariants: a
 //! request is authenticated by its head before its body is asked for; every body is streamed; nothing a client sends
@@ -10,13 +11,21 @@
 mod auth;
 mod conditions;
 mod error;
+mod failure;
 mod headers;
 mod http_date;
+mod observe;
+mod ops;
 mod payload;
 mod query;
 mod range;
+mod reply;
 mod router;
+mod service;
 mod xml;
 
 pub use auth::Credentials;
 pub use error::{S3Error, S3ErrorCode};
+pub use reply::{S3Body, S3BodyError};
+pub use router::OPERATION_NAMES;
+pub use service::{S3Layers, S3Service};

@@ -131,6 +131,30 @@ pub(crate) struct ListParts {
     pub(crate) max_parts: u32,
 }
 
+/// Every value of [`Operation::name`].
+pub const OPERATION_NAMES: &[&str] = &[
+    "ListBuckets",
+    "CreateBucket",
+    "HeadBucket",
+    "DeleteBucket",
+    "GetBucketLocation",
+    "GetBucketVersioning",
+    "ListObjects",
+    "ListObjectsV2",
+    "ListMultipartUploads",
+    "DeleteObjects",
+    "PutObject",
+    "GetObject",
+    "HeadObject",
+    "DeleteObject",
+    "CreateMultipartUpload",
+    "UploadPart",
+    "CompleteMultipartUpload",
+    "AbortMultipartUpload",
+    "ListParts",
+    "Unsupported",
+];
+
 /// Paths of the server itself on the S3 port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OwnPath {
@@ -188,6 +212,15 @@ impl Operation {
                 ObjectOperation::ListParts(_) => "ListParts",
             },
             Operation::Unsupported(_) => "Unsupported",
+        }
+    }
+
+    /// The bucket and key it is about.
+    pub(crate) fn target(&self) -> (Option<BucketName>, Option<ObjectKey>) {
+        match self {
+            Operation::Bucket(bucket, _) => (Some(bucket.clone()), None),
+            Operation::Object(bucket, key, _) => (Some(bucket.clone()), Some(key.clone())),
+            Operation::ListBuckets | Operation::Unsupported(_) => (None, None),
         }
     }
 

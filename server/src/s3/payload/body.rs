@@ -80,6 +80,11 @@ where
         }
     }
 
+    /// Whether there is no body at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state == WireState::Ended && self.received == 0
+    }
+
     /// Says how to read it: `length` plain bytes, framed as `mode` says.
     pub(crate) fn expect(&mut self, mode: PayloadMode, chunks: &ChunkSigner, length: u64) {
         self.framing = match mode {

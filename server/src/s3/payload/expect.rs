@@ -10,7 +10,6 @@ use hyper::HeaderMap;
 use hyper::header::CONTENT_LENGTH;
 
 use super::PayloadMode;
-use super::chunked::Trailers;
 use crate::model::ChecksumAlgorithm;
 use crate::model::upload::PART_BYTES_MAX;
 use crate::s3::error::{S3Error, S3ErrorCode};
@@ -51,7 +50,7 @@ impl PromisedChecksum {
     ///
     /// # Errors
     /// `MalformedTrailerError` when the announced trailer is missing, `InvalidRequest` when its value is no checksum.
-    pub(crate) fn value(&self, trailers: &Trailers) -> Result<Bytes, S3Error> {
+    pub(crate) fn value(&self, trailers: &[(String, String)]) -> Result<Bytes, S3Error> {
         match self {
             PromisedChecksum::Known(_, value) => Ok(value.clone()),
             PromisedChecksum::InTrailer(algorithm) => {
@@ -81,6 +80,37 @@ impl BodyPromise {
     /// `MissingContentLength`, `EntityTooLarge`, `InvalidDigest` and `InvalidRequest` by what is wrong.
     pub(crate) fn read(headers: &HeaderMap, mode: PayloadMode) -> Result<BodyPromise, S3Error> {
         let length = length(headers, mode)?;
+        BodyPromise::of_length(headers, mode, length, checksum(headers)?)
+    }
+
+    /// As [`BodyPromise::read`], where a checksum header speaks of an object rather than of the body.
+    ///
+    /// # Errors
+    /// As [`BodyPromise::read`].
+    pub(crate) fn read_without_checksum(
+        headers: &HeaderMap,
+        mode: PayloadMode,
+    ) -> Result<BodyPromise, S3Error> {
+        BodyPromise::of_length(headers, mode, length(headers, mode)?, None)
+    }
+
+    /// As [`BodyPromise::read`], of a request that may have no body and has none.
+    ///
+    /// # Errors
+    /// `InvalidDigest` and `InvalidRequest`.
+    pub(crate) fn of_nothing(
+        headers: &HeaderMap,
+        mode: PayloadMode,
+    ) -> Result<BodyPromise, S3Error> {
+        BodyPromise::of_length(headers, mode, 0, checksum(headers)?)
+    }
+
+    fn of_length(
+        headers: &HeaderMap,
+        mode: PayloadMode,
+        length: u64,
+        checksum: Option<PromisedChecksum>,
+    ) -> Result<BodyPromise, S3Error> {
         if length > PART_BYTES_MAX {
             return Err(S3Error::new(
                 S3ErrorCode::EntityTooLarge,
@@ -99,7 +129,7 @@ impl BodyPromise {
             length,
             md5: content_md5(headers)?,
             sha256,
-            checksum: checksum(headers)?,
+            checksum,
         })
     }
 }

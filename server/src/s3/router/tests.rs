@@ -66,6 +66,7 @@ fn requests_map_to_operations_by_name() {
         let operation =
             parse(method, target).unwrap_or_else(|error| panic!("{method} {target}: {error}"));
         assert_eq!(operation.name(), name, "{method} {target}");
+        assert!(OPERATION_NAMES.contains(&name), "{name} labels metrics");
     }
 }
 

@@ -1,0 +1,145 @@
+//! What is told about each request when it has ended: one log line and the metrics.
+//!
+//! A [`RequestWatch`] travels from the request's head into its answer's body and speaks when it is dropped, so that a
+//! request is told about however it ends. Invariants: exactly one line for each request; no credentials, no
+//! signatures, no contents.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::model::{BucketName, ObjectKey};
+use crate::s3::reply::S3BodyError;
+use crate::telemetry::metrics::InFlight;
+use crate::telemetry::{FinishedRequest, Metrics};
+
+/// The status that is logged when the client went away before it had an answer; nginx' habit, no HTTP status.
+const CLIENT_GONE: u16 = 499;
+
+/// Watches one request.
+pub(crate) struct RequestWatch {
+    metrics: Arc<Metrics>,
+    clock: Arc<dyn Clock>,
+    in_flight: Option<InFlight>,
+    started: Duration,
+    record: RequestRecord,
+}
+
+/// What there is to say about a request.
+#[derive(Debug)]
+pub(crate) struct RequestRecord {
+    pub(crate) id: String,
+    pub(crate) api: &'static str,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) bucket: Option<BucketName>,
+    pub(crate) key: Option<ObjectKey>,
+    pub(crate) status: u16,
+    /// S3's error code; empty when there is none.
+    pub(crate) code: &'static str,
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+}
+
+impl RequestRecord {
+    /// A request of which nothing is known yet.
+    pub(crate) fn new(id: String, peer: Option<SocketAddr>) -> RequestRecord {
+        RequestRecord {
+            id,
+            api: crate::telemetry::names::API_OTHER,
+            peer,
+            bucket: None,
+            key: None,
+            status: CLIENT_GONE,
+            code: "",
+            received: 0,
+            sent: 0,
+        }
+    }
+}
+
+impl std::fmt::Debug for RequestWatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.record.fmt(f)
+    }
+}
+
+impl RequestWatch {
+    /// Begins to watch.
+    pub(crate) fn start(
+        metrics: Arc<Metrics>,
+        clock: Arc<dyn Clock>,
+        record: RequestRecord,
+    ) -> RequestWatch {
+        let in_flight = Some(metrics.request_started(record.api));
+        RequestWatch {
+            started: clock.elapsed(),
+            metrics,
+            clock,
+            in_flight,
+            record,
+        }
+    }
+
+    /// The request's id, as the client sees it.
+    pub(crate) fn id(&self) -> &str {
+        &self.record.id
+    }
+
+    /// The answer is decided.
+    pub(crate) fn answered(&mut self, status: u16, code: &'static str, received: u64) {
+        self.record.status = status;
+        self.record.code = code;
+        self.record.received = received;
+    }
+
+    /// Bytes of the answer's body went out.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.record.sent += u64::try_from(bytes).unwrap_or(u64::MAX);
+    }
+
+    /// The answer's body cannot be finished.
+    pub(crate) fn broke(&mut self, error: &S3BodyError) {
+        self.record.code = "InternalError";
+        let RequestRecord {
+            id,
+            bucket,
+            key,
+            sent,
+            ..
+        } = &self.record;
+        let (bucket, key) = (
+            bucket.as_ref().map(BucketName::as_str),
+            key.as_ref().map(ObjectKey::as_str),
+        );
+        tracing::error!(request_id = id, bucket, key = ?key, sent, %error, "an object cannot be read; the connection is cut");
+    }
+}
+
+impl Drop for RequestWatch {
+    fn drop(&mut self) {
+        let record = &self.record;
+        let took = self.clock.elapsed().saturating_sub(self.started);
+        drop(self.in_flight.take());
+        self.metrics.request_finished(FinishedRequest {
+            api: record.api,
+            status: record.status,
+            duration: took,
+            received: record.received,
+            sent: record.sent,
+        });
+        tracing::info!(
+            request_id = record.id,
+            api = record.api,
+            peer = record.peer.map(tracing::field::display),
+            bucket = record.bucket.as_ref().map(BucketName::as_str),
+            key = record.key.as_ref().map(tracing::field::debug),
+            status = record.status,
+            code = record.code,
+            received = record.received,
+            sent = record.sent,
+            ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            "s3 request"
+        );
+    }
+}
