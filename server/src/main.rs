@@ -1,2 +1,10 @@
-//! Skeleton.
-fn main() {}
+//! `strongroom-server`: hands its arguments and environment to the library and ends with its exit code.
+
+use std::process::ExitCode;
+
+use strongroom_server::{config, process};
+
+fn main() -> ExitCode {
+    let (args, environment) = config::from_process();
+    process::run(args, &environment).into()
+}

@@ -12,9 +12,9 @@ pub enum Command {
     Serve(ServeFlags),
 }
 
-/// Flags of `serve`. Credentials are no flags: process lists show those.
+/// Flags of `serve`; one that is repeated counts as typed last. Credentials are no flags: process lists show those.
 #[derive(Debug, Clone, Default, Args)]
-#[command(after_help = SERVE_HELP)]
+#[command(after_help = SERVE_HELP, args_override_self = true)]
 pub struct ServeFlags {
     /// Directory of the store; created when missing [env: STRONGROOM_DATA_DIR]
     #[arg(long, value_name = "DIR")]

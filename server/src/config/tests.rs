@@ -99,6 +99,16 @@ fn a_flag_wins_over_the_environment_which_wins_over_the_file() {
 }
 
 #[test]
+fn a_repeated_flag_counts_as_typed_last() {
+    let config = load(
+        flags(&["--listen", ":1", "--listen", ":2"]),
+        &environment(&[]),
+    )
+    .expect("runbooks append flags");
+    assert_eq!(config.listen.port(), 2);
+}
+
+#[test]
 fn the_file_may_come_from_the_environment_and_hold_everything() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = file(

@@ -47,9 +47,6 @@ pub(crate) const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 /// How long blocking calls may take after everything is closed; they hold nothing that must be saved.
 pub(crate) const RUNTIME_DRAIN: Duration = Duration::from_secs(2);
 
-/// How old usage figures may be on a scrape: counting reads one row per object, Prometheus asks every 15 to 60 s.
-pub(crate) const USAGE_MAX_AGE: Duration = Duration::from_secs(30);
-
 /// Raises this process's limit of open files as far as it may, and returns it. Shells give 1024, which is for programs
 /// that use `select`; we do not.
 pub(crate) fn raise_open_files() -> u64 {

@@ -25,6 +25,9 @@ use crate::process::limits;
 use crate::process::stall::Stalling;
 use crate::telemetry::Metrics;
 
+/// A request as it comes off a connection, its body still to be read.
+pub(crate) type HttpRequest = Request<Incoming>;
+
 /// A bound socket and how its connections are treated.
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -45,7 +48,7 @@ impl Listener {
     /// connections had to be cut. Each request carries its peer's [`SocketAddr`] as an extension.
     pub(crate) async fn run<F, R, B>(self, answer: F, mut stop: watch::Receiver<bool>) -> usize
     where
-        F: Fn(Request<Incoming>) -> R + Clone + Send + 'static,
+        F: Fn(HttpRequest) -> R + Clone + Send + 'static,
         R: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -106,7 +109,7 @@ async fn serve<F, R, B>(
     answer: F,
     mut stop: watch::Receiver<bool>,
 ) where
-    F: Fn(Request<Incoming>) -> R + Send + 'static,
+    F: Fn(HttpRequest) -> R + Send + 'static,
     R: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -114,7 +117,7 @@ async fn serve<F, R, B>(
     // Without it, the last piece of an answer may wait 40 ms for the peer's delayed acknowledgement.
     let _unsupported = stream.set_nodelay(true);
     let io = TokioIo::new(Stalling::new(stream, limits::STALL_MAX));
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    let service = service_fn(move |mut request: HttpRequest| {
         request.extensions_mut().insert(peer);
         let response = answer(request);
         async move { Ok::<_, Infallible>(response.await) }

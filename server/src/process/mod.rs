@@ -2,16 +2,24 @@
 //!
 //! The only module that names configuration, store, services and signals together. It decides nothing about S3.
 //!
-//! Invariants: whatever is started is joined or cut before the process ends; nothing is accepted before the store is
-//! open, and the store is closed only after the last request has ended.
+//! Invariants: whatever is started is joined or cut before the process ends; no S3 connection is accepted before the
+//! store is open, and the store is closed only after the last request has ended.
+#![cfg_attr(not(feature = "rocksdb"), expect(dead_code, reason = "without an engine there is nothing to serve"))]
 
 mod bind;
 mod error;
 mod exit;
 mod limits;
 mod listener;
+#[cfg(feature = "rocksdb")]
+mod run;
+#[cfg(feature = "rocksdb")]
+mod serving;
 mod signals;
 mod stall;
+mod usage;
 
 pub use error::StartError;
 pub use exit::Exit;
+#[cfg(feature = "rocksdb")]
+pub use run::run;

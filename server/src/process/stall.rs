@@ -136,13 +136,19 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_that_move_keep_it_alive_beyond_the_limit() {
+        // Long against a busy machine's hiccups; the bytes come ten times as often, for one and a half limits.
+        let limit = Duration::from_millis(500);
         let (mut peer, ours) = tokio::io::duplex(64);
-        let mut ours = Stalling::new(ours, LIMIT);
-        let mut steps = tokio::time::interval(LIMIT / 5);
-        for _ in 0..15 {
-            steps.tick().await;
-            peer.write_all(&[1]).await.expect("the other end lives");
-            assert_eq!(ours.read_u8().await.expect("bytes move"), 1);
-        }
+        let mut ours = Stalling::new(ours, limit);
+        let mut received = [0; 15];
+        let writing = async {
+            let mut steps = tokio::time::interval(limit / 10);
+            for _ in 0..15 {
+                steps.tick().await;
+                peer.write_all(&[1]).await.expect("the other end lives");
+            }
+        };
+        let (_, read) = tokio::join!(writing, ours.read_exact(&mut received));
+        assert_eq!(read.expect("bytes move"), 15);
     }
 }

@@ -47,10 +47,8 @@ pub struct FinishedRequest {
 /// How much is stored, as sampled by the store's owner.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StorageUsage {
-    /// Bytes of current objects as clients sent them.
+    /// Bytes of all object versions as clients sent them.
     pub logical_bytes: u64,
-    /// Current objects.
-    pub objects: u64,
     /// Bytes of pack files.
     pub packs_bytes: u64,
     /// Bytes of the metadata engine's files.
@@ -74,7 +72,6 @@ pub struct Metrics {
     requests: IntCounterVec,
     stored: IntGaugeVec,
     logical: IntGauge,
-    objects: IntGauge,
     commit_seconds: Histogram,
     commit_batch: Histogram,
     pack_sync_seconds: Histogram,
@@ -166,9 +163,8 @@ impl Metrics {
             logical: gauge(
                 &registry,
                 names::LOGICAL_BYTES,
-                "Bytes of current objects as clients sent them",
+                "Bytes of all object versions as clients sent them",
             ),
-            objects: gauge(&registry, names::OBJECTS, "Current objects"),
             commit_seconds: histogram(
                 &registry,
                 names::COMMIT_SECONDS,
@@ -255,7 +251,6 @@ impl Metrics {
     /// Sets what is stored.
     pub fn set_storage(&self, usage: StorageUsage) {
         self.logical.set(signed(usage.logical_bytes));
-        self.objects.set(signed(usage.objects));
         self.stored
             .with_label_values(&[names::KIND_PACKS])
             .set(signed(usage.packs_bytes));
@@ -480,7 +475,16 @@ mod tests {
     fn commits_and_syncs_feed_their_histograms() {
         let metrics = metrics();
         metrics.committed(Duration::from_millis(3), 17);
+        metrics.pack_synced(Duration::from_millis(3), 4096);
         let text = metrics.encode().expect("the registry encodes");
+        assert!(
+            text.contains("strongroom_pack_sync_seconds_count 1\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("strongroom_pack_written_bytes_total 4096\n"),
+            "{text}"
+        );
         assert!(
             text.contains("strongroom_meta_commit_seconds_bucket{le=\"0.005\"} 1\n"),
             "{text}"

@@ -15,10 +15,8 @@ pub const S3_SENT: &str = "strongroom_s3_sent_bytes_total";
 
 /// Bytes on disk by `kind`.
 pub const STORED_BYTES: &str = "strongroom_storage_stored_bytes";
-/// Bytes of all current objects as clients sent them.
+/// Bytes of all object versions as clients sent them.
 pub const LOGICAL_BYTES: &str = "strongroom_storage_logical_bytes";
-/// Current objects.
-pub const OBJECTS: &str = "strongroom_storage_objects";
 /// Seconds of one synced group commit of metadata.
 pub const COMMIT_SECONDS: &str = "strongroom_meta_commit_seconds";
 /// Transactions that shared one synced group commit.
@@ -73,10 +71,10 @@ pub const LISTENER_S3: &str = "s3";
 /// The `listener` of operators.
 pub const LISTENER_ADMIN: &str = "admin";
 
-/// Every value of `code`; a status outside becomes [`CODE_OTHER`].
-pub const CODES: [&str; 19] = [
+/// Every value of `code`; a status outside becomes [`CODE_OTHER`]. 499 is a client that left before it had an answer.
+pub const CODES: [&str; 20] = [
     "200", "204", "206", "304", "400", "403", "404", "405", "408", "409", "411", "412", "413",
-    "416", "429", "500", "501", "503", CODE_OTHER,
+    "416", "429", "499", "500", "501", "503", CODE_OTHER,
 ];
 
 /// The codes that exist from the start for each api, since a failure that creates its own series is invisible to

@@ -1,0 +1,72 @@
+//! From arguments to an exit code: usage, configuration, log, then the server's life.
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use tokio::runtime::Builder;
+
+use crate::config::{self, Command, Config, Environment};
+use crate::process::{Exit, StartError, limits, serving};
+use crate::telemetry::log;
+
+/// Does what the arguments ask for and tells how it went.
+pub fn run(args: Vec<OsString>, environment: &Environment) -> Exit {
+    let Command::Serve(flags) = match config::parse(args) {
+        Ok(command) => command,
+        Err(usage) => {
+            // Also `--help` and `--version`. A closed pipe behind them is the reader's choice.
+            let _closed_pipe = usage.print();
+            return if usage.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Ok
+            };
+        }
+    };
+    let config = match config::load(flags, environment) {
+        Ok(config) => config,
+        Err(error) => return refuse(&error.into()),
+    };
+    log::start(&config.log_filter, config.log_format);
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    match serve(config) {
+        Ok(exit) => exit,
+        Err(error) => {
+            let (code, next) = (error.exit().code(), error.next_command());
+            tracing::error!(exit_code = code, next, "strongroom-server ends: {error}");
+            error.exit()
+        }
+    }
+}
+
+fn serve(config: Config) -> Result<Exit, StartError> {
+    let open_files = limits::raise_open_files();
+    let runtime = Builder::new_multi_thread()
+        .thread_name("strongroom")
+        .enable_all()
+        .build()
+        .map_err(|source| StartError::System {
+            what: "the runtime's threads cannot be started",
+            source,
+        })?;
+    let ended = runtime.block_on(serving::life(config, open_files));
+    match ended {
+        // Whatever still runs ends with the process, also a call that hangs on a dead disk.
+        Ok(Exit::Interrupted) => runtime.shutdown_background(),
+        _ => runtime.shutdown_timeout(limits::RUNTIME_DRAIN),
+    }
+    ended
+}
+
+/// Tells an error for which there is no log yet.
+fn refuse(error: &StartError) -> Exit {
+    // A message that cannot be written cannot be told anywhere else either; the exit code remains.
+    let _unwritable = writeln!(
+        std::io::stderr(),
+        "strongroom-server: {error}\nnext: {}",
+        error.next_command()
+    );
+    error.exit()
+}
