@@ -1,0 +1,122 @@
+//! The one way from async code into the store: blocking calls on blocking threads, a bounded number at a time.
+//!
+//! Invariant: a permit is given back when the call ends, not when its caller loses interest, so a client that hangs
+//! up cannot make more calls run at once than there are permits.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+/// Reads at once. One keeps an NVMe disk's queue of 32 full; each holds at most 1 MiB of stored and 4 MiB of plain
+/// bytes, so reads stay under 160 MiB in the worst case, and far below it in practice.
+pub const READ_PERMITS: usize = 32;
+
+/// Writes at once, apart from reads, so that no read waits for a sync. Each holds one piece of at most 4 MiB.
+pub const WRITE_PERMITS: usize = 16;
+
+/// Bounded permits to run blocking calls.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    permits: Arc<Semaphore>,
+}
+
+impl Gate {
+    /// A gate that lets `permits` calls run at once.
+    pub fn new(permits: usize) -> Gate {
+        Gate {
+            permits: Arc::new(Semaphore::new(permits)),
+        }
+    }
+
+    /// Runs `f` on a thread that may block, once a permit is free. A panic of `f` is the caller's panic.
+    ///
+    /// When the caller is dropped, an `f` that has started runs to its end.
+    pub async fn run<T, F>(&self, f: F) -> T
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let permit = Arc::clone(&self.permits)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
+        let call = tokio::task::spawn_blocking(move || {
+            let answer = f();
+            drop(permit);
+            answer
+        });
+        match call.await {
+            Ok(answer) => answer,
+            Err(failure) if failure.is_panic() => std::panic::resume_unwind(failure.into_panic()),
+            // Only a runtime that is being torn down cancels a blocking call: nobody is left to answer.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Permits free now.
+    pub fn free(&self) -> usize {
+        self.permits.available_permits()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn at_most_the_permitted_number_runs_at_once() {
+        let gate = Gate::new(2);
+        let running = Arc::new(AtomicUsize::new(0));
+        let most = Arc::new(AtomicUsize::new(0));
+        let mut calls = Vec::new();
+        for _ in 0..16 {
+            let (gate, running, most) = (gate.clone(), Arc::clone(&running), Arc::clone(&most));
+            calls.push(tokio::spawn(async move {
+                gate.run(move || {
+                    let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+                    most.fetch_max(now, Ordering::SeqCst);
+                    std::thread::yield_now();
+                    running.fetch_sub(1, Ordering::SeqCst);
+                })
+                .await;
+            }));
+        }
+        for call in calls {
+            call.await.expect("the task ends");
+        }
+        assert!(most.load(Ordering::SeqCst) <= 2);
+        assert_eq!(gate.free(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_leaves_does_not_free_the_permit_of_a_running_call() {
+        let gate = Gate::new(1);
+        let (started_send, started) = tokio::sync::oneshot::channel();
+        let (release, held) = mpsc::channel::<()>();
+        let held = Mutex::new(held);
+        let leaving = tokio::spawn({
+            let gate = gate.clone();
+            async move {
+                gate.run(move || {
+                    started_send.send(()).expect("the test listens");
+                    held.lock()
+                        .expect("one user")
+                        .recv()
+                        .expect("the test releases");
+                })
+                .await;
+            }
+        });
+        started.await.expect("the call starts");
+        leaving.abort();
+        drop(leaving.await);
+        assert_eq!(gate.free(), 0);
+        release.send(()).expect("the call waits");
+        gate.run(|| ()).await;
+        assert_eq!(gate.free(), 1);
+    }
+}

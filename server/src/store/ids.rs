@@ -1,0 +1,93 @@
+//! Names of stored things: store, process epoch, pack, manifest.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Identity of one store, drawn when it is created; stands in Meta and in each pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StoreId(pub [u8; 16]);
+
+impl fmt::Display for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+/// The version of everything stored: rows, packs, identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FormatVersion(pub u16);
+
+/// What this build writes, and the newest it reads.
+pub const FORMAT_VERSION: FormatVersion = FormatVersion(1);
+
+/// One life of the server process: drawn by counting up in Meta at each start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Epoch(pub u32);
+
+/// A pack: the epoch of the process that wrote it and its number within that epoch, so never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PackId {
+    /// The writer's epoch.
+    pub epoch: Epoch,
+    /// Counts up within the epoch.
+    pub serial: u32,
+}
+
+impl PackId {
+    /// Big-endian epoch, then serial: order of bytes is order of age.
+    pub fn to_bytes(self) -> [u8; 8] {
+        let [a, b, c, d] = self.epoch.0.to_be_bytes();
+        let [e, f, g, h] = self.serial.to_be_bytes();
+        [a, b, c, d, e, f, g, h]
+    }
+
+    /// The inverse of [`PackId::to_bytes`].
+    pub fn from_bytes([a, b, c, d, e, f, g, h]: [u8; 8]) -> PackId {
+        PackId {
+            epoch: Epoch(u32::from_be_bytes([a, b, c, d])),
+            serial: u32::from_be_bytes([e, f, g, h]),
+        }
+    }
+}
+
+impl fmt::Display for PackId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}-{:08x}", self.epoch.0, self.serial)
+    }
+}
+
+/// A manifest: epoch and number, like a pack's, from a counter of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ManifestId {
+    /// The writer's epoch.
+    pub epoch: Epoch,
+    /// Counts up within the epoch.
+    pub serial: u64,
+}
+
+impl ManifestId {
+    /// Big-endian epoch, then serial.
+    pub fn to_bytes(self) -> [u8; 12] {
+        let mut out = [0; 12];
+        let (epoch, serial) = out.split_at_mut(4);
+        epoch.copy_from_slice(&self.epoch.0.to_be_bytes());
+        serial.copy_from_slice(&self.serial.to_be_bytes());
+        out
+    }
+
+    /// The inverse of [`ManifestId::to_bytes`].
+    pub fn from_bytes(bytes: [u8; 12]) -> ManifestId {
+        let [a, b, c, d, s @ ..] = bytes;
+        ManifestId {
+            epoch: Epoch(u32::from_be_bytes([a, b, c, d])),
+            serial: u64::from_be_bytes(s),
+        }
+    }
+}
+
+impl fmt::Display for ManifestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}-{:x}", self.epoch.0, self.serial)
+    }
+}

@@ -1,0 +1,208 @@
+//! The engine on RocksDB: the only file that names it.
+//!
+//! Rows lie under their own keys in one keyspace; the commit sequence lies under [`SEQUENCE_KEY`] and changes in the
+//! same write batch as the rows. Settings serve three promises: what was synced is there or its loss is reported, memory
+//! and descriptors are bounded, nothing is compressed twice.
+
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use bytes::Bytes;
+use rocksdb::{
+    BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode, IteratorMode, LogLevel,
+    Options, ReadOptions, WriteBatch, WriteOptions,
+};
+
+use super::engine::{Batch, Engine, SEQUENCE_KEY};
+use super::{Key, Version};
+use crate::store::StoreError;
+
+/// One memtable: the rows of some 50,000 puts.
+const MEMTABLE_BYTES: usize = 16 * 1024 * 1024;
+
+/// One being filled, two being flushed: 48 MiB.
+const MEMTABLES_MAX: i32 = 3;
+
+/// The log of everything not flushed yet; bounds replay at start to well under a second.
+const WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Blocks, indexes and filters in memory: the whole Meta of some 100,000 objects.
+const CACHE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Table files open at once, of the 1024 descriptors a process gets by default. A table holds up to 64 MiB.
+const OPEN_FILES_MAX: i32 = 128;
+
+/// Files and bytes of RocksDB's own log.
+const OWN_LOG_FILES: usize = 4;
+const OWN_LOG_BYTES: usize = 2 * 1024 * 1024;
+
+/// One flush and one compaction, on a machine of two cores.
+const BACKGROUND_JOBS: i32 = 2;
+
+/// Whether the database may be new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creation {
+    /// The store is being created: an earlier try may have come this far or not.
+    IfMissing,
+    /// The store is known to have rows: a missing database is a loss to be reported.
+    MustExist,
+}
+
+/// RocksDB in one folder.
+pub struct RocksEngine {
+    path: PathBuf,
+    /// `None` once closed.
+    db: RwLock<Option<DB>>,
+}
+
+impl RocksEngine {
+    /// Opens the database in `meta`, the metadata's folder of the data directory `data`.
+    ///
+    /// # Errors
+    /// [`StoreError::MetaDamaged`] with the next command to type.
+    pub fn open(data: &Path, meta: &Path, creation: Creation) -> Result<RocksEngine, StoreError> {
+        let mut options = options();
+        options.create_if_missing(creation == Creation::IfMissing);
+        let db = DB::open(&options, meta).map_err(|error| StoreError::MetaDamaged {
+            data: data.to_owned(),
+            meta: meta.to_owned(),
+            message: error.into_string(),
+        })?;
+        Ok(RocksEngine {
+            path: meta.to_owned(),
+            db: RwLock::new(Some(db)),
+        })
+    }
+
+    fn with<T>(
+        &self,
+        op: &'static str,
+        run: impl FnOnce(&DB) -> Result<T, rocksdb::Error>,
+    ) -> Result<T, StoreError> {
+        let guard: RwLockReadGuard<'_, Option<DB>> =
+            self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = guard.as_ref().ok_or(StoreError::Closed)?;
+        run(db).map_err(|error| StoreError::Engine {
+            op,
+            message: error.into_string(),
+        })
+    }
+}
+
+impl Engine for RocksEngine {
+    fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        self.with("read", |db| {
+            // A snapshot, so that keys read one after the other show one moment.
+            let view = db.snapshot();
+            let rows = view.multi_get(keys.iter().map(|key| &key[..]));
+            rows.into_iter()
+                .map(|row| row.map(|bytes| bytes.map(Bytes::from)))
+                .collect()
+        })
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Key, Bytes)>, StoreError> {
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        self.with("scan", |db| {
+            let mut read = ReadOptions::default();
+            read.set_iterate_lower_bound(from);
+            read.set_iterate_upper_bound(to);
+            let rows = db.iterator_opt(IteratorMode::Start, read);
+            let visible = rows.filter(|row| !matches!(row, Ok((key, _)) if **key == *SEQUENCE_KEY));
+            visible
+                .take(limit)
+                .map(|row| row.map(|(key, value)| (Bytes::from(key), Bytes::from(value))))
+                .collect()
+        })
+    }
+
+    fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.with("write", |db| {
+            let mut changes = WriteBatch::default();
+            for (key, value) in &batch.writes {
+                match value {
+                    Some(value) => changes.put(key, value),
+                    None => changes.delete(key),
+                }
+            }
+            changes.put(SEQUENCE_KEY, batch.sequence.0.to_be_bytes());
+            // ORDER: the log is synced before the rows become visible; RocksDB inserts them only then.
+            let mut write = WriteOptions::default();
+            write.set_sync(true);
+            db.write_opt(changes, &write)
+        })
+    }
+
+    fn last_sequence(&self) -> Result<Version, StoreError> {
+        let stored = self.with("read", |db| db.get(SEQUENCE_KEY))?;
+        match stored.as_deref().map(<[u8; 8]>::try_from) {
+            None => Ok(Version(0)),
+            Some(Ok(bytes)) => Ok(Version(u64::from_be_bytes(bytes))),
+            Some(Err(_)) => Err(StoreError::DamagedRow {
+                key: SEQUENCE_KEY.to_vec(),
+                what: "the commit sequence is not eight bytes",
+            }),
+        }
+    }
+
+    fn close(&self) {
+        let db = self
+            .db
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(db) = db {
+            db.cancel_all_background_work(true);
+        }
+    }
+}
+
+impl std::fmt::Debug for RocksEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RocksEngine")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    // Point-in-time recovery, the default, would end silently at the first damaged record and drop acknowledged commits
+    // behind it. This mode accepts a half-written end of the log, which a crash leaves, and refuses all else.
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    // A log that was removed or cut is noticed at the next start.
+    options.set_track_and_verify_wals_in_manifest(true);
+    // A recycled log's old records could be taken for new ones.
+    options.set_recycle_log_file_num(0);
+    options.set_paranoid_checks(true);
+
+    options.set_write_buffer_size(MEMTABLE_BYTES);
+    options.set_max_write_buffer_number(MEMTABLES_MAX);
+    options.set_max_total_wal_size(WAL_BYTES_MAX);
+    options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_max_background_jobs(BACKGROUND_JOBS);
+    options.set_compression_type(DBCompressionType::None);
+    options.set_bottommost_compression_type(DBCompressionType::None);
+
+    let mut tables = BlockBasedOptions::default();
+    tables.set_block_cache(&Cache::new_lru_cache(CACHE_BYTES));
+    // Counted into the cache, else indexes and filters would grow without bound.
+    tables.set_cache_index_and_filter_blocks(true);
+    tables.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    // Ten bits answer 99 % of the lookups of absent rows without a read: each new object asks for one.
+    tables.set_bloom_filter(10.0, false);
+    tables.set_format_version(5);
+    options.set_block_based_table_factory(&tables);
+
+    options.set_log_level(LogLevel::Warn);
+    options.set_keep_log_file_num(OWN_LOG_FILES);
+    options.set_max_log_file_size(OWN_LOG_BYTES);
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
+    options
+}
+
+#[cfg(test)]
+mod tests;

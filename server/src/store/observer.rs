@@ -1,0 +1,73 @@
+//! What the store tells about its work while it works; who counts it is not known here.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// One durable batch of commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitBatch {
+    /// Transactions answered, conflicts included.
+    pub txns: usize,
+    /// Transactions applied.
+    pub applied: usize,
+    /// Bytes of keys and values handed to the engine.
+    pub bytes: usize,
+    /// From the start of the check to the end of the sync.
+    pub took: Duration,
+}
+
+/// One sync of a pack file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PackSync {
+    /// Bytes appended since the sync before.
+    pub bytes: u64,
+    /// The sync's time.
+    pub took: Duration,
+}
+
+/// Listens to the store. Called on the store's own threads: it must not block.
+pub trait Observer: Send + Sync + 'static {
+    /// A batch of transactions was settled.
+    fn committed(&self, batch: CommitBatch);
+
+    /// A pack was synced.
+    fn pack_synced(&self, sync: PackSync);
+}
+
+/// Where an [`Observer`] registers once, after the store was opened.
+#[derive(Default)]
+pub struct Watch {
+    observer: OnceLock<Arc<dyn Observer>>,
+}
+
+impl Watch {
+    /// Nobody listens yet.
+    pub fn new() -> Watch {
+        Watch::default()
+    }
+
+    /// Sets the listener. A second one is ignored: there is one telemetry per process.
+    pub fn register(&self, observer: Arc<dyn Observer>) {
+        drop(self.observer.set(observer));
+    }
+
+    pub(super) fn committed(&self, batch: CommitBatch) {
+        if let Some(observer) = self.observer.get() {
+            observer.committed(batch);
+        }
+    }
+
+    pub(super) fn pack_synced(&self, sync: PackSync) {
+        if let Some(observer) = self.observer.get() {
+            observer.pack_synced(sync);
+        }
+    }
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch")
+            .field("registered", &self.observer.get().is_some())
+            .finish()
+    }
+}
