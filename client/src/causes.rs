@@ -24,8 +24,9 @@ pub(crate) fn tls_is_to_blame(error: &(dyn Error + 'static)) -> bool {
         // An io::Error hides what it wraps from `source`.
         let wrapped = cause
             .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        cause.is::<rustls::Error>() || wrapped.is_some_and(|inner| inner.is::<rustls::Error>())
+            .and_then(std::io::Error::get_ref)
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        cause.is::<rustls::Error>() || wrapped.is_some()
     })
 }
 

@@ -35,7 +35,7 @@ impl Clock {
     }
 
     /// A fraction in 0..1000 that differs between callers: enough to keep a fleet's retries from marching in step.
-    pub(crate) fn jitter_per_mille(&self) -> u32 {
+    pub(crate) fn jitter_per_mille(self) -> u32 {
         let nanos = self
             .now()
             .duration_since(UNIX_EPOCH)

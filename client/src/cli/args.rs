@@ -66,14 +66,14 @@ pub(super) struct EtcdArguments {
 )]
 pub(super) struct S3Arguments {
     /// The server [env: STRONGROOM_S3_ENDPOINT, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL]
-    #[arg(long, value_name = "URL")]
-    pub(super) s3_endpoint: Option<String>,
+    #[arg(long = "s3-endpoint", value_name = "URL")]
+    pub(super) endpoint: Option<String>,
     /// The region to sign for [env: AWS_REGION, AWS_DEFAULT_REGION] [default: us-east-1]
-    #[arg(long, value_name = "REGION")]
-    pub(super) s3_region: Option<String>,
+    #[arg(long = "s3-region", value_name = "REGION")]
+    pub(super) region: Option<String>,
     /// The CA that signed the server's certificate [env: AWS_CA_BUNDLE] [default: the system's]
-    #[arg(long, value_name = "PEM-FILE")]
-    pub(super) s3_ca_bundle: Option<PathBuf>,
+    #[arg(long = "s3-ca-bundle", value_name = "PEM-FILE")]
+    pub(super) ca_bundle: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

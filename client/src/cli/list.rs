@@ -67,22 +67,17 @@ impl Listing {
                 .max()
                 .unwrap_or(0)
         };
-        let widths = [width(0), width(1), width(2), width(3)];
-        let mut text = String::new();
-        if !self.snapshots.is_empty() {
-            for [time, kind, revision, size, key] in &rows {
-                let [w0, w1, w2, w3] = widths;
-                text.push_str(&format!(
-                    "{time:w0$}  {kind:w1$}  {revision:>w2$}  {size:>w3$}  {key}\n"
-                ));
-            }
-        }
-        text.push_str(&format!(
-            "{} snapshots and {} other objects below {place}\n",
-            self.snapshots.len(),
-            self.others
-        ));
-        text
+        let [w0, w1, w2, w3] = [width(0), width(1), width(2), width(3)];
+        let line = |[time, kind, revision, size, key]: &[String; 5]| {
+            format!("{time:w0$}  {kind:w1$}  {revision:>w2$}  {size:>w3$}  {key}\n")
+        };
+        let lines = if self.snapshots.is_empty() {
+            String::new()
+        } else {
+            rows.iter().map(line).collect::<Vec<_>>().concat()
+        };
+        let (snapshots, others) = (self.snapshots.len(), self.others);
+        format!("{lines}{snapshots} snapshots and {others} other objects below {place}\n")
     }
 
     fn json(&self, place: &S3Uri) -> String {

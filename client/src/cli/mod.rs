@@ -64,7 +64,7 @@ async fn dispatch(arguments: Arguments, environment: &Environment) -> Result<(),
     match command {
         SnapshotCommand::Save(save) => {
             let plan = settings::save_plan(&save, &arguments.etcd, environment, password::ask)?;
-            save::run(plan, save.json, interrupted()?).await
+            Box::pin(save::run(plan, save.json, interrupted()?)).await
         }
         SnapshotCommand::List(list) => {
             list::run(settings::list_plan(&list, environment)?, list.output).await

@@ -25,7 +25,9 @@ pub(super) fn result(text: &str) -> Result<(), Failure> {
 pub(super) fn failure(failure: &Failure) {
     let mut text = format!("error: {}\n", causes::chain(failure));
     if let Some(next) = failure.next_step() {
-        text.push_str(&format!("next:  {next}\n"));
+        text.push_str("next:  ");
+        text.push_str(&next);
+        text.push('\n');
     }
     // Nobody is left to be told when standard error is closed.
     let _closed = io::stderr().lock().write_all(text.as_bytes());

@@ -149,7 +149,7 @@ fn credentials(
 }
 
 fn s3_config(flags: &S3Arguments, environment: &Environment) -> Result<S3Config, SettingsError> {
-    let (from, text) = match &flags.s3_endpoint {
+    let (from, text) = match &flags.endpoint {
         Some(flag) => ("--s3-endpoint", flag.as_str()),
         // No default: a snapshot holds every secret of a cluster and must not go somewhere by omission.
         None => environment
@@ -175,10 +175,10 @@ fn s3_config(flags: &S3Arguments, environment: &Environment) -> Result<S3Config,
     let named = environment
         .first(&["AWS_REGION", "AWS_DEFAULT_REGION"])
         .map(|(_, region)| region);
-    if let Some(region) = flags.s3_region.as_deref().or(named) {
+    if let Some(region) = flags.region.as_deref().or(named) {
         region.clone_into(&mut config.region);
     }
-    config.ca_bundle_pem = match (&flags.s3_ca_bundle, environment.get("AWS_CA_BUNDLE")) {
+    config.ca_bundle_pem = match (&flags.ca_bundle, environment.get("AWS_CA_BUNDLE")) {
         (Some(path), _) => Some(read(path, "--s3-ca-bundle")?),
         (None, Some(path)) => Some(read(Path::new(path), "AWS_CA_BUNDLE")?),
         (None, None) => None,

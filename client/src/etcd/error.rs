@@ -250,10 +250,15 @@ fn ids(member_ids: &[u64]) -> String {
 }
 
 fn lines(skipped: &[Skipped]) -> String {
-    skipped
-        .iter()
-        .map(|skipped| format!("\n  {skipped}"))
-        .collect()
+    let texts: Vec<String> = skipped.iter().map(ToString::to_string).collect();
+    format!(
+        "
+  {}",
+        texts.join(
+            "
+  "
+        )
+    )
 }
 
 #[cfg(test)]

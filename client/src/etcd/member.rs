@@ -96,7 +96,7 @@ pub async fn choose_member(config: &EtcdConfig) -> Result<Member, EtcdError> {
         .collect::<Result<_, _>>()?;
     let mut skipped: Vec<Skipped> = Vec::new();
     for endpoint in endpoints {
-        let reason = match ask(config, &endpoint).await {
+        let reason = match Box::pin(ask(config, &endpoint)).await {
             Ok(member) => match verdict(&member.status) {
                 Verdict::Fit => {
                     for reason in &skipped {
@@ -139,12 +139,8 @@ fn log_choice(member: &Member) {
 async fn ask(config: &EtcdConfig, endpoint: &str) -> Result<Member, EtcdError> {
     let options = connect_options(config, endpoint.starts_with("https://"))?;
     // One endpoint per client: with several, status and snapshot could come from different members.
-    let client = answer(
-        endpoint,
-        "connection",
-        Client::connect([endpoint], Some(options)),
-    )
-    .await?;
+    let connecting = Box::pin(Client::connect([endpoint], Some(options)));
+    let client = answer(endpoint, "connection", connecting).await?;
     let mut maintenance = client.maintenance_client();
     let status = answer(endpoint, "status", maintenance.status()).await?;
     // Reading alarms takes a quorum, so it would only time out where there is no leader.

@@ -8,6 +8,9 @@ mod error;
 mod member;
 mod stream;
 
+#[cfg(test)]
+pub(crate) mod single;
+
 pub use choose::{Alarm, AlarmKind, MemberStatus, Unfit, Verdict, verdict};
 pub use error::{EtcdError, Skipped};
 pub use member::{Credentials, EtcdConfig, Member, choose_member};

@@ -8,7 +8,7 @@ use super::error::{EtcdError, cause};
 use crate::clock;
 
 /// etcd reads pages from disk as it sends; a minute without a piece means that it hangs.
-const IDLE_LIMIT: Duration = Duration::from_secs(60);
+const IDLE_LIMIT: Duration = Duration::from_mins(1);
 
 /// A snapshot on its way.
 pub struct SnapshotStream {

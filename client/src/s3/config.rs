@@ -66,9 +66,9 @@ impl Limits {
     /// S3 servers answer within seconds; a disk that syncs behind a full queue may need longer.
     pub const ANSWER: Duration = Duration::from_secs(30);
     /// etcdbrctl gives Complete 30 s; joining 10,000 parts on a busy server deserves more, since all bytes are there.
-    pub const COMPLETE: Duration = Duration::from_secs(300);
+    pub const COMPLETE: Duration = Duration::from_mins(5);
     /// A server that reads from a failing disk may stall; a minute of silence means that it is gone.
-    pub const IDLE: Duration = Duration::from_secs(60);
+    pub const IDLE: Duration = Duration::from_mins(1);
     /// 128 KiB/s moves a part of 16 MiB in about two minutes (etcdbrctl allows 180 s per part).
     pub const UPLOAD_BYTES_PER_SEC_MIN: u64 = 128 * 1024;
     /// With the pauses below the five tries span about 6 s: a server restart is survived, a dead one is reported soon.

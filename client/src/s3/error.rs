@@ -125,7 +125,7 @@ pub enum S3ErrorKind {
         code: String,
     },
     /// The server refuses these credentials.
-    #[error("refused with {status} {code}: {message}{}", request_id_suffix(.request_id))]
+    #[error("refused with {status} {code}: {message}{}", request_id_suffix(.request_id.as_deref()))]
     Auth {
         /// HTTP status.
         status: u16,
@@ -173,7 +173,7 @@ pub enum S3ErrorKind {
         offset_secs: i64,
     },
     /// Any other answer that is not success.
-    #[error("the server answered {status} {code}: {message}{}", request_id_suffix(.request_id))]
+    #[error("the server answered {status} {code}: {message}{}", request_id_suffix(.request_id.as_deref()))]
     Service {
         /// HTTP status.
         status: u16,
@@ -195,10 +195,8 @@ pub enum S3ErrorKind {
     Invalid(#[from] InvalidInput),
 }
 
-fn request_id_suffix(request_id: &Option<String>) -> String {
-    request_id
-        .as_ref()
-        .map_or_else(String::new, |id| format!(" (request id {id})"))
+fn request_id_suffix(request_id: Option<&str>) -> String {
+    request_id.map_or_else(String::new, |id| format!(" (request id {id})"))
 }
 
 /// The error of an S3 call; see [`S3Error::kind`].

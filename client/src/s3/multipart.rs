@@ -236,7 +236,7 @@ mod tests {
         let empty = "d41d8cd98f00b204e9800998ecf8427e".to_owned();
         let one = PartTag::new(1, empty.clone(), 0);
         assert_eq!(
-            joined_etag(&[one.clone()]).as_deref(),
+            joined_etag(std::slice::from_ref(&one)).as_deref(),
             Some("59adb24ef3cdbe0297f05b395827453f-1")
         );
         assert_eq!(

@@ -32,10 +32,11 @@ pub(crate) enum Reply {
 
 /// A whole answer with a body.
 pub(crate) fn answer(status: &str, headers: &[(&str, &str)], body: &str) -> Reply {
-    let extra: String = headers
+    let lines: Vec<String> = headers
         .iter()
         .map(|(name, value)| format!("{name}: {value}\r\n"))
         .collect();
+    let extra = lines.concat();
     let head = format!(
         "HTTP/1.1 {status}\r\nConnection: close\r\n{extra}Content-Length: {}\r\n\r\n",
         body.len()

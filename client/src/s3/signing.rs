@@ -228,7 +228,7 @@ mod tests {
         request(
             config,
             &credentials,
-            UNIX_EPOCH + Duration::from_secs(1_440_938_160),
+            UNIX_EPOCH + Duration::from_secs(1_440_938_161),
             parts,
         )
     }

@@ -230,7 +230,7 @@ mod tests {
     async fn a_dropped_part_leaves_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut part = PartFile::create(&folder.path().join("a.db")).expect("creates");
-        part.write(&[7; 1_500_000]).await.expect("writes");
+        part.write(&vec![7; 1_500_000]).await.expect("writes");
         drop(part);
         assert_eq!(names(folder.path()), [""; 0]);
     }

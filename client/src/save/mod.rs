@@ -103,7 +103,7 @@ pub async fn to_s3(
     let key = object_key(
         place,
         &status,
-        &client.config().clock,
+        client.config().clock,
         client.clock_offset_secs(),
     );
     let mut uploader =
@@ -147,7 +147,7 @@ pub async fn to_s3(
 fn object_key(
     place: &S3Uri,
     status: &MemberStatus,
-    clock: &Clock,
+    clock: Clock,
     offset_secs: Option<i64>,
 ) -> String {
     let created_unix = clock.unix_secs().saturating_add(offset_secs.unwrap_or(0));

@@ -1,118 +1,13 @@
-//! Saves from a real etcd, started on free ports and stopped by its process id; the store is scripted.
+//! Saves from a real etcd; the store is scripted.
 
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::time::Duration;
 
 use super::*;
-use crate::clock::{self, Stopwatch};
+use crate::etcd::single::Etcd;
 use crate::etcd::{EtcdConfig, EtcdError, choose_member};
 use crate::exit::ExitCode;
 use crate::s3::scripted::{Reply, Scripted, Seen, answer, refusal};
-
-/// etcd takes one to two seconds to elect itself; a loaded machine longer.
-const START_LIMIT: Duration = Duration::from_secs(30);
-
-/// A single-member etcd with some data. Dropping it ends it.
-struct Etcd {
-    process: Mutex<Child>,
-    client: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Etcd {
-    async fn start(value_bytes: usize, keys: usize) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        // Both sockets are held until both ports are known, so that they differ.
-        let sockets = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-        let [client, peer] = sockets.each_ref().map(|socket| {
-            format!(
-                "http://{}",
-                socket.local_addr().expect("a bound socket has an address")
-            )
-        });
-        drop(sockets);
-        let process = Command::new("etcd")
-            .args(["--name", "m1", "--log-level", "error", "--data-dir"])
-            .arg(folder.path().join("data"))
-            .args([
-                "--listen-client-urls",
-                &client,
-                "--advertise-client-urls",
-                &client,
-            ])
-            .args([
-                "--listen-peer-urls",
-                &peer,
-                "--initial-advertise-peer-urls",
-                &peer,
-            ])
-            .args(["--initial-cluster", &format!("m1={peer}")])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("etcd is installed (Debian package etcd-server)");
-        let etcd = Self {
-            process: Mutex::new(process),
-            client,
-            _folder: folder,
-        };
-        etcd.fill(value_bytes, keys).await;
-        etcd
-    }
-
-    async fn fill(&self, value_bytes: usize, keys: usize) {
-        let watch = Stopwatch::start();
-        while choose_member(&self.config()).await.is_err() {
-            assert!(
-                watch.elapsed() < START_LIMIT,
-                "etcd did not start within {START_LIMIT:?}"
-            );
-            clock::pause(Duration::from_millis(50)).await;
-        }
-        let mut client = etcd_client::Client::connect([&self.client], None)
-            .await
-            .expect("it runs");
-        for key in 0..keys {
-            client
-                .put(format!("/registry/x/{key}"), vec![b'v'; value_bytes], None)
-                .await
-                .expect("puts");
-        }
-    }
-
-    fn config(&self) -> EtcdConfig {
-        EtcdConfig {
-            endpoints: vec![self.client.clone()],
-            ca_pem: None,
-            client_pem: None,
-            credentials: None,
-        }
-    }
-
-    async fn member(&self) -> Member {
-        choose_member(&self.config())
-            .await
-            .expect("a healthy member")
-    }
-
-    fn kill(&self) {
-        let mut process = self
-            .process
-            .lock()
-            .expect("no test panics while it holds this");
-        process.kill().expect("it is ours");
-        process.wait().expect("it is ours");
-    }
-}
-
-impl Drop for Etcd {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
 
 fn quiet(_: u64, _: Option<u64>) {}
 
@@ -338,17 +233,17 @@ async fn a_store_that_fails_gets_an_abort() {
 #[tokio::test]
 async fn a_dead_endpoint_is_passed_over() {
     let etcd = Etcd::start(10, 1).await;
-    let endpoints = vec!["127.0.0.1:1".to_owned(), etcd.client.clone()];
+    let endpoints = vec!["127.0.0.1:1".to_owned(), etcd.url.clone()];
     let config = EtcdConfig {
         endpoints,
         ..etcd.config()
     };
     assert_eq!(
         choose_member(&config).await.expect("the second").endpoint(),
-        etcd.client
+        etcd.url
     );
     let tls = EtcdConfig {
-        endpoints: vec![etcd.client.replace("http", "https")],
+        endpoints: vec![etcd.url.replace("http", "https")],
         ..etcd.config()
     };
     let error = choose_member(&tls)
@@ -374,7 +269,7 @@ fn names_follow_etcdbrctl_and_the_server_s_clock() {
         alarms: Vec::new(),
     };
     let clock = Clock::shifted_by_secs(-1_000_000);
-    let key = object_key(&place(), &status, &clock, Some(1_000_000));
+    let key = object_key(&place(), &status, clock, Some(1_000_000));
     let time = key
         .strip_prefix("cluster1/v2/Full-00000000-00000060-")
         .expect("the name");
@@ -386,7 +281,7 @@ fn names_follow_etcdbrctl_and_the_server_s_clock() {
             revision: 123_456_789,
             ..status
         },
-        &clock,
+        clock,
         None,
     );
     assert!(
