@@ -45,7 +45,7 @@ pub enum StorageProvider {
 /// Rebuilds an etcd data directory from a snapshot, offline: verifies the snapshot, builds the directory beside the
 /// target and puts it in place with one rename. Whatever fails, the target stays as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
-#[command(name = "strongroom-restore", version, after_help = AFTER_HELP, max_term_width = 120)]
+#[command(name = "strongroom-restore", version, after_help = AFTER_HELP, args_override_self = true, max_term_width = 120)]
 pub struct LowArgs {
     /// The word `restore` is allowed, as in etcdbrctl, and changes nothing.
     #[arg(value_parser = ["restore"], value_name = "restore")]
@@ -232,6 +232,25 @@ mod tests {
         let error = parse(&["-d", "x", "--snapshot", "f", "--storage-provider=S3"])
             .expect_err("two sources");
         assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict);
+    }
+
+    /// As in etcdbrctl's own parser: of a repeated flag the last counts, of a list each.
+    #[test]
+    fn repeated_flags_behave_as_in_etcdbrctl() {
+        let line = [
+            "-d",
+            "x",
+            "--name=a",
+            "--name=b",
+            "--initial-advertise-peer-urls=http://h:1",
+        ];
+        let args = parse(&[&line[..], &["--initial-advertise-peer-urls=http://h:2"]].concat())
+            .expect("repeated");
+        assert_eq!(args.name.as_deref(), Some("b"));
+        assert_eq!(
+            args.initial_advertise_peer_urls,
+            ["http://h:1", "http://h:2"]
+        );
     }
 
     #[test]

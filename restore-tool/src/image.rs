@@ -67,11 +67,11 @@ impl Image {
     pub(crate) fn edit(
         &mut self,
         membership: &Membership,
-        options: &RestoreOptions,
+        options: RestoreOptions,
     ) -> Result<(), RestoreError> {
         let appended = {
             let bolt = self.open()?;
-            edit::append(&bolt, &restore::edit_for(membership, options))
+            edit::append(&bolt, &restore::edit_for(membership, &options))
                 .map_err(|error| self.explain(error))?
         };
         let writing = |source| TargetError::io("writing", &self.path, source);

@@ -162,7 +162,7 @@ mod tests {
         RestorePlan::new(
             args,
             &Environment::from_lookup(|name| {
-                (!name.contains("CREDENTIALS")).then(|| "http://set".to_owned())
+                name.contains("ACCESS_KEY").then(|| "http://set".to_owned())
             }),
         )
     }

@@ -121,16 +121,16 @@ fn fetch(
 }
 
 fn warn_of_deltas(found: &Found, inspection: &Inspection, console: &Console) {
+    let revision = inspection.current_revision();
     let Some((count, last)) = found
         .newer_deltas
         .as_ref()
-        .and_then(|deltas| deltas.beyond(inspection.revision))
+        .and_then(|deltas| deltas.beyond(revision))
     else {
         return;
     };
     console.warn(format!(
-        "the restored data end at revision {}: {count} newer delta snapshot(s) up to revision {last} are NOT applied",
-        inspection.revision
+        "the restored data end at revision {revision}: {count} newer delta snapshot(s) up to revision {last} are NOT applied"
     ));
 }
 
@@ -141,7 +141,7 @@ fn build(
     snap_dir: &Path,
     wal_dir: &Path,
 ) -> Result<(), RestoreError> {
-    image.edit(&plan.membership, &plan.options)?;
+    image.edit(&plan.membership, plan.options)?;
     image.read_back(&plan.membership)?;
     let raft_snapshot = raft_snap::restore_snap(&plan.membership);
     write_file(

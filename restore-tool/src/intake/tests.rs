@@ -87,12 +87,14 @@ fn every_cut_and_flip_of_a_gzip_snapshot_is_damage() {
     }
 }
 
+type Expected = fn(&Damage) -> bool;
+
 #[test]
 fn damage_of_a_raw_snapshot_is_named() {
     let good = snapshot();
     let mut flipped = good.clone();
     flipped[20_000] ^= 1;
-    let cases: [(&[u8], fn(&Damage) -> bool); 5] = [
+    let cases: [(&[u8], Expected); 5] = [
         (&[], |damage| {
             matches!(damage, Damage::Snapshot(SnapshotError::Empty))
         }),

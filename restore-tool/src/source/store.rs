@@ -101,7 +101,7 @@ async fn select(client: &S3Client, place: &S3Uri) -> Result<Option<Selection>, S
             ..ListRequest::default()
         };
         let whole = each_key(client, place.bucket(), request, PAGES_MAX, |key, bytes| {
-            chain.offer(&folder, key, bytes)
+            chain.offer(&folder, key, bytes);
         })
         .await
         .map_err(|source| SourceError::Store {

@@ -19,7 +19,8 @@ use crate::{
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-const FULL: &str = "v2/Full-00000000-00000044-1679991074";
+/// Its name tells less than it holds, as names do: the revision is read before the stream.
+const FULL: &str = "v2/Full-00000000-00000040-1679991074";
 
 fn objects(pairs: &[(&str, &[u8])]) -> Objects {
     pairs
@@ -136,7 +137,7 @@ fn a_prefix_sees_only_its_own_cluster() {
 fn newer_deltas_and_higher_revisions_are_told_loudly() {
     let sample = sample();
     let revision = sample.revision;
-    let covered = format!("v2/Incr-00000044-{revision:08}-1679991080");
+    let covered = format!("v2/Incr-00000041-{revision:08}-1679991080");
     let beyond = format!(
         "v2/Incr-{:08}-{:08}-1679991090",
         revision + 1,
@@ -155,7 +156,7 @@ fn newer_deltas_and_higher_revisions_are_told_loudly() {
     restore(&store, &[], 0).expect_words(&[
         &format!("2 newer delta snapshot(s) up to revision {last} are NOT applied"),
         &format!("the restored data end at revision {revision}: 1 newer delta snapshot(s) up to revision {last} are NOT"),
-        "Full-00000000-09000000-1600000000 is older and has a higher revision (9000000 > 44)",
+        "Full-00000000-09000000-1600000000 is older and has a higher revision (9000000 > 40)",
     ]);
 }
 
@@ -200,7 +201,7 @@ fn each_failure_of_the_store_has_its_code_and_message() {
             Reply::error(404, "NoSuchKey")
         }
     });
-    restore(&vanished, &[], 4).expect_words(&["NoSuchKey", "Full-00000000-00000044-1679991074"]);
+    restore(&vanished, &[], 4).expect_words(&["NoSuchKey", "Full-00000000-00000040-1679991074"]);
     restore_from(&format!("http://127.0.0.1:{}", free_port()), &[], 6)
         .expect_words(&["network", "Next: "]);
 }
@@ -346,10 +347,8 @@ fn the_endpoint_may_be_a_name() {
 /// name that is not localhost, else localhost.
 fn hosts_name() -> (IpAddr, String) {
     let hosts = fs::read_to_string("/etc/hosts").expect("every Linux machine has it");
-    let own = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
+    let own = fs::read_to_string("/proc/sys/kernel/hostname").expect("Linux");
+    let own = own.trim();
     let mut names: Vec<(IpAddr, String)> = hosts
         .lines()
         .filter_map(|line| line.split('#').next()?.split_once(char::is_whitespace))

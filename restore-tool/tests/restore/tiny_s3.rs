@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -168,7 +169,7 @@ async fn serve(mut stream: TcpStream, shop: Arc<Shop>) -> std::io::Result<()> {
         reply.body.len()
     );
     for (name, value) in &reply.headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
+        write!(text, "{name}: {value}\r\n").expect("a string");
     }
     text.push_str("\r\n");
     stream.write_all(text.as_bytes()).await?;
@@ -234,13 +235,15 @@ impl Shop {
             .collect();
         let mut xml = String::from("<ListBucketResult>");
         if let (true, Some((last, _))) = (all.len() > PAGE, all.get(PAGE - 1)) {
-            xml.push_str(&format!("<IsTruncated>true</IsTruncated><NextContinuationToken>{last}</NextContinuationToken>"));
+            write!(xml, "<IsTruncated>true</IsTruncated><NextContinuationToken>{last}</NextContinuationToken>").expect("a string");
         }
         for (key, body) in all.iter().take(PAGE) {
             let size = body.len();
-            xml.push_str(&format!(
+            write!(
+                xml,
                 "<Contents><Key>{key}</Key><Size>{size}</Size><ETag>\"tiny\"</ETag></Contents>"
-            ));
+            )
+            .expect("a string");
         }
         xml.push_str("</ListBucketResult>");
         Reply::new(200, xml)

@@ -38,6 +38,9 @@ pub(crate) fn finish(mut command: Command) -> Run {
     }
 }
 
+/// The line that scripts search.
+const SUCCESS: &str = "Successfully restored the etcd data directory.";
+
 impl Run {
     /// Success ends with the line that scripts search; a failure never shows it and names the next command.
     pub(crate) fn expect_code(self, code: i32) -> Self {
@@ -48,7 +51,6 @@ impl Run {
             self.stdout,
             self.stderr
         );
-        const SUCCESS: &str = "Successfully restored the etcd data directory.";
         if code == 0 {
             assert_eq!(self.stderr.lines().last(), Some(SUCCESS));
         } else {

@@ -1,0 +1,184 @@
+//! From an error to what an operator needs: the exit code, the whole message, the next command to type.
+
+use std::io;
+
+use strongroom_client::{
+    causes,
+    exit::ExitCode,
+    s3::{S3Error, S3ErrorKind},
+};
+
+use super::{Damage, RestoreError, SourceError, TargetError};
+use crate::intake::ForeignPacking;
+
+impl RestoreError {
+    /// The process' exit code.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Plan(_) => ExitCode::Usage,
+            Self::Source(error) => error.exit_code(),
+            Self::Damage(_) => ExitCode::Integrity,
+            Self::Target(TargetError::Busy { .. }) => ExitCode::HeldElsewhere,
+            Self::Target(TargetError::Io { .. }) | Self::ForeignPacking { .. } | Self::Start(_) => {
+                ExitCode::Failed
+            }
+            Self::Target(_) => ExitCode::Precondition,
+            Self::Interrupted(_) => ExitCode::Interrupted,
+        }
+    }
+
+    /// The message with all its causes, on one line.
+    pub fn full_message(&self) -> String {
+        causes::chain(self)
+    }
+
+    /// The next command to type.
+    pub fn next_step(&self) -> Option<String> {
+        match self {
+            Self::Plan(_) => Some("strongroom-restore --help".to_owned()),
+            Self::Source(error) => error.next_step(),
+            Self::Damage(Damage::ReadBack { .. }) => {
+                Some("check this machine's disk and memory: dmesg".to_owned())
+            }
+            Self::Damage(Damage::NoTrailer { .. } | Damage::Snapshot(_) | Damage::Gzip { .. }) => {
+                Some(
+                    "restore another snapshot, or fetch this one again and compare: sha256sum FILE"
+                        .to_owned(),
+                )
+            }
+            Self::Damage(_) => {
+                Some("restore another snapshot: strongroom-restore --snapshot FILE ...".to_owned())
+            }
+            Self::ForeignPacking { packing } => Some(format!(
+                "unpack it first ({}), then strongroom-restore --snapshot FILE ...",
+                match packing {
+                    ForeignPacking::Zlib => "zlib-flate -uncompress <IN >FILE",
+                    ForeignPacking::Zstd => "zstd -d IN -o FILE",
+                    ForeignPacking::Zip => "unzip IN",
+                    ForeignPacking::Age => "age -d -i KEY -o FILE IN",
+                }
+            )),
+            Self::Target(error) => Some(error.next_step()),
+            Self::Interrupted(_) => {
+                Some("nothing was changed: run the same command again".to_owned())
+            }
+            Self::Start(_) => None,
+        }
+    }
+}
+
+impl SourceError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::NoFile { .. } | Self::NoSnapshot { .. } => ExitCode::NotFound,
+            Self::NotAFile { .. } => ExitCode::Usage,
+            Self::File { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                ExitCode::Precondition
+            }
+            Self::File { .. } | Self::TooMany { .. } => ExitCode::Failed,
+            Self::Store { source, .. } => source.exit_code(),
+            Self::Length { .. } => ExitCode::Integrity,
+        }
+    }
+
+    fn next_step(&self) -> Option<String> {
+        match self {
+            Self::NoFile { path } => {
+                Some(format!("ls -l {}", path.parent().unwrap_or(path).display()))
+            }
+            Self::NoSnapshot { elsewhere, .. } if !elsewhere.is_empty() => Some(format!(
+                "run the same command with --store-prefix={}",
+                elsewhere.first()?
+            )),
+            Self::NoSnapshot { bucket, .. } => {
+                Some(format!("strongroom snapshot list s3://{bucket}/"))
+            }
+            Self::TooMany { bucket, .. } => Some(format!(
+                "strongroom snapshot list s3://{bucket}/, then --snapshot"
+            )),
+            Self::Store { source, .. } => store_next_step(source),
+            Self::Length { .. } => Some("run the same command again".to_owned()),
+            Self::NotAFile { .. } | Self::File { .. } => None,
+        }
+    }
+}
+
+fn store_next_step(error: &S3Error) -> Option<String> {
+    let next = match error.kind() {
+        S3ErrorKind::NotFound { .. } => {
+            "check --store-container and the endpoint: aws --endpoint-url ENDPOINT s3 ls"
+        }
+        S3ErrorKind::Auth { .. } => "check the access key and secret key in the environment",
+        S3ErrorKind::ClockSkew { .. } => "set this machine's clock: chronyc makestep, or date -s",
+        S3ErrorKind::Network | S3ErrorKind::Timeout { .. } => {
+            "check that the endpoint answers (curl -i ENDPOINT/minio/health/live), then run the same command again"
+        }
+        S3ErrorKind::Tls => "give the endpoint's CA: AWS_CA_BUNDLE=/path/ca.pem",
+        S3ErrorKind::Integrity { .. } => "run the same command again",
+        _ => return None,
+    };
+    Some(next.to_owned())
+}
+
+impl TargetError {
+    fn next_step(&self) -> String {
+        match self {
+            Self::MemberExists { path } => format!(
+                "keep the old data under another name until the restore has proved itself: mv {0} {0}.old",
+                path.display()
+            ),
+            Self::EtcdHolds { .. } | Self::EtcdAnswers { .. } => "stop etcd first (kubeadm: move etcd.yaml out of /etc/kubernetes/manifests; systemd: systemctl stop \
+                 etcd), then run the same command again".to_owned(),
+            Self::Busy { .. } => "wait for it, or find it: pgrep -a strongroom-rest".to_owned(),
+            Self::DiskFull { path, .. } => format!("df -h {}", path.parent().unwrap_or(path).display()),
+            Self::Forbidden { path, .. } | Self::Io { path, .. } => format!("namei -l {}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_and_a_forbidden_path_are_preconditions() {
+        for kind in [
+            io::ErrorKind::StorageFull,
+            io::ErrorKind::QuotaExceeded,
+            io::ErrorKind::ReadOnlyFilesystem,
+        ] {
+            let error =
+                RestoreError::from(TargetError::io("writing", Path::new("/x"), kind.into()));
+            assert_eq!(error.exit_code(), ExitCode::Precondition, "{error}");
+        }
+        let broken = RestoreError::from(TargetError::io(
+            "writing",
+            Path::new("/x"),
+            io::Error::other("EIO"),
+        ));
+        assert_eq!(broken.exit_code(), ExitCode::Failed);
+    }
+
+    #[test]
+    fn the_message_tells_every_cause_once() {
+        let error = RestoreError::from(TargetError::Io {
+            action: "writing",
+            path: "/x".into(),
+            source: io::Error::other("device gone"),
+        });
+        assert_eq!(error.full_message(), "writing /x failed: device gone");
+        let nothing = RestoreError::from(SourceError::NoSnapshot {
+            bucket: "b".into(),
+            prefix: "v2/".into(),
+            elsewhere: vec!["east".into()],
+        });
+        assert_eq!(nothing.exit_code(), ExitCode::NotFound);
+        assert!(nothing.full_message().contains("east"), "{nothing}");
+        assert_eq!(
+            nothing.next_step().as_deref(),
+            Some("run the same command with --store-prefix=east")
+        );
+    }
+}
