@@ -1,0 +1,238 @@
+//! Bodies in every frame that clients use, and bodies that lie about themselves.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tokio::io::AsyncWriteExt;
+
+use crate::harness::{Connection, Endpoint, Length, Wire};
+use crate::objects::pattern;
+
+const UNSIGNED_TRAILER: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+
+fn crc32(body: &[u8]) -> String {
+    STANDARD.encode(crc32fast::hash(body).to_be_bytes())
+}
+
+/// A body as boto3 sends it over https: one trailer, `declared` plain bytes.
+fn trailed(endpoint: &Endpoint, body: &[u8], declared: usize, chunk: usize, crc: &str) -> Wire {
+    let call = endpoint
+        .call("PUT", "/bkt/key")
+        .payload(UNSIGNED_TRAILER)
+        .header("content-encoding", "aws-chunked")
+        .header("x-amz-trailer", "x-amz-checksum-crc32")
+        .header("x-amz-sdk-checksum-algorithm", "CRC32")
+        .header("x-amz-decoded-content-length", declared.to_string());
+    let mut wire = call.wire();
+    let mut framed = Vec::new();
+    for piece in body.chunks(chunk) {
+        framed.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+        framed.extend_from_slice(piece);
+        framed.extend_from_slice(b"\r\n");
+    }
+    framed.extend_from_slice(format!("0\r\nx-amz-checksum-crc32:{crc}\r\n\r\n").as_bytes());
+    wire.length = Length::Announced(framed.len());
+    wire.body = framed;
+    wire
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_frame_stores_the_same_bytes() {
+    let endpoint = Endpoint::start().await;
+    for len in [0, 5, 1_500_000] {
+        let body = pattern(len);
+        let put = || endpoint.call("PUT", "/bkt/key").body(&body);
+        let wires: Vec<(&str, Wire)> = vec![
+            ("signed", put().wire()),
+            ("unsigned", put().payload("UNSIGNED-PAYLOAD").wire()),
+            ("signed chunks", put().signed_chunks(64 * 1024)),
+            ("one signed chunk", put().signed_chunks(usize::MAX)),
+            (
+                "signed chunks in transfer chunks",
+                put().signed_chunks(8192).chunked(),
+            ),
+            (
+                "unsigned chunks and a trailer",
+                trailed(&endpoint, &body, len, 64 * 1024, &crc32(&body)),
+            ),
+            (
+                "one unsigned chunk and a trailer",
+                trailed(&endpoint, &body, len, usize::MAX, &crc32(&body)),
+            ),
+            (
+                "boto3 over https",
+                trailed(&endpoint, &body, len, 1 << 20, &crc32(&body)).chunked(),
+            ),
+        ];
+        for (what, wire) in wires {
+            endpoint
+                .put("key", b"something else")
+                .await
+                .expect_status(200);
+            let reply = wire.send().await;
+            assert_eq!(reply.status, 200, "{what}, {len} bytes: {}", reply.text());
+            let got = endpoint.get("key").await.expect_status(200);
+            assert!(got.body == body, "{what}, {len} bytes");
+            assert_eq!(got.header("content-encoding"), None, "{what}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lies_about_chunks_store_nothing() {
+    let endpoint = Endpoint::start().await;
+    let body = pattern(200_000);
+    let len = body.len();
+    let good = crc32(&body);
+    let cases = [
+        (
+            "fewer bytes than declared",
+            trailed(&endpoint, &body, len + 1, 65_536, &good),
+            400,
+            "IncompleteBody",
+        ),
+        (
+            "more bytes than declared",
+            trailed(&endpoint, &body, len - 1, 65_536, &good),
+            400,
+            "IncompleteBody",
+        ),
+        (
+            "a wrong trailer",
+            trailed(&endpoint, &body, len, 65_536, "AAAAAA=="),
+            400,
+            "BadDigest",
+        ),
+        (
+            "a trailer that is no checksum",
+            trailed(&endpoint, &body, len, 65_536, "!"),
+            400,
+            "InvalidRequest",
+        ),
+    ];
+    for (what, wire, status, code) in cases {
+        let reply = wire.send().await;
+        assert_eq!(
+            reply.element("Code").as_deref(),
+            Some(code),
+            "{what}: {}",
+            reply.text()
+        );
+        reply.expect_error(status, code);
+    }
+    let mut no_trailer = trailed(&endpoint, &body, len, 65_536, &good);
+    let text = format!("x-amz-checksum-crc32:{good}\r\n");
+    no_trailer
+        .body
+        .truncate(no_trailer.body.len() - text.len() - 2);
+    no_trailer.body.extend_from_slice(b"\r\n");
+    no_trailer.length = Length::Announced(no_trailer.body.len());
+    no_trailer
+        .send()
+        .await
+        .expect_error(400, "MalformedTrailerError");
+
+    let mut wrong_size = trailed(&endpoint, &body, len, 65_536, &good);
+    wrong_size.body.splice(0..5, *b"0ffff");
+    wrong_size.send().await.expect_error(400, "IncompleteBody");
+
+    let no_length = endpoint
+        .call("PUT", "/bkt/key")
+        .payload(UNSIGNED_TRAILER)
+        .body(b"0\r\n\r\n");
+    no_length
+        .send()
+        .await
+        .expect_error(411, "MissingContentLength");
+
+    for at in [10, 100, 150_000] {
+        let mut forged = endpoint
+            .call("PUT", "/bkt/key")
+            .body(&body)
+            .signed_chunks(64 * 1024);
+        if let Some(byte) = forged.body.get_mut(at) {
+            *byte ^= 1;
+        }
+        let reply = forged.send().await;
+        assert!(
+            matches!(reply.status, 400 | 403),
+            "at {at}: {}",
+            reply.text()
+        );
+        let code = reply.element("Code").expect("a code");
+        assert!(
+            code == "SignatureDoesNotMatch" || code == "IncompleteBody",
+            "at {at}: {code}"
+        );
+    }
+    endpoint.get("key").await.expect_error(404, "NoSuchKey");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lies_about_the_length_store_nothing() {
+    let endpoint = Endpoint::start().await;
+    let body = pattern(100_000);
+    let put = endpoint.call("PUT", "/bkt/key").body(&body);
+
+    let mut untold = put.wire();
+    untold.length = Length::Untold;
+    untold.body.clear();
+    untold
+        .send()
+        .await
+        .expect_error(411, "MissingContentLength");
+    put.wire()
+        .chunked()
+        .send()
+        .await
+        .expect_error(411, "MissingContentLength");
+
+    let mut huge = put.wire();
+    huge.length = Length::Announced(6 << 30);
+    let reply = Connection::open(&endpoint.host)
+        .await
+        .exchange(&huge)
+        .await
+        .expect("an answer");
+    reply.expect_error(400, "EntityTooLarge");
+
+    // The client promises more than it sends, and goes.
+    let mut cut = put.wire();
+    cut.length = Length::Announced(body.len() + 1);
+    let mut connection = Connection::open(&endpoint.host).await;
+    connection
+        .stream
+        .write_all(&[cut.head(), cut.body.clone()].concat())
+        .await
+        .expect("sent");
+    connection.stream.shutdown().await.expect("half closed");
+    if let Some(reply) = connection.reply().await {
+        reply.expect_error(400, "IncompleteBody");
+    }
+    // A shorter length than the body: the digest does not fit, and the rest is no request.
+    let mut short = put.wire();
+    short.length = Length::Announced(body.len() - 1);
+    short
+        .send()
+        .await
+        .expect_error(400, "XAmzContentSHA256Mismatch");
+    endpoint.get("key").await.expect_error(404, "NoSuchKey");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_leaves_the_old_object() {
+    let endpoint = Endpoint::start().await;
+    endpoint.put("key", b"old").await.expect_status(200);
+    let body = pattern(5_000_000);
+    for sent in [0, 1, 300_000, 4_999_999] {
+        let wire = endpoint.call("PUT", "/bkt/key").body(&body).wire();
+        let mut connection = Connection::open(&endpoint.host).await;
+        let part = body.get(..sent).expect("shorter than the body");
+        connection
+            .stream
+            .write_all(&[&wire.head(), part].concat())
+            .await
+            .expect("sent");
+        drop(connection);
+        assert_eq!(endpoint.get("key").await.expect_status(200).body, b"old");
+    }
+}

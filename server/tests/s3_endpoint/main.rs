@@ -1,0 +1,11 @@
+//! The S3 endpoint over a loopback socket: the real service on a real store, asked by clients that sign with AWS' own
+//! signer and then may lie.
+
+mod auth;
+mod buckets;
+mod framing;
+mod harness;
+mod listing;
+mod multipart;
+mod objects;
+mod races;
