@@ -1,1 +1,317 @@
-//! Tests of the rules.
+//! The rules of versions, locks, listings and uploads, over the in-memory twin.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::clock::{ManualClock, SeededEntropy, UnixMillis};
+use crate::ingest::{BodyTarget, Expected};
+use crate::model::{
+    BucketName, ETag, LegalHold, ObjectKey, Owner, PartNumber, Retention, RetentionMode, StorageClass, Tags, UploadId,
+    UserMetadata,
+};
+use crate::schema::Versioning;
+use crate::store::opening::{Commits, Twin};
+use crate::vault::Vault;
+
+const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+
+struct House {
+    vault: Vault,
+    bucket: BucketName,
+    clock: Arc<ManualClock>,
+}
+
+fn key(text: &str) -> ObjectKey {
+    ObjectKey::parse(text).expect("test keys are valid")
+}
+
+fn owner() -> Owner {
+    Owner("root".to_owned())
+}
+
+fn attributes() -> Attributes {
+    Attributes {
+        owner: owner(),
+        class: StorageClass::default(),
+        headers: crate::model::ContentHeaders::default(),
+        metadata: UserMetadata::default(),
+        tags: Tags::default(),
+        retention: None,
+        hold: LegalHold::Off,
+    }
+}
+
+impl House {
+    async fn new(versioning: Versioning) -> House {
+        let clock = Arc::new(ManualClock::at(NOW));
+        let entropy = Arc::new(SeededEntropy::new(7));
+        let (on, with) = (clock.clone(), Arc::clone(&entropy));
+        let open = move || Twin::new().open(on, &*with, Commits::Inline).expect("an empty twin opens");
+        let store = tokio::task::spawn_blocking(open).await.expect("it does not panic");
+        let vault = Vault::open(store, clock.clone(), entropy).await.expect("the layers open");
+        let bucket = BucketName::parse("etcd-backup").expect("a valid name");
+        let new = NewBucket { versioning, ..NewBucket::plain(owner()) };
+        vault.objects.create_bucket(&bucket, new).await.expect("created");
+        House { vault, bucket, clock }
+    }
+
+    async fn body(&self, name: &str, bytes: &[u8]) -> StoredBody {
+        let bucket = self.vault.objects.bucket(&self.bucket).await.expect("the bucket").id;
+        let target = BodyTarget { bucket, key: key(name), part: None };
+        let mut ingest = self.vault.ingest.begin(target, Expected::default());
+        ingest.write(Bytes::copy_from_slice(bytes)).await.expect("taken");
+        ingest.finish().await.expect("stored")
+    }
+
+    async fn put_with(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        attributes: Attributes,
+        condition: PutCondition,
+    ) -> Result<PutDone, ObjectsError> {
+        let body = self.body(name, bytes).await;
+        self.vault.objects.put(&self.bucket, &key(name), body, attributes, condition).await
+    }
+
+    async fn put(&self, name: &str, bytes: &[u8]) -> PutDone {
+        self.put_with(name, bytes, attributes(), PutCondition::Always).await.expect("put")
+    }
+
+    async fn get(&self, name: &str, selector: VersionSelector) -> Result<Vec<u8>, ObjectsError> {
+        let object = self.vault.reader.open(&self.bucket, &key(name), selector).await?;
+        let size = object.found.data.size;
+        let mut stream = self.vault.reader.stream(object, 0..size);
+        let mut out = Vec::new();
+        while let Some(piece) = stream.next().await? {
+            out.extend_from_slice(&piece);
+        }
+        Ok(out)
+    }
+
+    async fn delete(&self, name: &str, selector: VersionSelector) -> Result<Deleted, ObjectsError> {
+        self.vault.objects.delete(&self.bucket, &key(name), selector, &owner()).await
+    }
+
+    async fn upload(&self, name: &str) -> UploadId {
+        let new = NewUpload { attributes: attributes(), checksum: None };
+        self.vault.objects.create_upload(&self.bucket, &key(name), new).await.expect("an upload")
+    }
+
+    async fn part(&self, name: &str, upload: UploadId, number: u64, bytes: &[u8]) -> Result<CompletePart, ObjectsError> {
+        let number = PartNumber::new(number).expect("a valid number");
+        let body = self.body(name, bytes).await;
+        let row = self.vault.objects.put_part(&self.bucket, &key(name), upload, number, body).await?;
+        Ok(CompletePart { number, etag: row.etag, checksums: Vec::new() })
+    }
+
+    async fn complete(&self, name: &str, upload: UploadId, parts: Vec<CompletePart>) -> Result<Completed, ObjectsError> {
+        let request = CompleteRequest { parts, checksum: None, size: None, condition: PutCondition::Always };
+        self.vault.objects.complete_upload(&self.bucket, &key(name), upload, request).await
+    }
+
+    async fn list(&self, prefix: &str, delimiter: Option<&str>, after: Option<String>, max: usize) -> Listing {
+        let query =
+            ListQuery { prefix: prefix.to_owned(), delimiter: delimiter.map(str::to_owned), after, max };
+        self.vault.objects.list(&self.bucket, query).await.expect("a page")
+    }
+}
+
+#[tokio::test]
+async fn an_unversioned_key_holds_its_last_body_and_goes_without_a_trace() {
+    let house = House::new(Versioning::Unversioned).await;
+    assert_eq!(house.put("a", b"one").await.version, None);
+    house.put("a", b"two").await;
+    assert_eq!(house.get("a", VersionSelector::Current).await.expect("there"), b"two");
+    assert_eq!(house.delete("a", VersionSelector::Current).await.expect("deleted"), Deleted::default());
+    assert!(matches!(house.get("a", VersionSelector::Current).await, Err(ObjectsError::NoSuchKey(_))));
+    assert_eq!(house.delete("a", VersionSelector::Current).await.expect("again"), Deleted::default());
+    house.vault.objects.delete_bucket(&house.bucket).await.expect("nothing is left in it");
+}
+
+#[tokio::test]
+async fn versions_stay_and_a_marker_hides_them() {
+    let house = House::new(Versioning::Enabled).await;
+    let first = house.put("a", b"one").await.version.expect("an id");
+    let second = house.put("a", b"two").await.version.expect("an id");
+    let marker = house.delete("a", VersionSelector::Current).await.expect("a marker");
+    assert!(marker.marker);
+    assert!(matches!(
+        house.get("a", VersionSelector::Current).await,
+        Err(ObjectsError::DeleteMarker { named: false, .. })
+    ));
+    assert!(house.list("", None, None, 10).await.entries.is_empty());
+    assert_eq!(house.get("a", VersionSelector::Id(first)).await.expect("kept"), b"one");
+    assert!(matches!(house.vault.objects.delete_bucket(&house.bucket).await, Err(ObjectsError::BucketNotEmpty(_))));
+
+    // Removing the marker brings the newest version back; removing that, the one before.
+    let marker = crate::model::VersionId::parse(&marker.version.expect("an id")).expect("an id");
+    house.delete("a", VersionSelector::Id(marker)).await.expect("removed");
+    assert_eq!(house.get("a", VersionSelector::Current).await.expect("back"), b"two");
+    house.delete("a", VersionSelector::Id(second)).await.expect("removed");
+    assert_eq!(house.get("a", VersionSelector::Current).await.expect("back"), b"one");
+    assert_eq!(house.list("", None, None, 10).await.entries.first().map(|e| e.row.size), Some(3));
+    house.delete("a", VersionSelector::Id(first)).await.expect("removed");
+    assert!(matches!(house.get("a", VersionSelector::Current).await, Err(ObjectsError::NoSuchKey(_))));
+}
+
+#[tokio::test]
+async fn a_suspended_bucket_replaces_its_null_version_only() {
+    let house = House::new(Versioning::Unversioned).await;
+    house.put("a", b"null").await;
+    house.vault.objects.set_versioning(&house.bucket, Versioning::Enabled).await.expect("enabled");
+    let kept = house.put("a", b"kept").await.version.expect("an id");
+    house.vault.objects.set_versioning(&house.bucket, Versioning::Suspended).await.expect("suspended");
+    house.put("a", b"new null").await;
+    assert_eq!(house.get("a", VersionSelector::Null).await.expect("there"), b"new null");
+    assert_eq!(house.get("a", VersionSelector::Id(kept)).await.expect("there"), b"kept");
+    let found = house.vault.objects.lookup(&house.bucket, &key("a"), VersionSelector::Current).await.expect("found");
+    assert_eq!(found.shown_version().as_deref(), Some("null"));
+}
+
+#[tokio::test]
+async fn retention_and_holds_keep_a_version() {
+    let house = House::new(Versioning::Enabled).await;
+    let until = UnixMillis(NOW.0 + 1000);
+    let retained = Attributes { retention: Some(Retention { mode: RetentionMode::Compliance, until }), ..attributes() };
+    let held = Attributes { hold: LegalHold::On, ..attributes() };
+    let retained = house.put_with("a", b"x", retained, PutCondition::Always).await.expect("put").version.expect("id");
+    let held = house.put_with("b", b"x", held, PutCondition::Always).await.expect("put").version.expect("id");
+    for (name, version) in [("a", retained), ("b", held)] {
+        let refused = house.delete(name, VersionSelector::Id(version)).await;
+        assert!(matches!(refused, Err(ObjectsError::Locked(_))), "{refused:?}");
+    }
+    house.clock.advance(std::time::Duration::from_secs(2));
+    house.delete("a", VersionSelector::Id(retained)).await.expect("its retention has ended");
+}
+
+#[tokio::test]
+async fn conditions_are_judged_with_the_commit() {
+    let house = House::new(Versioning::Unversioned).await;
+    let put = |name: &'static str, condition| house.put_with(name, b"x", attributes(), condition);
+    put("a", PutCondition::IfAbsent).await.expect("the first");
+    assert!(matches!(put("a", PutCondition::IfAbsent).await, Err(ObjectsError::PreconditionFailed(_))));
+    let wrong = PutCondition::IfMatch(ETag::whole([0; 16]));
+    assert!(matches!(put("a", wrong).await, Err(ObjectsError::PreconditionFailed(_))));
+    assert!(matches!(put("b", wrong).await, Err(ObjectsError::NothingToMatch(_))));
+    let etag = house.put("a", b"x").await.etag;
+    put("a", PutCondition::IfMatch(etag)).await.expect("it matches");
+}
+
+const FIVE_MIB: usize = 5 * 1024 * 1024;
+
+#[tokio::test]
+async fn a_completed_upload_is_its_parts_joined_and_answers_twice() {
+    let house = House::new(Versioning::Unversioned).await;
+    let upload = house.upload("big").await;
+    let (first, second) = (vec![1; FIVE_MIB], vec![2; 10]);
+    let two = house.part("big", upload, 2, &second).await.expect("a part");
+    let one = house.part("big", upload, 1, &first).await.expect("a part");
+    let parts = vec![one.clone(), two];
+    let done = house.complete("big", upload, parts.clone()).await.expect("completed");
+    assert_eq!(done.etag.parts, 2);
+    let joined = house.get("big", VersionSelector::Current).await.expect("there");
+    assert_eq!(joined, [first, second].concat());
+    assert_eq!(house.complete("big", upload, parts).await.expect("the same answer"), done);
+    assert!(matches!(house.part("big", upload, 3, b"late").await, Err(ObjectsError::NoSuchUpload(_))));
+    let gone = house.vault.objects.abort_upload(&house.bucket, &key("big"), upload).await;
+    assert!(matches!(gone, Err(ObjectsError::NoSuchUpload(_))));
+}
+
+#[tokio::test]
+async fn a_wrong_complete_names_the_part_and_changes_nothing() {
+    let house = House::new(Versioning::Unversioned).await;
+    let upload = house.upload("big").await;
+    let one = house.part("big", upload, 1, b"small").await.expect("a part");
+    let two = house.part("big", upload, 2, b"small").await.expect("a part");
+    let lie = CompletePart { etag: ETag::whole([9; 16]), ..one.clone() };
+    let missing = CompletePart { number: PartNumber::new(7).expect("valid"), ..one.clone() };
+    for (parts, expected) in [
+        (vec![], "NoParts"),
+        (vec![two.clone(), one.clone()], "PartOrder(1)"),
+        (vec![one.clone(), two.clone()], "PartTooSmall { number: 1"),
+        (vec![lie], "InvalidPart(1)"),
+        (vec![missing], "InvalidPart(7)"),
+    ] {
+        let refused = house.complete("big", upload, parts).await.expect_err("it is wrong");
+        assert!(format!("{refused:?}").starts_with(expected), "{refused:?}");
+    }
+    house.complete("big", upload, vec![one]).await.expect("the upload is still there");
+}
+
+#[tokio::test]
+async fn concurrent_puts_of_one_key_leave_one_whole_body() {
+    let house = Arc::new(House::new(Versioning::Unversioned).await);
+    let mut puts = tokio::task::JoinSet::new();
+    for n in 0..24_u8 {
+        let house = Arc::clone(&house);
+        puts.spawn(async move { house.put("a", &[n; 3000]).await });
+    }
+    let etags: Vec<_> = puts.join_all().await.into_iter().map(|done| done.etag).collect();
+    let body = house.get("a", VersionSelector::Current).await.expect("there");
+    assert!(body.len() == 3000 && body.iter().all(|b| Some(b) == body.first()));
+    let found = house.vault.objects.lookup(&house.bucket, &key("a"), VersionSelector::Current).await.expect("found");
+    assert!(etags.contains(&found.data.etag));
+}
+
+/// What S3's documentation says a listing holds, computed from the whole set of keys.
+fn expected_page(
+    keys: &BTreeSet<String>,
+    prefix: &str,
+    delimiter: Option<&str>,
+    after: Option<&str>,
+    max: usize,
+) -> (Vec<String>, bool) {
+    let mut items: BTreeMap<String, ()> = BTreeMap::new();
+    for key in keys.iter().filter(|key| key.starts_with(prefix)) {
+        let rest = key.get(prefix.len()..).unwrap_or_default();
+        let item = match delimiter.and_then(|d| rest.find(d).map(|at| prefix.len() + at + d.len())) {
+            Some(end) => key.get(..end).unwrap_or_default().to_owned(),
+            None => key.clone(),
+        };
+        if after.is_none_or(|after| item.as_str() > after) {
+            items.insert(item, ());
+        }
+    }
+    let more = items.len() > max;
+    (items.into_keys().take(max).collect(), more)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn pages_of_a_listing_join_to_the_whole(
+        keys in proptest::collection::btree_set("[ab\\x00]{0,2}(/[ab]{0,2}){0,2}[a-c]", 1..40),
+        prefix in "[ab]{0,1}/?",
+        delimiter in proptest::option::of("/|b|a/"),
+        max in 1_usize..6,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(async {
+            let house = House::new(Versioning::Unversioned).await;
+            for key in &keys {
+                house.put(key, b"x").await;
+            }
+            let mut after: Option<String> = None;
+            loop {
+                let page = house.list(&prefix, delimiter.as_deref(), after.clone(), max).await;
+                let mut items: Vec<String> = page.entries.iter().map(|e| e.key.to_string()).collect();
+                items.extend(page.prefixes.clone());
+                items.sort();
+                let (expected, more) =
+                    expected_page(&keys, &prefix, delimiter.as_deref(), after.as_deref(), max);
+                assert_eq!(items, expected);
+                assert_eq!(page.next.is_some(), more);
+                match page.next {
+                    Some(next) => after = Some(next),
+                    None => break,
+                }
+            }
+        });
+    }
+}

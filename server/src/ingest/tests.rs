@@ -1,0 +1,1 @@
+//! Bodies of every size, lies about them, and what is left of a refused one.
