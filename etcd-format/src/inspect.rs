@@ -428,3 +428,6 @@ impl Hasher for Already {
         self.0 = hash;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,4 +4,5 @@ mod builder;
 mod defects;
 mod golden;
 mod hostile;
+mod limits;
 mod round_trip;

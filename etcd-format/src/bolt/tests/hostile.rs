@@ -12,6 +12,7 @@ use super::{
         Bolt, BoltError, Meta,
         edit::{self, BucketEdit, Edit},
         meta::MetaDefect,
+        page::{FLAG_BRANCH, FLAG_LEAF, PageHeader},
     },
     builder::{PLAIN, Shape, build, contents},
     round_trip::apply,
@@ -207,13 +208,28 @@ proptest! {
     }
 
     #[test]
-    fn random_bytes_behind_right_metas(bytes in prop::collection::vec(any::<u8>(), 2048..6000), root in 2_u64..6) {
+    fn random_bytes_behind_right_headers(
+        bytes in prop::collection::vec(any::<u8>(), 2048..6000),
+        headers in prop::collection::vec((any::<bool>(), 0_u16..24, 0_u32..2), 12),
+        root in 2_u64..6,
+    ) {
         let pages = bytes.len() / 512;
         let mut db = bytes;
         let high_water = u64::try_from(pages)?;
         let meta = Meta { page_size: 512, root, sequence: 0, freelist: None, high_water, txid: 2 };
         db[..512].copy_from_slice(&meta.encode(0));
         db[512..1024].copy_from_slice(&meta.encode(1));
+        for (id, (branch, count, overflow)) in (2..high_water).zip(headers) {
+            let flags = if branch { FLAG_BRANCH } else { FLAG_LEAF };
+            let mut header = Vec::new();
+            PageHeader { id, flags, count, overflow }.encode(&mut header);
+            let at = usize::try_from(id)? * 512;
+            db[at..at + 16].copy_from_slice(&header);
+            // Positions, sizes and children are small, so that many of them lie inside.
+            for word in db[at + 16..at + 16 + usize::from(count) * 16].chunks_exact_mut(4) {
+                word.copy_from_slice(&(u32::from(word[0]) * u32::from(word[1] & 1)).to_le_bytes());
+            }
+        }
         exercise(&db)?;
     }
 
