@@ -99,7 +99,12 @@ pub async fn to_s3(
     interrupt: impl Future<Output = ()>,
 ) -> Result<Saved, SaveError> {
     let (endpoint, status) = (member.endpoint().to_owned(), member.status().clone());
-    upload::check_bucket(client, place.bucket()).await?;
+    let mut interrupt = std::pin::pin!(interrupt);
+    tokio::select! {
+        biased;
+        () = &mut interrupt => return Err(SaveError::Interrupted),
+        usable = upload::check_bucket(client, place.bucket()) => usable?,
+    }
     let key = object_key(
         place,
         &status,
@@ -116,7 +121,7 @@ pub async fn to_s3(
     };
     let outcome = tokio::select! {
         biased;
-        () = interrupt => Err(SaveError::Interrupted),
+        () = &mut interrupt => Err(SaveError::Interrupted),
         summary = streamed => summary,
     };
     let summary = match outcome {

@@ -113,7 +113,7 @@ async fn an_etcd_that_dies_mid_stream_leaves_nothing() {
 
 #[tokio::test]
 async fn an_interrupted_save_leaves_nothing() {
-    let etcd = Etcd::start(10, 1).await;
+    let etcd = Etcd::start(250_000, 40).await;
     let folder = tempfile::tempdir().expect("a folder");
     let target = folder.path().join("a.db");
     let error = to_file(etcd.member().await, &target, &quiet, std::future::ready(()))
@@ -127,15 +127,12 @@ async fn an_interrupted_save_leaves_nothing() {
 
     let server = Scripted::start(store).await;
     let client = server.client(Clock::system());
-    let error = to_s3(
-        etcd.member().await,
-        &client,
-        &place(),
-        &quiet,
-        std::future::ready(()),
-    )
-    .await
-    .expect_err("stopped");
+    let begun = tokio::sync::Notify::new();
+    let progress = |_: u64, _: Option<u64>| begun.notify_one();
+    let stop = begun.notified();
+    let error = to_s3(etcd.member().await, &client, &place(), &progress, stop)
+        .await
+        .expect_err("stopped");
     assert_eq!(error.exit_code(), ExitCode::Interrupted);
     assert_eq!(
         calls(&server),

@@ -202,7 +202,7 @@ impl PartUploader {
 impl Sink for PartUploader {
     async fn write(&mut self, mut bytes: &[u8]) -> Result<(), SaveError> {
         while !bytes.is_empty() {
-            if self.filling.capacity() == 0 {
+            if self.filling.is_empty() {
                 self.filling.reserve(self.part_bytes);
             }
             let (now, rest) = bytes.split_at(bytes.len().min(self.part_bytes - self.filling.len()));
