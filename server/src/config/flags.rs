@@ -14,7 +14,7 @@ pub enum Command {
 
 /// Flags of `serve`; one that is repeated counts as typed last. Credentials are no flags: process lists show those.
 #[derive(Debug, Clone, Default, Args)]
-#[command(after_help = SERVE_HELP, args_override_self = true)]
+#[command(after_help = SERVE_HELP, args_override_self = true, max_term_width = 120)]
 pub struct ServeFlags {
     /// Directory of the store; created when missing [env: STRONGROOM_DATA_DIR]
     #[arg(long, value_name = "DIR")]

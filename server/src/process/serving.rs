@@ -293,7 +293,7 @@ fn sample(metrics: &Metrics, data_dir: &Path, store: Option<&Store>) {
         metrics.set_filesystem(size, free);
     }
     let Some(store) = store else { return };
-    match usage::storage(&*store.meta, &data_dir.join(META_DIR)) {
+    match usage::storage(&*store.meta, &*store.packs, &data_dir.join(META_DIR)) {
         Ok(usage) => metrics.set_storage(usage),
         // While the server stops, the last scrape may come after the store has closed: the old figures stand.
         Err(StoreError::Closed) => {}

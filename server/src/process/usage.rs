@@ -1,29 +1,57 @@
-//! What is stored, as gauges show it: two counters of Meta, the engine's files, the file system.
+//! What is stored, as gauges show it: counters of Meta, the open pack, the engine's files, the file system.
 
 use std::fs;
 use std::path::Path;
 
-use crate::schema::RowKey;
-use crate::store::StoreError;
+use crate::schema::{OpenPackRow, Record, RowKey};
 use crate::store::meta::{Meta, row};
+use crate::store::packs::Packs;
+use crate::store::{PackId, StoreError};
 use crate::telemetry::StorageUsage;
 
-/// Reads the figures. Blocks; cheap enough for each scrape: two rows and one directory listing of bounded size.
-pub(crate) fn storage(meta: &dyn Meta, meta_dir: &Path) -> Result<StorageUsage, StoreError> {
-    let keys = [RowKey::LogicalBytes.encode(), RowKey::StoredBytes.encode()];
+/// Reads the figures. Blocks; cheap enough for each scrape: three rows, one file's length, one small directory.
+pub(crate) fn storage(
+    meta: &dyn Meta,
+    packs: &dyn Packs,
+    meta_dir: &Path,
+) -> Result<StorageUsage, StoreError> {
+    let keys = [
+        RowKey::LogicalBytes.encode(),
+        RowKey::StoredBytes.encode(),
+        RowKey::OpenPack.encode(),
+    ];
     let rows = meta.get_many(&keys)?;
-    let mut counts = [0_u64; 2];
-    for ((key, row), count) in keys.iter().zip(rows).zip(&mut counts) {
-        if let Some(row) = row {
-            *count = u64::try_from(row::decode_counter(key, &row.value)?).unwrap_or(0);
+    let mut found = keys.iter().zip(rows);
+    let mut count = || match found.next() {
+        Some((key, Some(row))) => {
+            row::decode_counter(key, &row.value).map(|n| u64::try_from(n).unwrap_or(0))
         }
-    }
-    let [logical_bytes, packs_bytes] = counts;
+        _ => Ok(0),
+    };
+    let (logical_bytes, counted_bytes) = (count()?, count()?);
+    let open_bytes = match found.next() {
+        Some((key, Some(row))) => open_pack_bytes(packs, OpenPackRow::decode(key, &row)?.pack)?,
+        _ => 0,
+    };
+    let packs_bytes = counted_bytes.saturating_add(open_bytes);
     Ok(StorageUsage {
         logical_bytes,
         packs_bytes,
         meta_bytes: files_bytes(meta_dir),
     })
+}
+
+/// The length of the shared pack, which the counter learns only when the pack is sealed.
+fn open_pack_bytes(packs: &dyn Packs, open: PackId) -> Result<u64, StoreError> {
+    let before = PackId {
+        serial: open.serial.saturating_sub(1),
+        ..open
+    };
+    let next = packs.list(Some(before), 1)?;
+    Ok(next
+        .first()
+        .filter(|entry| entry.pack == open)
+        .map_or(0, |entry| entry.len))
 }
 
 /// Size and free bytes of the file system that holds `dir`; nothing where it cannot be asked.

@@ -1,4 +1,5 @@
 //! The program as a process: what it refuses to start with, how two of them live side by side, how it ends.
+#![cfg(feature = "rocksdb")]
 
 mod clock;
 mod program;
