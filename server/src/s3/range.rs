@@ -8,6 +8,17 @@ use hyper::header::{CONTENT_RANGE, HeaderValue};
 
 use crate::s3::error::{S3Error, S3ErrorCode};
 
+/// A range as written, before the object's size is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spec {
+    /// `first-`
+    From(u64),
+    /// `first-last`
+    Between(u64, u64),
+    /// `-length`
+    Last(u64),
+}
+
 /// The bytes asked for of an object of `size` bytes; `None` means all of them.
 ///
 /// # Errors
@@ -16,22 +27,17 @@ pub(crate) fn parse(
     header: Option<&HeaderValue>,
     size: u64,
 ) -> Result<Option<Range<u64>>, S3Error> {
-    let Some(spec) = header.and_then(|value| value.to_str().ok()) else {
-        return Ok(None);
-    };
-    let Some((first, last)) = split(spec) else {
-        return Ok(None);
-    };
-    let range = match (first, last) {
-        (Some(first), Some(last)) if first > last => return Ok(None),
-        (Some(first), last) => first..last.map_or(size, |last| last.saturating_add(1).min(size)),
-        (None, Some(suffix)) => size.saturating_sub(suffix)..size,
-        (None, None) => return Ok(None),
+    let text = header.and_then(|value| value.to_str().ok()).unwrap_or("");
+    let range = match Spec::parse(text) {
+        None => return Ok(None),
+        Some(Spec::From(first)) => first..size,
+        Some(Spec::Between(first, last)) => first..last.saturating_add(1).min(size),
+        Some(Spec::Last(length)) => size.saturating_sub(length)..size,
     };
     if range.start < range.end {
         Ok(Some(range))
     } else {
-        Err(unsatisfiable(spec, size))
+        Err(unsatisfiable(text, size))
     }
 }
 
@@ -44,23 +50,28 @@ pub(crate) fn content_range(range: &Range<u64>, size: u64) -> String {
     )
 }
 
-fn split(spec: &str) -> Option<(Option<u64>, Option<u64>)> {
-    let (unit, range) = spec.split_once('=')?;
-    if !unit.trim().eq_ignore_ascii_case("bytes") {
-        return None;
+impl Spec {
+    /// Reads a header's value; `None` for what is no single valid range.
+    fn parse(text: &str) -> Option<Spec> {
+        let (unit, range) = text.split_once('=')?;
+        if !unit.trim().eq_ignore_ascii_case("bytes") {
+            return None;
+        }
+        match range.trim().split_once('-')? {
+            ("", length) => Some(Spec::Last(number(length)?)),
+            (first, "") => Some(Spec::From(number(first)?)),
+            (first, last) => {
+                let (first, last) = (number(first)?, number(last)?);
+                (first <= last).then_some(Spec::Between(first, last))
+            }
+        }
     }
-    let (first, last) = range.trim().split_once('-')?;
-    Some((number(first)?, number(last)?))
 }
 
-/// `Some(None)` for nothing, `None` for something that is no number. Numbers beyond `u64` lie beyond any object.
-fn number(text: &str) -> Option<Option<u64>> {
-    if text.is_empty() {
-        return Some(None);
-    }
-    text.bytes()
-        .all(|b| b.is_ascii_digit())
-        .then(|| Some(text.parse().unwrap_or(u64::MAX)))
+/// Numbers beyond `u64` lie beyond any object.
+fn number(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 fn unsatisfiable(spec: &str, size: u64) -> S3Error {

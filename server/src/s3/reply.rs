@@ -38,10 +38,13 @@ enum Content {
     Object { source: Source, left: u64 },
 }
 
+/// A stream after a read, and what it read.
+type Step = (BodyStream, Result<Option<Bytes>, StoreError>);
+
 /// A stream of stored pieces, between two reads or in one.
 enum Source {
     Idle(BodyStream),
-    Reading(Pin<Box<dyn Future<Output = (BodyStream, Result<Option<Bytes>, StoreError>)> + Send>>),
+    Reading(Pin<Box<dyn Future<Output = Step> + Send>>),
     Ended,
 }
 

@@ -4,156 +4,25 @@
 //! subresource that is not served becomes [`Operation::Unsupported`] by name, never the plain operation under it (a
 //! `DELETE ?tagging` must not delete the object); an unknown parameter is refused on whatever changes state.
 
+mod arguments;
+mod operation;
+
+pub use operation::OPERATION_NAMES;
+pub(crate) use operation::{
+    BucketOperation, ListObjects, ListParts, ListUploads, ListVersion, NameEncoding,
+    ObjectOperation, Operation,
+};
+
 use std::borrow::Cow;
 
 use hyper::Method;
 
-use crate::model::{BucketName, ObjectKey, PartNumber, UploadId, VersionId};
+use crate::model::key::KEY_BYTES_MAX;
+use crate::model::{BucketName, KeyError, ObjectKey, VersionId};
 use crate::objects::VersionSelector;
 use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::query::{Query, decode_path};
-
-/// Most keys, prefixes, uploads or parts in one answer; S3's own limit.
-pub(crate) const PAGE_ENTRIES_MAX: u32 = 1000;
-
-/// What a request asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Operation {
-    /// `GET /`
-    ListBuckets,
-    /// On a bucket.
-    Bucket(BucketName, BucketOperation),
-    /// On an object.
-    Object(BucketName, ObjectKey, ObjectOperation),
-    /// Part of S3, not of this server; the name is S3's.
-    Unsupported(Cow<'static, str>),
-}
-
-/// An operation on a bucket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum BucketOperation {
-    /// `PUT`
-    Create,
-    /// `HEAD`
-    Head,
-    /// `DELETE`
-    Delete,
-    /// `GET ?location`
-    Location,
-    /// `GET ?versioning`
-    Versioning,
-    /// `GET`, and with `list-type=2`
-    List(ListObjects),
-    /// `GET ?uploads`
-    ListUploads(ListUploads),
-    /// `POST ?delete`
-    DeleteObjects,
-}
-
-/// An operation on an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ObjectOperation {
-    /// `PUT`
-    Put,
-    /// `GET`
-    Get(VersionSelector),
-    /// `HEAD`
-    Head(VersionSelector),
-    /// `DELETE`
-    Delete(VersionSelector),
-    /// `POST ?uploads`
-    CreateUpload,
-    /// `PUT ?partNumber&uploadId`
-    UploadPart(UploadId, PartNumber),
-    /// `POST ?uploadId`
-    CompleteUpload(UploadId),
-    /// `DELETE ?uploadId`
-    AbortUpload(UploadId),
-    /// `GET ?uploadId`
-    ListParts(ListParts),
-}
-
-/// How names are written in a listing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NameEncoding {
-    /// As XML text.
-    Plain,
-    /// Percent-encoded, then as XML text.
-    Url,
-}
-
-/// The two generations of ListObjects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ListVersion {
-    /// `marker`
-    V1 {
-        /// Keys and prefixes after this one.
-        marker: Option<String>,
-    },
-    /// `list-type=2`
-    V2 {
-        /// Keys after this one.
-        start_after: Option<String>,
-        /// The last answer's token, as sent.
-        continuation_token: Option<String>,
-        /// Whether owners are shown.
-        fetch_owner: bool,
-    },
-}
-
-/// Arguments of ListObjects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ListObjects {
-    pub(crate) version: ListVersion,
-    pub(crate) prefix: Option<String>,
-    pub(crate) delimiter: Option<String>,
-    pub(crate) encoding: NameEncoding,
-    pub(crate) max_keys: u32,
-}
-
-/// Arguments of ListMultipartUploads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ListUploads {
-    pub(crate) prefix: Option<String>,
-    pub(crate) delimiter: Option<String>,
-    pub(crate) key_marker: Option<String>,
-    pub(crate) upload_marker: Option<UploadId>,
-    pub(crate) encoding: NameEncoding,
-    pub(crate) max_uploads: u32,
-}
-
-/// Arguments of ListParts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ListParts {
-    pub(crate) upload: UploadId,
-    pub(crate) after: Option<PartNumber>,
-    pub(crate) encoding: NameEncoding,
-    pub(crate) max_parts: u32,
-}
-
-/// Every value of [`Operation::name`].
-pub const OPERATION_NAMES: &[&str] = &[
-    "ListBuckets",
-    "CreateBucket",
-    "HeadBucket",
-    "DeleteBucket",
-    "GetBucketLocation",
-    "GetBucketVersioning",
-    "ListObjects",
-    "ListObjectsV2",
-    "ListMultipartUploads",
-    "DeleteObjects",
-    "PutObject",
-    "GetObject",
-    "HeadObject",
-    "DeleteObject",
-    "CreateMultipartUpload",
-    "UploadPart",
-    "CompleteMultipartUpload",
-    "AbortMultipartUpload",
-    "ListParts",
-    "Unsupported",
-];
+use arguments::{list_objects, list_parts, list_uploads, part_number, upload_id};
 
 /// Paths of the server itself on the S3 port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,51 +48,6 @@ pub(crate) fn own_path(raw_path: &str) -> Option<OwnPath> {
 }
 
 impl Operation {
-    /// S3's name of the operation, from a fixed set: it labels metrics.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Operation::ListBuckets => "ListBuckets",
-            Operation::Bucket(_, operation) => match operation {
-                BucketOperation::Create => "CreateBucket",
-                BucketOperation::Head => "HeadBucket",
-                BucketOperation::Delete => "DeleteBucket",
-                BucketOperation::Location => "GetBucketLocation",
-                BucketOperation::Versioning => "GetBucketVersioning",
-                BucketOperation::List(ListObjects {
-                    version: ListVersion::V1 { .. },
-                    ..
-                }) => "ListObjects",
-                BucketOperation::List(ListObjects {
-                    version: ListVersion::V2 { .. },
-                    ..
-                }) => "ListObjectsV2",
-                BucketOperation::ListUploads(_) => "ListMultipartUploads",
-                BucketOperation::DeleteObjects => "DeleteObjects",
-            },
-            Operation::Object(_, _, operation) => match operation {
-                ObjectOperation::Put => "PutObject",
-                ObjectOperation::Get(_) => "GetObject",
-                ObjectOperation::Head(_) => "HeadObject",
-                ObjectOperation::Delete(_) => "DeleteObject",
-                ObjectOperation::CreateUpload => "CreateMultipartUpload",
-                ObjectOperation::UploadPart(..) => "UploadPart",
-                ObjectOperation::CompleteUpload(_) => "CompleteMultipartUpload",
-                ObjectOperation::AbortUpload(_) => "AbortMultipartUpload",
-                ObjectOperation::ListParts(_) => "ListParts",
-            },
-            Operation::Unsupported(_) => "Unsupported",
-        }
-    }
-
-    /// The bucket and key it is about.
-    pub(crate) fn target(&self) -> (Option<BucketName>, Option<ObjectKey>) {
-        match self {
-            Operation::Bucket(bucket, _) => (Some(bucket.clone()), None),
-            Operation::Object(bucket, key, _) => (Some(bucket.clone()), Some(key.clone())),
-            Operation::ListBuckets | Operation::Unsupported(_) => (None, None),
-        }
-    }
-
     /// Reads a request line.
     ///
     /// # Errors
@@ -262,17 +86,10 @@ pub(crate) fn parse_bucket(name: &str) -> Result<BucketName, S3Error> {
 /// Checks an object's key.
 pub(crate) fn parse_key(key: &str) -> Result<ObjectKey, S3Error> {
     ObjectKey::parse(key).map_err(|why| match why {
-        crate::model::KeyError::TooLong(len) => {
-            S3Error::new(S3ErrorCode::KeyTooLong, "Your key is too long.")
-                .with_field("Size", len.to_string())
-                .with_field(
-                    "MaxSizeAllowed",
-                    crate::model::key::KEY_BYTES_MAX.to_string(),
-                )
-        }
-        crate::model::KeyError::Empty => {
-            S3Error::invalid_argument("Key", "", "An object key is not empty.")
-        }
+        KeyError::TooLong(len) => S3Error::new(S3ErrorCode::KeyTooLong, "Your key is too long.")
+            .with_field("Size", len.to_string())
+            .with_field("MaxSizeAllowed", KEY_BYTES_MAX.to_string()),
+        KeyError::Empty => S3Error::invalid_argument("Key", "", "An object key is not empty."),
     })
 }
 
@@ -483,105 +300,6 @@ fn method_not_allowed(method: &Method) -> S3Error {
     .with_field("Method", method.as_str())
 }
 
-fn list_objects(query: &Query) -> Result<ListObjects, S3Error> {
-    let owned = |name| query.nonempty(name).map(str::to_owned);
-    let version = match query.nonempty("list-type") {
-        Some("2") => ListVersion::V2 {
-            start_after: owned("start-after"),
-            continuation_token: owned("continuation-token"),
-            fetch_owner: query
-                .get("fetch-owner")
-                .is_some_and(|value| value.eq_ignore_ascii_case("true")),
-        },
-        None | Some("1") => ListVersion::V1 {
-            marker: owned("marker"),
-        },
-        Some(other) => {
-            return Err(S3Error::invalid_argument(
-                "list-type",
-                other,
-                "Invalid List Type specified in Request",
-            ));
-        }
-    };
-    Ok(ListObjects {
-        version,
-        prefix: owned("prefix"),
-        delimiter: owned("delimiter"),
-        encoding: encoding(query)?,
-        max_keys: page_size(query, "max-keys")?,
-    })
-}
-
-fn list_uploads(query: &Query) -> Result<ListUploads, S3Error> {
-    let owned = |name| query.nonempty(name).map(str::to_owned);
-    let upload_marker = match query.nonempty("upload-id-marker") {
-        None => None,
-        Some(text) => Some(UploadId::parse(text).ok_or_else(|| {
-            S3Error::invalid_argument("upload-id-marker", text, "Invalid uploadId marker")
-        })?),
-    };
-    Ok(ListUploads {
-        prefix: owned("prefix"),
-        delimiter: owned("delimiter"),
-        key_marker: owned("key-marker"),
-        upload_marker,
-        encoding: encoding(query)?,
-        max_uploads: page_size(query, "max-uploads")?,
-    })
-}
-
-fn list_parts(query: &Query) -> Result<ListParts, S3Error> {
-    let name = "part-number-marker";
-    let after = match query.nonempty(name) {
-        None | Some("0") => None,
-        Some(text) => Some(text.parse().ok().and_then(PartNumber::new).ok_or_else(|| {
-            S3Error::invalid_argument(name, text, "Argument part-number-marker must be an integer")
-        })?),
-    };
-    Ok(ListParts {
-        upload: upload_id(query)?,
-        after,
-        encoding: encoding(query)?,
-        max_parts: page_size(query, "max-parts")?,
-    })
-}
-
-fn encoding(query: &Query) -> Result<NameEncoding, S3Error> {
-    match query.nonempty("encoding-type") {
-        None => Ok(NameEncoding::Plain),
-        Some(url) if url.eq_ignore_ascii_case("url") => Ok(NameEncoding::Url),
-        Some(other) => Err(S3Error::invalid_argument(
-            "encoding-type",
-            other,
-            "Invalid Encoding Method specified in Request",
-        )),
-    }
-}
-
-fn page_size(query: &Query, name: &'static str) -> Result<u32, S3Error> {
-    let Some(text) = query.nonempty(name) else {
-        return Ok(PAGE_ENTRIES_MAX);
-    };
-    let message = format!("Provided {name} not an integer or within integer range");
-    let number: i32 = text
-        .parse()
-        .map_err(|_| S3Error::invalid_argument(name, text, message))?;
-    let number = u32::try_from(number).map_err(|_| {
-        S3Error::invalid_argument(
-            name,
-            text,
-            format!("Argument {name} must be a non-negative integer"),
-        )
-    })?;
-    Ok(number.min(PAGE_ENTRIES_MAX))
-}
-
-fn upload_id(query: &Query) -> Result<UploadId, S3Error> {
-    let text = query.get("uploadId").unwrap_or("");
-    UploadId::parse(text).ok_or_else(|| no_such_upload(text))
-}
-
 /// The upload is not there, or never was.
 pub(crate) fn no_such_upload(id: &str) -> S3Error {
     S3Error::new(
@@ -589,17 +307,6 @@ pub(crate) fn no_such_upload(id: &str) -> S3Error {
         "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.",
     )
     .with_field("UploadId", id)
-}
-
-fn part_number(query: &Query) -> Result<PartNumber, S3Error> {
-    let text = query.get("partNumber").unwrap_or("");
-    text.parse().ok().and_then(PartNumber::new).ok_or_else(|| {
-        S3Error::invalid_argument(
-            "partNumber",
-            text,
-            "Part number must be an integer between 1 and 10000, inclusive",
-        )
-    })
 }
 
 #[cfg(test)]

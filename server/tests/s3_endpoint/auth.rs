@@ -219,20 +219,28 @@ async fn finished_requests_are_counted() {
     endpoint.put("key", b"hello").await.expect_status(200);
     endpoint.get("key").await.expect_status(200);
     endpoint.get("none").await.expect_error(404, "NoSuchKey");
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
-    loop {
-        // The last request is counted when its answer has been dropped, which may be after we have read it.
-        let text = endpoint.metrics.encode().expect("metrics encode");
-        let has = |line: &str| text.lines().any(|l| l == line);
-        if has("strongroom_s3_requests_total{api=\"PutObject\",code=\"200\"} 1")
-            && has("strongroom_s3_requests_total{api=\"GetObject\",code=\"200\"} 1")
-            && has("strongroom_s3_requests_total{api=\"GetObject\",code=\"404\"} 1")
-            && has("strongroom_s3_received_bytes_total{api=\"PutObject\"} 5")
-            && has("strongroom_s3_requests_in_flight{api=\"GetObject\"} 0")
-        {
-            return;
+    // The last request is counted when its answer has been dropped, which may be after we have read it.
+    let counted = async {
+        while !all_counted(&endpoint.metrics.encode().expect("metrics encode")) {
+            tokio::task::yield_now().await;
         }
-        assert!(tokio::time::Instant::now() < deadline, "{text}");
-        tokio::task::yield_now().await;
-    }
+    };
+    let counted = tokio::time::timeout(Duration::from_secs(10), counted).await;
+    assert!(
+        counted.is_ok(),
+        "{}",
+        endpoint.metrics.encode().expect("metrics encode")
+    );
+}
+
+fn all_counted(text: &str) -> bool {
+    [
+        "strongroom_s3_requests_total{api=\"PutObject\",code=\"200\"} 1",
+        "strongroom_s3_requests_total{api=\"GetObject\",code=\"200\"} 1",
+        "strongroom_s3_requests_total{api=\"GetObject\",code=\"404\"} 1",
+        "strongroom_s3_received_bytes_total{api=\"PutObject\"} 5",
+        "strongroom_s3_requests_in_flight{api=\"GetObject\"} 0",
+    ]
+    .iter()
+    .all(|line| text.lines().any(|l| l == *line))
 }

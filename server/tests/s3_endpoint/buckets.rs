@@ -39,7 +39,16 @@ async fn a_bucket_lives_from_create_to_delete() {
         all.elements("CreationDate"),
         ["2026-11-22T00:00:00.000Z", "2026-11-22T00:00:00.000Z"]
     );
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn only_an_empty_bucket_is_deleted() {
+    let endpoint = Endpoint::start().await;
+    endpoint
+        .call("PUT", "/new-bucket")
+        .send()
+        .await
+        .expect_status(200);
     endpoint
         .call("PUT", "/new-bucket/k")
         .body(b"1")

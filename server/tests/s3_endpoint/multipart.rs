@@ -61,6 +61,37 @@ pub(crate) async fn complete(
         .await
 }
 
+/// Puts three parts out of order, with a gap in the numbers and one of them twice: the last one counts.
+async fn put_three(
+    endpoint: &Endpoint,
+    key: &str,
+    upload: &str,
+    body: &[u8],
+) -> Vec<(u16, String)> {
+    put_part(endpoint, key, upload, 2, b"replaced").await;
+    let mut parts = Vec::new();
+    for (number, piece) in [(7, 2), (1, 0), (2, 1)] {
+        let bytes = body.chunks(PART).nth(piece).expect("three pieces");
+        let etag = put_part(endpoint, key, upload, number, bytes).await;
+        assert_eq!(etag, format!("\"{}\"", hex::encode(Md5::digest(bytes))));
+        parts.push((number, etag));
+    }
+    parts.sort();
+    parts
+}
+
+fn etag_of_parts(body: &[u8]) -> String {
+    let mut digests = Md5::new();
+    for piece in body.chunks(PART) {
+        digests.update(Md5::digest(piece));
+    }
+    format!(
+        "{}-{}",
+        hex::encode(digests.finalize()),
+        body.chunks(PART).count()
+    )
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_become_one_object() {
     let endpoint = Endpoint::start().await;
@@ -69,61 +100,17 @@ async fn parts_become_one_object() {
         .header("content-type", "application/x-etcd")
         .header("x-amz-meta-revision", "7");
     let reply = create.send().await.expect_status(200);
-    assert_eq!(
-        (
-            reply.element("Bucket").as_deref(),
-            reply.element("Key").as_deref()
-        ),
-        (Some("bkt"), Some("dir/key"))
-    );
+    assert_eq!(reply.element("Bucket").as_deref(), Some("bkt"));
+    assert_eq!(reply.element("Key").as_deref(), Some("dir/key"));
     let upload = reply.element("UploadId").expect("an id");
     let body = pattern(2 * PART + 12_345);
-    let mut parts = Vec::new();
-    let mut digests = Md5::new();
-    // Out of order, with a gap in the numbers, and one put twice: the last one counts.
-    put_part(&endpoint, "dir/key", &upload, 2, b"replaced").await;
-    for (number, piece) in [(7, 2), (1, 0), (2, 1)] {
-        let bytes = body.chunks(PART).nth(piece).expect("three pieces");
-        let etag = put_part(&endpoint, "dir/key", &upload, number, bytes).await;
-        assert_eq!(etag, format!("\"{}\"", hex::encode(Md5::digest(bytes))));
-        parts.push((number, etag));
-    }
-    parts.sort();
-    for piece in body.chunks(PART) {
-        digests.update(Md5::digest(piece));
-    }
+    let parts = put_three(&endpoint, "dir/key", &upload, &body).await;
     endpoint.get("dir/key").await.expect_error(404, "NoSuchKey");
-
-    let listed = endpoint
-        .call(
-            "GET",
-            &format!("/bkt/dir/key?uploadId={upload}&max-parts=2"),
-        )
-        .send()
-        .await;
-    let listed = listed.expect_status(200);
-    assert_eq!(listed.elements("PartNumber"), ["1", "2"]);
-    assert_eq!(listed.element("IsTruncated").as_deref(), Some("true"));
-    assert_eq!(listed.element("NextPartNumberMarker").as_deref(), Some("2"));
-    let rest = endpoint
-        .call(
-            "GET",
-            &format!("/bkt/dir/key?uploadId={upload}&part-number-marker=2"),
-        )
-        .send()
-        .await;
-    assert_eq!(rest.expect_status(200).elements("PartNumber"), ["7"]);
-    let uploads = endpoint
-        .call("GET", "/bkt?uploads&prefix=dir/")
-        .send()
-        .await
-        .expect_status(200);
-    assert_eq!(uploads.elements("UploadId"), [upload.clone()]);
 
     let done = complete(&endpoint, "dir/key", &upload, &parts)
         .await
         .expect_status(200);
-    let etag = format!("{}-3", hex::encode(digests.finalize()));
+    let etag = etag_of_parts(&body);
     assert_eq!(done.element("ETag"), Some(format!("&#34;{etag}&#34;")));
     let again = complete(&endpoint, "dir/key", &upload, &parts)
         .await
@@ -147,12 +134,6 @@ async fn parts_become_one_object() {
         .await
         .expect_status(206);
     assert_eq!(Some(part.body.as_slice()), body.get(PART - 10..PART + 10));
-    let uploads = endpoint
-        .call("GET", "/bkt?uploads")
-        .send()
-        .await
-        .expect_status(200);
-    assert!(uploads.elements("UploadId").is_empty());
     let late = endpoint
         .call(
             "PUT",
@@ -160,6 +141,54 @@ async fn parts_become_one_object() {
         )
         .body(b"late");
     late.send().await.expect_error(404, "NoSuchUpload");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_and_uploads_are_listed_in_pages() {
+    let endpoint = Endpoint::start().await;
+    let upload = create(&endpoint, "dir/key").await;
+    for number in [7, 1, 2] {
+        put_part(&endpoint, "dir/key", &upload, number, b"part").await;
+    }
+    let parts = async |query: &str| {
+        let target = format!("/bkt/dir/key?uploadId={upload}{query}");
+        endpoint
+            .call("GET", &target)
+            .send()
+            .await
+            .expect_status(200)
+    };
+    let first = parts("&max-parts=2").await;
+    assert_eq!(first.elements("PartNumber"), ["1", "2"]);
+    assert_eq!(first.element("IsTruncated").as_deref(), Some("true"));
+    assert_eq!(first.element("NextPartNumberMarker").as_deref(), Some("2"));
+    let rest = parts("&part-number-marker=2").await;
+    assert_eq!(rest.elements("PartNumber"), ["7"]);
+    assert_eq!(rest.element("IsTruncated").as_deref(), Some("false"));
+
+    let other = create(&endpoint, "other").await;
+    let uploads = async |query: &str| {
+        endpoint
+            .call("GET", &format!("/bkt?uploads{query}"))
+            .send()
+            .await
+            .expect_status(200)
+    };
+    assert_eq!(
+        uploads("").await.elements("UploadId"),
+        [upload.clone(), other.clone()]
+    );
+    assert_eq!(
+        uploads("&prefix=dir/").await.elements("UploadId"),
+        [upload.clone()]
+    );
+    let first = uploads("&max-uploads=1").await;
+    assert_eq!(first.element("NextKeyMarker").as_deref(), Some("dir/key"));
+    let next = uploads(&format!("&key-marker=dir/key&upload-id-marker={upload}")).await;
+    assert_eq!(next.elements("UploadId"), [other.clone()]);
+    let rolled = uploads("&delimiter=/").await;
+    assert_eq!(rolled.elements("UploadId"), [other]);
+    assert_eq!(rolled.elements("CommonPrefixes"), ["<Prefix>dir/</Prefix>"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,12 +277,47 @@ async fn an_aborted_upload_is_gone() {
         .expect_error(404, "NoSuchBucket");
 }
 
+fn crc(bytes: &[u8]) -> String {
+    STANDARD.encode(crc32fast::hash(bytes).to_be_bytes())
+}
+
+/// Puts the pieces of `body` as parts with their checksums; gives the XML that names them.
+async fn put_with_checksums(endpoint: &Endpoint, upload: &str, body: &[u8]) -> String {
+    let mut parts = Vec::new();
+    for (at, piece) in body.chunks(PART).enumerate() {
+        let (number, value) = (at + 1, crc(piece));
+        let put = endpoint
+            .call(
+                "PUT",
+                &format!("/bkt/key?partNumber={number}&uploadId={upload}"),
+            )
+            .body(piece)
+            .header("x-amz-checksum-crc32", value.clone());
+        let reply = put.send().await.expect_status(200);
+        assert_eq!(reply.header("x-amz-checksum-crc32"), Some(value.as_str()));
+        let etag = reply.header("etag").expect("an ETag");
+        parts.push(format!(
+            "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag><ChecksumCRC32>{value}</ChecksumCRC32></Part>"
+        ));
+    }
+    format!(
+        "<CompleteMultipartUpload>{}</CompleteMultipartUpload>",
+        parts.concat()
+    )
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn checksums_of_parts_make_the_objects() {
     let endpoint = Endpoint::start().await;
     let body = pattern(PART + 1000);
-    let crc = |bytes: &[u8]| STANDARD.encode(crc32fast::hash(bytes).to_be_bytes());
-    for (kind, expected) in [("COMPOSITE", None), ("FULL_OBJECT", Some(crc(&body)))] {
+    let values: Vec<u8> = body
+        .chunks(PART)
+        .flat_map(|piece| crc32fast::hash(piece).to_be_bytes())
+        .collect();
+    for (kind, expected) in [
+        ("COMPOSITE", format!("{}-2", crc(&values))),
+        ("FULL_OBJECT", crc(&body)),
+    ] {
         let create = endpoint
             .call("POST", "/bkt/key?uploads")
             .header("x-amz-checksum-algorithm", "CRC32")
@@ -261,40 +325,13 @@ async fn checksums_of_parts_make_the_objects() {
         let created = create.send().await.expect_status(200);
         assert_eq!(created.header("x-amz-checksum-type"), Some(kind));
         let upload = created.element("UploadId").expect("an id");
-        let mut parts = String::new();
-        let mut values = Vec::new();
-        for (number, piece) in body
-            .chunks(PART)
-            .enumerate()
-            .map(|(at, piece)| (at + 1, piece))
-        {
-            let put = endpoint
-                .call(
-                    "PUT",
-                    &format!("/bkt/key?partNumber={number}&uploadId={upload}"),
-                )
-                .body(piece)
-                .header("x-amz-checksum-crc32", crc(piece));
-            let reply = put.send().await.expect_status(200);
-            assert_eq!(
-                reply.header("x-amz-checksum-crc32"),
-                Some(crc(piece).as_str())
-            );
-            let etag = reply.header("etag").expect("an ETag");
-            let value = crc(piece);
-            values.extend_from_slice(&crc32fast::hash(piece).to_be_bytes());
-            parts.push_str(&format!(
-                "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag><ChecksumCRC32>{value}</ChecksumCRC32></Part>"
-            ));
-        }
-        let expected = expected.unwrap_or_else(|| format!("{}-2", crc(&values)));
+        let xml = put_with_checksums(&endpoint, &upload, &body).await;
         let other = endpoint
             .call("PUT", &format!("/bkt/key?partNumber=9&uploadId={upload}"))
             .body(b"x");
         let other = other.header("x-amz-checksum-sha1", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=");
         other.send().await.expect_error(400, "InvalidRequest");
 
-        let xml = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
         let complete = endpoint
             .call("POST", &format!("/bkt/key?uploadId={upload}"))
             .body(xml.as_bytes());

@@ -230,98 +230,68 @@ fn folded_and_repeated_headers_are_accepted() {
     check(&parts).expect("joined");
 }
 
+/// Something done to a request after it was signed.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Target(&'static str),
+    Method(&'static str),
+    Set(&'static str, &'static str),
+    Add(&'static str, &'static str),
+    Remove(&'static str),
+}
+
+impl Change {
+    fn apply(self, parts: &mut Parts) {
+        let value = HeaderValue::from_static;
+        match self {
+            Change::Target(target) => parts.uri = target.parse().expect("a target"),
+            Change::Method(method) => parts.method = method.parse().expect("a method"),
+            Change::Set(name, text) => {
+                parts.headers.insert(name, value(text));
+            }
+            Change::Add(name, text) => {
+                parts.headers.append(name, value(text));
+            }
+            Change::Remove(name) => {
+                parts.headers.remove(name);
+            }
+        }
+    }
+}
+
 #[test]
 fn anything_changed_after_signing_is_found() {
+    use Change::{Add, Method, Remove, Set, Target};
     use S3ErrorCode::{
-        AccessDenied, AuthorizationHeaderMalformed, InvalidRequest, InvalidToken,
-        SignatureDoesNotMatch,
+        AccessDenied, AuthorizationHeaderMalformed, InvalidRequest, SignatureDoesNotMatch,
     };
-    type Change = fn(&mut Parts);
-    let changes: &[(&str, Change, S3ErrorCode)] = &[
+    let changes = [
+        (Target("/bucket/other"), SignatureDoesNotMatch),
+        (Target("/bucket/key?acl"), SignatureDoesNotMatch),
+        (Method("DELETE"), SignatureDoesNotMatch),
+        (Set("host", "evil"), SignatureDoesNotMatch),
         (
-            "path",
-            |p| p.uri = "/bucket/other".parse().expect("a path"),
+            Set("x-amz-content-sha256", EMPTY_SHA256),
             SignatureDoesNotMatch,
         ),
-        (
-            "query",
-            |p| p.uri = "/bucket/key?acl".parse().expect("a path"),
-            SignatureDoesNotMatch,
-        ),
-        (
-            "method",
-            |p| p.method = Method::DELETE,
-            SignatureDoesNotMatch,
-        ),
-        (
-            "host",
-            |p| drop(p.headers.insert("host", HeaderValue::from_static("evil"))),
-            SignatureDoesNotMatch,
-        ),
-        (
-            "payload",
-            |p| {
-                drop(p.headers.insert(
-                    "x-amz-content-sha256",
-                    HeaderValue::from_static(EMPTY_SHA256),
-                ))
-            },
-            SignatureDoesNotMatch,
-        ),
-        (
-            "a copy source",
-            |p| {
-                drop(p.headers.insert(
-                    "x-amz-copy-source",
-                    HeaderValue::from_static("/other/secret"),
-                ))
-            },
-            AccessDenied,
-        ),
-        (
-            "a grant",
-            |p| {
-                drop(
-                    p.headers
-                        .insert("x-amz-grant-read", HeaderValue::from_static("x")),
-                )
-            },
-            AccessDenied,
-        ),
-        (
-            "a second host",
-            |p| drop(p.headers.append("host", HeaderValue::from_static("evil"))),
-            InvalidRequest,
-        ),
-        (
-            "a second signature",
-            |p| {
-                drop(
-                    p.headers
-                        .append("authorization", HeaderValue::from_static("x")),
-                )
-            },
-            AuthorizationHeaderMalformed,
-        ),
-        (
-            "no date",
-            |p| drop(p.headers.remove("x-amz-date")),
-            AccessDenied,
-        ),
-        (
-            "no signature",
-            |p| drop(p.headers.remove("authorization")),
-            AccessDenied,
-        ),
+        (Set("x-amz-copy-source", "/other/secret"), AccessDenied),
+        (Set("x-amz-grant-read", "x"), AccessDenied),
+        (Add("host", "evil"), InvalidRequest),
+        (Add("authorization", "x"), AuthorizationHeaderMalformed),
+        (Remove("x-amz-date"), AccessDenied),
+        (Remove("authorization"), AccessDenied),
     ];
-    for (what, change, code) in changes {
+    for (change, code) in changes {
         let mut parts = Signed::get("/bucket/key").parts();
-        change(&mut parts);
-        assert_eq!(check(&parts).expect_err(what), *code, "{what}");
+        change.apply(&mut parts);
+        assert_eq!(check(&parts).map(|_| "accepted"), Err(code), "{change:?}");
     }
     let mut request = Signed::get("/bucket/key");
     request.headers.push(("x-amz-security-token", "forged"));
-    assert_eq!(check(&request.parts()).expect_err("a token"), InvalidToken);
+    assert_eq!(
+        check(&request.parts()).expect_err("a token"),
+        S3ErrorCode::InvalidToken
+    );
 }
 
 #[test]

@@ -30,9 +30,11 @@ where
     B::Error: std::error::Error + Send + Sync + 'static,
 {
     let (headers, mode) = (&call.parts.headers, call.auth.payload);
-    let promise = match call.body.is_empty() && !headers.contains_key(CONTENT_LENGTH) {
-        true => BodyPromise::of_nothing(headers, mode)?,
-        false => BodyPromise::read(headers, mode)?,
+    let nothing = call.body.is_empty() && !headers.contains_key(CONTENT_LENGTH);
+    let promise = if nothing {
+        BodyPromise::of_nothing(headers, mode)?
+    } else {
+        BodyPromise::read(headers, mode)?
     };
     collect(call, promise, bytes_max).await
 }

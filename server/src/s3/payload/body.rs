@@ -18,7 +18,7 @@ use crate::s3::error::{S3Error, S3ErrorCode};
 
 /// How long a client may send nothing: slower than any link that gets a snapshot through, short enough that abandoned
 /// uploads do not pile up.
-const IDLE_MAX: Duration = Duration::from_secs(60);
+const IDLE_MAX: Duration = Duration::from_mins(1);
 
 /// What is still read of a refused body, so that the client gets to the answer rather than to a reset connection:
 /// two parts of the usual 8 MiB.
@@ -110,13 +110,11 @@ where
             if let Some(bytes) = self.pending.pop_front() {
                 return Ok(Some(bytes));
             }
-            match self.read_wire().await? {
-                Some(bytes) => self.unframe(bytes)?,
-                None => {
-                    self.end()?;
-                    return Ok(None);
-                }
-            }
+            let Some(bytes) = self.read_wire().await? else {
+                self.end()?;
+                return Ok(None);
+            };
+            self.unframe(bytes)?;
         }
     }
 

@@ -138,10 +138,17 @@ impl ChunkedDecoder {
             )));
         }
         if let (Some(chain), TrailerRule::Present) = (&mut self.chain, self.trailer) {
-            let mut canonical = String::new();
-            for (name, value) in &self.trailers {
-                canonical.push_str(&format!("{name}:{value}\n"));
-            }
+            let lines: Vec<String> = self
+                .trailers
+                .iter()
+                .map(|(name, value)| {
+                    format!(
+                        "{name}:{value}
+"
+                    )
+                })
+                .collect();
+            let canonical = lines.concat();
             let signature = self.trailer_signature.as_deref().unwrap_or("");
             if !chain
                 .signer

@@ -1,5 +1,6 @@
 //! The router's decisions, as a table.
 
+use super::arguments::PAGE_ENTRIES_MAX;
 use super::*;
 
 fn parse(method: &str, target: &str) -> Result<Operation, S3Error> {
@@ -122,7 +123,7 @@ fn keys_are_any_utf8_of_the_path() {
     for (path, key) in cases {
         match parse("GET", path).unwrap_or_else(|error| panic!("{path}: {error}")) {
             Operation::Object(_, parsed, ObjectOperation::Get(VersionSelector::Current)) => {
-                assert_eq!(parsed.as_str(), key)
+                assert_eq!(parsed.as_str(), key);
             }
             other => panic!("{path} is {other:?}"),
         }

@@ -205,9 +205,7 @@ mod tests {
             let error = leaf(body).expect_err(body);
             assert_eq!(error.code(), S3ErrorCode::MalformedXml);
         }
-        let error = XmlReader::open(b"<R>\xff</R>", "R")
-            .err()
-            .expect("not UTF-8");
+        let error = XmlReader::open(b"<R>\xff</R>", "R").expect_err("not UTF-8");
         assert_eq!(error.code(), S3ErrorCode::MalformedXml);
     }
 

@@ -67,7 +67,7 @@ pub(crate) fn delete_objects(body: &[u8]) -> Result<DeleteRequest, S3Error> {
         match name.as_str() {
             "Object" => request.targets.push(delete_target(&mut xml)?),
             "Quiet" if xml.text()?.trim().eq_ignore_ascii_case("true") => {
-                request.reporting = Reporting::Quiet
+                request.reporting = Reporting::Quiet;
             }
             "Quiet" => {}
             _ => xml.skip()?,
