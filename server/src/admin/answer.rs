@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
-use crate::telemetry::{Metrics, Readiness};
+use crate::telemetry::{Metrics, NotReady, Readiness};
 
 /// Prometheus' text format, version 0.0.4.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -74,6 +74,10 @@ impl Admin {
     }
 
     async fn scrape(&self) -> Response<Full<Bytes>> {
+        if self.readiness.check() == Err(NotReady::Starting) {
+            // Before the store is open its gauges would be zero, and a restart would look like a loss.
+            return self.readyz();
+        }
         (self.sample)().await;
         self.metrics.set_ready(self.readiness.check().is_ok());
         self.metrics
@@ -208,8 +212,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_scrape_samples_first() {
-        let Fixture { admin, samples, .. } = fixture();
+    async fn a_scrape_waits_for_the_store_and_samples_first() {
+        let Fixture {
+            admin,
+            readiness,
+            samples,
+        } = fixture();
+        let (early, _) = ask(&admin, Method::GET, "/metrics").await;
+        assert_eq!(early, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(samples.load(Ordering::SeqCst), 0);
+        readiness.serve(|| None);
         let (status, body) = ask(&admin, Method::GET, "/metrics").await;
         assert_eq!(status, StatusCode::OK);
         assert!(body.contains("strongroom_s3_requests_total"), "{body}");

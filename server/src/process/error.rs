@@ -44,6 +44,12 @@ pub enum StartError {
         /// Why not.
         source: StoreError,
     },
+    /// What a crash left of a DeleteBucket cannot be undone.
+    #[error("a bucket that was being deleted cannot be put back: {source}")]
+    Deleting {
+        /// Why not.
+        source: ObjectsError,
+    },
     /// A bucket of the configuration cannot be created.
     #[error("the bucket {bucket} of the configuration cannot be created: {source}")]
     Bucket {
@@ -59,7 +65,9 @@ impl StartError {
     pub fn exit(&self) -> Exit {
         match self {
             StartError::Config(_) => Exit::Usage,
-            StartError::System { .. } | StartError::Bucket { .. } => Exit::Failed,
+            StartError::System { .. } | StartError::Bucket { .. } | StartError::Deleting { .. } => {
+                Exit::Failed
+            }
             StartError::Bind { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => Exit::Permission,
                 io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable => Exit::Precondition,
@@ -80,7 +88,7 @@ impl StartError {
             },
             StartError::Store { data_dir, source } => of_store_next(data_dir, source),
             StartError::System { .. } => "ulimit -a".to_owned(),
-            StartError::Close { .. } | StartError::Bucket { .. } => {
+            StartError::Close { .. } | StartError::Bucket { .. } | StartError::Deleting { .. } => {
                 "start the server again; it repairs what a crash leaves by itself".to_owned()
             }
         }

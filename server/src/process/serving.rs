@@ -72,9 +72,15 @@ pub(crate) async fn life(config: Config, open_files: u64) -> Result<Exit, StartE
         admin_stopping,
     );
 
-    let house = open(&config, &watchers).await?;
+    let house = tokio::select! {
+        opened = open(&config, &watchers) => opened?,
+        // Nothing was accepted yet; what the opening has begun is finished or repaired by the next start.
+        signal = signals.to_end() => {
+            tracing::info!(signal, "strongroom-server stops before it was ready");
+            return Ok(Exit::Ok);
+        }
+    };
     let _first = store_cell.set(Arc::clone(&house.store));
-    create_buckets(&house.objects, &config).await?;
     let (stop, stopping) = watch::channel(false);
     let connections_max = limits::s3_connections(open_files);
     let serving = serve_s3(
@@ -182,12 +188,9 @@ async fn open(config: &Config, watchers: &Watchers) -> Result<House, StartError>
         store.reads.clone(),
         Pins::new(),
     ));
-    if let Err(error) = objects.revert_interrupted_deletes().await {
-        return Err(StartError::Bucket {
-            bucket: "that was being deleted".to_owned(),
-            source: error,
-        });
-    }
+    let undone = objects.revert_interrupted_deletes().await;
+    undone.map_err(|source| StartError::Deleting { source })?;
+    create_buckets(&objects, config).await?;
     Ok(House {
         store,
         objects,

@@ -408,6 +408,20 @@ mod tests {
     }
 
     #[test]
+    fn every_metric_is_in_the_operators_manual() {
+        let manual = include_str!("../../../docs/operations.md");
+        let families = metrics().registry.gather();
+        assert!(families.len() > 15, "{families:?}");
+        for family in families {
+            let name = format!("`{}`", family.name());
+            assert!(
+                manual.contains(&name),
+                "{name} is not in docs/operations.md"
+            );
+        }
+    }
+
+    #[test]
     fn a_finished_request_counts_once_under_its_operation_and_code() {
         let metrics = metrics();
         metrics.request_finished(finished("PutObject", 200));
