@@ -33,7 +33,7 @@ pub(crate) const HEAD_MAX: Duration = Duration::from_secs(100);
 
 /// How long a connection may neither take nor give a byte while a request is on: the peer or the line is gone. Longer
 /// than any single step of ours takes (a Complete answers within 30 s).
-pub(crate) const STALL_MAX: Duration = Duration::from_secs(120);
+pub(crate) const STALL_MAX: Duration = Duration::from_mins(2);
 
 /// Wait after `accept` failed for a reason that is ours (no descriptors, no memory), so that it is no busy loop.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

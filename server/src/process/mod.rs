@@ -4,11 +4,16 @@
 //!
 //! Invariants: whatever is started is joined or cut before the process ends; no S3 connection is accepted before the
 //! store is open, and the store is closed only after the last request has ended.
-#![cfg_attr(not(feature = "rocksdb"), expect(dead_code, reason = "without an engine there is nothing to serve"))]
+#![cfg_attr(
+    not(feature = "rocksdb"),
+    expect(dead_code, reason = "without an engine there is nothing to serve")
+)]
 
 mod bind;
 mod error;
 mod exit;
+#[cfg(feature = "rocksdb")]
+mod house;
 mod limits;
 mod listener;
 #[cfg(feature = "rocksdb")]

@@ -23,7 +23,7 @@ impl Signals {
     }
 
     /// Waits for SIGTERM or SIGINT and returns its name. SIGHUP, which log rotators send, must not end a backup.
-    pub(crate) async fn to_end(&mut self) -> &'static str {
+    pub(crate) async fn next_ending(&mut self) -> &'static str {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return "SIGTERM",

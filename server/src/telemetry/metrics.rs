@@ -64,12 +64,16 @@ struct PerApi {
     sent: IntCounter,
 }
 
-/// All metrics of the process.
+/// What S3 requests count.
 #[derive(Debug)]
-pub struct Metrics {
-    registry: Registry,
+struct S3Series {
     apis: HashMap<&'static str, PerApi>,
     requests: IntCounterVec,
+}
+
+/// What the store tells, and what is sampled from it.
+#[derive(Debug)]
+struct StoreSeries {
     stored: IntGaugeVec,
     logical: IntGauge,
     commit_seconds: Histogram,
@@ -79,49 +83,51 @@ pub struct Metrics {
     read_only: IntGauge,
     filesystem_size: IntGauge,
     filesystem_free: IntGauge,
+}
+
+/// All metrics of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    s3: S3Series,
+    store: StoreSeries,
     ready: IntGauge,
     connections: IntGaugeVec,
     own: OwnProcess,
 }
 
-impl Metrics {
-    /// Registers everything. `apis` are the names of the S3 operations; `other` is added.
-    pub fn new(apis: &[&'static str], started: UnixMillis) -> Metrics {
-        let registry = Registry::new();
+impl S3Series {
+    fn register(registry: &Registry, apis: &[&'static str]) -> S3Series {
         let in_flight = gauges(
-            &registry,
+            registry,
             names::S3_IN_FLIGHT,
             "S3 requests being answered now",
             names::LABEL_API,
         );
-        let duration = keep(
-            &registry,
-            HistogramVec::new(
-                HistogramOpts::new(
-                    names::S3_DURATION,
-                    "Seconds from a request's head to the end of its answer",
-                )
-                .buckets(REQUEST_SECONDS.to_vec()),
-                &[names::LABEL_API],
-            ),
-        );
+        let options = HistogramOpts::new(
+            names::S3_DURATION,
+            "Seconds from a request's head to the end of its answer",
+        )
+        .buckets(REQUEST_SECONDS.to_vec());
+        let duration = keep(registry, HistogramVec::new(options, &[names::LABEL_API]));
         let received = counters(
-            &registry,
+            registry,
             names::S3_RECEIVED,
             "Body bytes that clients sent",
             &[names::LABEL_API],
         );
         let sent = counters(
-            &registry,
+            registry,
             names::S3_SENT,
             "Body bytes sent to clients",
             &[names::LABEL_API],
         );
+        let by_code = [names::LABEL_API, names::LABEL_CODE];
         let requests = counters(
-            &registry,
+            registry,
             names::S3_REQUESTS,
             "Finished S3 requests by operation and HTTP status",
-            &[names::LABEL_API, names::LABEL_CODE],
+            &by_code,
         );
         let mut per_api = HashMap::new();
         for api in apis.iter().copied().chain([names::API_OTHER]) {
@@ -136,8 +142,26 @@ impl Metrics {
             };
             per_api.insert(api, series);
         }
+        S3Series {
+            apis: per_api,
+            requests,
+        }
+    }
+
+    fn api(&self, api: &str) -> &PerApi {
+        self.apis
+            .get(api)
+            .or_else(|| self.apis.get(names::API_OTHER))
+            .expect("the series of `other` are created with the registry")
+    }
+}
+
+impl StoreSeries {
+    fn register(registry: &Registry) -> StoreSeries {
+        let one_gauge = |name, help| gauge(registry, name, help);
+        let timing = |name, help| histogram(registry, name, help, &SYNC_SECONDS);
         let stored = gauges(
-            &registry,
+            registry,
             names::STORED_BYTES,
             "Bytes on disk by kind of file",
             names::LABEL_KIND,
@@ -145,6 +169,46 @@ impl Metrics {
         for kind in [names::KIND_PACKS, names::KIND_META] {
             stored.with_label_values(&[kind]).set(0);
         }
+        let batch_help = "Transactions that shared one synced group commit";
+        StoreSeries {
+            stored,
+            logical: one_gauge(
+                names::LOGICAL_BYTES,
+                "Bytes of all object versions as clients sent them",
+            ),
+            commit_seconds: timing(
+                names::COMMIT_SECONDS,
+                "Seconds of one synced group commit of metadata",
+            ),
+            commit_batch: histogram(registry, names::COMMIT_BATCH, batch_help, &COMMIT_BATCH),
+            pack_sync_seconds: timing(
+                names::PACK_SYNC_SECONDS,
+                "Seconds of one sync of a pack file",
+            ),
+            pack_written: keep(
+                registry,
+                IntCounter::new(names::PACK_WRITTEN, "Bytes appended to pack files"),
+            ),
+            read_only: one_gauge(
+                names::READ_ONLY,
+                "1 while writes are refused after a failed sync or commit",
+            ),
+            filesystem_size: one_gauge(
+                names::FILESYSTEM_SIZE,
+                "Size of the data directory's file system",
+            ),
+            filesystem_free: one_gauge(
+                names::FILESYSTEM_FREE,
+                "Free bytes of the data directory's file system",
+            ),
+        }
+    }
+}
+
+impl Metrics {
+    /// Registers everything. `apis` are the names of the S3 operations; `other` is added.
+    pub fn new(apis: &[&'static str], started: UnixMillis) -> Metrics {
+        let registry = Registry::new();
         let connections = gauges(
             &registry,
             names::CONNECTIONS,
@@ -156,57 +220,14 @@ impl Metrics {
         }
         register_facts(&registry, started);
         Metrics {
-            apis: per_api,
-            requests,
-            stored,
-            connections,
-            logical: gauge(
-                &registry,
-                names::LOGICAL_BYTES,
-                "Bytes of all object versions as clients sent them",
-            ),
-            commit_seconds: histogram(
-                &registry,
-                names::COMMIT_SECONDS,
-                "Seconds of one synced group commit of metadata",
-                &SYNC_SECONDS,
-            ),
-            commit_batch: histogram(
-                &registry,
-                names::COMMIT_BATCH,
-                "Transactions that shared one synced group commit",
-                &COMMIT_BATCH,
-            ),
-            pack_sync_seconds: histogram(
-                &registry,
-                names::PACK_SYNC_SECONDS,
-                "Seconds of one sync of a pack file",
-                &SYNC_SECONDS,
-            ),
-            pack_written: keep(
-                &registry,
-                IntCounter::new(names::PACK_WRITTEN, "Bytes appended to pack files"),
-            ),
-            read_only: gauge(
-                &registry,
-                names::READ_ONLY,
-                "1 while writes are refused after a failed sync or commit",
-            ),
-            filesystem_size: gauge(
-                &registry,
-                names::FILESYSTEM_SIZE,
-                "Size of the data directory's file system",
-            ),
-            filesystem_free: gauge(
-                &registry,
-                names::FILESYSTEM_FREE,
-                "Free bytes of the data directory's file system",
-            ),
+            s3: S3Series::register(&registry, apis),
+            store: StoreSeries::register(&registry),
             ready: gauge(
                 &registry,
                 names::READY,
                 "1 while requests are taken: started, not stopping, not read-only",
             ),
+            connections,
             own: OwnProcess::register(&registry),
             registry,
         }
@@ -214,22 +235,23 @@ impl Metrics {
 
     /// Counts a request in; the guard counts it out when dropped.
     pub fn request_started(&self, api: &'static str) -> InFlight {
-        let gauge = self.api(api).in_flight.clone();
+        let gauge = self.s3.api(api).in_flight.clone();
         gauge.inc();
         InFlight { gauge }
     }
 
     /// Records a finished request.
     pub fn request_finished(&self, done: FinishedRequest) {
-        let api = if self.apis.contains_key(done.api) {
+        let api = if self.s3.apis.contains_key(done.api) {
             done.api
         } else {
             names::API_OTHER
         };
-        self.requests
+        self.s3
+            .requests
             .with_label_values(&[api, code_label(done.status)])
             .inc();
-        let series = self.api(api);
+        let series = self.s3.api(api);
         series.duration.observe(done.duration.as_secs_f64());
         series.received.inc_by(done.received);
         series.sent.inc_by(done.sent);
@@ -237,37 +259,40 @@ impl Metrics {
 
     /// Records one group commit: how long its sync took and how many transactions shared it.
     pub fn committed(&self, took: Duration, transactions: usize) {
-        self.commit_seconds.observe(took.as_secs_f64());
-        self.commit_batch
+        self.store.commit_seconds.observe(took.as_secs_f64());
+        self.store
+            .commit_batch
             .observe(f64::from(u32::try_from(transactions).unwrap_or(u32::MAX)));
     }
 
     /// Records one sync of a pack file and the bytes it made durable.
     pub fn pack_synced(&self, took: Duration, bytes: u64) {
-        self.pack_sync_seconds.observe(took.as_secs_f64());
-        self.pack_written.inc_by(bytes);
+        self.store.pack_sync_seconds.observe(took.as_secs_f64());
+        self.store.pack_written.inc_by(bytes);
     }
 
     /// Sets what is stored.
     pub fn set_storage(&self, usage: StorageUsage) {
-        self.logical.set(signed(usage.logical_bytes));
-        self.stored
+        self.store.logical.set(signed(usage.logical_bytes));
+        self.store
+            .stored
             .with_label_values(&[names::KIND_PACKS])
             .set(signed(usage.packs_bytes));
-        self.stored
+        self.store
+            .stored
             .with_label_values(&[names::KIND_META])
             .set(signed(usage.meta_bytes));
     }
 
     /// Sets the data directory's file system figures.
     pub fn set_filesystem(&self, size: u64, free: u64) {
-        self.filesystem_size.set(signed(size));
-        self.filesystem_free.set(signed(free));
+        self.store.filesystem_size.set(signed(size));
+        self.store.filesystem_free.set(signed(free));
     }
 
     /// Tells whether the store refuses writes.
     pub fn set_read_only(&self, read_only: bool) {
-        self.read_only.set(i64::from(read_only));
+        self.store.read_only.set(i64::from(read_only));
     }
 
     /// Tells whether requests are taken.
@@ -289,13 +314,6 @@ impl Metrics {
     pub fn encode(&self) -> Result<String, prometheus::Error> {
         self.own.sample();
         TextEncoder::new().encode_to_string(&self.registry.gather())
-    }
-
-    fn api(&self, api: &str) -> &PerApi {
-        self.apis
-            .get(api)
-            .or_else(|| self.apis.get(names::API_OTHER))
-            .expect("the series of `other` are created with the registry")
     }
 }
 
