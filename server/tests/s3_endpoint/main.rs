@@ -6,6 +6,7 @@ mod buckets;
 mod framing;
 mod harness;
 mod listing;
+mod log;
 mod multipart;
 mod objects;
 mod races;

@@ -1,0 +1,125 @@
+//! The line that each request leaves in the log.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::harness::{Endpoint, SECRET};
+
+/// Log lines in memory.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn text(&self) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Lines;
+
+    fn make_writer(&'a self) -> Lines {
+        self.clone()
+    }
+}
+
+/// On one thread, so that its subscriber sees every line.
+#[tokio::test]
+async fn each_request_leaves_one_line_without_secrets() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_writer(lines.clone())
+        .finish();
+    let _default = tracing::subscriber::set_default(subscriber);
+    let endpoint = Endpoint::start().await;
+    let put = endpoint
+        .call("PUT", "/bkt/a%0Ab")
+        .body(b"the contents")
+        .wire();
+    let put_id = put
+        .send()
+        .await
+        .expect_status(200)
+        .header("x-amz-request-id")
+        .map(str::to_owned);
+    endpoint.get("a%0Ab").await.expect_status(200);
+    let refused = endpoint.call("GET", "/bkt/none").secret("another").wire();
+    refused
+        .send()
+        .await
+        .expect_error(403, "SignatureDoesNotMatch");
+
+    // A line is written when the answer has been dropped, which may be after we have read it.
+    let written = async {
+        while lines
+            .text()
+            .lines()
+            .filter(|line| line.contains("s3 request"))
+            .count()
+            < 4
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    let written = tokio::time::timeout(std::time::Duration::from_secs(10), written).await;
+    let text = lines.text();
+    assert!(written.is_ok(), "{text}");
+    let of = |api: &str| {
+        let line = text
+            .lines()
+            .find(|line| line.contains(&format!("\"api\":\"{api}\"")));
+        let line: serde_json::Value = serde_json::from_str(line.expect("a line")).expect("JSON");
+        line.get("fields").cloned().expect("fields")
+    };
+    let line = of("PutObject");
+    assert_eq!(
+        line.get("request_id").and_then(|id| id.as_str()),
+        put_id.as_deref()
+    );
+    for (field, value) in [("bucket", "bkt"), ("key", "\"a\\nb\""), ("code", "")] {
+        assert_eq!(
+            line.get(field).and_then(|v| v.as_str()),
+            Some(value),
+            "{line}"
+        );
+    }
+    for (field, value) in [("status", 200), ("received", 12), ("sent", 0)] {
+        assert_eq!(
+            line.get(field).and_then(serde_json::Value::as_u64),
+            Some(value),
+            "{line}"
+        );
+    }
+    assert!(
+        text.contains("\"code\":\"SignatureDoesNotMatch\""),
+        "{text}"
+    );
+    assert!(text.contains("\"sent\":12"), "{text}");
+    for secret in [
+        SECRET,
+        "another",
+        "the contents",
+        put.signature.as_str(),
+        refused.signature.as_str(),
+    ] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+}
