@@ -10,7 +10,7 @@ use std::fmt::Debug;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How long a program may take to become ready or to stop. Ten times what the slowest one takes on two busy cores.
-pub const READY_WITHIN: Duration = Duration::from_secs(60);
+pub const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// Between two looks at a condition: short against everything waited for, long against the cost of looking.
 const POLL_EVERY: Duration = Duration::from_millis(20);

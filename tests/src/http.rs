@@ -39,6 +39,9 @@ impl Answer {
 }
 
 /// `GET path`.
+///
+/// # Errors
+/// No connection, or no answer in time.
 pub fn get(addr: SocketAddr, path: &str) -> io::Result<Answer> {
     send(
         addr,
@@ -47,6 +50,9 @@ pub fn get(addr: SocketAddr, path: &str) -> io::Result<Answer> {
 }
 
 /// Sends these bytes and reads the answer until the server closes; the caller asks for `Connection: close`.
+///
+/// # Errors
+/// No connection, or no answer in time.
 pub fn send(addr: SocketAddr, request: &[u8]) -> io::Result<Answer> {
     let mut stream = connect(addr)?;
     // A server that refuses early closes while we still write: its answer counts, not our broken pipe.
@@ -55,6 +61,9 @@ pub fn send(addr: SocketAddr, request: &[u8]) -> io::Result<Answer> {
 }
 
 /// Sends these bytes, then hangs up: a client that died in mid-request.
+///
+/// # Errors
+/// No connection, or it closed before all was sent.
 pub fn send_and_hang_up(addr: SocketAddr, request: &[u8]) -> io::Result<()> {
     let mut stream = connect(addr)?;
     stream.write_all(request)?;
@@ -62,6 +71,9 @@ pub fn send_and_hang_up(addr: SocketAddr, request: &[u8]) -> io::Result<()> {
 }
 
 /// A connection with deadlines.
+///
+/// # Errors
+/// Nobody listens.
 pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&addr, ANSWER_WITHIN)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
@@ -70,6 +82,9 @@ pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// Reads an answer until the connection closes.
+///
+/// # Errors
+/// What came is no whole answer.
 pub fn read_answer(stream: &mut TcpStream) -> io::Result<Answer> {
     let mut bytes = Vec::new();
     let read = stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes);

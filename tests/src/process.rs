@@ -138,6 +138,10 @@ pub struct Finished {
     pub stderr: String,
 }
 
+#[expect(
+    clippy::return_self_not_must_use,
+    reason = "a check is complete without its result"
+)]
 impl Finished {
     /// Panics unless it exited with 0.
     #[track_caller]

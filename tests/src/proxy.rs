@@ -127,7 +127,7 @@ async fn pass(
             let len = u64::try_from(len).expect("a piece is small");
             if line.passed.fetch_add(len, Ordering::SeqCst) + len > limit {
                 line.stalled.store(true, Ordering::SeqCst);
-                hold_until_closed(&mut from).await;
+                Box::pin(hold_until_closed(&mut from)).await;
                 return;
             }
         }

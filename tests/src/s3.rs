@@ -46,6 +46,7 @@ impl S3 {
     }
 
     /// The same server, with a secret that is not the operator's.
+    #[must_use]
     pub fn with_secret(&self, secret_key: &str) -> Self {
         Self {
             secret_key: secret_key.to_owned(),
@@ -112,6 +113,9 @@ impl S3 {
     }
 
     /// Sends a request to a server that may be gone.
+    ///
+    /// # Errors
+    /// As [`http::send`].
     pub fn try_send(&self, request: &Request) -> io::Result<Answer> {
         http::send(self.addr, &request.bytes())
     }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use strongroom_etcd_format::bolt::Bolt;
 use strongroom_tests::backup;
 use strongroom_tests::clock::Stopwatch;
-use strongroom_tests::etcd::{Cluster, Version};
+use strongroom_tests::etcd::{Cluster, Observed, Version};
 use strongroom_tests::programs;
 use strongroom_tests::server::Server;
 use strongroom_tests::workload::{self, DEMO_OBJECTS};
@@ -56,34 +56,7 @@ fn demo(dir: &Path, version: Version, steps: &Steps) {
         cluster.client_urls().join(", ")
     ));
 
-    let filled = workload::fill(&cluster.client_urls(), SEED, DEMO_OBJECTS);
-    let db_bytes = cluster.db_bytes();
-    steps.done(&format!(
-        "wrote {} MB in {} puts and {} deletes, compacted at revision {}; the database has {} MB",
-        filled.bytes / 1_000_000,
-        filled.puts,
-        filled.deletes,
-        filled.compacted,
-        db_bytes / 1_000_000
-    ));
-    assert!(
-        db_bytes >= DB_BYTES_MIN,
-        "the database has {db_bytes} bytes, {DB_BYTES_MIN} were promised"
-    );
-
-    let revision = cluster.revision();
-    let before = cluster.observe(0, revision);
-    cluster.assert_holds(revision, before);
-    assert!(
-        before.keys >= KEYS_MIN,
-        "{} keys, {KEYS_MIN} were promised",
-        before.keys
-    );
-    assert_eq!(before.keys, filled.keys_live);
-    steps.done(&format!(
-        "all members hold {} keys, HashKV {:08x} at revision {revision}",
-        before.keys, before.hash_kv
-    ));
+    let (revision, before) = fill(&cluster, steps);
 
     backup::save(&server, &cluster, 0, PREFIX);
     steps.done(&format!(
@@ -116,6 +89,39 @@ fn demo(dir: &Path, version: Version, steps: &Steps) {
     assert_eq!(server.stop(), Some(0), "the server ends cleanly");
 }
 
+/// Writes the workload; returns a revision and what each member holds at it.
+fn fill(cluster: &Cluster, steps: &Steps) -> (i64, Observed) {
+    let filled = workload::fill(&cluster.client_urls(), SEED, DEMO_OBJECTS);
+    let db_bytes = cluster.db_bytes();
+    steps.done(&format!(
+        "wrote {} MB in {} puts and {} deletes, compacted at revision {}; the database has {} MB",
+        filled.bytes / 1_000_000,
+        filled.puts,
+        filled.deletes,
+        filled.compacted,
+        db_bytes / 1_000_000
+    ));
+    assert!(
+        db_bytes >= DB_BYTES_MIN,
+        "the database has {db_bytes} bytes, {DB_BYTES_MIN} were promised"
+    );
+
+    let revision = cluster.revision();
+    let before = cluster.observe(0, revision);
+    cluster.assert_holds(revision, before);
+    assert!(
+        before.keys >= KEYS_MIN,
+        "{} keys, {KEYS_MIN} were promised",
+        before.keys
+    );
+    assert_eq!(before.keys, filled.keys_live);
+    steps.done(&format!(
+        "all members hold {} keys, HashKV {:08x} at revision {revision}",
+        before.keys, before.hash_kv
+    ));
+    (revision, before)
+}
+
 /// The restored file is walked page by page; the workload must have made etcd use every kind of page.
 fn assert_pages(data_dir: &Path, steps: &Steps) {
     let db =
@@ -135,11 +141,11 @@ fn assert_pages(data_dir: &Path, steps: &Steps) {
 }
 
 fn indented(text: &str) -> String {
-    text.lines()
-        .map(|line| format!("          {line}\n"))
-        .collect::<String>()
-        .trim_end()
-        .to_owned()
+    let lines: Vec<_> = text
+        .lines()
+        .map(|line| format!("           {line}"))
+        .collect();
+    lines.join("\n")
 }
 
 /// Prints what was done, with the time since the start.

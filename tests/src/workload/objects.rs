@@ -144,9 +144,9 @@ impl Object {
         let name = format!(
             "{}-{:010x}-{index:05}",
             identity.pick(&NAMESPACES),
-            identity.next() >> 24
+            identity.bits() >> 24
         );
-        let mut content = Random::new(identity.next() ^ u64::from(generation));
+        let mut content = Random::new(identity.bits() ^ u64::from(generation));
         let len = usize::try_from(kind.bytes_min + content.below(kind.bytes_max - kind.bytes_min))
             .expect("fits");
         Self {

@@ -11,7 +11,7 @@ impl Random {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -21,14 +21,14 @@ impl Random {
 
     /// A number below `bound`.
     pub fn below(&mut self, bound: u32) -> u32 {
-        u32::try_from(self.next() % u64::from(bound.max(1))).expect("below a u32")
+        u32::try_from(self.bits() % u64::from(bound.max(1))).expect("below a u32")
     }
 
     /// This many bytes that no codec shrinks.
     pub fn bytes(&mut self, len: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(len + 8);
         while bytes.len() < len {
-            bytes.extend_from_slice(&self.next().to_le_bytes());
+            bytes.extend_from_slice(&self.bits().to_le_bytes());
         }
         bytes.truncate(len);
         bytes
@@ -51,7 +51,7 @@ mod tests {
         // First outputs for seed 1234567, as published with the reference implementation.
         let mut random = Random::new(1_234_567);
         assert_eq!(
-            [random.next(), random.next()],
+            [random.bits(), random.bits()],
             [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]
         );
     }
