@@ -148,7 +148,7 @@ mod tests {
                 peer.write_all(&[1]).await.expect("the other end lives");
             }
         };
-        let (_, read) = tokio::join!(writing, ours.read_exact(&mut received));
+        let ((), read) = tokio::join!(writing, ours.read_exact(&mut received));
         assert_eq!(read.expect("bytes move"), 15);
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How long a condition may take. Far beyond what a busy two-core machine needs; a passing test never waits for it.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Waits until `condition` holds and returns what it found.
 pub(crate) fn until<T, E: Debug>(what: &str, mut condition: impl FnMut() -> Result<T, E>) -> T {
