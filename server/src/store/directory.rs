@@ -13,10 +13,19 @@ use crate::store::StoreError;
 /// # Errors
 /// [`StoreError::Io`] naming the folder that could not be made or synced.
 pub fn make_dirs(path: &Path) -> Result<(), StoreError> {
-    if path.is_dir() {
-        return Ok(());
-    }
     let parent = parent_of(path);
+    if path.is_dir() {
+        // Perhaps made by a start that was cut short before this. A parent that may not be read is somebody else's, and
+        // so was the making.
+        return match sync_dir(parent.unwrap_or(Path::new("."))) {
+            Err(StoreError::Io { source, .. })
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Ok(())
+            }
+            synced => synced,
+        };
+    }
     if let Some(parent) = parent {
         make_dirs(parent)?;
     }

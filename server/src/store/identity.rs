@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn the_file_and_the_rows_have_these_bytes() {
-        let golden = "strongroom store\nformat 1\nid 30313233343536373839616263646566\nstate ready\ncheck GOLDEN\n";
+        let golden = "strongroom store\nformat 1\nid 30313233343536373839616263646566\nstate ready\ncheck 99232d10f6b728f0\n";
         assert_eq!(IDENTITY.encode(), golden);
         assert_eq!(Identity::decode(golden.as_bytes()), Ok(IDENTITY));
         assert_eq!(

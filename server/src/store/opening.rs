@@ -46,6 +46,7 @@ pub struct Store {
     pub reads: Gate,
     /// The way from async code to appends and syncs.
     pub writes: Gate,
+    files: Arc<PackFiles>,
     committer: Arc<Committer>,
     lock: Mutex<Option<DirLock>>,
 }
@@ -232,15 +233,17 @@ impl Store {
             health: Arc::clone(&health),
             watch: Arc::clone(&watch),
         };
+        let files = Arc::new(PackFiles::new(disk, context));
         Ok(Store {
             meta: Arc::clone(&committer) as Arc<dyn Meta>,
-            packs: Arc::new(PackFiles::new(disk, context)),
+            packs: Arc::clone(&files) as Arc<dyn Packs>,
             health,
             watch,
             id,
             epoch,
             reads: Gate::new(READ_PERMITS),
             writes: Gate::new(WRITE_PERMITS),
+            files,
             committer,
             lock: Mutex::new(None),
         })
@@ -249,7 +252,9 @@ impl Store {
     /// Settles what is queued, closes the engine and lets go of the directory. Blocks. Later calls through handles
     /// that are still around give [`StoreError::Closed`].
     pub fn close(&self) {
-        // ORDER: the lock last, so that the next process finds the engine's files at rest.
+        // ORDER: packs first, so that a commit still queued never rests on a pack that was refused; the lock last, so that
+        // the next process finds all files at rest.
+        self.files.close();
         self.committer.close();
         drop(
             self.lock

@@ -231,7 +231,16 @@ fn an_oversized_transaction_is_refused_and_does_no_harm() {
 fn a_closed_store_says_so() {
     on_each(|subject| {
         let meta = Arc::clone(&subject.store().meta);
+        let packs = Arc::clone(&subject.store().packs);
+        packs.open_shared().expect("room");
+        let writer = packs.begin().expect("room");
         subject.store().close();
+        assert!(matches!(packs.append(&[]), Err(StoreError::NoSharedPack)));
+        assert!(matches!(packs.open_shared(), Err(StoreError::Closed)));
+        assert!(matches!(
+            packs.remove(writer.pack()),
+            Err(StoreError::Closed)
+        ));
         assert!(matches!(
             commit(&*meta, vec![], vec![put("a", "1")]),
             Err(StoreError::Closed)

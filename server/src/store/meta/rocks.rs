@@ -32,6 +32,9 @@ const CACHE_BYTES: usize = 32 * 1024 * 1024;
 /// Table files open at once, of the 1024 descriptors a process gets by default. A table holds up to 64 MiB.
 const OPEN_FILES_MAX: i32 = 128;
 
+/// RocksDB's list of its own files, begun anew at this size.
+const MANIFEST_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// Files and bytes of RocksDB's own log.
 const OWN_LOG_FILES: usize = 4;
 const OWN_LOG_BYTES: usize = 2 * 1024 * 1024;
@@ -181,6 +184,7 @@ fn options() -> Options {
     options.set_write_buffer_size(MEMTABLE_BYTES);
     options.set_max_write_buffer_number(MEMTABLES_MAX);
     options.set_max_total_wal_size(WAL_BYTES_MAX);
+    options.set_max_manifest_file_size(MANIFEST_BYTES_MAX);
     options.set_max_open_files(OPEN_FILES_MAX);
     options.set_max_background_jobs(BACKGROUND_JOBS);
     options.set_compression_type(DBCompressionType::None);

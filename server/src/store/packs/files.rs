@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, io};
 
@@ -61,6 +61,8 @@ struct Files {
     /// whose entry another thread has not synced yet.
     group: Mutex<Option<u32>>,
     handles: Handles,
+    /// Set once this process may write no more: another one may have the directory.
+    closed: AtomicBool,
 }
 
 /// A pack being written. Its file is good up to `len`.
@@ -80,6 +82,7 @@ impl PackFiles {
             serial: AtomicU32::new(0),
             group: Mutex::new(None),
             handles: Handles::new(READ_HANDLES_MAX),
+            closed: AtomicBool::new(false),
         };
         PackFiles {
             files: Arc::new(files),
@@ -96,6 +99,13 @@ impl PackFiles {
         let epochs =
             numbered_dirs(disk, root, 8).map_err(|source| io_error(disk, "list", root, source))?;
         Ok(epochs.last().map(|(epoch, _)| Epoch(*epoch)))
+    }
+
+    /// Ends all writing through this process's handles, also through writers that are still around.
+    pub fn close(&self) {
+        self.files.closed.store(true, Ordering::SeqCst);
+        // Waits for an append that is under way.
+        *self.shared() = None;
     }
 
     fn shared(&self) -> MutexGuard<'_, Option<OpenPack>> {
@@ -172,7 +182,7 @@ impl Packs for PackFiles {
 
     fn remove(&self, pack: PackId) -> Result<(), StoreError> {
         let files = &self.files;
-        files.context.health.writable()?;
+        files.writable()?;
         files.handles.forget(pack);
         let path = pack_path(pack);
         match files.disk.remove(&path) {
@@ -318,7 +328,7 @@ impl Files {
 
     /// Refuses growth when the disk is (nearly) full or the store is read-only.
     fn room(&self) -> Result<(), StoreError> {
-        self.context.health.writable()?;
+        self.writable()?;
         let root = Path::new("");
         let free = self
             .disk
@@ -330,6 +340,13 @@ impl Files {
             });
         }
         Ok(())
+    }
+
+    fn writable(&self) -> Result<(), StoreError> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(StoreError::Closed);
+        }
+        self.context.health.writable()
     }
 
     fn write(&self, open: &OpenPack, offset: u64, bytes: &[Bytes]) -> Result<(), StoreError> {

@@ -147,7 +147,7 @@ mod tests {
             "0000000301020304",
             "0068e5cf8b010000",
             "0000000000000000",
-            "GOLDEN"
+            "a5b1e78d31117d57"
         );
         assert_eq!(hex::encode(HEADER.encode()), golden);
         assert_eq!(

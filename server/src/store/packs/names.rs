@@ -36,8 +36,10 @@ pub(super) fn numbered_dirs(
 ) -> io::Result<Vec<(u32, PathBuf)>> {
     let entries = match disk.list(path) {
         Ok(entries) => entries,
-        // A group's folder may be gone, and a new store has none.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        // Removed since the folder above was read. The root is always there: without it, packs are missing.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.as_os_str().is_empty() => {
+            Vec::new()
+        }
         Err(error) => return Err(error),
     };
     let numbered = entries

@@ -83,7 +83,8 @@ impl SegmentReader {
                 Some(cursor) => cursor,
                 None => self.locate(packs)?,
             };
-            let left = len64(frames_max.max(1) - out.len());
+            let skipped = (self.wanted.start / FULL).saturating_sub(cursor.index);
+            let left = len64(frames_max.max(1) - out.len()).saturating_add(skipped);
             let place = Place {
                 store: packs.store(),
                 pack: self.segment.pack,

@@ -60,8 +60,8 @@ impl Engine for Held {
 
     fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
         // A test that has seen enough drops its ends; batches then pass.
-        drop(self.entered.send(batch.writes.len()));
-        drop(lock(&self.release).recv());
+        self.entered.send(batch.writes.len()).ok();
+        lock(&self.release).recv().ok();
         self.rows.apply(batch)
     }
 

@@ -187,7 +187,7 @@ fn a_short_write_is_continued_and_one_that_then_fails_closes_the_pack() {
         };
         // Header, first batch, then a batch that is cut and fails.
         match number {
-            2 => Some(DiskFault::Short(500)),
+            2 => Some(DiskFault::Short(50)),
             3 => Some(DiskFault::Fails(Errno::NOSPC)),
             _ => None,
         }
@@ -341,6 +341,19 @@ fn a_pack_cut_while_it_is_open_is_reported_short() {
         first_byte(&packs, segment),
         Err(StoreError::PackShort { len: 70, .. })
     ));
+}
+
+#[test]
+fn a_root_that_was_removed_is_an_error_and_not_an_empty_store() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let root = dir.path().join("packs");
+    std::fs::create_dir(&root).expect("made");
+    let (packs, _) = packs_on(Arc::new(RealDisk::new(root.clone())), 1);
+    assert!(packs.list(None, 10).expect("empty").is_empty());
+    std::fs::remove_dir(&root).expect("removed");
+    assert!(
+        matches!(packs.list(None, 10), Err(StoreError::Io { op: "list", path, .. }) if path.starts_with(&root))
+    );
 }
 
 #[test]

@@ -44,19 +44,8 @@ fn origin() -> Origin {
 
 /// Bytes that differ everywhere; every second 64 KiB shrinks.
 fn body(len: usize) -> Bytes {
-    let mix = |i: usize| {
-        u64::try_from(i)
-            .expect("small")
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            .to_le_bytes()[7]
-    };
-    Bytes::from_iter((0..len).map(|i| {
-        if (i >> 16) % 2 == 0 {
-            mix(i)
-        } else {
-            mix(i >> 10)
-        }
-    }))
+    let noise = |i: usize| xxhash_rust::xxh3::xxh3_64(&i.to_le_bytes()).to_le_bytes()[0];
+    Bytes::from_iter((0..len).map(|i| noise(if (i >> 16) % 2 == 0 { i } else { i >> 10 })))
 }
 
 fn frames(body: &Bytes) -> Vec<EncodedFrame> {

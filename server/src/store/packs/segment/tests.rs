@@ -37,7 +37,10 @@ fn written(plains: &[&'static [u8]]) -> (Segment, Bytes) {
 #[test]
 fn a_segment_has_these_bytes() {
     let (segment, bytes) = written(&[b"strongroom"]);
-    assert_eq!(hex::encode(&bytes), "GOLDEN");
+    assert_eq!(
+        hex::encode(&bytes),
+        "46520001000000000a0000000a00000017c96c904f0c53f6583c296b2acd1f787374726f6e67726f6f6d4652010200000000480000003f000000a6e80c74b9b0c828e0a30a548f1b6dd5fb0001010a0a070776322f46756c6c01090100f01b030b20643431643863643938663030623230346539383030393938656366383432376580d095ffbc310d5f00000046534547"
+    );
     let expected = Segment {
         pack: PACK,
         offset: 64,
