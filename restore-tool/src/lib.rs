@@ -31,7 +31,7 @@ pub use intake::ForeignPacking;
 pub use interrupt::Interrupted;
 
 use std::{
-    io::{Write as _, stdout},
+    io::{IsTerminal as _, Write as _, stderr, stdout},
     sync::Arc,
 };
 
@@ -105,8 +105,9 @@ async fn supervise(plan: RestorePlan, console: Arc<Console>) -> Result<Report, R
 /// What the libraries have to say (retries, a broken resolv.conf) goes to stderr as well.
 fn log_warnings() {
     let _installed_before = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(stderr)
         .with_max_level(tracing::Level::WARN)
+        .with_ansi(stderr().is_terminal())
         .with_target(false)
         .without_time()
         .try_init();

@@ -17,6 +17,7 @@ use crate::{
     console::lines,
     error::{RestoreError, SourceError},
     intake::Intake,
+    interrupt::Interrupted,
 };
 
 /// etcdbrctl's folders: the present one and the read-only old one.
@@ -44,16 +45,24 @@ pub(super) async fn find(
     around: &Surroundings<'_>,
 ) -> Result<Found, RestoreError> {
     around.console.line(lines::FINDING);
+    let mut interrupt = around.interrupt.clone();
+    tokio::select! {
+        biased;
+        () = interrupt.raised() => Err(Interrupted.into()),
+        found = look(config, place, around) => found,
+    }
+}
+
+async fn look(
+    config: &S3Config,
+    place: &S3Uri,
+    around: &Surroundings<'_>,
+) -> Result<Found, RestoreError> {
     let client = S3Client::new(config.clone()).map_err(|source| SourceError::Store {
         doing: "find",
         source,
     })?;
-    let mut interrupt = around.interrupt.clone();
-    let selection = tokio::select! {
-        biased;
-        () = interrupt.raised() => { interrupt.check()?; None }
-        selection = select(&client, place) => selection?,
-    };
+    let selection = select(&client, place).await?;
     tell_clock(&client, around);
     let Some(Selection {
         base,
@@ -205,7 +214,7 @@ impl SnapshotObject {
         let mut interrupt = around.interrupt.clone();
         tokio::select! {
             biased;
-            () = interrupt.raised() => Ok(interrupt.check()?),
+            () = interrupt.raised() => Err(Interrupted.into()),
             fetched = self.download(intake, around, progress) => fetched,
         }
     }
