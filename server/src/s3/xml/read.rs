@@ -197,6 +197,7 @@ mod tests {
             "<R>text</R>",
             "<R><T><U/></T></R>",
             "<R/><R/>",
+            "<!DOCTYPE R><R/>",
             "<!DOCTYPE R [<!ENTITY lol \"lol\">]><R><T>&lol;</T></R>",
             deep.as_str(),
             wide.as_str(),
