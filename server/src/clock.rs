@@ -8,8 +8,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+/// The last second that a calendar of four-digit years can name.
+const LAST_UTC: time::OffsetDateTime = time::macros::datetime!(9999-12-31 23:59:59 UTC);
+
 /// Milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct UnixMillis(pub u64);
 
 impl UnixMillis {
@@ -21,8 +26,7 @@ impl UnixMillis {
     /// This time as a `time` value in UTC; times beyond year 9999 are cut to it.
     pub fn utc(self) -> time::OffsetDateTime {
         let nanos = i128::from(self.0) * 1_000_000;
-        time::OffsetDateTime::from_unix_timestamp_nanos(nanos)
-            .unwrap_or(time::macros::datetime!(9999-12-31 23:59:59 UTC))
+        time::OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(LAST_UTC)
     }
 
     /// How long ago `earlier` was; zero when it lies ahead (clocks step back).
@@ -48,9 +52,14 @@ pub struct SystemClock {
 
 impl SystemClock {
     /// Starts the monotonic count.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the machine's clock"
+    )]
     pub fn new() -> SystemClock {
-        SystemClock { start: Instant::now() }
+        SystemClock {
+            start: Instant::now(),
+        }
     }
 }
 
@@ -61,9 +70,14 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the machine's clock"
+    )]
     fn now(&self) -> UnixMillis {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
@@ -81,7 +95,9 @@ pub struct ManualClock {
 impl ManualClock {
     /// Starts at `now`.
     pub fn at(now: UnixMillis) -> ManualClock {
-        ManualClock { millis: AtomicU64::new(now.0) }
+        ManualClock {
+            millis: AtomicU64::new(now.0),
+        }
     }
 
     /// Lets `by` pass.
@@ -133,7 +149,9 @@ pub struct SeededEntropy {
 impl SeededEntropy {
     /// The sequence that belongs to `seed`.
     pub fn new(seed: u64) -> SeededEntropy {
-        SeededEntropy { state: AtomicU64::new(seed) }
+        SeededEntropy {
+            state: AtomicU64::new(seed),
+        }
     }
 }
 
@@ -141,7 +159,10 @@ impl Entropy for SeededEntropy {
     fn fill(&self, out: &mut [u8]) {
         const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
         for piece in out.chunks_mut(8) {
-            let mut z = self.state.fetch_add(GAMMA, Ordering::SeqCst).wrapping_add(GAMMA);
+            let mut z = self
+                .state
+                .fetch_add(GAMMA, Ordering::SeqCst)
+                .wrapping_add(GAMMA);
             z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             z ^= z >> 31;

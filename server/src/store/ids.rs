@@ -37,16 +37,20 @@ pub struct PackId {
 impl PackId {
     /// Big-endian epoch, then serial: order of bytes is order of age.
     pub fn to_bytes(self) -> [u8; 8] {
-        let [a, b, c, d] = self.epoch.0.to_be_bytes();
-        let [e, f, g, h] = self.serial.to_be_bytes();
-        [a, b, c, d, e, f, g, h]
+        let mut out = [0; 8];
+        let (epoch, serial) = out.split_at_mut(4);
+        epoch.copy_from_slice(&self.epoch.0.to_be_bytes());
+        serial.copy_from_slice(&self.serial.to_be_bytes());
+        out
     }
 
     /// The inverse of [`PackId::to_bytes`].
-    pub fn from_bytes([a, b, c, d, e, f, g, h]: [u8; 8]) -> PackId {
+    pub fn from_bytes(bytes: [u8; 8]) -> PackId {
+        let [epoch @ .., _, _, _, _] = bytes;
+        let [_, _, _, _, serial @ ..] = bytes;
         PackId {
-            epoch: Epoch(u32::from_be_bytes([a, b, c, d])),
-            serial: u32::from_be_bytes([e, f, g, h]),
+            epoch: Epoch(u32::from_be_bytes(epoch)),
+            serial: u32::from_be_bytes(serial),
         }
     }
 }
@@ -78,10 +82,11 @@ impl ManifestId {
 
     /// The inverse of [`ManifestId::to_bytes`].
     pub fn from_bytes(bytes: [u8; 12]) -> ManifestId {
-        let [a, b, c, d, s @ ..] = bytes;
+        let [epoch @ .., _, _, _, _, _, _, _, _] = bytes;
+        let [_, _, _, _, serial @ ..] = bytes;
         ManifestId {
-            epoch: Epoch(u32::from_be_bytes([a, b, c, d])),
-            serial: u64::from_be_bytes(s),
+            epoch: Epoch(u32::from_be_bytes(epoch)),
+            serial: u64::from_be_bytes(serial),
         }
     }
 }
@@ -89,5 +94,27 @@ impl ManifestId {
 impl fmt::Display for ManifestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}-{:x}", self.epoch.0, self.serial)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_bytes_keep_their_order_and_come_back() {
+        let pack = PackId {
+            epoch: Epoch(0x0102_0304),
+            serial: 0x0506_0708,
+        };
+        assert_eq!(pack.to_bytes(), [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(PackId::from_bytes(pack.to_bytes()), pack);
+        assert_eq!(pack.to_string(), "01020304-05060708");
+        let manifest = ManifestId {
+            epoch: Epoch(0x0102_0304),
+            serial: 0x0506_0708_090a_0b0c,
+        };
+        assert_eq!(manifest.to_bytes(), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        assert_eq!(ManifestId::from_bytes(manifest.to_bytes()), manifest);
     }
 }

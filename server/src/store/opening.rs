@@ -94,57 +94,21 @@ impl Store {
         around: impl FnOnce(Arc<dyn Disk>) -> Arc<dyn Disk>,
     ) -> Result<Store, StoreError> {
         use crate::store::directory::make_dirs;
-        use crate::store::identity::{Identity, Stage};
+        use crate::store::identity::{IDENTITY_FILE, Stage};
         use crate::store::meta::rocks::{Creation, RocksEngine};
         use crate::store::packs::disk::RealDisk;
 
         // ORDER: the lock comes before anything is read, so that no other process is half-way through creating.
         make_dirs(dir)?;
         let lock = DirLock::take(dir)?;
+        let mut identity = identify(dir, entropy)?;
         let (meta_dir, packs_dir) = (dir.join(META_DIR), dir.join(PACKS_DIR));
-        let mut identity = match Identity::read(dir)? {
-            Some(identity) => identity,
-            None => {
-                // The file is durable before the folders are made, so no crash leaves them without it.
-                for (found, path) in [(META_DIR, &meta_dir), (PACKS_DIR, &packs_dir)] {
-                    if path.exists() {
-                        let missing = crate::store::identity::IDENTITY_FILE;
-                        return Err(StoreError::Incomplete {
-                            dir: dir.to_owned(),
-                            found,
-                            missing,
-                        });
-                    }
-                }
-                let mut id = StoreId([0; 16]);
-                entropy.fill(&mut id.0);
-                let identity = Identity {
-                    id,
-                    stage: Stage::Creating,
-                };
-                identity.write(dir)?;
-                identity
-            }
-        };
-        let creation = match identity.stage {
-            Stage::Creating => {
-                make_dirs(&packs_dir)?;
-                make_dirs(&meta_dir)?;
-                Creation::IfMissing
-            }
-            Stage::Ready => {
-                for (missing, path) in [(META_DIR, &meta_dir), (PACKS_DIR, &packs_dir)] {
-                    if !path.is_dir() {
-                        let found = crate::store::identity::IDENTITY_FILE;
-                        return Err(StoreError::Incomplete {
-                            dir: dir.to_owned(),
-                            found,
-                            missing,
-                        });
-                    }
-                }
-                Creation::MustExist
-            }
+        let creation = if identity.stage == Stage::Creating {
+            make_dirs(&packs_dir)?;
+            make_dirs(&meta_dir)?;
+            Creation::IfMissing
+        } else {
+            Creation::MustExist
         };
         let engine = RocksEngine::open(dir, &meta_dir, creation)?;
         let disk = around(Arc::new(RealDisk::new(packs_dir)));
@@ -152,23 +116,18 @@ impl Store {
             engine: Arc::new(engine),
             disk,
         };
-        let store = Store::assemble(seams, clock, Commits::Grouped, |found| {
-            match (found, identity.stage) {
-                (Some(found), _) if found != identity.id => Err(StoreError::ForeignMeta {
-                    dir: dir.to_owned(),
-                    found,
-                    expected: identity.id,
-                }),
-                (None, Stage::Ready) => {
-                    let found = crate::store::identity::IDENTITY_FILE;
-                    Err(StoreError::Incomplete {
-                        dir: dir.to_owned(),
-                        found,
-                        missing: "rows in meta",
-                    })
-                }
-                _ => Ok(identity.id),
-            }
+        let store = Store::assemble(seams, clock, Commits::Grouped, |found| match found {
+            Some(found) if found != identity.id => Err(StoreError::ForeignMeta {
+                dir: dir.to_owned(),
+                found,
+                expected: identity.id,
+            }),
+            None if identity.stage == Stage::Ready => Err(StoreError::Incomplete {
+                dir: dir.to_owned(),
+                found: IDENTITY_FILE,
+                missing: "rows in meta",
+            }),
+            _ => Ok(identity.id),
         })?;
         if identity.stage == Stage::Creating {
             // ORDER: after the identity row is durable, else a crash in between would leave a `ready` store without.
@@ -235,8 +194,8 @@ impl Store {
         };
         let files = Arc::new(PackFiles::new(disk, context));
         Ok(Store {
-            meta: Arc::clone(&committer) as Arc<dyn Meta>,
-            packs: Arc::clone(&files) as Arc<dyn Packs>,
+            meta: Arc::<Committer>::clone(&committer),
+            packs: Arc::<PackFiles>::clone(&files),
             health,
             watch,
             id,
@@ -262,6 +221,42 @@ impl Store {
                 .unwrap_or_else(PoisonError::into_inner)
                 .take(),
         );
+    }
+}
+
+/// The identity file's contents, written first in a directory that holds nothing of a store. Its parts are there as far as
+/// the file says, or this is an error.
+#[cfg(feature = "rocksdb")]
+fn identify(
+    dir: &std::path::Path,
+    entropy: &dyn Entropy,
+) -> Result<crate::store::identity::Identity, StoreError> {
+    use crate::store::identity::{IDENTITY_FILE, Identity, Stage};
+
+    let parts = [META_DIR, PACKS_DIR].map(|part| (part, dir.join(part).is_dir()));
+    let incomplete = |found, missing| {
+        Err(StoreError::Incomplete {
+            dir: dir.to_owned(),
+            found,
+            missing,
+        })
+    };
+    match (Identity::read(dir)?, parts) {
+        (Some(identity), _) if identity.stage == Stage::Creating => Ok(identity),
+        (Some(_), [(part, false), _] | [_, (part, false)]) => incomplete(IDENTITY_FILE, part),
+        (Some(identity), _) => Ok(identity),
+        // The file is durable before the folders are made, so no crash leaves them without it.
+        (None, [(part, true), _] | [_, (part, true)]) => incomplete(part, IDENTITY_FILE),
+        (None, _) => {
+            let mut id = StoreId([0; 16]);
+            entropy.fill(&mut id.0);
+            let identity = Identity {
+                id,
+                stage: Stage::Creating,
+            };
+            identity.write(dir)?;
+            Ok(identity)
+        }
     }
 }
 

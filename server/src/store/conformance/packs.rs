@@ -145,7 +145,7 @@ fn removed_packs_are_gone_and_missing_ones_are_named() {
         packs.remove(made[0]).expect("again");
         assert_eq!(listed(None, 10), made[1..]);
         assert!(
-            matches!(packs.read(made[0], &[0..64]), Err(StoreError::PackMissing { pack }) if pack == made[0])
+            matches!(packs.read(made[0], &[0..64, 0..8]), Err(StoreError::PackMissing { pack }) if pack == made[0])
         );
         let never = PackId {
             epoch: Epoch(9),

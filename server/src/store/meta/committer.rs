@@ -327,7 +327,9 @@ impl Worker {
             }
         } else if jobs.len() > 1 {
             // One row that cannot be read must not fail its neighbours of the batch.
-            jobs.into_iter().for_each(|job| self.settle(vec![job]));
+            for job in jobs {
+                self.settle(vec![job]);
+            }
         } else if let Some(job) = jobs.into_iter().next() {
             drop(job.answer.send(Err(error)));
         }

@@ -459,9 +459,9 @@ impl PackWriter for FileWriter {
             "a piece has at most {PIECE_BYTES_MAX} bytes"
         );
         let mut out = Vec::with_capacity(2 * frames.len());
-        frames
-            .iter()
-            .for_each(|frame| self.layout.push(frame, &mut out));
+        for frame in frames {
+            self.layout.push(frame, &mut out);
+        }
         self.write(&out)
     }
 

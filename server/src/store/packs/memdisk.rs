@@ -290,9 +290,9 @@ impl Disk for MemDisk {
             .map(|(path, _)| path.clone())
             .collect();
         names.extend(State::children(durable, path).map(|(path, _)| path.clone()));
-        names
-            .iter()
-            .for_each(|name| copy_entry(live, durable, name));
+        for name in &names {
+            copy_entry(live, durable, name);
+        }
         Ok(())
     }
 

@@ -74,6 +74,49 @@ impl Engine for Held {
     }
 }
 
+/// A sync that takes a while: it ends when the other callers have come or nobody is left to come.
+struct Slow(MemEngine, Arc<AtomicUsize>);
+impl Engine for Slow {
+    fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        self.0.get_many(keys)
+    }
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Key, Bytes)>, StoreError> {
+        self.0.scan(from, to, limit)
+    }
+    fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
+        while self.1.load(Ordering::SeqCst) > 0 {
+            std::thread::yield_now();
+        }
+        self.0.apply(batch)
+    }
+    fn last_sequence(&self) -> Result<Version, StoreError> {
+        self.0.last_sequence()
+    }
+    fn close(&self) {
+        self.0.close();
+    }
+}
+
+/// An engine with a bug.
+struct Broken(MemEngine);
+impl Engine for Broken {
+    fn get_many(&self, _: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        panic!("a planted bug")
+    }
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Key, Bytes)>, StoreError> {
+        self.0.scan(from, to, limit)
+    }
+    fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.0.apply(batch)
+    }
+    fn last_sequence(&self) -> Result<Version, StoreError> {
+        self.0.last_sequence()
+    }
+    fn close(&self) {
+        self.0.close();
+    }
+}
+
 fn committer(engine: Arc<dyn Engine>) -> (Committer, Arc<Health>, Arc<Watch>) {
     let (health, watch) = (Arc::new(Health::new()), Arc::new(Watch::new()));
     let clock = Arc::new(ManualClock::at(UnixMillis(5)));
@@ -111,7 +154,7 @@ fn what_arrives_during_a_sync_is_one_batch() {
     let (engine, hands) = held(&rows);
     let (committer, _, watch) = committer(engine);
     let counts = Arc::new(Counts::default());
-    watch.register(Arc::clone(&counts) as Arc<dyn Observer>);
+    watch.register(Arc::<Counts>::clone(&counts));
     let mut pending = vec![committer.commit(put("first"))];
     assert_eq!(hands.entered.recv().expect("a batch"), 1);
     pending.extend((0..100).map(|n| committer.commit(put(&format!("k{n}")))));
@@ -230,7 +273,7 @@ fn a_latch_from_elsewhere_stops_commits_too() {
 fn a_row_that_cannot_be_read_fails_its_own_transaction_only() {
     let rows = MemRows::new();
     let (engine, hands) = held(&rows);
-    let (committer, health, _) = committer(Arc::clone(&engine) as Arc<dyn Engine>);
+    let (committer, health, _) = committer(Arc::<Held>::clone(&engine));
     let first = committer.commit(put("first"));
     hands.entered.recv().expect("a batch");
     engine.unreadable.store(true, Ordering::SeqCst);
@@ -312,33 +355,6 @@ fn closing_settles_what_is_queued_and_refuses_what_comes_later() {
 #[test]
 fn callers_on_many_threads_share_syncs() {
     let rows = MemRows::new();
-    // A sync that takes a while: it ends when the other callers have come or nobody is left to come.
-    struct Slow(MemEngine, Arc<AtomicUsize>);
-    impl Engine for Slow {
-        fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
-            self.0.get_many(keys)
-        }
-        fn scan(
-            &self,
-            from: &[u8],
-            to: &[u8],
-            limit: usize,
-        ) -> Result<Vec<(Key, Bytes)>, StoreError> {
-            self.0.scan(from, to, limit)
-        }
-        fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
-            while self.1.load(Ordering::SeqCst) > 0 {
-                std::thread::yield_now();
-            }
-            self.0.apply(batch)
-        }
-        fn last_sequence(&self) -> Result<Version, StoreError> {
-            self.0.last_sequence()
-        }
-        fn close(&self) {
-            self.0.close();
-        }
-    }
     let to_come = Arc::new(AtomicUsize::new(64));
     let (committer, _, _) = committer(Arc::new(Slow(rows.open(), Arc::clone(&to_come))));
     std::thread::scope(|scope| {
@@ -361,29 +377,6 @@ fn callers_on_many_threads_share_syncs() {
 
 #[test]
 fn a_panic_of_the_worker_latches_the_store() {
-    struct Broken(MemEngine);
-    impl Engine for Broken {
-        fn get_many(&self, _: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
-            panic!("a planted bug")
-        }
-        fn scan(
-            &self,
-            from: &[u8],
-            to: &[u8],
-            limit: usize,
-        ) -> Result<Vec<(Key, Bytes)>, StoreError> {
-            self.0.scan(from, to, limit)
-        }
-        fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
-            self.0.apply(batch)
-        }
-        fn last_sequence(&self) -> Result<Version, StoreError> {
-            self.0.last_sequence()
-        }
-        fn close(&self) {
-            self.0.close();
-        }
-    }
     let (committer, health, _) = committer(Arc::new(Broken(MemRows::new().open())));
     assert!(matches!(
         committer.commit(put("a")).wait_blocking(),

@@ -173,9 +173,9 @@ fn a_short_write_is_continued_and_one_that_then_fails_closes_the_pack() {
         (op == DiskOp::Write && number % 2 == 0).then_some(DiskFault::Short(7))
     });
     let done = write_all_ways(&packs).expect("short writes are continued");
-    done.iter().for_each(|(byte, segment)| {
-        assert_eq!(first_byte(&packs, *segment).expect("whole"), *byte)
-    });
+    for (byte, segment) in done {
+        assert_eq!(first_byte(&packs, segment).expect("whole"), byte);
+    }
 
     let files = MemFiles::new();
     let writes = AtomicU64::new(0);
@@ -223,14 +223,14 @@ fn a_writer_that_failed_is_of_no_further_use() {
         };
         (number == 1).then_some(DiskFault::Fails(Errno::IO))
     });
-    let mut writer = packs.begin().expect("room");
+    let mut body = packs.begin().expect("room");
     let full = EncodedFrame::data(Bytes::from(vec![1; super::super::FRAME_PLAIN_BYTES]));
     assert!(matches!(
-        writer.append(std::slice::from_ref(&full)),
+        body.append(std::slice::from_ref(&full)),
         Err(StoreError::Io { op: "write", .. })
     ));
-    assert!(matches!(writer.append(&[full]), Err(StoreError::Closed)));
-    assert!(matches!(writer.finish(&origin()), Err(StoreError::Closed)));
+    assert!(matches!(body.append(&[full]), Err(StoreError::Closed)));
+    assert!(matches!(body.finish(&origin()), Err(StoreError::Closed)));
 }
 
 #[test]

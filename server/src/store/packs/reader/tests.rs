@@ -45,7 +45,9 @@ fn origin() -> Origin {
 /// Bytes that differ everywhere; every second 64 KiB shrinks.
 fn body(len: usize) -> Bytes {
     let noise = |i: usize| xxhash_rust::xxh3::xxh3_64(&i.to_le_bytes()).to_le_bytes()[0];
-    Bytes::from_iter((0..len).map(|i| noise(if (i >> 16) % 2 == 0 { i } else { i >> 10 })))
+    (0..len)
+        .map(|i| noise(if (i >> 16) % 2 == 0 { i } else { i >> 10 }))
+        .collect()
 }
 
 fn frames(body: &Bytes) -> Vec<EncodedFrame> {
@@ -247,10 +249,10 @@ fn a_frame_put_into_the_place_of_another_is_found() {
     let frame = 64..64 + FRAME_BYTES_MAX;
     let mut stolen = Vec::new();
     files.corrupt(&pack_path(two.pack), |bytes| {
-        stolen = bytes[frame.clone()].to_vec()
+        stolen = bytes[frame.clone()].to_vec();
     });
     files.corrupt(&pack_path(one.pack), |bytes| {
-        bytes[frame.clone()].copy_from_slice(&stolen)
+        bytes[frame.clone()].copy_from_slice(&stolen);
     });
     assert!(
         matches!(
@@ -320,7 +322,7 @@ fn a_scan_finds_the_segments_of_a_shared_pack_and_stops_at_a_torn_end() {
         .collect();
     let appended = packs.append(&drafts).expect("room");
     files.corrupt(&pack_path(appended.pack), |bytes| {
-        bytes.extend_from_slice(b"FR torn by a crash")
+        bytes.extend_from_slice(b"FR torn by a crash");
     });
     let entry = packs.list(None, 1).expect("listed").remove(0);
     let mut scan = PackScan::new(entry);
