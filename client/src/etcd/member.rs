@@ -143,8 +143,9 @@ async fn ask(config: &EtcdConfig, endpoint: &str) -> Result<Member, EtcdError> {
     let client = answer(endpoint, "connection", connecting).await?;
     let mut maintenance = client.maintenance_client();
     let status = answer(endpoint, "status", maintenance.status()).await?;
-    // Reading alarms takes a quorum, so it would only time out where there is no leader.
-    let alarms = if status.leader() == 0 {
+    // Reading alarms takes a quorum, so it would only time out where there is no leader, and a learner refuses it
+    // with the code of a lost connection. Either is reason enough not to use the member.
+    let alarms = if status.leader() == 0 || status.is_learner() {
         Vec::new()
     } else {
         let alarms = answer(
