@@ -1,8 +1,9 @@
 //! Which snapshot of a listing is restored, and what stays behind: a pure fold over object keys.
 //!
 //! The newest full is the one with the highest unix time in its name (etcdbrctl takes the highest revision instead, so
-//! that a rebuilt cluster is shadowed by its dead predecessor). Deltas are counted, never applied. Empty objects and
-//! names that are not a snapshot's (`.part`, chunks, foreign files) are no candidates. Memory: three numbers per delta
+//! that a rebuilt cluster is shadowed by its dead predecessor). Deltas are counted, never applied. An empty full is what
+//! a failed upload leaves: never restored, always told. Names that are not a snapshot's (`.part`, chunks, foreign
+//! files) are no candidates. Memory: three numbers per delta
 //! that is newer than the newest full seen so far, nothing per full.
 
 use std::cmp::Ordering;
@@ -37,6 +38,17 @@ pub(crate) struct Chain {
     deltas: Vec<Delta>,
     /// The highest revision of a delta older than the newest full.
     older_delta_revision: Option<i64>,
+    /// The newest full without a byte: its time and how it is shown.
+    newest_empty: Option<(i64, String)>,
+}
+
+/// Why a listing holds nothing to restore.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NoBase {
+    /// No full snapshot at all.
+    Absent,
+    /// Every full is empty; the newest of them.
+    Empty { shown: String },
 }
 
 /// The choice.
@@ -46,6 +58,8 @@ pub(crate) struct Selection {
     /// An older full with a higher revision.
     pub(crate) shadowed: Option<Candidate>,
     pub(crate) newer_deltas: NewerDeltas,
+    /// A newer full without a byte, which is passed over.
+    pub(crate) newer_empty: Option<String>,
     /// The last revision of older deltas, where it is higher than the base's.
     pub(crate) older_delta_revision: Option<i64>,
 }
@@ -72,11 +86,12 @@ impl Chain {
         let Some(name) = snapshot_name(shown) else {
             return;
         };
-        if bytes == 0 {
-            return;
-        }
         match name.kind {
             Kind::Incr => self.offer_delta(&name),
+            Kind::Full if bytes == 0 => {
+                let empty = Some((name.created_unix, shown.to_owned()));
+                self.newest_empty = self.newest_empty.take().max(empty);
+            }
             Kind::Full => self.offer_full(Candidate {
                 key: key.to_owned(),
                 shown: shown.to_owned(),
@@ -125,10 +140,19 @@ impl Chain {
     }
 
     /// The choice, when there is anything to choose.
-    pub(crate) fn select(self) -> Option<Selection> {
-        let base = self.newest?;
+    pub(crate) fn select(self) -> Result<Selection, NoBase> {
+        let Some(base) = self.newest else {
+            return Err(match self.newest_empty {
+                Some((_, shown)) => NoBase::Empty { shown },
+                None => NoBase::Absent,
+            });
+        };
         let higher = |revision: i64| revision > base.revision;
-        Some(Selection {
+        Ok(Selection {
+            newer_empty: self
+                .newest_empty
+                .filter(|(created_unix, _)| *created_unix >= base.created_unix)
+                .map(|(_, shown)| shown),
             shadowed: self.highest.filter(|full| higher(full.revision)),
             older_delta_revision: self
                 .older_delta_revision
@@ -180,7 +204,7 @@ mod tests {
         for name in names {
             chain.offer(FOLDER, &format!("{FOLDER}{name}"), 1);
         }
-        chain.select()
+        chain.select().ok()
     }
 
     #[test]
@@ -231,10 +255,26 @@ mod tests {
             ]),
             None
         );
-        let mut empty = Chain::default();
-        empty.offer(FOLDER, "c1/v2/Full-00000000-00000050-1000", 0);
-        empty.offer(FOLDER, "c10/v2/Full-00000000-00000050-1000", 1);
-        assert_eq!(empty.select(), None);
+        let mut foreign = Chain::default();
+        foreign.offer(FOLDER, "c10/v2/Full-00000000-00000050-1000", 1);
+        assert_eq!(foreign.select(), Err(NoBase::Absent));
+    }
+
+    #[test]
+    fn an_empty_full_is_told_and_never_restored() {
+        let (old, new) = ("Full-00000000-00000050-1000", "Full-00000000-00000060-2000");
+        let with = |old_bytes: u64, new_bytes: u64| {
+            let mut chain = Chain::default();
+            chain.offer(FOLDER, &format!("{FOLDER}{new}"), new_bytes);
+            chain.offer(FOLDER, &format!("{FOLDER}{old}"), old_bytes);
+            chain.select()
+        };
+        let passed_over = with(1, 0).expect("the older one");
+        assert_eq!(passed_over.base.shown, old);
+        assert_eq!(passed_over.newer_empty.as_deref(), Some(new));
+        assert_eq!(with(0, 1).expect("the newer one").newer_empty, None);
+        let shown = new.to_owned();
+        assert_eq!(with(0, 0), Err(NoBase::Empty { shown }));
     }
 
     #[test]

@@ -158,6 +158,16 @@ pub enum SourceError {
         /// Prefixes of the bucket that do hold full snapshots.
         elsewhere: Vec<String>,
     },
+    /// Every full snapshot there is empty.
+    #[error(
+        "every full snapshot there is empty, the newest is {shown} in bucket {bucket}: the uploads failed"
+    )]
+    OnlyEmpty {
+        /// The bucket.
+        bucket: String,
+        /// The newest one, as etcdbrctl prints it.
+        shown: String,
+    },
     /// More objects than any chain has.
     #[error("more than {limit} objects below s3://{bucket}/{prefix}")]
     TooMany {

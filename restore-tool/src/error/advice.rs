@@ -77,7 +77,7 @@ impl SourceError {
             }
             Self::File { .. } | Self::TooMany { .. } => ExitCode::Failed,
             Self::Store { source, .. } => source.exit_code(),
-            Self::Length { .. } => ExitCode::Integrity,
+            Self::Length { .. } | Self::OnlyEmpty { .. } => ExitCode::Integrity,
         }
     }
 
@@ -90,7 +90,7 @@ impl SourceError {
                 "run the same command with --store-prefix={}",
                 elsewhere.first()?
             )),
-            Self::NoSnapshot { bucket, .. } => {
+            Self::NoSnapshot { bucket, .. } | Self::OnlyEmpty { bucket, .. } => {
                 Some(format!("strongroom snapshot list s3://{bucket}/"))
             }
             Self::TooMany { bucket, .. } => Some(format!(

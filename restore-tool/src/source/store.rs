@@ -13,7 +13,7 @@ use strongroom_client::{
 
 use super::{Found, Origin, Surroundings};
 use crate::{
-    chain::{Candidate, Chain, Selection},
+    chain::{Candidate, Chain, NoBase, Selection},
     console::lines,
     error::{RestoreError, SourceError},
     intake::Intake,
@@ -64,21 +64,21 @@ async fn look(
     })?;
     let selection = select(&client, place).await?;
     tell_clock(&client, around);
-    let Some(Selection {
+    let Selection {
         base,
         shadowed,
         newer_deltas,
+        newer_empty,
         older_delta_revision,
-    }) = selection
-    else {
-        let elsewhere = prefixes_with_snapshots(&client, place.bucket()).await;
-        return Err(SourceError::NoSnapshot {
-            bucket: place.bucket().to_owned(),
-            prefix: place.join(FOLDERS[0]),
-            elsewhere,
-        }
-        .into());
+    } = match selection {
+        Ok(selection) => selection,
+        Err(nothing) => return Err(no_base(&client, place, nothing).await.into()),
     };
+    if let Some(empty) = newer_empty {
+        around.console.warn(format!(
+            "{empty} is newer but EMPTY: its upload failed, so what was written since the snapshot below is not restored"
+        ));
+    }
     warn_of_higher(&base, shadowed.as_ref(), older_delta_revision, around);
     if let Some((count, last)) = newer_deltas.beyond(base.revision) {
         around.console.warn(format!(
@@ -101,7 +101,22 @@ async fn look(
     })
 }
 
-async fn select(client: &S3Client, place: &S3Uri) -> Result<Option<Selection>, SourceError> {
+async fn no_base(client: &S3Client, place: &S3Uri, nothing: NoBase) -> SourceError {
+    let bucket = place.bucket().to_owned();
+    match nothing {
+        NoBase::Empty { shown } => SourceError::OnlyEmpty { bucket, shown },
+        NoBase::Absent => SourceError::NoSnapshot {
+            prefix: place.join(FOLDERS[0]),
+            elsewhere: prefixes_with_snapshots(client, &bucket).await,
+            bucket,
+        },
+    }
+}
+
+async fn select(
+    client: &S3Client,
+    place: &S3Uri,
+) -> Result<Result<Selection, NoBase>, SourceError> {
     let mut chain = Chain::default();
     for folder in FOLDERS {
         let folder = place.join(folder);
