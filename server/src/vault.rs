@@ -21,7 +21,7 @@ pub struct Vault {
     /// Packs being read.
     pub pins: Arc<Pins>,
     /// The engines below.
-    pub store: Store,
+    pub store: Arc<Store>,
 }
 
 impl Vault {
@@ -29,7 +29,11 @@ impl Vault {
     ///
     /// # Errors
     /// When rows cannot be read or written.
-    pub async fn open(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Vault, ObjectsError> {
+    pub async fn open(
+        store: Arc<Store>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Vault, ObjectsError> {
         let meta = Arc::clone(&store.meta);
         // ORDER: the pack of a dead process is sealed before an appender of this one can open another.
         if let Some(pack) = store.reads.run(move || appender::recover(&*meta)).await? {
@@ -43,8 +47,17 @@ impl Vault {
             store.epoch,
         ));
         objects.revert_interrupted_deletes().await?;
-        let appender = Arc::new(Appender::start(Arc::clone(&store.meta), Arc::clone(&store.packs))?);
-        let ingest = Arc::new(Ingest::new(Arc::clone(&store.packs), appender, store.writes.clone(), clock, entropy));
+        let appender = Arc::new(Appender::start(
+            Arc::clone(&store.meta),
+            Arc::clone(&store.packs),
+        )?);
+        let ingest = Arc::new(Ingest::new(
+            Arc::clone(&store.packs),
+            appender,
+            store.writes.clone(),
+            clock,
+            entropy,
+        ));
         let pins = Pins::new();
         let reader = Arc::new(Reader::new(
             Arc::clone(&objects),
@@ -52,7 +65,13 @@ impl Vault {
             store.reads.clone(),
             Arc::clone(&pins),
         ));
-        Ok(Vault { objects, ingest, reader, pins, store })
+        Ok(Vault {
+            objects,
+            ingest,
+            reader,
+            pins,
+            store,
+        })
     }
 
     /// Seals the shared pack, then closes the engines. Requests must have ended. Blocks.

@@ -44,9 +44,9 @@ pub enum StartError {
         /// Why not.
         source: StoreError,
     },
-    /// What a crash left of a DeleteBucket cannot be undone.
-    #[error("a bucket that was being deleted cannot be put back: {source}")]
-    Deleting {
+    /// What a crash left cannot be put right: an open pack, a bucket half deleted.
+    #[error("what the last process left cannot be put right: {source}")]
+    Repair {
         /// Why not.
         source: ObjectsError,
     },
@@ -65,7 +65,7 @@ impl StartError {
     pub fn exit(&self) -> Exit {
         match self {
             StartError::Config(_) => Exit::Usage,
-            StartError::System { .. } | StartError::Bucket { .. } | StartError::Deleting { .. } => {
+            StartError::System { .. } | StartError::Bucket { .. } | StartError::Repair { .. } => {
                 Exit::Failed
             }
             StartError::Bind { source, .. } => match source.kind() {
@@ -88,7 +88,7 @@ impl StartError {
             },
             StartError::Store { data_dir, source } => of_store_next(data_dir, source),
             StartError::System { .. } => "ulimit -a".to_owned(),
-            StartError::Close { .. } | StartError::Bucket { .. } | StartError::Deleting { .. } => {
+            StartError::Close { .. } | StartError::Bucket { .. } | StartError::Repair { .. } => {
                 "start the server again; it repairs what a crash leaves by itself".to_owned()
             }
         }

@@ -1,26 +1,16 @@
-//! The store and everything above it, sharing one of each: opened, put right after a crash, closed.
+//! The vault as this process opens and closes it: from a configuration, watched by its metrics.
 
 use std::sync::Arc;
 
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
-use crate::ingest::Ingest;
-use crate::ingest::appender::{self, Appender};
 use crate::model::{BucketName, Owner};
 use crate::objects::{BucketCreated, NewBucket, Objects};
 use crate::process::StartError;
-use crate::read::{Pins, Reader};
 use crate::store::Store;
 use crate::store::observer::{CommitBatch, Observer, PackSync};
 use crate::telemetry::{Metrics, Readiness};
-
-/// Everything above the store, sharing one of each.
-pub(crate) struct House {
-    pub(crate) store: Arc<Store>,
-    pub(crate) objects: Arc<Objects>,
-    pub(crate) ingest: Arc<Ingest>,
-    pub(crate) reader: Arc<Reader>,
-}
+use crate::vault::Vault;
 
 /// What exists from the first moment: who watches, and who is told.
 pub(crate) struct Watchers {
@@ -30,74 +20,31 @@ pub(crate) struct Watchers {
     pub(crate) readiness: Arc<Readiness>,
 }
 
-impl House {
-    /// Opens the store, puts right what a crash left, creates the configured buckets.
-    pub(crate) async fn open(config: &Config, watchers: &Watchers) -> Result<House, StartError> {
-        let (dir, clock, entropy) = (
-            config.data_dir.clone(),
-            Arc::clone(&watchers.clock),
-            Arc::clone(&watchers.entropy),
-        );
-        let data_dir = config.data_dir.display().to_string();
-        let failed = |source| StartError::Store {
-            data_dir: data_dir.clone(),
-            source,
-        };
-        let opened = blocking(move || {
-            let store = Store::open(&dir, clock, &*entropy)?;
-            if let Some(pack) = appender::recover(&*store.meta)? {
-                tracing::info!(%pack, "sealed the pack that the last process left open");
-            }
-            let appender = Appender::start(Arc::clone(&store.meta), Arc::clone(&store.packs))?;
-            Ok((Arc::new(store), Arc::new(appender)))
-        });
-        let (store, appender) = opened.await.map_err(failed)?;
-        store.watch.register(Arc::new(StoreWatch {
-            metrics: Arc::clone(&watchers.metrics),
-        }));
-        let objects = Arc::new(Objects::new(
-            Arc::clone(&store.meta),
-            store.reads.clone(),
-            Arc::clone(&watchers.clock),
-            Arc::clone(&watchers.entropy),
-            store.epoch,
-        ));
-        let ingest = Arc::new(Ingest::new(
-            Arc::clone(&store.packs),
-            appender,
-            store.writes.clone(),
-            Arc::clone(&watchers.clock),
-            Arc::clone(&watchers.entropy),
-        ));
-        let packs = Arc::clone(&store.packs);
-        let reader = Arc::new(Reader::new(
-            Arc::clone(&objects),
-            packs,
-            store.reads.clone(),
-            Pins::new(),
-        ));
-        let undone = objects.revert_interrupted_deletes().await;
-        undone.map_err(|source| StartError::Deleting { source })?;
-        create_buckets(&objects, config).await?;
-        Ok(House {
-            store,
-            objects,
-            ingest,
-            reader,
-        })
-    }
+/// Opens the store, puts right what a crash left, creates the configured buckets.
+pub(crate) async fn open(config: &Config, watchers: &Watchers) -> Result<Vault, StartError> {
+    let (dir, clock, entropy) = (
+        config.data_dir.clone(),
+        Arc::clone(&watchers.clock),
+        Arc::clone(&watchers.entropy),
+    );
+    let data_dir = config.data_dir.display().to_string();
+    let opened = blocking(move || Store::open(&dir, clock, &*entropy)).await;
+    let store = opened.map_err(|source| StartError::Store { data_dir, source })?;
+    store.watch.register(Arc::new(StoreWatch {
+        metrics: Arc::clone(&watchers.metrics),
+    }));
+    let (clock, entropy) = (Arc::clone(&watchers.clock), Arc::clone(&watchers.entropy));
+    let repaired = Vault::open(Arc::new(store), clock, entropy).await;
+    let vault = repaired.map_err(|source| StartError::Repair { source })?;
+    create_buckets(&vault.objects, config).await?;
+    Ok(vault)
+}
 
-    /// Seals, closes, lets go of the directory.
-    pub(crate) async fn close(self) -> Result<(), StartError> {
-        blocking(move || {
-            // ORDER: ingest seals the shared pack through the store, so the store closes last.
-            let sealed = self.ingest.close();
-            self.store.close();
-            sealed
-        })
+/// Seals, closes, lets go of the directory.
+pub(crate) async fn close(vault: Vault) -> Result<(), StartError> {
+    blocking(move || vault.close())
         .await
         .map_err(|source| StartError::Close { source })
-    }
 }
 
 async fn create_buckets(objects: &Objects, config: &Config) -> Result<(), StartError> {

@@ -12,7 +12,7 @@ use crate::admin::Admin;
 use crate::clock::{Clock, SystemClock, SystemEntropy};
 use crate::config::Config;
 use crate::process::bind::{bind, bind_admin};
-use crate::process::house::{House, Watchers, blocking};
+use crate::process::house::{self, Watchers, blocking};
 use crate::process::listener::{HttpRequest, Listener};
 use crate::process::signals::Signals;
 use crate::process::{Exit, StartError, limits, usage};
@@ -20,6 +20,7 @@ use crate::s3::{Credentials, OPERATION_NAMES, S3Layers, S3Service};
 use crate::store::opening::META_DIR;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{Metrics, Readiness, names};
+use crate::vault::Vault;
 
 /// A socket and the address it really has.
 struct Bound {
@@ -54,18 +55,18 @@ pub(crate) async fn life(config: Config, open_files: u64) -> Result<Exit, StartE
     let (listen, admin_listen) = (s3_bound.address, admin_bound.address);
     let store = Arc::new(OnceLock::new());
     let admin = serve_admin(admin_bound, &config, &watchers, Arc::clone(&store));
-    let house = tokio::select! {
-        opened = House::open(&config, &watchers) => opened?,
+    let vault = tokio::select! {
+        opened = house::open(&config, &watchers) => opened?,
         // Nothing was accepted yet; what the opening has begun is finished or repaired by the next start.
         signal = signals.next_ending() => {
             tracing::info!(signal, "strongroom-server stops before it was ready");
             return Ok(Exit::Ok);
         }
     };
-    let _first = store.set(Arc::clone(&house.store));
+    let _first = store.set(Arc::clone(&vault.store));
     let connections_max = limits::s3_connections(open_files);
-    let s3 = serve_s3(s3_bound, &config, &watchers, &house, connections_max);
-    let health = Arc::clone(&house.store.health);
+    let s3 = serve_s3(s3_bound, &config, &watchers, &vault, connections_max);
+    let health = Arc::clone(&vault.store.health);
     watchers
         .readiness
         .serve(move || health.read_only().map(str::to_owned));
@@ -73,7 +74,7 @@ pub(crate) async fn life(config: Config, open_files: u64) -> Result<Exit, StartE
         %listen,
         %admin_listen,
         data_dir = %config.data_dir.display(),
-        store = %house.store.id,
+        store = %vault.store.id,
         version = env!("CARGO_PKG_VERSION"),
         connections_max,
         "strongroom-server is ready"
@@ -86,7 +87,7 @@ pub(crate) async fn life(config: Config, open_files: u64) -> Result<Exit, StartE
         "strongroom-server is stopping"
     );
     tokio::select! {
-        ended = end(s3, house, admin) => ended,
+        ended = end(s3, vault, admin) => ended,
         // The operator insists. A crash is survived by design, so nothing is lost that was acknowledged.
         signal = signals.next_ending() => {
             tracing::warn!(signal, "a second signal ends the server at once");
@@ -96,7 +97,7 @@ pub(crate) async fn life(config: Config, open_files: u64) -> Result<Exit, StartE
 }
 
 /// Drains the S3 listener, closes the store, ends the operators' listener, which tells of it until then.
-async fn end(s3: Serving, house: House, admin: Serving) -> Result<Exit, StartError> {
+async fn end(s3: Serving, vault: Vault, admin: Serving) -> Result<Exit, StartError> {
     s3.stop.send_replace(true);
     let cut = s3.task.await.unwrap_or(0);
     if cut > 0 {
@@ -105,7 +106,7 @@ async fn end(s3: Serving, house: House, admin: Serving) -> Result<Exit, StartErr
             "requests that outlasted the shutdown time were cut"
         );
     }
-    house.close().await?;
+    house::close(vault).await?;
     admin.stop.send_replace(true);
     let _panicked = admin.task.await;
     tracing::info!("strongroom-server has stopped");
@@ -126,13 +127,13 @@ fn serve_s3(
     bound: Bound,
     config: &Config,
     watchers: &Watchers,
-    house: &House,
+    vault: &Vault,
     connections_max: usize,
 ) -> Serving {
     let layers = S3Layers {
-        objects: Arc::clone(&house.objects),
-        ingest: Arc::clone(&house.ingest),
-        reader: Arc::clone(&house.reader),
+        objects: Arc::clone(&vault.objects),
+        ingest: Arc::clone(&vault.ingest),
+        reader: Arc::clone(&vault.reader),
         metrics: Arc::clone(&watchers.metrics),
         readiness: Arc::clone(&watchers.readiness),
         clock: Arc::clone(&watchers.clock),
