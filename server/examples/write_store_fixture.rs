@@ -8,6 +8,8 @@ mod content;
 
 #[tokio::main]
 async fn main() {
-    let dir = std::env::args_os().nth(1).expect("usage: write_store_fixture EMPTY_DIRECTORY");
+    let dir = std::env::args_os()
+        .nth(1)
+        .expect("usage: write_store_fixture EMPTY_DIRECTORY");
     content::write(std::path::Path::new(&dir)).await;
 }

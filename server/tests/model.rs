@@ -9,11 +9,12 @@ use proptest::prelude::*;
 use strongroom_server::clock::{Entropy, SeededEntropy, SystemClock};
 use strongroom_server::ingest::{BodyTarget, Expected};
 use strongroom_server::model::{
-    BucketName, ContentHeaders, LegalHold, ObjectKey, Owner, PartNumber, StorageClass, Tags, UploadId, UserMetadata,
+    BucketName, ContentHeaders, LegalHold, ObjectKey, Owner, PartNumber, StorageClass, Tags,
+    UploadId, UserMetadata,
 };
 use strongroom_server::objects::{
-    Attributes, CompletePart, CompleteRequest, ListQuery, NewBucket, NewUpload, ObjectsError, PutCondition,
-    StoredBody, VersionSelector,
+    Attributes, CompletePart, CompleteRequest, ListQuery, NewBucket, NewUpload, ObjectsError,
+    PutCondition, StoredBody, VersionSelector,
 };
 use strongroom_server::store::Store;
 use strongroom_server::vault::Vault;
@@ -30,7 +31,12 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     // Sizes on both sides of every edge: empty, one frame, the small-body limit, several frames.
-    let len = prop_oneof![0..50_usize, 262_100..262_200_usize, 1_048_570..1_048_580_usize, 0..3_000_000_usize];
+    let len = prop_oneof![
+        0..50_usize,
+        262_100..262_200_usize,
+        1_048_570..1_048_580_usize,
+        0..3_000_000_usize
+    ];
     prop_oneof![
         5 => (0..6_u8, len.clone()).prop_map(|(key, len)| Step::Put { key, len }),
         2 => (0..6_u8).prop_map(|key| Step::Delete { key }),
@@ -76,50 +82,114 @@ impl Subject {
         let clock = Arc::new(SystemClock::new());
         let (dir, on, with) = (dir.to_owned(), clock.clone(), Arc::clone(&entropy));
         let open = move || Store::open(&dir, on, &*with).expect("the store opens");
-        let store = tokio::task::spawn_blocking(open).await.expect("it does not panic");
-        let vault = Vault::open(store, clock, entropy.clone()).await.expect("the layers open");
+        let store = tokio::task::spawn_blocking(open)
+            .await
+            .expect("it does not panic");
+        let vault = Vault::open(Arc::new(store), clock, entropy.clone())
+            .await
+            .expect("the layers open");
         let bucket = BucketName::parse("etcd-backup").expect("a valid name");
-        vault.objects.create_bucket(&bucket, NewBucket::plain(Owner("root".to_owned()))).await.expect("created");
-        Subject { vault, bucket, entropy }
+        vault
+            .objects
+            .create_bucket(&bucket, NewBucket::plain(Owner("root".to_owned())))
+            .await
+            .expect("created");
+        Subject {
+            vault,
+            bucket,
+            entropy,
+        }
     }
 
-    async fn store_body(&self, key: &ObjectKey, part: Option<(UploadId, PartNumber)>, bytes: &[u8]) -> StoredBody {
-        let bucket = self.vault.objects.bucket(&self.bucket).await.expect("the bucket").id;
-        let target = BodyTarget { bucket, key: key.clone(), part };
-        let mut ingest = self.vault.ingest.begin(target, Expected::default());
+    async fn store_body(
+        &self,
+        key: &ObjectKey,
+        part: Option<(UploadId, PartNumber)>,
+        bytes: &[u8],
+    ) -> StoredBody {
+        let bucket = self
+            .vault
+            .objects
+            .bucket(&self.bucket)
+            .await
+            .expect("the bucket")
+            .id;
+        let target = BodyTarget {
+            bucket,
+            key: key.clone(),
+            part,
+        };
+        let mut ingest = self.vault.ingest.begin(&target, Expected::default());
         for piece in bytes.chunks(100_000) {
-            ingest.write(Bytes::copy_from_slice(piece)).await.expect("taken");
+            ingest
+                .write(Bytes::copy_from_slice(piece))
+                .await
+                .expect("taken");
         }
         ingest.finish().await.expect("stored")
     }
 
     async fn put(&self, key: &ObjectKey, bytes: &[u8]) {
         let body = self.store_body(key, None, bytes).await;
-        self.vault.objects.put(&self.bucket, key, body, attributes(), PutCondition::Always).await.expect("put");
+        self.vault
+            .objects
+            .put(&self.bucket, key, body, attributes(), PutCondition::Always)
+            .await
+            .expect("put");
     }
 
     async fn multipart(&self, key: &ObjectKey, parts: &[Vec<u8>]) {
         let objects = &self.vault.objects;
-        let new = NewUpload { attributes: attributes(), checksum: None };
-        let upload = objects.create_upload(&self.bucket, key, new).await.expect("an upload");
+        let new = NewUpload {
+            attributes: attributes(),
+            checksum: None,
+        };
+        let upload = objects
+            .create_upload(&self.bucket, key, new)
+            .await
+            .expect("an upload");
         let mut named = Vec::new();
         for (number, bytes) in (1..).zip(parts) {
             let number = PartNumber::new(number).expect("a valid number");
             let body = self.store_body(key, Some((upload, number)), bytes).await;
-            let row = objects.put_part(&self.bucket, key, upload, number, body).await.expect("a part");
-            named.push(CompletePart { number, etag: row.etag, checksums: Vec::new() });
+            let row = objects
+                .put_part(&self.bucket, key, upload, number, body)
+                .await
+                .expect("a part");
+            named.push(CompletePart {
+                number,
+                etag: row.etag,
+                checksums: Vec::new(),
+            });
         }
-        let request = CompleteRequest { parts: named, checksum: None, size: None, condition: PutCondition::Always };
-        objects.complete_upload(&self.bucket, key, upload, request).await.expect("completed");
+        let request = CompleteRequest {
+            parts: named,
+            checksum: None,
+            size: None,
+            condition: PutCondition::Always,
+        };
+        objects
+            .complete_upload(&self.bucket, key, upload, request)
+            .await
+            .expect("completed");
     }
 
     async fn delete(&self, key: &ObjectKey) {
         let owner = Owner("root".to_owned());
-        self.vault.objects.delete(&self.bucket, key, VersionSelector::Current, &owner).await.expect("deleted");
+        self.vault
+            .objects
+            .delete(&self.bucket, key, VersionSelector::Current, &owner)
+            .await
+            .expect("deleted");
     }
 
     async fn range(&self, key: &ObjectKey, at: usize, len: usize) -> Option<Vec<u8>> {
-        let object = match self.vault.reader.open(&self.bucket, key, VersionSelector::Current).await {
+        let object = match self
+            .vault
+            .reader
+            .open(&self.bucket, key, VersionSelector::Current)
+            .await
+        {
             Err(ObjectsError::NoSuchKey(_)) => return None,
             other => other.expect("it opens"),
         };
@@ -135,9 +205,22 @@ impl Subject {
     }
 
     async fn listed(&self) -> Vec<(String, u64)> {
-        let query = ListQuery { prefix: "cluster/".to_owned(), delimiter: None, after: None, max: 1000 };
-        let page = self.vault.objects.list(&self.bucket, query).await.expect("a page");
-        page.entries.into_iter().map(|entry| (entry.key.to_string(), entry.row.size)).collect()
+        let query = ListQuery {
+            prefix: "cluster/".to_owned(),
+            delimiter: None,
+            after: None,
+            max: 1000,
+        };
+        let page = self
+            .vault
+            .objects
+            .list(&self.bucket, query)
+            .await
+            .expect("a page");
+        page.entries
+            .into_iter()
+            .map(|entry| (entry.key.to_string(), entry.row.size))
+            .collect()
     }
 }
 
@@ -155,16 +238,25 @@ async fn apply(subject: &Subject, model: &mut Model, step: &Step) {
             model.remove(&key);
         }
         Step::Multipart { key, last } => {
-            let parts = vec![body(&subject.entropy, 5 * 1024 * 1024), body(&subject.entropy, last)];
+            let parts = vec![
+                body(&subject.entropy, 5 * 1024 * 1024),
+                body(&subject.entropy, last),
+            ];
             subject.multipart(&object_key(key), &parts).await;
             model.insert(key, parts.concat());
         }
         Step::Range { key, at, len } => {
             let expected = model.get(&key).map(|bytes| {
                 let at = at.min(bytes.len());
-                bytes.get(at..at.saturating_add(len).min(bytes.len())).unwrap_or_default().to_vec()
+                bytes
+                    .get(at..at.saturating_add(len).min(bytes.len()))
+                    .unwrap_or_default()
+                    .to_vec()
             });
-            assert!(subject.range(&object_key(key), at, len).await == expected, "{step:?}");
+            assert!(
+                subject.range(&object_key(key), at, len).await == expected,
+                "{step:?}"
+            );
         }
         Step::List | Step::Reopen => {}
     }
@@ -183,12 +275,24 @@ async fn run(steps: &[Step], dir: &Path) {
         }
         let expected: Vec<_> = model
             .iter()
-            .map(|(key, bytes)| (object_key(*key).to_string(), u64::try_from(bytes.len()).expect("fits")))
+            .map(|(key, bytes)| {
+                (
+                    object_key(*key).to_string(),
+                    u64::try_from(bytes.len()).expect("fits"),
+                )
+            })
             .collect();
         assert_eq!(subject.listed().await, expected, "after {step:?}");
     }
     for (key, bytes) in &model {
-        assert!(subject.range(&object_key(*key), 0, usize::MAX).await.as_ref() == Some(bytes), "object {key}");
+        assert!(
+            subject
+                .range(&object_key(*key), 0, usize::MAX)
+                .await
+                .as_ref()
+                == Some(bytes),
+            "object {key}"
+        );
     }
     subject.vault.close().expect("a clean close");
 }

@@ -11,10 +11,20 @@ use strongroom_server::vault::Vault;
 #[path = "store_fixture/content.rs"]
 mod content;
 
-use content::{DELETED, FIRST_PART, JOINED, UPLOADING, attributes, body, key, locked, owner, plain};
+use content::{
+    DELETED, FIRST_PART, JOINED, UPLOADING, attributes, body, key, locked, owner, plain,
+};
 
-async fn bytes_of(vault: &Vault, name: &str, bucket: &strongroom_server::model::BucketName) -> Vec<u8> {
-    let object = vault.reader.open(bucket, &key(name), VersionSelector::Current).await.expect("it opens");
+async fn bytes_of(
+    vault: &Vault,
+    name: &str,
+    bucket: &strongroom_server::model::BucketName,
+) -> Vec<u8> {
+    let object = vault
+        .reader
+        .open(bucket, &key(name), VersionSelector::Current)
+        .await
+        .expect("it opens");
     let size = object.found.data.size;
     let mut stream = vault.reader.stream(object, 0..size);
     let mut out = Vec::new();
@@ -38,43 +48,122 @@ fn assert_attributes(found: &Found) {
 
 async fn check_locked(vault: &Vault) {
     let bucket = vault.objects.bucket(&locked()).await.expect("the bucket");
-    assert_eq!((bucket.versioning, bucket.object_lock), (Versioning::Enabled, true));
+    assert_eq!(
+        (bucket.versioning, bucket.object_lock),
+        (Versioning::Enabled, true)
+    );
     assert_eq!((bucket.owner, bucket.created), (owner(), content::WRITTEN));
     for algorithm in ChecksumAlgorithm::ALL {
         let name = algorithm.name();
-        assert_eq!(bytes_of(vault, name, &locked()).await, body(name, 3000), "{name}");
-        let found = vault.objects.lookup(&locked(), &key(name), VersionSelector::Current).await.expect("found");
+        assert_eq!(
+            bytes_of(vault, name, &locked()).await,
+            body(name, 3000),
+            "{name}"
+        );
+        let found = vault
+            .objects
+            .lookup(&locked(), &key(name), VersionSelector::Current)
+            .await
+            .expect("found");
         assert_attributes(&found);
-        let checksums: Vec<_> = found.data.checksums.iter().map(|c| (c.algorithm, c.value.clone())).collect();
-        assert_eq!(checksums, [(algorithm, algorithm.digest(&body(name, 3000)))]);
-        let refused = vault.objects.delete(&locked(), &key(name), VersionSelector::Id(found.version.id), &owner()).await;
-        assert!(matches!(refused, Err(ObjectsError::Locked(_))), "{refused:?}");
+        let checksums: Vec<_> = found
+            .data
+            .checksums
+            .iter()
+            .map(|c| (c.algorithm, c.value.clone()))
+            .collect();
+        assert_eq!(
+            checksums,
+            [(algorithm, algorithm.digest(&body(name, 3000)))]
+        );
+        let refused = vault
+            .objects
+            .delete(
+                &locked(),
+                &key(name),
+                VersionSelector::Id(found.version.id),
+                &owner(),
+            )
+            .await;
+        assert!(
+            matches!(refused, Err(ObjectsError::Locked(_))),
+            "{refused:?}"
+        );
     }
-    let deleted = vault.objects.lookup(&locked(), &key(DELETED), VersionSelector::Current).await;
-    assert!(matches!(deleted, Err(ObjectsError::DeleteMarker { named: false, .. })), "{deleted:?}");
+    let deleted = vault
+        .objects
+        .lookup(&locked(), &key(DELETED), VersionSelector::Current)
+        .await;
+    assert!(
+        matches!(
+            deleted,
+            Err(ObjectsError::DeleteMarker { named: false, .. })
+        ),
+        "{deleted:?}"
+    );
 }
 
 async fn check_plain(vault: &Vault) {
-    let found = vault.objects.lookup(&plain(), &key(JOINED), VersionSelector::Current).await.expect("found");
+    let found = vault
+        .objects
+        .lookup(&plain(), &key(JOINED), VersionSelector::Current)
+        .await
+        .expect("found");
     assert_eq!(found.data.etag.parts, 2);
     assert_eq!(found.version.hold, LegalHold::Off);
     let whole = [body(JOINED, FIRST_PART), body(JOINED, 100)].concat();
     assert!(bytes_of(vault, JOINED, &plain()).await == whole);
-    let checksum = found.data.checksums.first().expect("the whole object's CRC32C");
+    let checksum = found
+        .data
+        .checksums
+        .first()
+        .expect("the whole object's CRC32C");
     assert_eq!(checksum.kind, ChecksumKind::FullObject);
     assert_eq!(checksum.value, ChecksumAlgorithm::Crc32c.digest(&whole));
     let manifest = found.data.manifest.expect("it has bytes");
-    let table = vault.objects.part_table(manifest).await.expect("readable").expect("completed from parts");
-    assert_eq!(table.parts.iter().map(|part| part.number).collect::<Vec<_>>(), [1, 7]);
-    let query = ListUploadsQuery { prefix: String::new(), after: None, max: 10 };
-    let (uploads, more) = vault.objects.list_uploads(&plain(), query).await.expect("a page");
+    let table = vault
+        .objects
+        .part_table(manifest)
+        .await
+        .expect("readable")
+        .expect("completed from parts");
+    assert_eq!(
+        table
+            .parts
+            .iter()
+            .map(|part| part.number)
+            .collect::<Vec<_>>(),
+        [1, 7]
+    );
+    let query = ListUploadsQuery {
+        prefix: String::new(),
+        after: None,
+        max: 10,
+    };
+    let (uploads, more) = vault
+        .objects
+        .list_uploads(&plain(), query)
+        .await
+        .expect("a page");
     assert_eq!((uploads.len(), more), (1, false));
     let upload = uploads.first().expect("one");
     assert_eq!(upload.key, key(UPLOADING));
-    assert_eq!(upload.row.checksum, Some((ChecksumAlgorithm::Crc32c, UploadChecksumKind::FullObject)));
-    let (parts, _) =
-        vault.objects.list_parts(&plain(), &key(UPLOADING), upload.upload, 0, 10).await.expect("a page");
-    assert_eq!(parts.iter().map(|(number, row)| (number.get(), row.size)).collect::<Vec<_>>(), [(3, 500)]);
+    assert_eq!(
+        upload.row.checksum,
+        Some((ChecksumAlgorithm::Crc32c, UploadChecksumKind::FullObject))
+    );
+    let (parts, _) = vault
+        .objects
+        .list_parts(&plain(), &key(UPLOADING), upload.upload, 0, 10)
+        .await
+        .expect("a page");
+    assert_eq!(
+        parts
+            .iter()
+            .map(|(number, row)| (number.get(), row.size))
+            .collect::<Vec<_>>(),
+        [(3, 500)]
+    );
 }
 
 async fn check(dir: &Path) {

@@ -43,15 +43,25 @@ impl Appender {
     ///
     /// # Errors
     /// When the system gives no thread.
-    #[expect(clippy::disallowed_methods, reason = "the appender owns its thread and joins it in close")]
     pub fn start(meta: Arc<dyn Meta>, packs: Arc<dyn Packs>) -> Result<Appender, StoreError> {
         let (queue, requests) = mpsc::channel(QUEUE_MAX);
-        let worker = Worker { meta, packs, open: None };
+        let worker = Worker {
+            meta,
+            packs,
+            open: None,
+        };
         let thread = std::thread::Builder::new()
             .name("group-append".to_owned())
             .spawn(move || worker.run(requests))
-            .map_err(|source| StoreError::Io { op: "start the appending thread", path: "group-append".into(), source })?;
-        Ok(Appender { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
+            .map_err(|source| StoreError::Io {
+                op: "start the appending thread",
+                path: "group-append".into(),
+                source,
+            })?;
+        Ok(Appender {
+            queue: Mutex::new(Some(queue)),
+            thread: Mutex::new(Some(thread)),
+        })
     }
 
     /// Appends a small body; durable when it returns.
@@ -59,12 +69,22 @@ impl Appender {
     /// # Errors
     /// When the disk refuses or the store is closing.
     pub async fn append(&self, draft: SegmentDraft) -> Result<PlacedSegment, IngestError> {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let queue = self
+            .queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let queue = queue.ok_or(StoreError::Closed)?;
         let (answer, placed) = oneshot::channel();
-        queue.send(Request { draft, answer }).await.map_err(|_| StoreError::Closed)?;
+        queue
+            .send(Request { draft, answer })
+            .await
+            .map_err(|_| StoreError::Closed)?;
         let segment = placed.await.map_err(|_| StoreError::Closed)??;
-        Ok(PlacedSegment { segment, claim: PackClaim::Shared })
+        Ok(PlacedSegment {
+            segment,
+            claim: PackClaim::Shared,
+        })
     }
 
     /// Takes no more, seals the shared pack, joins the thread.
@@ -72,8 +92,17 @@ impl Appender {
     /// # Errors
     /// When the seal cannot be committed.
     pub fn close(&self) -> Result<(), StoreError> {
-        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(
+            self.queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         match thread.map(JoinHandle::join) {
             None => Ok(()),
             Some(Ok(done)) => done,
@@ -110,7 +139,8 @@ impl Worker {
     }
 
     fn serve(&mut self, batch: Vec<Request>) {
-        let (drafts, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|r| (r.draft, r.answer)).unzip();
+        let (drafts, answers): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|r| (r.draft, r.answer)).unzip();
         match self.append(&drafts) {
             Ok(segments) => {
                 for (answer, segment) in answers.into_iter().zip(segments) {
@@ -129,7 +159,11 @@ impl Worker {
     }
 
     fn append(&mut self, drafts: &[SegmentDraft]) -> Result<Vec<Segment>, StoreError> {
-        if self.open.as_ref().is_some_and(|open| open.len >= PACK_BYTES_MAX) {
+        if self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.len >= PACK_BYTES_MAX)
+        {
             self.seal()?;
         }
         if self.open.is_none() {
@@ -137,7 +171,10 @@ impl Worker {
         }
         match self.packs.append(drafts) {
             Ok(appended) => {
-                self.open = Some(OpenPack { pack: appended.pack, len: appended.pack_len });
+                self.open = Some(OpenPack {
+                    pack: appended.pack,
+                    len: appended.pack_len,
+                });
                 Ok(appended.segments)
             }
             Err(failure) => {
@@ -163,7 +200,10 @@ impl Worker {
         };
         match self.meta.commit(txn).wait_blocking()? {
             Outcome::Done(_) => {
-                self.open = Some(OpenPack { pack, len: PACK_HEADER_BYTES });
+                self.open = Some(OpenPack {
+                    pack,
+                    len: PACK_HEADER_BYTES,
+                });
                 Ok(())
             }
             // Hygiene found the file before its row and condemned it; the next body opens another.
@@ -172,7 +212,9 @@ impl Worker {
     }
 
     fn seal(&mut self) -> Result<(), StoreError> {
-        let Some(open) = self.open.take() else { return Ok(()) };
+        let Some(open) = self.open.take() else {
+            return Ok(());
+        };
         seal(&*self.meta, open.pack, open.len)
     }
 }
@@ -180,7 +222,11 @@ impl Worker {
 /// Makes a pack's row `sealed`, if it still is `live`.
 fn seal(meta: &dyn Meta, pack: PackId, len: u64) -> Result<(), StoreError> {
     let key = RowKey::Pack(pack).encode();
-    let row = meta.get_many(std::slice::from_ref(&key))?.into_iter().next().flatten();
+    let row = meta
+        .get_many(std::slice::from_ref(&key))?
+        .into_iter()
+        .next()
+        .flatten();
     let Some(row) = row else { return Ok(()) };
     if PackRow::decode(&key, &row)? != PackRow::Live {
         return Ok(());
@@ -205,7 +251,11 @@ fn seal(meta: &dyn Meta, pack: PackId, len: u64) -> Result<(), StoreError> {
 /// When rows cannot be read or written.
 pub fn recover(meta: &dyn Meta) -> Result<Option<PackId>, StoreError> {
     let key = RowKey::OpenPack.encode();
-    let row = meta.get_many(std::slice::from_ref(&key))?.into_iter().next().flatten();
+    let row = meta
+        .get_many(std::slice::from_ref(&key))?
+        .into_iter()
+        .next()
+        .flatten();
     let Some(row) = row else { return Ok(None) };
     let pack = OpenPackRow::decode(&key, &row)?.pack;
     let mut end = PACK_HEADER_BYTES;
@@ -217,7 +267,9 @@ pub fn recover(meta: &dyn Meta) -> Result<Option<PackId>, StoreError> {
             end = end.max(PackUserRow::decode(key, row)?.end);
         }
         match users.last() {
-            Some((last, _)) if users.len() == RECOVER_PAGE => from = crate::schema::keys::after_key(last),
+            Some((last, _)) if users.len() == RECOVER_PAGE => {
+                from = crate::schema::keys::after_key(last);
+            }
             _ => break,
         }
     }

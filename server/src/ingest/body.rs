@@ -42,14 +42,18 @@ pub struct BodyIngest {
     done: Vec<PlacedSegment>,
 }
 
-pub(super) fn begin(ingest: &Ingest, target: BodyTarget, expected: Expected) -> BodyIngest {
+pub(super) fn begin(ingest: &Ingest, target: &BodyTarget, expected: Expected) -> BodyIngest {
     let body = ingest.entropy.next_u64();
     let origin = Origin {
         bucket: target.bucket.0,
         key: Bytes::copy_from_slice(target.key.as_str().as_bytes()),
         target: match target.part {
             None => OriginTarget::Put { body },
-            Some((upload, number)) => OriginTarget::Part { upload: upload.0, number: number.get(), body },
+            Some((upload, number)) => OriginTarget::Part {
+                upload: upload.0,
+                number: number.get(),
+                body,
+            },
         },
         etag: String::new(),
         time: ingest.clock.now(),
@@ -57,7 +61,11 @@ pub(super) fn begin(ingest: &Ingest, target: BodyTarget, expected: Expected) -> 
     };
     BodyIngest {
         digests: Chain::Idle(Digests::new(&expected)),
-        sink: Chain::Idle(Sink::new(Arc::clone(&ingest.packs), Arc::clone(&ingest.small_bodies), origin)),
+        sink: Chain::Idle(Sink::new(
+            Arc::clone(&ingest.packs),
+            Arc::clone(&ingest.small_bodies),
+            origin,
+        )),
         packs: Arc::clone(&ingest.packs),
         appender: Arc::clone(&ingest.appender),
         gate: ingest.gate.clone(),
@@ -77,14 +85,24 @@ impl BodyIngest {
     pub async fn write(&mut self, mut bytes: Bytes) -> Result<(), IngestError> {
         self.received += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         if self.received > PART_BYTES_MAX {
-            return Err(IngestError::TooLarge { max: PART_BYTES_MAX });
+            return Err(IngestError::TooLarge {
+                max: PART_BYTES_MAX,
+            });
         }
-        if let Some(expected) = self.expected.length.filter(|length| self.received > *length) {
-            return Err(IngestError::Length { expected, got: self.received });
+        if let Some(expected) = self
+            .expected
+            .length
+            .filter(|length| self.received > *length)
+        {
+            return Err(IngestError::Length {
+                expected,
+                got: self.received,
+            });
         }
         while !bytes.is_empty() {
             let room = FRAME_PLAIN_BYTES - self.filling.len();
-            self.filling.extend_from_slice(&bytes.split_to(room.min(bytes.len())));
+            self.filling
+                .extend_from_slice(&bytes.split_to(room.min(bytes.len())));
             if self.filling.len() == FRAME_PLAIN_BYTES {
                 self.pass_on().await?;
             }
@@ -104,8 +122,17 @@ impl BodyIngest {
     /// # Errors
     /// When length or a digest differs, or the store refuses; nothing of the body is then used by anything.
     pub async fn finish(mut self) -> Result<StoredBody, IngestError> {
-        if let Some(expected) = self.expected.length.filter(|length| self.received != *length) {
-            return Err(self.abandon(IngestError::Length { expected, got: self.received }).await);
+        if let Some(expected) = self
+            .expected
+            .length
+            .filter(|length| self.received != *length)
+        {
+            return Err(self
+                .abandon(IngestError::Length {
+                    expected,
+                    got: self.received,
+                })
+                .await);
         }
         if !self.filling.is_empty() {
             self.pass_on().await?;
@@ -130,7 +157,12 @@ impl BodyIngest {
             Rest::Large(last) => self.done.push(self.gate.run(move || last.finish()).await?),
         }
         let segments = std::mem::take(&mut self.done);
-        Ok(StoredBody { size: self.received, md5: verified.md5, checksums: verified.checksums, segments })
+        Ok(StoredBody {
+            size: self.received,
+            md5: verified.md5,
+            checksums: verified.checksums,
+            segments,
+        })
     }
 
     /// Hands the filled frame to digests and sink, each after its previous work.
@@ -143,7 +175,8 @@ impl BodyIngest {
             Ok(digests)
         });
         let sink = self.settle_sink().await?;
-        self.sink.start(&self.gate, sink, move |sink| sink.take(&frame));
+        self.sink
+            .start(&self.gate, sink, move |sink| sink.take(&frame));
         Ok(())
     }
 
@@ -159,11 +192,15 @@ impl BodyIngest {
 
     fn start_syncing(&mut self, full: FullPack) {
         let gate = self.gate.clone();
-        self.syncing = Some(tokio::spawn(async move { gate.run(move || full.finish()).await }));
+        self.syncing = Some(tokio::spawn(async move {
+            gate.run(move || full.finish()).await
+        }));
     }
 
     async fn settle_syncing(&mut self) -> Result<(), IngestError> {
-        let Some(syncing) = self.syncing.take() else { return Ok(()) };
+        let Some(syncing) = self.syncing.take() else {
+            return Ok(());
+        };
         let placed = syncing.await.map_err(|_| StoreError::Closed)??;
         self.done.push(placed);
         Ok(())
@@ -178,7 +215,13 @@ impl BodyIngest {
             return failure;
         }
         let (packs, done) = (Arc::clone(&self.packs), std::mem::take(&mut self.done));
-        let removed = self.gate.run(move || done.iter().try_for_each(|placed| packs.remove(placed.segment.pack))).await;
+        let removed = self
+            .gate
+            .run(move || {
+                done.iter()
+                    .try_for_each(|placed| packs.remove(placed.segment.pack))
+            })
+            .await;
         match removed {
             Ok(()) => why,
             Err(failure) => IngestError::Store(failure),

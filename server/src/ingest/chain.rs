@@ -21,7 +21,9 @@ impl<T: Send + 'static> Chain<T> {
             Chain::Idle(value) => Ok(value),
             Chain::Busy(work) => match work.await {
                 Ok(done) => done,
-                Err(failure) if failure.is_panic() => std::panic::resume_unwind(failure.into_panic()),
+                Err(failure) if failure.is_panic() => {
+                    std::panic::resume_unwind(failure.into_panic())
+                }
                 Err(_) => Err(IngestError::Store(StoreError::Closed)),
             },
             Chain::Gone => Err(IngestError::Store(StoreError::Closed)),
@@ -34,6 +36,8 @@ impl<T: Send + 'static> Chain<T> {
         F: FnOnce(T) -> Result<T, IngestError> + Send + 'static,
     {
         let gate = gate.clone();
-        *self = Chain::Busy(tokio::spawn(async move { gate.run(move || work(value)).await }));
+        *self = Chain::Busy(tokio::spawn(
+            async move { gate.run(move || work(value)).await },
+        ));
     }
 }

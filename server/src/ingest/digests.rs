@@ -50,7 +50,10 @@ impl Digests {
         Digests {
             md5: md5::Md5::new(),
             sha256: expected.sha256.map(|_| sha2::Sha256::new()),
-            checksum: expected.checksum.as_ref().map(|(algorithm, _)| (*algorithm, Running::new(*algorithm))),
+            checksum: expected
+                .checksum
+                .as_ref()
+                .map(|(algorithm, _)| (*algorithm, Running::new(*algorithm))),
         }
     }
 
@@ -67,23 +70,35 @@ impl Digests {
     pub(super) fn verify(self, expected: &Expected) -> Result<Verified, IngestError> {
         let md5: [u8; 16] = self.md5.finalize().into();
         if let Some(said) = expected.md5.filter(|said| !same(said, &md5)) {
-            return Err(IngestError::Md5 { expected: hex::encode(said), computed: hex::encode(md5) });
+            return Err(IngestError::Md5 {
+                expected: hex::encode(said),
+                computed: hex::encode(md5),
+            });
         }
         if let (Some(said), Some(sha256)) = (expected.sha256, self.sha256) {
             let computed: [u8; 32] = sha256.finalize().into();
             if !same(&said, &computed) {
-                return Err(IngestError::Sha256 { expected: hex::encode(said), computed: hex::encode(computed) });
+                return Err(IngestError::Sha256 {
+                    expected: hex::encode(said),
+                    computed: hex::encode(computed),
+                });
             }
         }
         let mut checksums = Vec::new();
         if let (Some((algorithm, running)), Some((_, said))) = (self.checksum, &expected.checksum) {
             let value = running.finish();
             match said {
-                ChecksumValue::Known(said) if !same(said, &value) => return Err(IngestError::Checksum { algorithm }),
+                ChecksumValue::Known(said) if !same(said, &value) => {
+                    return Err(IngestError::Checksum { algorithm });
+                }
                 ChecksumValue::InTrailer => return Err(IngestError::ChecksumMissing { algorithm }),
                 ChecksumValue::Known(_) | ChecksumValue::Computed => {}
             }
-            checksums.push(Checksum { algorithm, kind: ChecksumKind::FullObject, value });
+            checksums.push(Checksum {
+                algorithm,
+                kind: ChecksumKind::FullObject,
+                value,
+            });
         }
         Ok(Verified { md5, checksums })
     }

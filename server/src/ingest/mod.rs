@@ -52,11 +52,18 @@ impl Ingest {
         entropy: Arc<dyn Entropy>,
     ) -> Ingest {
         let small_bodies = Arc::new(Semaphore::new(SMALL_BODIES_KIB_MAX));
-        Ingest { packs, appender, gate, clock, entropy, small_bodies }
+        Ingest {
+            packs,
+            appender,
+            gate,
+            clock,
+            entropy,
+            small_bodies,
+        }
     }
 
     /// Begins a body.
-    pub fn begin(&self, target: BodyTarget, expected: Expected) -> BodyIngest {
+    pub fn begin(&self, target: &BodyTarget, expected: Expected) -> BodyIngest {
         body::begin(self, target, expected)
     }
 

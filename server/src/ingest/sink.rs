@@ -31,7 +31,10 @@ pub(super) struct Sink {
 }
 
 enum Place {
-    Memory { frames: Vec<EncodedFrame>, permits: Vec<OwnedSemaphorePermit> },
+    Memory {
+        frames: Vec<EncodedFrame>,
+        permits: Vec<OwnedSemaphorePermit>,
+    },
     Own(Box<dyn PackWriter>),
     Nowhere,
 }
@@ -58,21 +61,39 @@ impl FullPack {
         let pack = self.writer.pack();
         let segment = self.writer.finish(&self.origin)?;
         debug_assert_eq!(segment.pack, pack, "a writer writes its own pack");
-        Ok(PlacedSegment { claim: PackClaim::Own { len: segment.offset + segment.stored_len }, segment })
+        Ok(PlacedSegment {
+            claim: PackClaim::Own {
+                len: segment.offset + segment.stored_len,
+            },
+            segment,
+        })
     }
 }
 
 impl Sink {
     pub(super) fn new(packs: Arc<dyn Packs>, small_bodies: Arc<Semaphore>, origin: Origin) -> Sink {
-        let place = Place::Memory { frames: Vec::new(), permits: Vec::new() };
-        Sink { packs, small_bodies, place, full: None, origin, plain: 0, packed: 0 }
+        let place = Place::Memory {
+            frames: Vec::new(),
+            permits: Vec::new(),
+        };
+        Sink {
+            packs,
+            small_bodies,
+            place,
+            full: None,
+            origin,
+            plain: 0,
+            packed: 0,
+        }
     }
 
     /// Takes in one frame's worth of the body: [`FRAME_PLAIN_BYTES`], but for the last.
     pub(super) fn take(mut self, plain: &Bytes) -> Result<Sink, IngestError> {
         let frame = EncodedFrame::data(plain.clone());
         self.place = match std::mem::replace(&mut self.place, Place::Nowhere) {
-            Place::Memory { frames, permits } => self.keep_or_spill(frames, permits, frame, plain.len())?,
+            Place::Memory { frames, permits } => {
+                self.keep_or_spill(frames, permits, frame, plain.len())?
+            }
             Place::Own(writer) => self.append(writer, &[frame])?,
             Place::Nowhere => self.begin_pack(&[frame])?,
         };
@@ -82,12 +103,21 @@ impl Sink {
 
     /// Ends the body. `etag` is known now and goes into the last segment's table.
     pub(super) fn end(mut self, etag: &str) -> Rest {
-        self.origin.etag = etag.to_owned();
+        etag.clone_into(&mut self.origin.etag);
         self.origin.body_offset = self.packed;
         match self.place {
             Place::Memory { frames, .. } if frames.is_empty() => Rest::Empty,
-            Place::Memory { frames, permits } => Rest::Small(SegmentDraft { frames, origin: self.origin }, permits),
-            Place::Own(writer) => Rest::Large(FullPack { writer, origin: self.origin }),
+            Place::Memory { frames, permits } => Rest::Small(
+                SegmentDraft {
+                    frames,
+                    origin: self.origin,
+                },
+                permits,
+            ),
+            Place::Own(writer) => Rest::Large(FullPack {
+                writer,
+                origin: self.origin,
+            }),
             Place::Nowhere => Rest::Empty,
         }
     }
@@ -100,7 +130,9 @@ impl Sink {
         plain_len: usize,
     ) -> Result<Place, IngestError> {
         let kib = u32::try_from(plain_len.div_ceil(1024)).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.small_bodies).try_acquire_many_owned(kib).ok();
+        let permit = Arc::clone(&self.small_bodies)
+            .try_acquire_many_owned(kib)
+            .ok();
         frames.push(frame);
         let grown = self.plain + u64::try_from(plain_len).unwrap_or(u64::MAX);
         match permit {
@@ -117,7 +149,11 @@ impl Sink {
         self.append(writer, frames)
     }
 
-    fn append(&mut self, mut writer: Box<dyn PackWriter>, frames: &[EncodedFrame]) -> Result<Place, IngestError> {
+    fn append(
+        &mut self,
+        mut writer: Box<dyn PackWriter>,
+        frames: &[EncodedFrame],
+    ) -> Result<Place, IngestError> {
         writer.append(frames)?;
         let frame_room = u64::try_from(FRAME_PLAIN_BYTES).unwrap_or(u64::MAX) + TABLE_ROOM_BYTES;
         if writer.len() + frame_room <= PACK_BYTES_MAX {

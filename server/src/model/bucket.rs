@@ -42,8 +42,13 @@ impl BucketName {
             return Err(BucketNameError::Length);
         }
         let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        let ends = text.bytes().next().is_some_and(alphanumeric) && text.bytes().last().is_some_and(alphanumeric);
-        if !ends || !text.bytes().all(|b| alphanumeric(b) || b == b'.' || b == b'-') {
+        let ends = text.bytes().next().is_some_and(alphanumeric)
+            && text.bytes().last().is_some_and(alphanumeric);
+        if !ends
+            || !text
+                .bytes()
+                .all(|b| alphanumeric(b) || b == b'.' || b == b'-')
+        {
             return Err(BucketNameError::Character);
         }
         if text.contains("..") {
@@ -110,6 +115,9 @@ mod tests {
         for (name, why) in bad {
             assert_eq!(BucketName::parse(name), Err(why), "{name}");
         }
-        assert_eq!(BucketName::parse(&"a".repeat(64)), Err(BucketNameError::Length));
+        assert_eq!(
+            BucketName::parse(&"a".repeat(64)),
+            Err(BucketNameError::Length)
+        );
     }
 }

@@ -52,7 +52,9 @@ impl ChecksumAlgorithm {
 
     /// Reads S3's name.
     pub fn parse(name: &str) -> Option<ChecksumAlgorithm> {
-        ChecksumAlgorithm::ALL.into_iter().find(|a| a.name().eq_ignore_ascii_case(name))
+        ChecksumAlgorithm::ALL
+            .into_iter()
+            .find(|a| a.name().eq_ignore_ascii_case(name))
     }
 
     /// Bytes of a value.
@@ -108,11 +110,15 @@ impl ChecksumAlgorithm {
         };
         let number = |value: &Bytes| {
             let mut wide = [0; 8];
-            wide.get_mut(8 - width..)?.copy_from_slice(value.get(..width).filter(|_| value.len() == width)?);
+            wide.get_mut(8 - width..)?
+                .copy_from_slice(value.get(..width).filter(|_| value.len() == width)?);
             Some(u64::from_be_bytes(wide))
         };
-        let combined = crc_fast::checksum_combine(params, number(first)?, number(second)?, second_len);
-        Some(Bytes::copy_from_slice(combined.to_be_bytes().get(8 - width..)?))
+        let combined =
+            crc_fast::checksum_combine(params, number(first)?, number(second)?, second_len);
+        Some(Bytes::copy_from_slice(
+            combined.to_be_bytes().get(8 - width..)?,
+        ))
     }
 }
 
@@ -134,8 +140,12 @@ impl Running {
     pub fn new(algorithm: ChecksumAlgorithm) -> Running {
         match algorithm {
             ChecksumAlgorithm::Crc32 => Running::Crc32(crc32fast::Hasher::new()),
-            ChecksumAlgorithm::Crc32c => Running::Crc(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi), 4),
-            ChecksumAlgorithm::Crc64Nvme => Running::Crc(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme), 8),
+            ChecksumAlgorithm::Crc32c => {
+                Running::Crc(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi), 4)
+            }
+            ChecksumAlgorithm::Crc64Nvme => {
+                Running::Crc(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme), 8)
+            }
             ChecksumAlgorithm::Sha1 => Running::Sha1(sha1::Sha1::default()),
             ChecksumAlgorithm::Sha256 => Running::Sha256(sha2::Sha256::default()),
         }
@@ -172,19 +182,34 @@ mod tests {
     #[test]
     fn check_values_of_the_catalogues() {
         // "123456789" is the check input of the CRC catalogue; SHA values from FIPS 180's examples of "abc".
-        let check = |algorithm: ChecksumAlgorithm, input: &str| hex::encode(algorithm.digest(input.as_bytes()));
+        let check = |algorithm: ChecksumAlgorithm, input: &str| {
+            hex::encode(algorithm.digest(input.as_bytes()))
+        };
         assert_eq!(check(ChecksumAlgorithm::Crc32, "123456789"), "cbf43926");
         assert_eq!(check(ChecksumAlgorithm::Crc32c, "123456789"), "e3069283");
-        assert_eq!(check(ChecksumAlgorithm::Crc64Nvme, "123456789"), "ae8b14860a799888");
-        assert_eq!(check(ChecksumAlgorithm::Sha1, "abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
+        assert_eq!(
+            check(ChecksumAlgorithm::Crc64Nvme, "123456789"),
+            "ae8b14860a799888"
+        );
+        assert_eq!(
+            check(ChecksumAlgorithm::Sha1, "abc"),
+            "a9993e364706816aba3e25717850c26c9cd0d89d"
+        );
         assert!(check(ChecksumAlgorithm::Sha256, "abc").starts_with("ba7816bf8f01cfea"));
     }
 
     #[test]
     fn combined_checksums_equal_those_of_the_joined_bytes() {
-        for algorithm in [ChecksumAlgorithm::Crc32, ChecksumAlgorithm::Crc32c, ChecksumAlgorithm::Crc64Nvme] {
+        for algorithm in [
+            ChecksumAlgorithm::Crc32,
+            ChecksumAlgorithm::Crc32c,
+            ChecksumAlgorithm::Crc64Nvme,
+        ] {
             let (a, b) = (algorithm.digest(b"etcd "), algorithm.digest(b"snapshot"));
-            assert_eq!(algorithm.combine(&a, &b, 8), Some(algorithm.digest(b"etcd snapshot")));
+            assert_eq!(
+                algorithm.combine(&a, &b, 8),
+                Some(algorithm.digest(b"etcd snapshot"))
+            );
             assert_eq!(algorithm.combine(&a, &Bytes::from_static(b"x"), 8), None);
         }
         let sha = ChecksumAlgorithm::Sha1.digest(b"");

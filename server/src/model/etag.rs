@@ -22,7 +22,10 @@ impl ETag {
     /// Reads the text form, with or without quotes.
     pub fn parse(text: &str) -> Option<ETag> {
         let text = text.trim();
-        let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
+        let text = text
+            .strip_prefix('"')
+            .and_then(|t| t.strip_suffix('"'))
+            .unwrap_or(text);
         let (digest, parts) = match text.split_once('-') {
             Some((digest, parts)) => (digest, parts.parse::<u16>().ok()?),
             None => (text, 0),
@@ -49,7 +52,13 @@ mod tests {
 
     #[test]
     fn text_form_round_trips() {
-        for etag in [ETag::whole([7; 16]), ETag { md5: [0xab; 16], parts: 10_000 }] {
+        for etag in [
+            ETag::whole([7; 16]),
+            ETag {
+                md5: [0xab; 16],
+                parts: 10_000,
+            },
+        ] {
             assert_eq!(ETag::parse(&etag.to_string()), Some(etag));
             assert_eq!(ETag::parse(&format!("\"{etag}\"")), Some(etag));
         }

@@ -14,6 +14,8 @@ pub use bucket::{BucketId, BucketName, BucketNameError};
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumKind};
 pub use etag::ETag;
 pub use key::{KeyError, ObjectKey};
-pub use object::{ContentHeaders, LegalHold, Owner, Retention, RetentionMode, StorageClass, Tags, UserMetadata};
+pub use object::{
+    ContentHeaders, LegalHold, Owner, Retention, RetentionMode, StorageClass, Tags, UserMetadata,
+};
 pub use upload::{PartNumber, UploadId};
 pub use version::{VersionId, VersionNumber};

@@ -39,7 +39,10 @@ pub struct PartNumber(u16);
 impl PartNumber {
     /// Checks a number.
     pub fn new(number: u64) -> Option<PartNumber> {
-        u16::try_from(number).ok().filter(|n| (1..=PARTS_MAX).contains(n)).map(PartNumber)
+        u16::try_from(number)
+            .ok()
+            .filter(|n| (1..=PARTS_MAX).contains(n))
+            .map(PartNumber)
     }
 
     /// The number.

@@ -22,9 +22,10 @@ impl VersionId {
     pub fn parse(text: &str) -> Option<VersionId> {
         let mut bytes = [0; 16];
         hex::decode_to_slice(text, &mut bytes).ok()?;
-        let [a, b, c, d, e, f, g, h, nonce @ ..] = bytes;
-        let number = VersionNumber(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
-        Some(VersionId { number, nonce: u64::from_be_bytes(nonce) })
+        let both = u128::from_be_bytes(bytes);
+        let number = VersionNumber(u64::try_from(both >> 64).ok()?);
+        let nonce = u64::try_from(both & u128::from(u64::MAX)).ok()?;
+        Some(VersionId { number, nonce })
     }
 }
 

@@ -27,7 +27,11 @@ pub struct NewBucket {
 impl NewBucket {
     /// A bucket without versions or locks.
     pub fn plain(owner: Owner) -> NewBucket {
-        NewBucket { owner, versioning: Versioning::Unversioned, object_lock: false }
+        NewBucket {
+            owner,
+            versioning: Versioning::Unversioned,
+            object_lock: false,
+        }
     }
 }
 
@@ -45,7 +49,11 @@ impl Objects {
     ///
     /// # Errors
     /// [`ObjectsError::TooManyBuckets`]; [`ObjectsError::NoSuchBucket`] while it is being deleted.
-    pub async fn create_bucket(&self, name: &BucketName, new: NewBucket) -> Result<BucketCreated, ObjectsError> {
+    pub async fn create_bucket(
+        &self,
+        name: &BucketName,
+        new: NewBucket,
+    ) -> Result<BucketCreated, ObjectsError> {
         let name = name.clone();
         let (id, created) = (BucketId(self.entropy.next_u64()), self.clock.now());
         self.decide(move |meta| {
@@ -55,11 +63,11 @@ impl Objects {
                 Some(row) if row.state == BucketState::Active => {
                     return Ok(Decision::Answer(BucketCreated::AlreadyThere));
                 }
-                Some(_) => return Err(ObjectsError::NoSuchBucket(name.clone())),
+                Some(_) => return Err(ObjectsError::NoSuchBucket(name.clone()).into()),
                 None => {}
             }
             if scan_buckets(meta)?.len() >= BUCKETS_MAX {
-                return Err(ObjectsError::TooManyBuckets { max: BUCKETS_MAX });
+                return Err(ObjectsError::TooManyBuckets { max: BUCKETS_MAX }.into());
             }
             let mut draft = Draft::default();
             old.guard(&mut draft);
@@ -109,8 +117,13 @@ impl Objects {
     ///
     /// # Errors
     /// [`ObjectsError::NoSuchBucket`].
-    pub async fn set_versioning(&self, name: &BucketName, versioning: Versioning) -> Result<(), ObjectsError> {
-        self.change_bucket(name, move |row| row.versioning = versioning).await
+    pub async fn set_versioning(
+        &self,
+        name: &BucketName,
+        versioning: Versioning,
+    ) -> Result<(), ObjectsError> {
+        self.change_bucket(name, move |row| row.versioning = versioning)
+            .await
     }
 
     /// Deletes an empty bucket: marks it, so that nothing new can come in, looks, then removes or reverts.
@@ -119,7 +132,8 @@ impl Objects {
     /// [`ObjectsError::NoSuchBucket`], [`ObjectsError::BucketNotEmpty`].
     pub async fn delete_bucket(&self, name: &BucketName) -> Result<(), ObjectsError> {
         let id = self.bucket(name).await?.id;
-        self.change_bucket(name, |row| row.state = BucketState::Deleting).await?;
+        self.change_bucket(name, |row| row.state = BucketState::Deleting)
+            .await?;
         let emptied = self.empty_bucket(id).await;
         let name = name.clone();
         if !matches!(emptied, Ok(true)) {
@@ -130,7 +144,11 @@ impl Objects {
         self.decide(move |meta| {
             let key = RowKey::Bucket(&name);
             let row = read::<BucketRow>(meta, &key)?;
-            if row.record.as_ref().is_none_or(|r| r.id != id || r.state != BucketState::Deleting) {
+            if row
+                .record
+                .as_ref()
+                .is_none_or(|r| r.id != id || r.state != BucketState::Deleting)
+            {
                 return Ok(Decision::Answer(()));
             }
             let mut draft = Draft::default();
@@ -157,7 +175,10 @@ impl Objects {
 
     /// Whether a marked bucket holds no version; its uploads are handed to the reaper.
     async fn empty_bucket(&self, id: BucketId) -> Result<bool, ObjectsError> {
-        if self.look(move |meta| any(meta, &of_bucket(Keyspace::Version, id))).await? {
+        if self
+            .look(move |meta| any(meta, &of_bucket(Keyspace::Version, id)))
+            .await?
+        {
             return Ok(false);
         }
         let since = self.clock.now();
@@ -190,7 +211,11 @@ impl Objects {
         self.decide(move |meta| {
             let key = RowKey::Bucket(&name);
             let old = read::<BucketRow>(meta, &key)?;
-            let Some(mut row) = old.record.clone().filter(|row| row.state == BucketState::Deleting) else {
+            let Some(mut row) = old
+                .record
+                .clone()
+                .filter(|row| row.state == BucketState::Deleting)
+            else {
                 return Ok(Decision::Answer(()));
             };
             row.state = BucketState::Active;
@@ -228,5 +253,7 @@ fn any(meta: &dyn Meta, range: &KeyRange) -> Result<bool, ObjectsError> {
 fn scan_buckets(meta: &dyn Meta) -> Result<Vec<(BucketName, BucketRow)>, crate::store::StoreError> {
     let range = whole(Keyspace::Bucket);
     let rows = meta.scan(&range.from, &range.to, BUCKETS_MAX + 1)?;
-    rows.iter().map(|(key, row)| Ok((split_bucket(key)?, BucketRow::decode(key, row)?))).collect()
+    rows.iter()
+        .map(|(key, row)| Ok((split_bucket(key)?, BucketRow::decode(key, row)?)))
+        .collect()
 }

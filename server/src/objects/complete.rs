@@ -7,15 +7,17 @@ use md5::Digest as _;
 
 use crate::model::upload::{PART_BYTES_MIN, PARTS_MAX};
 use crate::model::{
-    BucketName, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectKey, PartNumber, UploadId, VersionId,
+    BucketName, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectKey, PartNumber, UploadId,
+    VersionId,
 };
-use crate::objects::decision::{Decision, Draft, Read, active, read};
+use crate::objects::decision::{Decision, Draft, Read, Undecided, active, read};
 use crate::objects::put::{NewObject, Place, PutCondition, PutDone, done, replace_current};
 use crate::objects::uploads::{attributes, find_upload};
 use crate::objects::versions::new_version;
 use crate::objects::{Objects, ObjectsError, manifest};
 use crate::schema::{
-    CompletedRow, DeadRow, HeadRow, ObjectData, PartEntry, PartRow, PartTable, RowKey, UploadChecksumKind, UploadRow,
+    CompletedRow, DeadRow, HeadRow, ObjectData, PartEntry, PartRow, PartTable, RowKey,
+    UploadChecksumKind, UploadRow,
 };
 use crate::store::ManifestId;
 use crate::store::meta::Meta;
@@ -70,7 +72,8 @@ impl Objects {
             time: self.clock.now(),
         };
         let request = Arc::new(request);
-        self.decide(move |meta| complete(meta, &target, &request)).await
+        self.decide(move |meta| complete(meta, &target, &request))
+            .await
     }
 }
 
@@ -87,7 +90,11 @@ fn check_order(parts: &[CompletePart]) -> Result<(), ObjectsError> {
     if parts.is_empty() || parts.len() > usize::from(PARTS_MAX) {
         return Err(ObjectsError::NoParts);
     }
-    match parts.iter().zip(parts.iter().skip(1)).find(|(a, b)| a.number >= b.number) {
+    match parts
+        .iter()
+        .zip(parts.iter().skip(1))
+        .find(|(a, b)| a.number >= b.number)
+    {
         Some((_, b)) => Err(ObjectsError::PartOrder(b.number.get())),
         None => Ok(()),
     }
@@ -97,13 +104,12 @@ fn complete(
     meta: &dyn Meta,
     target: &Target,
     request: &CompleteRequest,
-) -> Result<Decision<Completed>, ObjectsError> {
+) -> Result<Decision<Completed>, Undecided> {
     let upload = match find_upload(meta, &target.bucket, &target.key, target.upload) {
         Err(ObjectsError::NoSuchUpload(key)) => {
-            return answered_before(meta, target).and_then(|before| match before {
-                Some(done) => Ok(Decision::Answer(done)),
-                None => Err(ObjectsError::NoSuchUpload(key)),
-            });
+            let before = answered_before(meta, target)?;
+            let before = before.ok_or(ObjectsError::NoSuchUpload(key))?;
+            return Ok(Decision::Answer(before));
         }
         other => other?,
     };
@@ -116,17 +122,34 @@ fn complete(
     let head = read::<HeadRow>(meta, &RowKey::Head(upload.bucket_id, &target.key))?;
     let new = new_version(bucket.versioning, head.record.as_ref());
     let object = NewObject {
-        id: VersionId { number: new.number, nonce: target.nonce },
+        id: VersionId {
+            number: new.number,
+            nonce: target.nonce,
+        },
         attributes: attributes(&upload.row),
         data,
         time: target.time,
     };
-    let place = Place { bucket, key: &target.key, head: &head };
+    let place = Place {
+        bucket,
+        key: &target.key,
+        head: &head,
+    };
     replace_current(&mut draft, meta, &place, &new, &object, request.condition)?;
     let answer = done(bucket.versioning, &object);
-    draft.delete(&RowKey::Upload(upload.bucket_id, &target.key, target.upload));
-    draft.put(&RowKey::DeadUpload(target.upload), &DeadRow { since: target.time });
-    draft.put(&RowKey::Completed(target.upload), &completed_row(target, &answer));
+    draft.delete(&RowKey::Upload(
+        upload.bucket_id,
+        &target.key,
+        target.upload,
+    ));
+    draft.put(
+        &RowKey::DeadUpload(target.upload),
+        &DeadRow { since: target.time },
+    );
+    draft.put(
+        &RowKey::Completed(target.upload),
+        &completed_row(target, &answer),
+    );
     Ok(Decision::Commit(draft, answer))
 }
 
@@ -134,7 +157,11 @@ fn complete(
 fn answered_before(meta: &dyn Meta, target: &Target) -> Result<Option<Completed>, ObjectsError> {
     let row = read::<CompletedRow>(meta, &RowKey::Completed(target.upload))?.record;
     let same = row.filter(|row| row.bucket == target.bucket && row.key == target.key);
-    Ok(same.map(|row| PutDone { etag: row.etag, checksums: row.checksums, version: row.version }))
+    Ok(same.map(|row| PutDone {
+        etag: row.etag,
+        checksums: row.checksums,
+        version: row.version,
+    }))
 }
 
 fn completed_row(target: &Target, answer: &Completed) -> CompletedRow {
@@ -155,7 +182,10 @@ fn named_parts(
     upload: UploadId,
     named: &[CompletePart],
 ) -> Result<Vec<PartRow>, ObjectsError> {
-    let keys: Vec<_> = named.iter().map(|part| RowKey::Part(upload, part.number).encode()).collect();
+    let keys: Vec<_> = named
+        .iter()
+        .map(|part| RowKey::Part(upload, part.number).encode())
+        .collect();
     let rows = meta.get_many(&keys)?;
     let mut parts = Vec::with_capacity(named.len());
     for ((part, key), row) in named.iter().zip(keys).zip(rows) {
@@ -167,10 +197,16 @@ fn named_parts(
         parts.push(found);
     }
     let all_but_last = parts.split_last().map_or(&[][..], |(_, rest)| rest);
-    match named.iter().zip(all_but_last).find(|(_, row)| row.size < PART_BYTES_MIN) {
-        Some((part, row)) => {
-            Err(ObjectsError::PartTooSmall { number: part.number.get(), size: row.size, min: PART_BYTES_MIN })
-        }
+    match named
+        .iter()
+        .zip(all_but_last)
+        .find(|(_, row)| row.size < PART_BYTES_MIN)
+    {
+        Some((part, row)) => Err(ObjectsError::PartTooSmall {
+            number: part.number.get(),
+            size: row.size,
+            min: PART_BYTES_MIN,
+        }),
         None => Ok(parts),
     }
 }
@@ -178,7 +214,10 @@ fn named_parts(
 fn matches_named(row: &PartRow, named: &CompletePart) -> bool {
     let known = |algorithm| row.checksums.iter().find(|c| c.algorithm == algorithm);
     row.etag == named.etag
-        && named.checksums.iter().all(|(algorithm, value)| known(*algorithm).is_none_or(|c| c.value == *value))
+        && named
+            .checksums
+            .iter()
+            .all(|(algorithm, value)| known(*algorithm).is_none_or(|c| c.value == *value))
 }
 
 /// Writes the joined manifest and the part table; returns the object's data.
@@ -189,29 +228,40 @@ fn assemble(
     upload: &UploadRow,
     request: &CompleteRequest,
     parts: &[PartRow],
-) -> Result<ObjectData, ObjectsError> {
+) -> Result<ObjectData, Undecided> {
     let size = parts.iter().map(|part| part.size).sum();
     if request.size.is_some_and(|said| said != size) {
-        return Err(ObjectsError::WholeMismatch { what: "size" });
+        return Err(ObjectsError::WholeMismatch { what: "size" }.into());
     }
-    let checksums = whole_checksum(upload, parts);
-    if let Some(said) = &request.checksum {
-        let known = checksums.iter().find(|c| c.algorithm == said.algorithm);
-        if known.is_some_and(|known| known.value != said.value) {
-            return Err(ObjectsError::WholeMismatch { what: said.algorithm.name() });
+    let checksum = whole_checksum(wanted_checksum(upload, request), parts);
+    if let Some(said) = &request.checksum
+        && checksum
+            .as_ref()
+            .is_none_or(|known| known.algorithm != said.algorithm || known.value != said.value)
+    {
+        return Err(ObjectsError::WholeMismatch {
+            what: said.algorithm.name(),
         }
+        .into());
     }
     let manifests: Vec<ManifestId> = parts.iter().filter_map(|part| part.manifest).collect();
     let segments = manifest::join(draft, meta, &manifests)?;
     if !segments.is_empty() {
-        manifest::create(draft, meta, target.manifest, &segments)?;
-        draft.put(&RowKey::PartTable(target.manifest), &part_table(&request.parts, parts));
+        match manifest::create(draft, meta, target.manifest, &segments) {
+            // A part's pack is gone only when the part is: it was read before.
+            Err(ObjectsError::PackGone(_)) => return Err(Undecided::Stale),
+            other => other?,
+        }
+        draft.put(
+            &RowKey::PartTable(target.manifest),
+            &part_table(&request.parts, parts),
+        );
     }
     Ok(ObjectData {
         manifest: (!segments.is_empty()).then_some(target.manifest),
         size,
         etag: whole_etag(parts),
-        checksums: checksums.into_iter().collect(),
+        checksums: checksum.into_iter().collect(),
         class: upload.class.clone(),
         headers: upload.headers.clone(),
         metadata: upload.metadata.clone(),
@@ -224,7 +274,9 @@ fn part_table(named: &[CompletePart], parts: &[PartRow]) -> PartTable {
         size: row.size,
         checksums: row.checksums.clone(),
     };
-    PartTable { parts: named.iter().zip(parts).map(entry).collect() }
+    PartTable {
+        parts: named.iter().zip(parts).map(entry).collect(),
+    }
 }
 
 /// MD5 over the parts' MD5s, and their number.
@@ -233,26 +285,69 @@ fn whole_etag(parts: &[PartRow]) -> ETag {
     for part in parts {
         md5.update(part.etag.md5);
     }
-    ETag { md5: md5.finalize().into(), parts: u16::try_from(parts.len()).unwrap_or(u16::MAX) }
+    ETag {
+        md5: md5.finalize().into(),
+        parts: u16::try_from(parts.len()).unwrap_or(u16::MAX),
+    }
+}
+
+/// Which checksum the object gets: the upload's, else the one that Complete tells.
+fn wanted_checksum(
+    upload: &UploadRow,
+    request: &CompleteRequest,
+) -> Option<(ChecksumAlgorithm, UploadChecksumKind)> {
+    upload.checksum.or_else(|| {
+        let said = request.checksum.as_ref()?;
+        let kind = match said.kind {
+            ChecksumKind::FullObject => UploadChecksumKind::FullObject,
+            ChecksumKind::Composite { .. } => UploadChecksumKind::Composite,
+        };
+        Some((said.algorithm, kind))
+    })
 }
 
 /// The object's checksum from those of its parts; `None` when a part lacks it.
-fn whole_checksum(upload: &UploadRow, parts: &[PartRow]) -> Option<Checksum> {
-    let (algorithm, kind) = upload.checksum?;
-    let of_part = |part: &PartRow| part.checksums.iter().find(|c| c.algorithm == algorithm).map(|c| c.value.clone());
-    let values: Vec<(Bytes, u64)> =
-        parts.iter().map(|part| of_part(part).map(|value| (value, part.size))).collect::<Option<_>>()?;
+fn whole_checksum(
+    wanted: Option<(ChecksumAlgorithm, UploadChecksumKind)>,
+    parts: &[PartRow],
+) -> Option<Checksum> {
+    let (algorithm, kind) = wanted?;
+    let of_part = |part: &PartRow| {
+        part.checksums
+            .iter()
+            .find(|c| c.algorithm == algorithm)
+            .map(|c| c.value.clone())
+    };
+    let values: Vec<(Bytes, u64)> = parts
+        .iter()
+        .map(|part| of_part(part).map(|value| (value, part.size)))
+        .collect::<Option<_>>()?;
     match kind {
         UploadChecksumKind::Composite => {
-            let joined: Vec<u8> = values.iter().flat_map(|(value, _)| value.to_vec()).collect();
-            let kind = ChecksumKind::Composite { parts: u16::try_from(parts.len()).unwrap_or(u16::MAX) };
-            Some(Checksum { algorithm, kind, value: algorithm.digest(&joined) })
+            let joined: Vec<u8> = values
+                .iter()
+                .flat_map(|(value, _)| value.to_vec())
+                .collect();
+            let kind = ChecksumKind::Composite {
+                parts: u16::try_from(parts.len()).unwrap_or(u16::MAX),
+            };
+            Some(Checksum {
+                algorithm,
+                kind,
+                value: algorithm.digest(&joined),
+            })
         }
         UploadChecksumKind::FullObject => {
             let mut values = values.into_iter();
             let (first, _) = values.next()?;
-            let value = values.try_fold(first, |so_far, (value, len)| algorithm.combine(&so_far, &value, len))?;
-            Some(Checksum { algorithm, kind: ChecksumKind::FullObject, value })
+            let value = values.try_fold(first, |so_far, (value, len)| {
+                algorithm.combine(&so_far, &value, len)
+            })?;
+            Some(Checksum {
+                algorithm,
+                kind: ChecksumKind::FullObject,
+                value,
+            })
         }
     }
 }

@@ -28,7 +28,9 @@ impl Draft {
     }
 
     pub(super) fn put<R: Record>(&mut self, key: &RowKey<'_>, record: &R) {
-        self.txn.writes.push(Write::Put(key.encode(), record.encode()));
+        self.txn
+            .writes
+            .push(Write::Put(key.encode(), record.encode()));
     }
 
     pub(super) fn delete(&mut self, key: &RowKey<'_>) {
@@ -50,19 +52,41 @@ pub(super) enum Decision<T> {
     Answer(T),
 }
 
+/// Why a decision was not reached.
+pub(super) enum Undecided {
+    /// A row that another one names is gone: another commit came between two reads. Read again.
+    Stale,
+    /// The rules refuse.
+    Refused(ObjectsError),
+}
+
+impl From<ObjectsError> for Undecided {
+    fn from(error: ObjectsError) -> Undecided {
+        Undecided::Refused(error)
+    }
+}
+
+impl From<StoreError> for Undecided {
+    fn from(error: StoreError) -> Undecided {
+        Undecided::Refused(ObjectsError::Store(error))
+    }
+}
+
 impl Objects {
     /// Runs `decide` over the rows until its transaction applies.
     pub(super) async fn decide<T, F>(&self, decide: F) -> Result<T, ObjectsError>
     where
         T: Send + 'static,
-        F: Fn(&dyn Meta) -> Result<Decision<T>, ObjectsError> + Send + Sync + 'static,
+        F: Fn(&dyn Meta) -> Result<Decision<T>, Undecided> + Send + Sync + 'static,
     {
         let decide = Arc::new(decide);
         for _ in 0..TRIES_MAX {
             let (meta, once) = (Arc::clone(&self.meta), Arc::clone(&decide));
-            let (draft, answer) = match self.gate.run(move || once(&*meta)).await? {
-                Decision::Answer(answer) => return Ok(answer),
-                Decision::Commit(draft, answer) => (draft, answer),
+            let (draft, answer) = match self.gate.run(move || once(&*meta)).await {
+                Err(Undecided::Stale) => continue,
+                Err(Undecided::Refused(error)) => return Err(error),
+                Ok(Decision::Answer(answer)) => return Ok(answer),
+                Ok(Decision::Commit(draft, answer)) => (draft, answer),
             };
             match self.meta.commit(draft.txn).wait().await? {
                 Outcome::Done(_) => return Ok(answer),
@@ -105,12 +129,19 @@ impl<R: Record> Read<R> {
 /// Reads one row.
 pub(super) fn read<R: Record>(meta: &dyn Meta, key: &RowKey<'_>) -> Result<Read<R>, StoreError> {
     let key = key.encode();
-    let row = meta.get_many(std::slice::from_ref(&key))?.into_iter().next().flatten();
+    let row = meta
+        .get_many(std::slice::from_ref(&key))?
+        .into_iter()
+        .next()
+        .flatten();
     Read::of(key, row)
 }
 
 /// The bucket, if it takes requests.
-pub(super) fn active<'a>(name: &BucketName, read: &'a Read<BucketRow>) -> Result<&'a BucketRow, ObjectsError> {
+pub(super) fn active<'a>(
+    name: &BucketName,
+    read: &'a Read<BucketRow>,
+) -> Result<&'a BucketRow, ObjectsError> {
     match &read.record {
         Some(row) if row.state == BucketState::Active => Ok(row),
         _ => Err(ObjectsError::NoSuchBucket(name.clone())),

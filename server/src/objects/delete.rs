@@ -2,13 +2,15 @@
 
 use crate::clock::UnixMillis;
 use crate::model::{BucketName, LegalHold, ObjectKey, Owner, Tags, VersionId, VersionNumber};
-use crate::objects::decision::{Decision, Draft, active, read};
+use crate::objects::decision::{Decision, Draft, Undecided, active, read};
 use crate::objects::lookup::{VersionSelector, shown};
 use crate::objects::put::{Place, current_row, drop_version};
 use crate::objects::versions::{new_version, without};
 use crate::objects::{Objects, ObjectsError};
 use crate::schema::keys::{of_key, split_version};
-use crate::schema::{BucketRow, HeadRow, Keyspace, Record, RowKey, VersionKind, VersionRow, Versioning};
+use crate::schema::{
+    BucketRow, HeadRow, Keyspace, Record, RowKey, VersionKind, VersionRow, Versioning,
+};
 use crate::store::meta::Meta;
 
 /// How a delete ended.
@@ -38,7 +40,11 @@ impl Objects {
             let bucket_read = read::<BucketRow>(meta, &RowKey::Bucket(&bucket))?;
             let row = active(&bucket, &bucket_read)?;
             let head = read::<HeadRow>(meta, &RowKey::Head(row.id, &key))?;
-            let place = Place { bucket: row, key: &key, head: &head };
+            let place = Place {
+                bucket: row,
+                key: &key,
+                head: &head,
+            };
             let mut draft = Draft::default();
             bucket_read.guard(&mut draft);
             head.guard(&mut draft);
@@ -64,14 +70,17 @@ fn put_marker(
     owner: &Owner,
     now: UnixMillis,
     nonce: u64,
-) -> Result<Deleted, ObjectsError> {
+) -> Result<Deleted, Undecided> {
     let (id, key) = (place.bucket.id, place.key);
     let new = new_version(place.bucket.versioning, place.head.record.as_ref());
     if let Some(old) = new.replaces {
         drop_version(draft, meta, place, old, now)?;
     }
     let marker = VersionRow {
-        id: VersionId { number: new.number, nonce },
+        id: VersionId {
+            number: new.number,
+            nonce,
+        },
         is_null: new.is_null,
         time: now,
         owner: owner.clone(),
@@ -83,7 +92,10 @@ fn put_marker(
     draft.put(&RowKey::Head(id, key), &new.head);
     draft.put(&RowKey::Version(id, key, new.number), &marker);
     draft.delete(&RowKey::Current(id, key));
-    Ok(Deleted { version: shown(&marker, place.bucket.versioning), marker: true })
+    Ok(Deleted {
+        version: shown(&marker, place.bucket.versioning),
+        marker: true,
+    })
 }
 
 /// Removes the selected version; `None` when there is none.
@@ -93,20 +105,29 @@ fn remove_version(
     place: &Place<'_>,
     selector: VersionSelector,
     now: UnixMillis,
-) -> Result<Option<Deleted>, ObjectsError> {
+) -> Result<Option<Deleted>, Undecided> {
     let (id, key) = (place.bucket.id, place.key);
-    let Some(head) = place.head.record.as_ref() else { return Ok(None) };
+    let Some(head) = place.head.record.as_ref() else {
+        return Ok(None);
+    };
     let number = match selector {
         VersionSelector::Id(wanted) => {
             let row = read::<VersionRow>(meta, &RowKey::Version(id, key, wanted.number))?.record;
-            row.filter(|row| row.id == wanted && !row.is_null).map(|_| wanted.number)
+            row.filter(|row| row.id == wanted && !row.is_null)
+                .map(|_| wanted.number)
         }
         VersionSelector::Current | VersionSelector::Null => head.null,
     };
-    let Some(number) = number else { return Ok(None) };
+    let Some(number) = number else {
+        return Ok(None);
+    };
     let gone = drop_version(draft, meta, place, number, now)?;
     let newest_left = newest_but(meta, place, number)?;
-    match without(head, number, newest_left.as_ref().map(|(number, _)| *number)) {
+    match without(
+        head,
+        number,
+        newest_left.as_ref().map(|(number, _)| *number),
+    ) {
         None => {
             draft.delete(&RowKey::Head(id, key));
             draft.delete(&RowKey::Current(id, key));
@@ -114,8 +135,19 @@ fn remove_version(
         Some(left) => {
             draft.put(&RowKey::Head(id, key), &left);
             match newest_left {
-                Some((number, VersionRow { kind: VersionKind::Object(data), owner, time, .. })) => {
-                    draft.put(&RowKey::Current(id, key), &current_row(number, &owner, time, &data));
+                Some((
+                    number,
+                    VersionRow {
+                        kind: VersionKind::Object(data),
+                        owner,
+                        time,
+                        ..
+                    },
+                )) => {
+                    draft.put(
+                        &RowKey::Current(id, key),
+                        &current_row(number, &owner, time, &data),
+                    );
                 }
                 _ => draft.delete(&RowKey::Current(id, key)),
             }
@@ -125,7 +157,10 @@ fn remove_version(
         VersionSelector::Current => None,
         _ => shown(&gone, place.bucket.versioning),
     };
-    Ok(Some(Deleted { version, marker: matches!(gone.kind, VersionKind::DeleteMarker) }))
+    Ok(Some(Deleted {
+        version,
+        marker: matches!(gone.kind, VersionKind::DeleteMarker),
+    }))
 }
 
 /// The newest version of the key but `number`. The head row, which every change of the key's versions writes, is

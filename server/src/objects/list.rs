@@ -51,7 +51,11 @@ impl Objects {
     ///
     /// # Errors
     /// [`ObjectsError::NoSuchBucket`].
-    pub async fn list(&self, bucket: &BucketName, query: ListQuery) -> Result<Listing, ObjectsError> {
+    pub async fn list(
+        &self,
+        bucket: &BucketName,
+        query: ListQuery,
+    ) -> Result<Listing, ObjectsError> {
         let bucket = bucket.clone();
         self.look(move |meta| {
             let row = read::<BucketRow>(meta, &RowKey::Bucket(&bucket))?;
@@ -61,7 +65,10 @@ impl Objects {
                 Some(after) => start_after(id, &query, after),
                 None => range.from.clone(),
             };
-            let range = KeyRange { from: from.max(range.from), to: range.to };
+            let range = KeyRange {
+                from: from.max(range.from),
+                to: range.to,
+            };
             collect(meta, id, &query, range)
         })
         .await
@@ -106,7 +113,11 @@ fn collect(
     }
     loop {
         let wanted = max + 1 - (page.entries.len() + page.prefixes.len());
-        let limit = if query.delimiter.is_some() { wanted.min(DELIMITER_BATCH) } else { wanted };
+        let limit = if query.delimiter.is_some() {
+            wanted.min(DELIMITER_BATCH)
+        } else {
+            wanted
+        };
         let rows = meta.scan(&range.from, &range.to, limit)?;
         let exhausted = rows.len() < limit;
         let mut skipped = false;
@@ -125,7 +136,10 @@ fn collect(
                 break;
             }
             last = Some(object.as_str().to_owned());
-            page.entries.push(ListEntry { row: CurrentRow::decode(&key, &row)?, key: object });
+            page.entries.push(ListEntry {
+                row: CurrentRow::decode(&key, &row)?,
+                key: object,
+            });
         }
         if exhausted && !skipped {
             return Ok(page);

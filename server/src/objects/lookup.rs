@@ -3,7 +3,9 @@
 use crate::model::{BucketName, ObjectKey, VersionId};
 use crate::objects::decision::{active, read};
 use crate::objects::{Objects, ObjectsError};
-use crate::schema::{BucketRow, HeadRow, ObjectData, PartTable, RowKey, VersionKind, VersionRow, Versioning};
+use crate::schema::{
+    BucketRow, HeadRow, ObjectData, PartTable, RowKey, VersionKind, VersionRow, Versioning,
+};
 use crate::store::ManifestId;
 use crate::store::meta::Meta;
 
@@ -67,7 +69,9 @@ impl Objects {
                     return Ok(found);
                 }
             }
-            Err(ObjectsError::Busy { tries: FOLLOW_TRIES })
+            Err(ObjectsError::Busy {
+                tries: FOLLOW_TRIES,
+            })
         })
         .await
     }
@@ -76,8 +80,12 @@ impl Objects {
     ///
     /// # Errors
     /// When the row is damaged.
-    pub async fn part_table(&self, manifest: ManifestId) -> Result<Option<PartTable>, ObjectsError> {
-        self.look(move |meta| Ok(read::<PartTable>(meta, &RowKey::PartTable(manifest))?.record)).await
+    pub async fn part_table(
+        &self,
+        manifest: ManifestId,
+    ) -> Result<Option<PartTable>, ObjectsError> {
+        self.look(move |meta| Ok(read::<PartTable>(meta, &RowKey::PartTable(manifest))?.record))
+            .await
     }
 }
 
@@ -100,7 +108,9 @@ fn find(
             });
             match (named, selector) {
                 (Some(number), _) => number,
-                (None, VersionSelector::Null) => return Err(ObjectsError::NoSuchVersion(key.clone())),
+                (None, VersionSelector::Null) => {
+                    return Err(ObjectsError::NoSuchVersion(key.clone()));
+                }
                 (None, _) => return Err(ObjectsError::NoSuchKey(key.clone())),
             }
         }
@@ -113,9 +123,11 @@ fn find(
         (None, _) => return Ok(None),
     };
     match &version.kind {
-        VersionKind::Object(data) => {
-            Ok(Some(Found { data: data.clone(), versioning: row.versioning, version }))
-        }
+        VersionKind::Object(data) => Ok(Some(Found {
+            data: ObjectData::clone(data),
+            versioning: row.versioning,
+            version,
+        })),
         VersionKind::DeleteMarker => Err(ObjectsError::DeleteMarker {
             key: key.clone(),
             version: shown(&version, row.versioning),

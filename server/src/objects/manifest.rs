@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::clock::UnixMillis;
 use crate::objects::body::{PackClaim, PlacedSegment};
-use crate::objects::decision::{Draft, Read};
+use crate::objects::decision::{Draft, Read, Undecided};
 use crate::objects::{Objects, ObjectsError};
 use crate::schema::keys::of_manifest;
 use crate::schema::records::MANIFEST_CHUNK_SEGMENTS;
@@ -28,13 +28,21 @@ impl Objects {
 }
 
 /// Reads a manifest in one view.
-pub(super) fn read_manifest(meta: &dyn Meta, id: ManifestId) -> Result<Option<Vec<Segment>>, StoreError> {
+pub(super) fn read_manifest(
+    meta: &dyn Meta,
+    id: ManifestId,
+) -> Result<Option<Vec<Segment>>, StoreError> {
     let range = of_manifest(id);
     let rows = meta.scan(&range.from, &range.to, MANIFEST_CHUNKS_MAX + 1)?;
     let mut rows = rows.iter();
-    let Some((key, first)) = rows.next() else { return Ok(None) };
+    let Some((key, first)) = rows.next() else {
+        return Ok(None);
+    };
     let head = ManifestHead::decode(key, first)?;
-    let damaged = |what| StoreError::DamagedRow { key: key.to_vec(), what };
+    let damaged = |what| StoreError::DamagedRow {
+        key: key.to_vec(),
+        what,
+    };
     let mut segments = head.segments;
     let mut chunks = 1;
     for (key, row) in rows {
@@ -44,7 +52,10 @@ pub(super) fn read_manifest(meta: &dyn Meta, id: ManifestId) -> Result<Option<Ve
     if chunks != head.chunks {
         return Err(damaged("number of chunks"));
     }
-    let plain: u64 = segments.iter().map(|s| s.plain_len).fold(0, u64::saturating_add);
+    let plain: u64 = segments
+        .iter()
+        .map(|s| s.plain_len)
+        .fold(0, u64::saturating_add);
     if plain != head.size {
         return Err(damaged("sum of segments"));
     }
@@ -71,7 +82,12 @@ pub(super) fn create(
     };
     draft.put(&RowKey::Manifest(id, 0), &head);
     for (number, chunk) in (1..).zip(chunks) {
-        draft.put(&RowKey::Manifest(id, number), &ManifestChunk { segments: chunk.to_vec() });
+        draft.put(
+            &RowKey::Manifest(id, number),
+            &ManifestChunk {
+                segments: chunk.to_vec(),
+            },
+        );
     }
     draft.add(&RowKey::ManifestUsers(id), 1);
     Ok(())
@@ -88,7 +104,7 @@ struct Claim {
     segments: i64,
     stored: i64,
     end: u64,
-    claim: PackClaim,
+    origin: PackClaim,
 }
 
 /// Makes the draft depend on every pack of the segments, and counts them there.
@@ -100,16 +116,24 @@ fn claim_packs(
 ) -> Result<(), ObjectsError> {
     let mut claims: BTreeMap<PackId, Claim> = BTreeMap::new();
     for PlacedSegment { segment, claim } in placed {
-        let entry = claims.entry(segment.pack).or_insert(Claim { segments: 0, stored: 0, end: 0, claim: *claim });
+        let entry = claims.entry(segment.pack).or_insert(Claim {
+            segments: 0,
+            stored: 0,
+            end: 0,
+            origin: *claim,
+        });
         entry.segments += 1;
         entry.end = entry.end.max(segment.offset + segment.stored_len);
         entry.stored += i64::try_from(segment.stored_len).unwrap_or(i64::MAX);
     }
-    let keys: Vec<_> = claims.keys().map(|pack| RowKey::Pack(*pack).encode()).collect();
+    let keys: Vec<_> = claims
+        .keys()
+        .map(|pack| RowKey::Pack(*pack).encode())
+        .collect();
     let rows = meta.get_many(&keys)?;
     for ((pack, claim), (key, row)) in claims.into_iter().zip(keys.into_iter().zip(rows)) {
         let read = Read::<PackRow>::of(key, row)?;
-        match (&read.record, claim.claim) {
+        match (&read.record, claim.origin) {
             (None, PackClaim::Own { len }) => {
                 draft.put(&RowKey::Pack(pack), &PackRow::Sealed { len });
                 draft.add(&RowKey::StoredBytes, i64::try_from(len).unwrap_or(i64::MAX));
@@ -128,20 +152,30 @@ fn claim_packs(
 }
 
 /// Chunk 0 of each manifest and all segments, for joining them; each chunk-0 row is guarded.
-pub(super) fn join(draft: &mut Draft, meta: &dyn Meta, ids: &[ManifestId]) -> Result<Vec<PlacedSegment>, ObjectsError> {
-    let keys: Vec<_> = ids.iter().map(|id| RowKey::Manifest(*id, 0).encode()).collect();
+pub(super) fn join(
+    draft: &mut Draft,
+    meta: &dyn Meta,
+    ids: &[ManifestId],
+) -> Result<Vec<PlacedSegment>, Undecided> {
+    let keys: Vec<_> = ids
+        .iter()
+        .map(|id| RowKey::Manifest(*id, 0).encode())
+        .collect();
     let rows: Vec<Option<Row>> = meta.get_many(&keys)?;
     let mut joined = Vec::with_capacity(ids.len());
     for ((id, key), row) in ids.iter().zip(keys).zip(rows) {
-        let missing = StoreError::DamagedRow { key: key.to_vec(), what: "manifest of a part is missing" };
         let read = Read::<ManifestHead>::of(key, row)?;
-        let head = read.record.as_ref().ok_or(missing)?;
+        // The part that named it was read before it was replaced and reaped.
+        let head = read.record.as_ref().ok_or(Undecided::Stale)?;
         let segments = match head.chunks {
             1 => head.segments.clone(),
             _ => read_manifest(meta, *id)?.unwrap_or_default(),
         };
         read.guard(draft);
-        joined.extend(segments.into_iter().map(|segment| PlacedSegment { segment, claim: PackClaim::Shared }));
+        joined.extend(segments.into_iter().map(|segment| PlacedSegment {
+            segment,
+            claim: PackClaim::Shared,
+        }));
     }
     Ok(joined)
 }

@@ -54,11 +54,21 @@ impl Objects {
         entropy: Arc<dyn Entropy>,
         epoch: Epoch,
     ) -> Objects {
-        Objects { meta, gate, clock, entropy, epoch, next_manifest: AtomicU64::new(1) }
+        Objects {
+            meta,
+            gate,
+            clock,
+            entropy,
+            epoch,
+            next_manifest: AtomicU64::new(1),
+        }
     }
 
     fn new_manifest_id(&self) -> ManifestId {
-        ManifestId { epoch: self.epoch, serial: self.next_manifest.fetch_add(1, Ordering::Relaxed) }
+        ManifestId {
+            epoch: self.epoch,
+            serial: self.next_manifest.fetch_add(1, Ordering::Relaxed),
+        }
     }
 }
 

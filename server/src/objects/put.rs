@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use crate::clock::UnixMillis;
 use crate::model::{
-    BucketName, Checksum, ContentHeaders, ETag, LegalHold, ObjectKey, Owner, Retention, StorageClass, Tags,
-    UserMetadata, VersionId,
+    BucketName, Checksum, ContentHeaders, ETag, LegalHold, ObjectKey, Owner, Retention,
+    StorageClass, Tags, UserMetadata, VersionId,
 };
 use crate::objects::body::StoredBody;
-use crate::objects::decision::{Decision, Draft, Read, active, read};
+use crate::objects::decision::{Decision, Draft, Read, Undecided, active, read};
 use crate::objects::manifest;
 use crate::objects::versions::{NewVersion, new_version};
 use crate::objects::{Objects, ObjectsError};
-use crate::schema::{BucketRow, CurrentRow, HeadRow, ObjectData, RowKey, VersionKind, VersionRow, Versioning};
+use crate::schema::{
+    BucketRow, CurrentRow, HeadRow, ObjectData, RowKey, VersionKind, VersionRow, Versioning,
+};
 use crate::store::ManifestId;
 use crate::store::meta::Meta;
 
@@ -95,12 +97,19 @@ impl Objects {
                 manifest::create(&mut draft, meta, id, &body.segments)?;
             }
             let object = NewObject {
-                id: VersionId { number: new.number, nonce },
+                id: VersionId {
+                    number: new.number,
+                    nonce,
+                },
                 attributes: attributes.clone(),
                 data: data_of(body, attributes, manifest),
                 time,
             };
-            let place = Place { bucket: row, key: &key, head: &head };
+            let place = Place {
+                bucket: row,
+                key: &key,
+                head: &head,
+            };
             replace_current(&mut draft, meta, &place, &new, &object, condition)?;
             Ok(Decision::Commit(draft, done(row.versioning, &object)))
         })
@@ -135,7 +144,7 @@ pub(super) fn replace_current(
     new: &NewVersion,
     object: &NewObject,
     condition: PutCondition,
-) -> Result<(), ObjectsError> {
+) -> Result<(), Undecided> {
     let (id, key) = (place.bucket.id, place.key);
     place.head.guard(draft);
     if condition != PutCondition::Always {
@@ -147,9 +156,23 @@ pub(super) fn replace_current(
         drop_version(draft, meta, place, old, object.time)?;
     }
     draft.put(&RowKey::Head(id, key), &new.head);
-    draft.put(&RowKey::Version(id, key, new.number), &version_row(new, object));
-    draft.put(&RowKey::Current(id, key), &current_row(new.number, &object.attributes.owner, object.time, &object.data));
-    draft.add(&RowKey::LogicalBytes, i64::try_from(object.data.size).unwrap_or(i64::MAX));
+    draft.put(
+        &RowKey::Version(id, key, new.number),
+        &version_row(new, object),
+    );
+    draft.put(
+        &RowKey::Current(id, key),
+        &current_row(
+            new.number,
+            &object.attributes.owner,
+            object.time,
+            &object.data,
+        ),
+    );
+    draft.add(
+        &RowKey::LogicalBytes,
+        i64::try_from(object.data.size).unwrap_or(i64::MAX),
+    );
     Ok(())
 }
 
@@ -163,21 +186,27 @@ pub(super) fn drop_version(
     place: &Place<'_>,
     number: crate::model::VersionNumber,
     now: UnixMillis,
-) -> Result<VersionRow, ObjectsError> {
+) -> Result<VersionRow, Undecided> {
     let key = RowKey::Version(place.bucket.id, place.key, number);
     let old = read::<VersionRow>(meta, &key)?;
     old.guard(draft);
+    // The head that named it was read before it went.
     let Some(row) = old.record else {
-        return Err(ObjectsError::NoSuchVersion(place.key.clone()));
+        return Err(Undecided::Stale);
     };
     if row.hold == LegalHold::On || row.retention.is_some_and(|r| r.until > now) {
-        return Err(ObjectsError::Locked(place.key.clone()));
+        return Err(ObjectsError::Locked(place.key.clone()).into());
     }
     if let VersionKind::Object(data) = &row.kind {
         if let Some(manifest) = data.manifest {
             manifest::release(draft, manifest, now);
         }
-        draft.add(&RowKey::LogicalBytes, i64::try_from(data.size).unwrap_or(i64::MAX).saturating_neg());
+        draft.add(
+            &RowKey::LogicalBytes,
+            i64::try_from(data.size)
+                .unwrap_or(i64::MAX)
+                .saturating_neg(),
+        );
     }
     draft.delete(&key);
     Ok(row)
@@ -192,7 +221,11 @@ pub(super) fn done(versioning: Versioning, object: &NewObject) -> PutDone {
     }
 }
 
-fn check(key: &ObjectKey, condition: PutCondition, current: Option<&CurrentRow>) -> Result<(), ObjectsError> {
+fn check(
+    key: &ObjectKey,
+    condition: PutCondition,
+    current: Option<&CurrentRow>,
+) -> Result<(), ObjectsError> {
     match (condition, current) {
         (PutCondition::IfAbsent, Some(_)) => Err(ObjectsError::PreconditionFailed(key.clone())),
         (PutCondition::IfMatch(_), None) => Err(ObjectsError::NothingToMatch(key.clone())),
@@ -209,7 +242,7 @@ fn version_row(new: &NewVersion, object: &NewObject) -> VersionRow {
         is_null: new.is_null,
         time: object.time,
         owner: object.attributes.owner.clone(),
-        kind: VersionKind::Object(object.data.clone()),
+        kind: VersionKind::Object(Box::new(object.data.clone())),
         retention: object.attributes.retention,
         hold: object.attributes.hold,
         tags: object.attributes.tags.clone(),
@@ -230,6 +263,10 @@ pub(super) fn current_row(
         time,
         class: data.class.clone(),
         owner: owner.clone(),
-        checksums: data.checksums.iter().map(|c| (c.algorithm, c.kind)).collect(),
+        checksums: data
+            .checksums
+            .iter()
+            .map(|c| (c.algorithm, c.kind))
+            .collect(),
     }
 }

@@ -11,7 +11,9 @@ use crate::objects::manifest;
 use crate::objects::put::Attributes;
 use crate::objects::{Objects, ObjectsError};
 use crate::schema::keys::{after_key, of_key, of_prefix, of_upload, split_part, split_upload};
-use crate::schema::{BucketRow, DeadRow, Keyspace, PartRow, Record, RowKey, UploadChecksumKind, UploadRow};
+use crate::schema::{
+    BucketRow, DeadRow, Keyspace, PartRow, Record, RowKey, UploadChecksumKind, UploadRow,
+};
 use crate::store::meta::Meta;
 
 /// S3's largest page of parts and of uploads.
@@ -137,7 +139,12 @@ impl Objects {
     ///
     /// # Errors
     /// [`ObjectsError::NoSuchUpload`].
-    pub async fn abort_upload(&self, bucket: &BucketName, key: &ObjectKey, id: UploadId) -> Result<(), ObjectsError> {
+    pub async fn abort_upload(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        id: UploadId,
+    ) -> Result<(), ObjectsError> {
         let (bucket, key) = (bucket.clone(), key.clone());
         let since = self.clock.now();
         self.decide(move |meta| {
@@ -206,7 +213,11 @@ impl Objects {
             let mut found = Vec::new();
             for (place, row) in meta.scan(&from.max(range.from), &range.to, max + 1)? {
                 let (key, upload) = split_upload(&place)?;
-                found.push(UploadEntry { key, upload, row: UploadRow::decode(&place, &row)? });
+                found.push(UploadEntry {
+                    key,
+                    upload,
+                    row: UploadRow::decode(&place, &row)?,
+                });
             }
             let more = found.len() > max;
             found.truncate(max);
@@ -217,8 +228,26 @@ impl Objects {
 }
 
 fn upload_row(new: NewUpload, initiated: crate::clock::UnixMillis) -> UploadRow {
-    let Attributes { owner, class, headers, metadata, tags, retention, hold } = new.attributes;
-    UploadRow { initiated, owner, class, headers, metadata, tags, retention, hold, checksum: new.checksum }
+    let Attributes {
+        owner,
+        class,
+        headers,
+        metadata,
+        tags,
+        retention,
+        hold,
+    } = new.attributes;
+    UploadRow {
+        initiated,
+        owner,
+        class,
+        headers,
+        metadata,
+        tags,
+        retention,
+        hold,
+        checksum: new.checksum,
+    }
 }
 
 /// The upload's attributes as the object will carry them.
@@ -252,7 +281,12 @@ pub(super) fn find_upload(
     let bucket_id = active(bucket, &bucket_read)?.id;
     let upload = read::<UploadRow>(meta, &RowKey::Upload(bucket_id, key, id))?;
     match upload.record.clone() {
-        Some(row) => Ok(UploadPlace { bucket: bucket_read, bucket_id, read: upload, row }),
+        Some(row) => Ok(UploadPlace {
+            bucket: bucket_read,
+            bucket_id,
+            read: upload,
+            row,
+        }),
         None => Err(ObjectsError::NoSuchUpload(key.clone())),
     }
 }

@@ -39,8 +39,18 @@ pub struct OpenObject {
 
 impl Reader {
     /// A reader of `packs`; `gate` bounds how many reads run at once.
-    pub fn new(objects: Arc<Objects>, packs: Arc<dyn Packs>, gate: Gate, pins: Arc<Pins>) -> Reader {
-        Reader { objects, packs, gate, pins }
+    pub fn new(
+        objects: Arc<Objects>,
+        packs: Arc<dyn Packs>,
+        gate: Gate,
+        pins: Arc<Pins>,
+    ) -> Reader {
+        Reader {
+            objects,
+            packs,
+            gate,
+            pins,
+        }
     }
 
     /// Finds an object and pins its bytes.
@@ -56,13 +66,23 @@ impl Reader {
         for _ in 0..OPEN_TRIES {
             let found = self.objects.lookup(bucket, key, selector).await?;
             let Some(manifest) = found.data.manifest else {
-                return Ok(OpenObject { found, segments: Vec::new(), pin: self.pins.pin([]) });
+                return Ok(OpenObject {
+                    found,
+                    segments: Vec::new(),
+                    pin: self.pins.pin([]),
+                });
             };
-            let Some(segments) = self.objects.manifest(manifest).await? else { continue };
+            let Some(segments) = self.objects.manifest(manifest).await? else {
+                continue;
+            };
             let pin = self.pins.pin(segments.iter().map(|segment| segment.pack));
             // ORDER: read again under the pin; what was read before it may already be on its way out.
             if self.objects.manifest(manifest).await?.as_ref() == Some(&segments) {
-                return Ok(OpenObject { found, segments, pin });
+                return Ok(OpenObject {
+                    found,
+                    segments,
+                    pin,
+                });
             }
         }
         Err(ObjectsError::Busy { tries: OPEN_TRIES })
@@ -71,6 +91,12 @@ impl Reader {
     /// Streams a range of plain bytes; it must lie within the object.
     pub fn stream(&self, object: OpenObject, range: Range<u64>) -> BodyStream {
         let OpenObject { segments, pin, .. } = object;
-        stream::start(Arc::clone(&self.packs), self.gate.clone(), &segments, range, pin)
+        stream::start(
+            Arc::clone(&self.packs),
+            self.gate.clone(),
+            &segments,
+            range,
+            pin,
+        )
     }
 }

@@ -34,7 +34,10 @@ impl Pins {
             *counts.entry(*pack).or_default() += 1;
         }
         drop(counts);
-        Pin { pins: Arc::clone(self), packs }
+        Pin {
+            pins: Arc::clone(self),
+            packs,
+        }
     }
 
     /// Whether a reader holds the pack.
@@ -69,7 +72,10 @@ mod tests {
 
     #[test]
     fn a_pack_stays_pinned_until_its_last_reader_lets_go() {
-        let pack = PackId { epoch: Epoch(1), serial: 7 };
+        let pack = PackId {
+            epoch: Epoch(1),
+            serial: 7,
+        };
         let pins = Pins::new();
         let first = pins.pin([pack, pack]);
         let second = pins.pin([pack]);

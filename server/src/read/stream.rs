@@ -34,7 +34,13 @@ pub(super) fn start(
     range: Range<u64>,
     pin: Pin,
 ) -> BodyStream {
-    let mut stream = BodyStream { packs, gate, ready: VecDeque::new(), ahead: None, _pin: pin };
+    let mut stream = BodyStream {
+        packs,
+        gate,
+        ready: VecDeque::new(),
+        ahead: None,
+        _pin: pin,
+    };
     stream.read_ahead(readers(segments, &range));
     stream
 }
@@ -47,7 +53,10 @@ fn readers(segments: &[Segment], range: &Range<u64>) -> VecDeque<SegmentReader> 
         let end = start + segment.plain_len;
         let wanted = range.start.max(start)..range.end.min(end);
         if wanted.start < wanted.end {
-            readers.push_back(SegmentReader::new(*segment, wanted.start - start..wanted.end - start));
+            readers.push_back(SegmentReader::new(
+                *segment,
+                wanted.start - start..wanted.end - start,
+            ));
         }
         start = end;
     }
@@ -64,12 +73,16 @@ impl BodyStream {
             if let Some(piece) = self.ready.pop_front() {
                 return Ok(Some(piece));
             }
-            let Some(ahead) = &mut self.ahead else { return Ok(None) };
+            let Some(ahead) = &mut self.ahead else {
+                return Ok(None);
+            };
             let joined = ahead.await;
             self.ahead = None;
             let (readers, pieces) = match joined {
                 Ok(step) => step,
-                Err(failure) if failure.is_panic() => std::panic::resume_unwind(failure.into_panic()),
+                Err(failure) if failure.is_panic() => {
+                    std::panic::resume_unwind(failure.into_panic())
+                }
                 Err(_) => return Err(StoreError::Closed),
             };
             self.ready.extend(pieces?);
@@ -78,7 +91,10 @@ impl BodyStream {
     }
 
     fn read_ahead(&mut self, mut readers: VecDeque<SegmentReader>) {
-        while readers.front().is_some_and(|reader| reader.remaining() == 0) {
+        while readers
+            .front()
+            .is_some_and(|reader| reader.remaining() == 0)
+        {
             readers.pop_front();
         }
         if readers.is_empty() {

@@ -113,15 +113,26 @@ impl RowKey<'_> {
         let mut out = Builder::new(self.keyspace());
         match self {
             RowKey::Bucket(name) => out.escaped(name.as_str().as_bytes()),
-            RowKey::Current(bucket, key) | RowKey::Head(bucket, key) => out.bucket(*bucket).key(key),
-            RowKey::Version(bucket, key, number) => out.bucket(*bucket).key(key).fixed(&(!number.0).to_be_bytes()),
+            RowKey::Current(bucket, key) | RowKey::Head(bucket, key) => {
+                out.bucket(*bucket).key(key)
+            }
+            RowKey::Version(bucket, key, number) => out
+                .bucket(*bucket)
+                .key(key)
+                .fixed(&(!number.0).to_be_bytes()),
             RowKey::Upload(bucket, key, upload) => out.bucket(*bucket).key(key).fixed(&upload.0),
             RowKey::Part(upload, number) => out.fixed(&upload.0).fixed(&number.get().to_be_bytes()),
             RowKey::Completed(upload) | RowKey::DeadUpload(upload) => out.fixed(&upload.0),
             RowKey::Manifest(id, chunk) => out.fixed(&id.to_bytes()).fixed(&chunk.to_be_bytes()),
-            RowKey::ManifestUsers(id) | RowKey::DeadManifest(id) | RowKey::PartTable(id) => out.fixed(&id.to_bytes()),
-            RowKey::Pack(id) | RowKey::PackSegments(id) | RowKey::PackLive(id) => out.fixed(&id.to_bytes()),
-            RowKey::PackUser(pack, manifest) => out.fixed(&pack.to_bytes()).fixed(&manifest.to_bytes()),
+            RowKey::ManifestUsers(id) | RowKey::DeadManifest(id) | RowKey::PartTable(id) => {
+                out.fixed(&id.to_bytes())
+            }
+            RowKey::Pack(id) | RowKey::PackSegments(id) | RowKey::PackLive(id) => {
+                out.fixed(&id.to_bytes())
+            }
+            RowKey::PackUser(pack, manifest) => {
+                out.fixed(&pack.to_bytes()).fixed(&manifest.to_bytes())
+            }
             RowKey::OpenPack | RowKey::LogicalBytes | RowKey::StoredBytes => &mut out,
         };
         out.done()
@@ -156,7 +167,10 @@ impl RowKey<'_> {
 /// All rows of a keyspace.
 pub fn whole(keyspace: Keyspace) -> KeyRange {
     let from = Builder::new(keyspace).done();
-    KeyRange { to: after_prefix(&from), from }
+    KeyRange {
+        to: after_prefix(&from),
+        from,
+    }
 }
 
 /// All rows of one bucket in a keyspace that starts with a bucket id.
@@ -166,32 +180,54 @@ pub fn of_bucket(keyspace: Keyspace, bucket: BucketId) -> KeyRange {
 
 /// The rows of a bucket whose object keys start with `prefix`.
 pub fn of_prefix(keyspace: Keyspace, bucket: BucketId, prefix: &str) -> KeyRange {
-    let from = Builder::new(keyspace).bucket(bucket).unended(prefix.as_bytes()).done();
-    KeyRange { to: after_prefix(&from), from }
+    let from = Builder::new(keyspace)
+        .bucket(bucket)
+        .unended(prefix.as_bytes())
+        .done();
+    KeyRange {
+        to: after_prefix(&from),
+        from,
+    }
 }
 
 /// All rows of one object key in a keyspace that starts with bucket id and object key.
 pub fn of_key(keyspace: Keyspace, bucket: BucketId, key: &ObjectKey) -> KeyRange {
     let from = Builder::new(keyspace).bucket(bucket).key(key).done();
-    KeyRange { to: after_prefix(&from), from }
+    KeyRange {
+        to: after_prefix(&from),
+        from,
+    }
 }
 
 /// All parts of an upload.
 pub fn of_upload(upload: UploadId) -> KeyRange {
     let from = Builder::new(Keyspace::Part).fixed(&upload.0).done();
-    KeyRange { to: after_prefix(&from), from }
+    KeyRange {
+        to: after_prefix(&from),
+        from,
+    }
 }
 
 /// All chunks of a manifest.
 pub fn of_manifest(manifest: ManifestId) -> KeyRange {
-    let from = Builder::new(Keyspace::Manifest).fixed(&manifest.to_bytes()).done();
-    KeyRange { to: after_prefix(&from), from }
+    let from = Builder::new(Keyspace::Manifest)
+        .fixed(&manifest.to_bytes())
+        .done();
+    KeyRange {
+        to: after_prefix(&from),
+        from,
+    }
 }
 
 /// All manifests with a segment in a pack.
 pub fn of_pack(pack: PackId) -> KeyRange {
-    let from = Builder::new(Keyspace::PackUser).fixed(&pack.to_bytes()).done();
-    KeyRange { to: after_prefix(&from), from }
+    let from = Builder::new(Keyspace::PackUser)
+        .fixed(&pack.to_bytes())
+        .done();
+    KeyRange {
+        to: after_prefix(&from),
+        from,
+    }
 }
 
 /// The first possible key after `key` itself.
@@ -204,7 +240,10 @@ pub fn after_key(key: &Key) -> Key {
 
 /// The first key after all that start with `prefix`.
 pub fn after_prefix(prefix: &[u8]) -> Key {
-    let kept = prefix.iter().rposition(|b| *b != 0xff).map_or(0, |last| last + 1);
+    let kept = prefix
+        .iter()
+        .rposition(|b| *b != 0xff)
+        .map_or(0, |last| last + 1);
     let mut out = BytesMut::from(prefix.get(..kept).unwrap_or_default());
     if let Some(last) = out.last_mut() {
         *last += 1;
@@ -249,7 +288,10 @@ pub fn split_upload(key: &Key) -> Result<(ObjectKey, UploadId), StoreError> {
 pub fn split_version(key: &Key) -> Result<(ObjectKey, VersionNumber), StoreError> {
     let mut fields = Fields::of(key, Keyspace::Version)?;
     fields.array::<8>()?;
-    Ok((fields.object_key()?, VersionNumber(!u64::from_be_bytes(fields.array()?))))
+    Ok((
+        fields.object_key()?,
+        VersionNumber(!u64::from_be_bytes(fields.array()?)),
+    ))
 }
 
 /// Reads the part's number out of a [`Keyspace::Part`] key.
@@ -269,7 +311,10 @@ pub fn split_part(key: &Key) -> Result<PartNumber, StoreError> {
 /// When the key was not written by this codec.
 pub fn split_pack_user(key: &Key) -> Result<(PackId, ManifestId), StoreError> {
     let mut fields = Fields::of(key, Keyspace::PackUser)?;
-    Ok((PackId::from_bytes(fields.array()?), ManifestId::from_bytes(fields.array()?)))
+    Ok((
+        PackId::from_bytes(fields.array()?),
+        ManifestId::from_bytes(fields.array()?),
+    ))
 }
 
 /// Reads the pack out of a key of `keyspace` that is one pack id.
@@ -285,7 +330,10 @@ struct Builder {
 }
 
 impl Builder {
-    #[expect(clippy::as_conversions, reason = "a repr(u8) enum has no From for its number")]
+    #[expect(
+        clippy::as_conversions,
+        reason = "a repr(u8) enum has no From for its number"
+    )]
     fn new(keyspace: Keyspace) -> Builder {
         let mut out = BytesMut::with_capacity(64);
         out.put_u8(keyspace as u8);
@@ -331,20 +379,32 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    #[expect(clippy::as_conversions, reason = "a repr(u8) enum has no From for its number")]
+    #[expect(
+        clippy::as_conversions,
+        reason = "a repr(u8) enum has no From for its number"
+    )]
     fn of(key: &'a Key, keyspace: Keyspace) -> Result<Fields<'a>, StoreError> {
         match key.split_first() {
             Some((first, rest)) if *first == keyspace as u8 => Ok(Fields { key, rest }),
-            _ => Err(StoreError::DamagedRow { key: key.to_vec(), what: "keyspace" }),
+            _ => Err(StoreError::DamagedRow {
+                key: key.to_vec(),
+                what: "keyspace",
+            }),
         }
     }
 
     fn damaged(&self, what: &'static str) -> StoreError {
-        StoreError::DamagedRow { key: self.key.to_vec(), what }
+        StoreError::DamagedRow {
+            key: self.key.to_vec(),
+            what,
+        }
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], StoreError> {
-        let (field, rest) = self.rest.split_first_chunk().ok_or_else(|| self.damaged("key field"))?;
+        let (field, rest) = self
+            .rest
+            .split_first_chunk()
+            .ok_or_else(|| self.damaged("key field"))?;
         self.rest = rest;
         Ok(*field)
     }

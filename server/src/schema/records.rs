@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixMillis;
 use crate::model::{
-    BucketId, BucketName, Checksum, ChecksumAlgorithm, ChecksumKind, ContentHeaders, ETag, LegalHold, ObjectKey, Owner,
-    Retention, StorageClass, Tags, UserMetadata, VersionId, VersionNumber,
+    BucketId, BucketName, Checksum, ChecksumAlgorithm, ChecksumKind, ContentHeaders, ETag,
+    LegalHold, ObjectKey, Owner, Retention, StorageClass, Tags, UserMetadata, VersionId,
+    VersionNumber,
 };
 use crate::store::ids::FORMAT_VERSION;
 use crate::store::meta::{Key, Row};
@@ -29,11 +30,21 @@ pub trait Record: Serialize + DeserializeOwned {
     /// # Errors
     /// [`StoreError::NewerFormat`], or [`StoreError::DamagedRow`] for anything but exactly one record.
     fn decode(key: &Key, row: &Row) -> Result<Self, StoreError> {
-        let damaged = |what| StoreError::DamagedRow { key: key.to_vec(), what };
-        let (version, body) = row.value.split_first_chunk().ok_or_else(|| damaged("format version"))?;
+        let damaged = |what| StoreError::DamagedRow {
+            key: key.to_vec(),
+            what,
+        };
+        let (version, body) = row
+            .value
+            .split_first_chunk()
+            .ok_or_else(|| damaged("format version"))?;
         let version = FormatVersion(u16::from_le_bytes(*version));
         if version > FORMAT_VERSION {
-            return Err(StoreError::NewerFormat { what: "a row", found: version, newest: FORMAT_VERSION });
+            return Err(StoreError::NewerFormat {
+                what: "a row",
+                found: version,
+                newest: FORMAT_VERSION,
+            });
         }
         match postcard::take_from_bytes(body) {
             Ok((record, [])) => Ok(record),
@@ -139,7 +150,7 @@ pub struct VersionRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VersionKind {
     /// Bytes.
-    Object(ObjectData),
+    Object(Box<ObjectData>),
     /// The key was deleted here.
     DeleteMarker,
 }

@@ -62,7 +62,7 @@ impl Endpoint {
         // 2026-11-22T00:00:00Z, far from the machine's clock, so that no test passes by the machine's time.
         let clock = Arc::new(ManualClock::at(UnixMillis(1_795_305_600_000)));
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
-        let shared: Arc<dyn Clock> = Arc::clone(&clock) as Arc<dyn Clock>;
+        let shared: Arc<dyn Clock> = clock.clone();
         let (path, for_store, random) = (
             dir.path().to_owned(),
             Arc::clone(&shared),
@@ -70,7 +70,7 @@ impl Endpoint {
         );
         let store = tokio::task::spawn_blocking(move || open_store(&path, for_store, &*random));
         let store = store.await.expect("opening does not panic");
-        let vault = Vault::open(store, Arc::clone(&shared), Arc::clone(&entropy))
+        let vault = Vault::open(Arc::new(store), Arc::clone(&shared), Arc::clone(&entropy))
             .await
             .expect("a vault");
         let vault = Arc::new(vault);
@@ -283,7 +283,7 @@ impl Call<'_> {
         for chunk in plain.chunks(chunk_bytes).chain([&[][..]]) {
             let signed =
                 v4::sign_chunk(&Bytes::copy_from_slice(chunk), &previous, &params).expect("signed");
-            previous = signed.signature().to_owned();
+            signed.signature().clone_into(&mut previous);
             body.extend_from_slice(
                 format!("{:x};chunk-signature={previous}\r\n", chunk.len()).as_bytes(),
             );
@@ -345,10 +345,12 @@ impl Wire {
     pub(crate) fn head(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([name, ": ", value, "\r\n"]);
         }
         match self.length {
-            Length::Announced(bytes) => head.push_str(&format!("content-length: {bytes}\r\n")),
+            Length::Announced(bytes) => {
+                head.extend(["content-length: ", &bytes.to_string(), "\r\n"]);
+            }
             Length::Chunked => head.push_str("transfer-encoding: chunked\r\n"),
             Length::Untold => {}
         }

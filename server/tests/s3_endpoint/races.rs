@@ -10,7 +10,11 @@ use crate::multipart::{complete, create, put_part};
 
 /// Bytes that tell who wrote them, at every place; above and below the size of a shared pack's bodies.
 fn body_of(writer: u8) -> Vec<u8> {
-    let len = if writer % 2 == 0 { 300_000 } else { 1_300_000 };
+    let len = if writer.is_multiple_of(2) {
+        300_000
+    } else {
+        1_300_000
+    };
     vec![writer; len]
 }
 

@@ -8,11 +8,12 @@ use strongroom_server::clock::{ManualClock, SeededEntropy, UnixMillis};
 use strongroom_server::ingest::digests::ChecksumValue;
 use strongroom_server::ingest::{BodyTarget, Expected};
 use strongroom_server::model::{
-    BucketName, ChecksumAlgorithm, ContentHeaders, LegalHold, ObjectKey, Owner, PartNumber, Retention, RetentionMode,
-    StorageClass, Tags, UploadId, UserMetadata,
+    BucketName, ChecksumAlgorithm, ContentHeaders, LegalHold, ObjectKey, Owner, PartNumber,
+    Retention, RetentionMode, StorageClass, Tags, UploadId, UserMetadata,
 };
 use strongroom_server::objects::{
-    Attributes, CompletePart, CompleteRequest, NewBucket, NewUpload, PutCondition, StoredBody, VersionSelector,
+    Attributes, CompletePart, CompleteRequest, NewBucket, NewUpload, PutCondition, StoredBody,
+    VersionSelector,
 };
 use strongroom_server::schema::{UploadChecksumKind, Versioning};
 use strongroom_server::store::Store;
@@ -64,9 +65,15 @@ pub(crate) fn attributes() -> Attributes {
             content_language: Some("en".to_owned()),
             expires: Some("Thu, 01 Dec 2044 16:00:00 GMT".to_owned()),
         },
-        metadata: UserMetadata(vec![pair("etcd-version", "3.6.14"), pair("node", "master-1")]),
+        metadata: UserMetadata(vec![
+            pair("etcd-version", "3.6.14"),
+            pair("node", "master-1"),
+        ]),
         tags: Tags(vec![pair("cluster", "prod")]),
-        retention: Some(Retention { mode: RetentionMode::Compliance, until: UnixMillis(4_000_000_000_000) }),
+        retention: Some(Retention {
+            mode: RetentionMode::Compliance,
+            until: UnixMillis(4_000_000_000_000),
+        }),
         hold: LegalHold::On,
     }
 }
@@ -81,11 +88,18 @@ pub(crate) const FIRST_PART: usize = 5 * 1024 * 1024;
 
 /// Opens the store in `dir`.
 pub(crate) async fn open(dir: &Path) -> Vault {
-    let (clock, entropy) = (Arc::new(ManualClock::at(WRITTEN)), Arc::new(SeededEntropy::new(1)));
+    let (clock, entropy) = (
+        Arc::new(ManualClock::at(WRITTEN)),
+        Arc::new(SeededEntropy::new(1)),
+    );
     let (dir, on, with) = (dir.to_owned(), clock.clone(), Arc::clone(&entropy));
     let open = move || Store::open(&dir, on, &*with).expect("the store opens");
-    let store = tokio::task::spawn_blocking(open).await.expect("it does not panic");
-    Vault::open(store, clock, entropy).await.expect("the layers open")
+    let store = tokio::task::spawn_blocking(open)
+        .await
+        .expect("it does not panic");
+    Vault::open(Arc::new(store), clock, entropy)
+        .await
+        .expect("the layers open")
 }
 
 async fn stored(
@@ -96,45 +110,126 @@ async fn stored(
     checksum: ChecksumAlgorithm,
 ) -> StoredBody {
     let bucket = vault.objects.bucket(bucket).await.expect("the bucket").id;
-    let expected = Expected { checksum: Some((checksum, ChecksumValue::Computed)), ..Expected::default() };
-    let mut ingest = vault.ingest.begin(BodyTarget { bucket, key: key(name), part: None }, expected);
-    ingest.write(Bytes::copy_from_slice(bytes)).await.expect("taken");
+    let expected = Expected {
+        checksum: Some((checksum, ChecksumValue::Computed)),
+        ..Expected::default()
+    };
+    let mut ingest = vault.ingest.begin(
+        &BodyTarget {
+            bucket,
+            key: key(name),
+            part: None,
+        },
+        expected,
+    );
+    ingest
+        .write(Bytes::copy_from_slice(bytes))
+        .await
+        .expect("taken");
     ingest.finish().await.expect("stored")
 }
 
 async fn put(vault: &Vault, bucket: &BucketName, name: &str, checksum: ChecksumAlgorithm) {
     let body = stored(vault, bucket, name, &body(name, 3000), checksum).await;
-    vault.objects.put(bucket, &key(name), body, attributes(), PutCondition::Always).await.expect("put");
+    vault
+        .objects
+        .put(bucket, &key(name), body, attributes(), PutCondition::Always)
+        .await
+        .expect("put");
 }
 
-async fn part(vault: &Vault, name: &str, upload: UploadId, number: u64, len: usize) -> CompletePart {
+async fn part(
+    vault: &Vault,
+    name: &str,
+    upload: UploadId,
+    number: u64,
+    len: usize,
+) -> CompletePart {
     let number = PartNumber::new(number).expect("a valid number");
-    let body = stored(vault, &plain(), name, &body(name, len), ChecksumAlgorithm::Crc32c).await;
-    let row = vault.objects.put_part(&plain(), &key(name), upload, number, body).await.expect("a part");
-    CompletePart { number, etag: row.etag, checksums: Vec::new() }
+    let body = stored(
+        vault,
+        &plain(),
+        name,
+        &body(name, len),
+        ChecksumAlgorithm::Crc32c,
+    )
+    .await;
+    let row = vault
+        .objects
+        .put_part(&plain(), &key(name), upload, number, body)
+        .await
+        .expect("a part");
+    CompletePart {
+        number,
+        etag: row.etag,
+        checksums: Vec::new(),
+    }
 }
 
 async fn begin_upload(vault: &Vault, name: &str) -> UploadId {
-    let free = Attributes { retention: None, hold: LegalHold::Off, ..attributes() };
+    let free = Attributes {
+        retention: None,
+        hold: LegalHold::Off,
+        ..attributes()
+    };
     let checksum = Some((ChecksumAlgorithm::Crc32c, UploadChecksumKind::FullObject));
-    vault.objects.create_upload(&plain(), &key(name), NewUpload { attributes: free, checksum }).await.expect("an upload")
+    vault
+        .objects
+        .create_upload(
+            &plain(),
+            &key(name),
+            NewUpload {
+                attributes: free,
+                checksum,
+            },
+        )
+        .await
+        .expect("an upload")
 }
 
 /// Writes the fixture into an empty directory.
 pub(crate) async fn write(dir: &Path) {
     let vault = open(dir).await;
-    let versioned = NewBucket { owner: owner(), versioning: Versioning::Enabled, object_lock: true };
-    vault.objects.create_bucket(&locked(), versioned).await.expect("created");
-    vault.objects.create_bucket(&plain(), NewBucket::plain(owner())).await.expect("created");
+    let versioned = NewBucket {
+        owner: owner(),
+        versioning: Versioning::Enabled,
+        object_lock: true,
+    };
+    vault
+        .objects
+        .create_bucket(&locked(), versioned)
+        .await
+        .expect("created");
+    vault
+        .objects
+        .create_bucket(&plain(), NewBucket::plain(owner()))
+        .await
+        .expect("created");
     for algorithm in ChecksumAlgorithm::ALL {
         put(&vault, &locked(), algorithm.name(), algorithm).await;
     }
     put(&vault, &locked(), DELETED, ChecksumAlgorithm::Sha256).await;
-    vault.objects.delete(&locked(), &key(DELETED), VersionSelector::Current, &owner()).await.expect("a marker");
+    vault
+        .objects
+        .delete(&locked(), &key(DELETED), VersionSelector::Current, &owner())
+        .await
+        .expect("a marker");
     let upload = begin_upload(&vault, JOINED).await;
-    let parts = vec![part(&vault, JOINED, upload, 1, FIRST_PART).await, part(&vault, JOINED, upload, 7, 100).await];
-    let request = CompleteRequest { parts, checksum: None, size: None, condition: PutCondition::IfAbsent };
-    vault.objects.complete_upload(&plain(), &key(JOINED), upload, request).await.expect("completed");
+    let parts = vec![
+        part(&vault, JOINED, upload, 1, FIRST_PART).await,
+        part(&vault, JOINED, upload, 7, 100).await,
+    ];
+    let request = CompleteRequest {
+        parts,
+        checksum: None,
+        size: None,
+        condition: PutCondition::IfAbsent,
+    };
+    vault
+        .objects
+        .complete_upload(&plain(), &key(JOINED), upload, request)
+        .await
+        .expect("completed");
     let upload = begin_upload(&vault, UPLOADING).await;
     part(&vault, UPLOADING, upload, 3, 500).await;
     vault.close().expect("a clean close");

@@ -91,7 +91,7 @@ where
     };
     call.body
         .expect(call.auth.payload, &call.auth.chunks, promise.length);
-    let mut taking = call.service.layers.ingest.begin(target, expected);
+    let mut taking = call.service.layers.ingest.begin(&target, expected);
     while let Some(bytes) = call.body.next().await? {
         taking.write(bytes).await?;
     }

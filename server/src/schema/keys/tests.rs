@@ -20,13 +20,25 @@ fn golden_bytes_of_every_keyspace() {
     let name = BucketName::parse("etcd").expect("a valid name");
     let object = key("a\0b");
     let upload = UploadId([0x55; 16]);
-    let pack = PackId { epoch: Epoch(1), serial: 2 };
-    let manifest = ManifestId { epoch: Epoch(3), serial: 4 };
+    let pack = PackId {
+        epoch: Epoch(1),
+        serial: 2,
+    };
+    let manifest = ManifestId {
+        epoch: Epoch(3),
+        serial: 4,
+    };
     let part = PartNumber::new(258).expect("a valid number");
     let golden = [
         (RowKey::Bucket(&name), "10657463640001"),
-        (RowKey::Current(BUCKET, &object), "2001020304050607086100ff620001"),
-        (RowKey::Head(BUCKET, &object), "2101020304050607086100ff620001"),
+        (
+            RowKey::Current(BUCKET, &object),
+            "2001020304050607086100ff620001",
+        ),
+        (
+            RowKey::Head(BUCKET, &object),
+            "2101020304050607086100ff620001",
+        ),
         (
             RowKey::Version(BUCKET, &object, VersionNumber(1)),
             "2201020304050607086100ff620001fffffffffffffffe",
@@ -35,17 +47,35 @@ fn golden_bytes_of_every_keyspace() {
             RowKey::Upload(BUCKET, &object, upload),
             "3001020304050607086100ff62000155555555555555555555555555555555",
         ),
-        (RowKey::Part(upload, part), "31555555555555555555555555555555550102"),
-        (RowKey::Completed(upload), "3255555555555555555555555555555555"),
-        (RowKey::DeadUpload(upload), "3355555555555555555555555555555555"),
-        (RowKey::Manifest(manifest, 5), "4000000003000000000000000400000005"),
-        (RowKey::ManifestUsers(manifest), "41000000030000000000000004"),
+        (
+            RowKey::Part(upload, part),
+            "31555555555555555555555555555555550102",
+        ),
+        (
+            RowKey::Completed(upload),
+            "3255555555555555555555555555555555",
+        ),
+        (
+            RowKey::DeadUpload(upload),
+            "3355555555555555555555555555555555",
+        ),
+        (
+            RowKey::Manifest(manifest, 5),
+            "4000000003000000000000000400000005",
+        ),
+        (
+            RowKey::ManifestUsers(manifest),
+            "41000000030000000000000004",
+        ),
         (RowKey::DeadManifest(manifest), "42000000030000000000000004"),
         (RowKey::PartTable(manifest), "43000000030000000000000004"),
         (RowKey::Pack(pack), "500000000100000002"),
         (RowKey::PackSegments(pack), "510000000100000002"),
         (RowKey::PackLive(pack), "520000000100000002"),
-        (RowKey::PackUser(pack, manifest), "530000000100000002000000030000000000000004"),
+        (
+            RowKey::PackUser(pack, manifest),
+            "530000000100000002000000030000000000000004",
+        ),
         (RowKey::OpenPack, "54"),
         (RowKey::LogicalBytes, "60"),
         (RowKey::StoredBytes, "61"),
@@ -79,7 +109,13 @@ fn the_end_of_a_prefix_of_all_ones_is_the_next_shorter_one() {
 
 #[test]
 fn keys_of_another_shape_are_refused() {
-    for bad in ["", "20", "2001020304050607080001", "2001020304050607086100", "200102030405060708610002"] {
+    for bad in [
+        "",
+        "20",
+        "2001020304050607080001",
+        "2001020304050607086100",
+        "200102030405060708610002",
+    ] {
         let bytes = Bytes::from(hex::decode(bad).expect("test hex is valid"));
         assert!(split_object(&bytes, Keyspace::Current).is_err(), "{bad}");
     }

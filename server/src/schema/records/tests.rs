@@ -153,7 +153,7 @@ fn versions() {
         is_null: false,
         time: TIME,
         owner: owner(),
-        kind: VersionKind::Object(data),
+        kind: VersionKind::Object(Box::new(data)),
         retention: RETENTION,
         hold: LegalHold::On,
         tags: Tags(pair()),
