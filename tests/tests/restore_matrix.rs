@@ -45,7 +45,12 @@ fn prove(cluster: &mut Cluster, saved: &Saved) {
     cluster.boot();
     cluster.assert_holds(saved.revision, saved.held);
     cluster.put("/registry/after/restore", "written");
-    cluster.stop();
+    // One member is stopped, three are killed: leaving in good order takes a cluster many seconds, and proves less.
+    if cluster.members().len() == 1 {
+        cluster.stop();
+    } else {
+        (0..cluster.members().len()).for_each(|member| cluster.kill(member));
+    }
     cluster.boot();
     for member in 0..cluster.members().len() {
         assert_eq!(cluster.get(member, "/registry/after/restore"), "written");
@@ -57,7 +62,7 @@ fn prove(cluster: &mut Cluster, saved: &Saved) {
         .map(|(i, m)| (m.name.clone(), cluster.peer_url(i)))
         .collect();
     assert_eq!(cluster.member_list(), expected);
-    cluster.stop();
+    cluster.destroy();
 }
 
 fn boots_everywhere(from: Version) {
