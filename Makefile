@@ -46,8 +46,8 @@ clients:
 test: build peers clients ## all tests: unit, format, end to end against real etcd and real S3 clients
 	cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
 
-unit: compilers ## the tests of the crates alone, without etcd and S3 clients
-	cargo test $(CARGO_FLAGS) --workspace --exclude strongroom-tests
+unit: compilers ## the tests beside the code alone
+	cargo test $(CARGO_FLAGS) --workspace --lib --bins
 
 check: fmt clippy tidy deny ## fmt, clippy -D warnings, tidy, cargo-deny (bans, licences, sources)
 
@@ -58,7 +58,7 @@ clippy: compilers
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 
 tidy: compilers
-	cargo test $(CARGO_FLAGS) -p strongroom-tests --test tidy
+	cargo test $(CARGO_FLAGS) --workspace --test tidy
 
 deny:
 	@tests/setup/deny.sh

@@ -24,7 +24,7 @@ pub(crate) const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Most header lines: SDKs send about 20; 2 KiB of metadata in its smallest entries are about 100 more.
 pub(crate) const HEADERS_MAX: usize = 128;
 
-/// Most bytes that a connection reads ahead of its request, or holds to be written. Larger reads measured no faster.
+/// Most bytes that a connection reads ahead of its request, or holds to be written.
 pub(crate) const BUFFER_BYTES_MAX: usize = 128 * 1024;
 
 /// How long a connection may take to send a request's head, and so how long it may be idle between two requests.
