@@ -164,16 +164,28 @@ fn newer_deltas_and_higher_revisions_are_told_loudly() {
 fn nothing_to_restore_is_never_a_success() {
     let store = TinyS3::honest(objects(&[
         ("v2/Full-00000000-00000044-1679991074.part", b"half"),
-        ("v2/Full-00000000-00000045-1679991075", b""),
         ("v2/Incr-00000021-00000044-1679990500", b"a delta alone"),
     ]));
     restore(&store, &[], 4)
         .expect_words(&["no full snapshot below s3://etcd-backup/v2/", "Next: "]);
+    // An empty one is what a failed upload leaves: told as damage, not as absence.
+    let empty = TinyS3::honest(objects(&[("v2/Full-00000000-00000045-1679991075", b"")]));
+    restore(&empty, &[], 7).expect_words(&["Full-00000000-00000045-1679991075", "empty", "Next: "]);
     restore(&store, &["--store-container=missing"], 4).expect_words(&[
         "missing",
         "NoSuchBucket",
         "Next: ",
     ]);
+}
+
+#[test]
+fn a_newer_empty_full_is_passed_over_loudly() {
+    let sample = sample();
+    let store = TinyS3::honest(objects(&[
+        (FULL, &sample.bytes),
+        ("v2/Full-00000000-00000099-1999999999", b""),
+    ]));
+    restore(&store, &[], 0).expect_words(&["Full-00000000-00000099-1999999999", "EMPTY"]);
 }
 
 #[test]
