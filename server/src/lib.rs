@@ -13,7 +13,12 @@ pub mod objects;
 
 pub mod ingest;
 pub mod read;
+
+pub mod gc;
+
 pub mod vault;
+
+pub mod jobs;
 
 pub mod telemetry;
 

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::clock::{Clock, Entropy};
+use crate::gc::{Collector, CollectorSettings};
 use crate::ingest::{Appender, Ingest, appender};
 use crate::objects::{Objects, ObjectsError};
 use crate::read::{Pins, Reader};
@@ -22,6 +23,7 @@ pub struct Vault {
     pub pins: Arc<Pins>,
     /// The engines below.
     pub store: Arc<Store>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Vault {
@@ -55,7 +57,7 @@ impl Vault {
             Arc::clone(&store.packs),
             appender,
             store.writes.clone(),
-            clock,
+            Arc::clone(&clock),
             entropy,
         ));
         let pins = Pins::new();
@@ -71,7 +73,20 @@ impl Vault {
             reader,
             pins,
             store,
+            clock,
         })
+    }
+
+    /// What collects this store's garbage.
+    pub fn collector(&self, settings: CollectorSettings) -> Collector {
+        Collector {
+            meta: Arc::clone(&self.store.meta),
+            packs: Arc::clone(&self.store.packs),
+            pins: Arc::clone(&self.pins),
+            clock: Arc::clone(&self.clock),
+            epoch: self.store.epoch,
+            settings,
+        }
     }
 
     /// Seals the shared pack, then closes the engines. Requests must have ended. Blocks.

@@ -154,6 +154,53 @@ fn probes_answer_on_both_listeners() {
 }
 
 #[test]
+fn what_was_deleted_leaves_the_disk_and_the_job_tells() {
+    let (_dir, mut server) = planned();
+    let mut command = server.command();
+    command
+        .env("STRONGROOM_GC_INTERVAL_SECS", "1")
+        .env("STRONGROOM_GC_GRACE_SECS", "0");
+    server.boot_as(command);
+    let s3 = S3::of(&server);
+    let kept = vec![3; 3_000_000];
+    assert_eq!(s3.put(&format!("/{BUCKET}/kept"), &kept).status, 200);
+    assert_eq!(s3.put(&format!("/{BUCKET}/gone"), &kept).status, 200);
+    let packs = server.data_dir().join("packs");
+    assert_eq!(files_below(&packs), 2);
+    assert_eq!(s3.delete(&format!("/{BUCKET}/gone")).status, 204);
+    until(
+        "the deleted object's pack to leave",
+        READY_WITHIN,
+        || match files_below(&packs) {
+            1 => Ok(()),
+            files => Err(files),
+        },
+    );
+    assert_eq!(s3.get(&format!("/{BUCKET}/kept")).body, kept);
+    let jobs = until("the job's report", READY_WITHIN, || {
+        let answer = http::get(server.admin_addr(), "/jobs").expect("answers");
+        let jobs: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+        match jobs[0]["runs"].as_u64() {
+            Some(1..) => Ok(jobs),
+            runs => Err(runs),
+        }
+    });
+    assert_eq!(jobs[0]["name"], "gc");
+    assert!(jobs[0]["last"]["result"]["Ok"].is_object(), "{jobs}");
+    assert_eq!(server.stop(), Some(0));
+}
+
+/// Files in all folders below `dir`.
+fn files_below(dir: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(dir).expect("readable");
+    let count = |entry: std::io::Result<std::fs::DirEntry>| {
+        let path = entry.expect("readable").path();
+        if path.is_dir() { files_below(&path) } else { 1 }
+    };
+    entries.map(count).sum()
+}
+
+#[test]
 fn metrics_count_requests_and_bytes() {
     let (_dir, server) = started();
     let s3 = S3::of(&server);

@@ -10,10 +10,13 @@ use http_body_util::Full;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
+use crate::jobs::JobBoard;
 use crate::telemetry::{Metrics, NotReady, Readiness};
 
 /// Prometheus' text format, version 0.0.4.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+const JSON_TYPE: &str = "application/json";
 
 /// Everything else here is a line of text.
 const TEXT_TYPE: &str = "text/plain; charset=utf-8";
@@ -25,12 +28,18 @@ type Sampler = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send +
 pub struct Admin {
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
+    jobs: Arc<JobBoard>,
     sample: Sampler,
 }
 
 impl Admin {
     /// A service that runs `sample` before each scrape.
-    pub fn new<S, F>(metrics: Arc<Metrics>, readiness: Arc<Readiness>, sample: S) -> Admin
+    pub fn new<S, F>(
+        metrics: Arc<Metrics>,
+        readiness: Arc<Readiness>,
+        jobs: Arc<JobBoard>,
+        sample: S,
+    ) -> Admin
     where
         S: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
@@ -38,6 +47,7 @@ impl Admin {
         Admin {
             metrics,
             readiness,
+            jobs,
             sample: Box::new(move || Box::pin(sample())),
         }
     }
@@ -46,7 +56,7 @@ impl Admin {
     pub async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         let method = request.method();
         match request.uri().path() {
-            "/livez" | "/readyz" | "/metrics" | "/"
+            "/livez" | "/readyz" | "/metrics" | "/jobs" | "/"
                 if *method != Method::GET && *method != Method::HEAD =>
             {
                 let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
@@ -58,9 +68,10 @@ impl Admin {
             "/livez" => text(StatusCode::OK, "ok\n"),
             "/readyz" => self.readyz(),
             "/metrics" => self.scrape().await,
+            "/jobs" => self.jobs(),
             "/" => text(
                 StatusCode::OK,
-                "strongroom-server\n/livez\n/readyz\n/metrics\n",
+                "strongroom-server\n/livez\n/readyz\n/metrics\n/jobs\n",
             ),
             _ => text(StatusCode::NOT_FOUND, "not found; / lists what is here\n"),
         }
@@ -71,6 +82,12 @@ impl Admin {
             Ok(()) => text(StatusCode::OK, "ok\n"),
             Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
         }
+    }
+
+    /// What runs in the background, how it went and when it runs next.
+    fn jobs(&self) -> Response<Full<Bytes>> {
+        let body = serde_json::to_vec(&self.jobs.list()).expect("plain data always encodes");
+        typed(StatusCode::OK, JSON_TYPE, body)
     }
 
     async fn scrape(&self) -> Response<Full<Bytes>> {
@@ -140,10 +157,15 @@ mod tests {
         let samples = Arc::new(AtomicU32::new(0));
         let metrics = Arc::new(Metrics::new(&["PutObject"], UnixMillis(0)));
         let counted = Arc::clone(&samples);
-        let admin = Admin::new(metrics, Arc::clone(&readiness), move || {
-            counted.fetch_add(1, Ordering::SeqCst);
-            std::future::ready(())
-        });
+        let admin = Admin::new(
+            metrics,
+            Arc::clone(&readiness),
+            JobBoard::new(),
+            move || {
+                counted.fetch_add(1, Ordering::SeqCst);
+                std::future::ready(())
+            },
+        );
         Fixture {
             admin,
             readiness,

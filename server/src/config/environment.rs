@@ -8,7 +8,7 @@ use crate::config::settings::{Given, Settings, Source};
 use crate::config::{ConfigError, Secret, credentials};
 
 /// Every variable of ours; docs/operations.md lists them.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 14] = [
     "STRONGROOM_DATA_DIR",
     "STRONGROOM_LISTEN",
     "STRONGROOM_ADMIN_LISTEN",
@@ -21,6 +21,8 @@ const KNOWN: [&str; 12] = [
     "STRONGROOM_LOG",
     "STRONGROOM_LOG_FORMAT",
     "STRONGROOM_SHUTDOWN_SECS",
+    "STRONGROOM_GC_GRACE_SECS",
+    "STRONGROOM_GC_INTERVAL_SECS",
 ];
 
 /// Endings of the variables that Kubernetes sets in each pod for a Service named `strongroom`.
@@ -111,6 +113,8 @@ impl Environment {
             log_filter: self.text("STRONGROOM_LOG")?,
             log_format: self.text("STRONGROOM_LOG_FORMAT")?,
             shutdown_secs: self.text("STRONGROOM_SHUTDOWN_SECS")?,
+            gc_grace_secs: self.text("STRONGROOM_GC_GRACE_SECS")?,
+            gc_interval_secs: self.text("STRONGROOM_GC_INTERVAL_SECS")?,
         })
     }
 

@@ -158,13 +158,17 @@ pub enum ConfigError {
         /// By whom.
         source_of: Source,
     },
-    /// The shutdown time is no number in range.
-    #[error("{source_of}: `{value}` is no shutdown time: write 1 to {max} seconds")]
-    Shutdown {
+    /// A time is no number in range.
+    #[error("{source_of}: `{value}` is no {what}: write {min} to {max} seconds")]
+    Seconds {
+        /// What it would be.
+        what: &'static str,
         /// What was given.
         value: String,
         /// By whom.
         source_of: Source,
+        /// Shortest.
+        min: u64,
         /// Longest.
         max: u64,
     },

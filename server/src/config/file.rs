@@ -30,6 +30,15 @@ struct Top {
     root: Root,
     #[serde(default)]
     log: Log,
+    #[serde(default)]
+    gc: Gc,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Gc {
+    grace_secs: Option<u64>,
+    interval_secs: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -86,6 +95,7 @@ fn settings(path: &Path, top: Top) -> Result<Settings, ConfigError> {
         }
         (None, None) => None,
     };
+    let secs = |given: Option<u64>, key| given.map(|secs| Given::new(secs.to_string(), from(key)));
     Ok(Settings {
         data_dir: top.data_dir.map(|dir| Given::new(dir, from("data_dir"))),
         listen: top.listen.map(|text| Given::new(text, from("listen"))),
@@ -103,9 +113,9 @@ fn settings(path: &Path, top: Top) -> Result<Settings, ConfigError> {
             .log
             .format
             .map(|text| Given::new(text, from("log.format"))),
-        shutdown_secs: top
-            .shutdown_secs
-            .map(|secs| Given::new(secs.to_string(), from("shutdown_secs"))),
+        shutdown_secs: secs(top.shutdown_secs, "shutdown_secs"),
+        gc_grace_secs: secs(top.gc.grace_secs, "gc.grace_secs"),
+        gc_interval_secs: secs(top.gc.interval_secs, "gc.interval_secs"),
     })
 }
 

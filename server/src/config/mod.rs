@@ -16,6 +16,7 @@ mod settings;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -42,6 +43,24 @@ pub const SHUTDOWN_DEFAULT: Duration = Duration::from_secs(25);
 
 /// Longest `shutdown_secs`: an hour is more than any upload of ours needs, and less than a typing mistake.
 const SHUTDOWN_SECS_MAX: u64 = 3600;
+
+/// How long a condemned pack's file stays: long enough to look before it is gone, short enough that space comes back.
+pub const GC_GRACE_DEFAULT: Duration = Duration::from_hours(1);
+
+/// How often garbage is collected.
+pub const GC_INTERVAL_DEFAULT: Duration = Duration::from_mins(10);
+
+/// Longest of both: a week without collection fills a disk.
+const GC_SECS_MAX: u64 = 7 * 24 * 3600;
+
+/// When garbage is collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GcTimes {
+    /// How long a condemned pack's file stays.
+    pub grace: Duration,
+    /// The wait between two rounds.
+    pub interval: Duration,
+}
 
 /// Where the operators' listener goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +90,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// How long requests in flight may take after a signal.
     pub shutdown: Duration,
+    /// When garbage is collected.
+    pub gc: GcTimes,
     /// What is odd but no reason not to start; logged once the log runs.
     pub warnings: Vec<String>,
 }
@@ -128,11 +149,22 @@ fn check(settings: Settings, warnings: Vec<String>) -> Result<Config, ConfigErro
             .map(log_format)
             .transpose()?
             .unwrap_or_default(),
-        shutdown: settings
-            .shutdown_secs
-            .map(shutdown)
-            .transpose()?
-            .unwrap_or(SHUTDOWN_DEFAULT),
+        shutdown: secs(
+            settings.shutdown_secs,
+            "shutdown time",
+            1..=SHUTDOWN_SECS_MAX,
+        )?
+        .unwrap_or(SHUTDOWN_DEFAULT),
+        gc: GcTimes {
+            grace: secs(settings.gc_grace_secs, "grace of garbage", 0..=GC_SECS_MAX)?
+                .unwrap_or(GC_GRACE_DEFAULT),
+            interval: secs(
+                settings.gc_interval_secs,
+                "wait between collections",
+                1..=GC_SECS_MAX,
+            )?
+            .unwrap_or(GC_INTERVAL_DEFAULT),
+        },
         warnings,
     })
 }
@@ -175,13 +207,20 @@ fn log_format(given: Given<String>) -> Result<LogFormat, ConfigError> {
     }
 }
 
-fn shutdown(given: Given<String>) -> Result<Duration, ConfigError> {
+fn secs(
+    given: Option<Given<String>>,
+    what: &'static str,
+    range: RangeInclusive<u64>,
+) -> Result<Option<Duration>, ConfigError> {
+    let Some(given) = given else { return Ok(None) };
     match given.value.parse::<u64>() {
-        Ok(secs) if (1..=SHUTDOWN_SECS_MAX).contains(&secs) => Ok(Duration::from_secs(secs)),
-        _ => Err(ConfigError::Shutdown {
+        Ok(secs) if range.contains(&secs) => Ok(Some(Duration::from_secs(secs))),
+        _ => Err(ConfigError::Seconds {
+            what,
             value: given.value,
             source_of: given.from,
-            max: SHUTDOWN_SECS_MAX,
+            min: *range.start(),
+            max: *range.end(),
         }),
     }
 }

@@ -55,6 +55,8 @@ pub(super) struct Settings {
     pub(super) log_filter: Option<Given<String>>,
     pub(super) log_format: Option<Given<String>>,
     pub(super) shutdown_secs: Option<Given<String>>,
+    pub(super) gc_grace_secs: Option<Given<String>>,
+    pub(super) gc_interval_secs: Option<Given<String>>,
 }
 
 impl Settings {
@@ -70,6 +72,8 @@ impl Settings {
             log_filter: self.log_filter.or(below.log_filter),
             log_format: self.log_format.or(below.log_format),
             shutdown_secs: self.shutdown_secs.or(below.shutdown_secs),
+            gc_grace_secs: self.gc_grace_secs.or(below.gc_grace_secs),
+            gc_interval_secs: self.gc_interval_secs.or(below.gc_interval_secs),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
+use crate::jobs::JobBoard;
 use crate::model::{BucketName, Owner};
 use crate::objects::{BucketCreated, NewBucket, Objects};
 use crate::process::StartError;
@@ -18,6 +19,7 @@ pub(crate) struct Watchers {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) readiness: Arc<Readiness>,
+    pub(crate) jobs: Arc<JobBoard>,
 }
 
 /// Opens the store, puts right what a crash left, creates the configured buckets.

@@ -9,6 +9,8 @@
     expect(dead_code, reason = "without an engine there is nothing to serve")
 )]
 
+#[cfg(feature = "rocksdb")]
+mod background;
 mod bind;
 mod error;
 mod exit;

@@ -11,6 +11,8 @@ use tokio::task::JoinHandle;
 use crate::admin::Admin;
 use crate::clock::{Clock, SystemClock, SystemEntropy};
 use crate::config::Config;
+use crate::jobs::JobBoard;
+use crate::process::background::{self, Background};
 use crate::process::bind::{bind, bind_admin};
 use crate::process::house::{self, Watchers, blocking};
 use crate::process::listener::{HttpRequest, Listener};
@@ -45,6 +47,7 @@ pub(crate) async fn life(config: Config, open_files: u64) -> Result<Exit, StartE
     let watchers = Watchers {
         metrics: Arc::new(Metrics::new(OPERATION_NAMES, clock.now())),
         readiness: Arc::new(Readiness::starting()),
+        jobs: JobBoard::new(),
         entropy: Arc::new(SystemEntropy),
         clock,
     };
@@ -66,6 +69,7 @@ pub(crate) async fn life(config: Config, open_files: u64) -> Result<Exit, StartE
     let _first = store.set(Arc::clone(&vault.store));
     let connections_max = limits::s3_connections(open_files);
     let s3 = serve_s3(s3_bound, &config, &watchers, &vault, connections_max);
+    let jobs = background::start(&config, &watchers, &vault);
     let health = Arc::clone(&vault.store.health);
     watchers
         .readiness
@@ -87,7 +91,7 @@ pub(crate) async fn life(config: Config, open_files: u64) -> Result<Exit, StartE
         "strongroom-server is stopping"
     );
     tokio::select! {
-        ended = end(s3, vault, admin) => ended,
+        ended = end(s3, jobs, vault, admin) => ended,
         // The operator insists. A crash is survived by design, so nothing is lost that was acknowledged.
         signal = signals.next_ending() => {
             tracing::warn!(signal, "a second signal ends the server at once");
@@ -96,8 +100,13 @@ pub(crate) async fn life(config: Config, open_files: u64) -> Result<Exit, StartE
     }
 }
 
-/// Drains the S3 listener, closes the store, ends the operators' listener, which tells of it until then.
-async fn end(s3: Serving, vault: Vault, admin: Serving) -> Result<Exit, StartError> {
+/// Drains the S3 listener, ends the jobs, closes the store, ends the operators' listener, which tells of it until then.
+async fn end(
+    s3: Serving,
+    jobs: Background,
+    vault: Vault,
+    admin: Serving,
+) -> Result<Exit, StartError> {
     s3.stop.send_replace(true);
     let cut = s3.task.await.unwrap_or(0);
     if cut > 0 {
@@ -106,6 +115,7 @@ async fn end(s3: Serving, vault: Vault, admin: Serving) -> Result<Exit, StartErr
             "requests that outlasted the shutdown time were cut"
         );
     }
+    jobs.end().await;
     house::close(vault).await?;
     admin.stop.send_replace(true);
     let _panicked = admin.task.await;
@@ -175,6 +185,7 @@ fn serve_admin(
     let admin = Arc::new(Admin::new(
         Arc::clone(&watchers.metrics),
         Arc::clone(&watchers.readiness),
+        Arc::clone(&watchers.jobs),
         sample,
     ));
     let listener = Listener {

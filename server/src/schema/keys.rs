@@ -317,6 +317,22 @@ pub fn split_pack_user(key: &Key) -> Result<(PackId, ManifestId), StoreError> {
     ))
 }
 
+/// Reads the manifest out of a key of `keyspace` that is one manifest id.
+///
+/// # Errors
+/// When the key was not written by this codec.
+pub fn split_manifest(key: &Key, keyspace: Keyspace) -> Result<ManifestId, StoreError> {
+    Ok(ManifestId::from_bytes(Fields::of(key, keyspace)?.array()?))
+}
+
+/// Reads the upload out of a key of `keyspace` that is one upload id.
+///
+/// # Errors
+/// When the key was not written by this codec.
+pub fn split_upload_id(key: &Key, keyspace: Keyspace) -> Result<UploadId, StoreError> {
+    Ok(UploadId(Fields::of(key, keyspace)?.array()?))
+}
+
 /// Reads the pack out of a key of `keyspace` that is one pack id.
 ///
 /// # Errors

@@ -1,0 +1,61 @@
+//! What is dead leaves: manifests without users, uploads given up, packs that nothing uses, files without a row.
+//!
+//! Each step takes one page of rows and settles each row with a transaction of its own, so a step is short, may be
+//! interrupted between any two, and can be repeated. No step trusts what it read: conditions of the commit decide, and
+//! a conflict only means that the row is looked at again in a later round.
+//!
+//! What protects whom:
+//!
+//! | starting \ running | put of a new body | GET | reaper | condemning |
+//! |---|---|---|---|---|
+//! | reaper | users counter is not zero | manifest read again under the pin | `Same(dead)` | - |
+//! | condemning | pack row changes: one of both commits loses | pins | segments counter is not zero | `Same(pack)` |
+//! | removing | pack row is `condemned`: the put loses | waits for pins | counter was zero | `Same(pack)` |
+//! | hygiene | row is absent: one of both creates it | no row, so no manifest | - | `Absent(pack)` |
+
+pub mod condemn;
+pub mod hygiene;
+pub mod reaper;
+pub mod remove;
+pub mod round;
+
+pub use round::{Collector, CollectorSettings, Plan, Round};
+
+use crate::store::StoreError;
+use crate::store::meta::{Condition, Key, Meta, Outcome, Row, Txn, Write};
+
+/// Rows of one page: what one step looks at.
+pub(crate) const PAGE_ROWS: usize = 500;
+
+/// Commits a transaction and tells whether it applied. Blocks.
+fn settle(meta: &dyn Meta, txn: Txn) -> Result<bool, StoreError> {
+    match meta.commit(txn).wait_blocking()? {
+        Outcome::Done(_) => Ok(true),
+        Outcome::Conflict(_) => Ok(false),
+    }
+}
+
+/// One row, by key.
+fn row_of(meta: &dyn Meta, key: &Key) -> Result<Option<Row>, StoreError> {
+    Ok(meta
+        .get_many(std::slice::from_ref(key))?
+        .into_iter()
+        .next()
+        .flatten())
+}
+
+/// `Same` of a row as read.
+fn same(key: &Key, row: &Row) -> Condition {
+    Condition::Same(key.clone(), row.version)
+}
+
+/// Removes one row that is as it was read.
+fn delete_same(key: &Key, row: &Row) -> Txn {
+    Txn {
+        conditions: vec![same(key, row)],
+        writes: vec![Write::Delete(key.clone())],
+    }
+}
+
+#[cfg(test)]
+mod tests;

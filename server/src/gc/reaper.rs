@@ -1,0 +1,185 @@
+//! The reaper: manifests that lost their last user, uploads that were given up or expired, old answers of Complete.
+
+use crate::clock::UnixMillis;
+use crate::gc::{PAGE_ROWS, delete_same, row_of, same, settle};
+use crate::schema::keys::{
+    self, KeyRange, after_key, of_manifest, of_upload, split_manifest, split_upload,
+    split_upload_id, whole,
+};
+use crate::schema::{
+    CompletedRow, DeadRow, Keyspace, ManifestChunk, ManifestHead, PartRow, Record, RowKey,
+    UploadRow,
+};
+use crate::store::meta::{Condition, Key, Meta, Row, Txn, Write};
+use crate::store::packs::Segment;
+use crate::store::{ManifestId, StoreError};
+
+/// What one pass over a keyspace did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reaped {
+    /// Rows looked at.
+    pub seen: u64,
+    /// Rows settled: manifests freed, uploads emptied, answers forgotten.
+    pub done: u64,
+}
+
+/// Frees each dead manifest that has no user; forgets those that have one again.
+///
+/// # Errors
+/// When rows cannot be read or written.
+pub fn manifests(meta: &dyn Meta) -> Result<Reaped, StoreError> {
+    each_row(meta, whole(Keyspace::DeadManifest), |key, row| {
+        let id = split_manifest(key, Keyspace::DeadManifest)?;
+        manifest(meta, id, key, row)
+    })
+}
+
+fn manifest(
+    meta: &dyn Meta,
+    id: ManifestId,
+    dead: &Key,
+    dead_row: &Row,
+) -> Result<bool, StoreError> {
+    let users = RowKey::ManifestUsers(id).encode();
+    if row_of(meta, &users)?.is_some() {
+        // A counter at zero has no row: this one has a user left, so the next release will tell us again.
+        settle(meta, delete_same(dead, dead_row))?;
+        return Ok(false);
+    }
+    let mut txn = delete_same(dead, dead_row);
+    txn.conditions.push(Condition::Zero(users));
+    let range = of_manifest(id);
+    let chunks = meta.scan(
+        &range.from,
+        &range.to,
+        crate::objects::manifest::MANIFEST_CHUNKS_MAX + 1,
+    )?;
+    let mut segments = Vec::new();
+    for (number, (key, row)) in (0_u64..).zip(&chunks) {
+        segments.extend(match number {
+            0 => ManifestHead::decode(key, row)?.segments,
+            _ => ManifestChunk::decode(key, row)?.segments,
+        });
+        txn.conditions.push(same(key, row));
+        txn.writes.push(Write::Delete(key.clone()));
+    }
+    txn.writes
+        .push(Write::Delete(RowKey::PartTable(id).encode()));
+    free_packs(&mut txn, id, &segments);
+    settle(meta, txn)
+}
+
+/// Takes the segments off their packs' counters.
+fn free_packs(txn: &mut Txn, id: ManifestId, segments: &[Segment]) {
+    let mut by_pack = std::collections::BTreeMap::new();
+    for segment in segments {
+        let (count, bytes) = by_pack.entry(segment.pack).or_insert((0_i64, 0_i64));
+        *count += 1;
+        *bytes += i64::try_from(segment.stored_len).unwrap_or(i64::MAX);
+    }
+    for (pack, (count, bytes)) in by_pack {
+        txn.writes
+            .push(Write::Add(RowKey::PackSegments(pack).encode(), -count));
+        txn.writes
+            .push(Write::Add(RowKey::PackLive(pack).encode(), -bytes));
+        txn.writes
+            .push(Write::Delete(RowKey::PackUser(pack, id).encode()));
+    }
+}
+
+/// Takes the parts of uploads that were completed or given up.
+///
+/// # Errors
+/// When rows cannot be read or written.
+pub fn uploads(meta: &dyn Meta, now: UnixMillis) -> Result<Reaped, StoreError> {
+    each_row(meta, whole(Keyspace::DeadUpload), |dead, dead_row| {
+        let id = split_upload_id(dead, Keyspace::DeadUpload)?;
+        loop {
+            let range = of_upload(id);
+            let parts = meta.scan(&range.from, &range.to, PAGE_ROWS)?;
+            let mut txn = Txn::default();
+            for (key, row) in &parts {
+                release_part(&mut txn, key, row, now)?;
+            }
+            let last = parts.len() < PAGE_ROWS;
+            if last {
+                txn.conditions.push(same(dead, dead_row));
+                txn.writes.push(Write::Delete(dead.clone()));
+            }
+            // A conflict leaves the rest to the next round.
+            if !settle(meta, txn)? || last {
+                return Ok(last);
+            }
+        }
+    })
+}
+
+fn release_part(txn: &mut Txn, key: &Key, row: &Row, now: UnixMillis) -> Result<(), StoreError> {
+    txn.conditions.push(same(key, row));
+    txn.writes.push(Write::Delete(key.clone()));
+    if let Some(manifest) = PartRow::decode(key, row)?.manifest {
+        txn.writes
+            .push(Write::Add(RowKey::ManifestUsers(manifest).encode(), -1));
+        txn.writes.push(Write::Put(
+            RowKey::DeadManifest(manifest).encode(),
+            DeadRow { since: now }.encode(),
+        ));
+    }
+    Ok(())
+}
+
+/// Gives up uploads that were begun before `before`.
+///
+/// # Errors
+/// When rows cannot be read or written.
+pub fn expired_uploads(
+    meta: &dyn Meta,
+    before: UnixMillis,
+    now: UnixMillis,
+) -> Result<Reaped, StoreError> {
+    each_row(meta, whole(Keyspace::Upload), |key, row| {
+        if UploadRow::decode(key, row)?.initiated >= before {
+            return Ok(false);
+        }
+        let (_, upload) = split_upload(key)?;
+        let mut txn = delete_same(key, row);
+        let dead = DeadRow { since: now }.encode();
+        txn.writes
+            .push(Write::Put(RowKey::DeadUpload(upload).encode(), dead));
+        settle(meta, txn)
+    })
+}
+
+/// Forgets answers of Complete from before `before`.
+///
+/// # Errors
+/// When rows cannot be read or written.
+pub fn old_answers(meta: &dyn Meta, before: UnixMillis) -> Result<Reaped, StoreError> {
+    each_row(meta, whole(Keyspace::Completed), |key, row| {
+        match CompletedRow::decode(key, row)?.time < before {
+            true => settle(meta, delete_same(key, row)),
+            false => Ok(false),
+        }
+    })
+}
+
+/// Runs `settle_row` over every row of a range, a page at a time; it tells whether it settled the row.
+pub(super) fn each_row(
+    meta: &dyn Meta,
+    range: KeyRange,
+    mut settle_row: impl FnMut(&Key, &Row) -> Result<bool, StoreError>,
+) -> Result<Reaped, StoreError> {
+    let KeyRange { mut from, to }: keys::KeyRange = range;
+    let mut reaped = Reaped::default();
+    loop {
+        let rows = meta.scan(&from, &to, PAGE_ROWS)?;
+        for (key, row) in &rows {
+            reaped.seen += 1;
+            reaped.done += u64::from(settle_row(key, row)?);
+        }
+        match rows.last() {
+            Some((last, _)) if rows.len() == PAGE_ROWS => from = after_key(last),
+            _ => return Ok(reaped),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Removing the files of condemned packs, once their grace has passed and no reader holds them.
+
+use std::time::Duration;
+
+use crate::clock::UnixMillis;
+use crate::gc::reaper::{Reaped, each_row};
+use crate::gc::{delete_same, settle};
+use crate::read::Pins;
+use crate::schema::keys::{split_pack, whole};
+use crate::schema::{Keyspace, PackRow, Record};
+use crate::store::meta::Meta;
+use crate::store::packs::Packs;
+use crate::store::{Epoch, StoreError};
+
+/// Removes the files of condemned packs. A row outlives its file until the epoch of its writer has ended, so that a
+/// late commit of that process still finds it condemned.
+///
+/// # Errors
+/// When rows cannot be read or written, or a file cannot be removed.
+pub fn condemned_packs(
+    meta: &dyn Meta,
+    packs: &dyn Packs,
+    pins: &Pins,
+    epoch: Epoch,
+    grace: Duration,
+    now: UnixMillis,
+) -> Result<Reaped, StoreError> {
+    each_row(meta, whole(Keyspace::Pack), |key, row| {
+        let PackRow::Condemned { since } = PackRow::decode(key, row)? else {
+            return Ok(false);
+        };
+        let pack = split_pack(key, Keyspace::Pack)?;
+        if now.since(since) < grace || pins.is_pinned(pack) {
+            return Ok(false);
+        }
+        // ORDER: the file, then its row. A crash in between leaves a condemned row without a file, which is removed
+        // again; the other way round a file without a row would be left.
+        packs.remove(pack)?;
+        if pack.epoch >= epoch {
+            return Ok(false);
+        }
+        settle(meta, delete_same(key, row))
+    })
+}

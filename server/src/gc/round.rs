@@ -1,0 +1,116 @@
+//! One round of everything, in the order in which one step feeds the next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{Clock, UnixMillis};
+use crate::gc::reaper::Reaped;
+use crate::gc::{condemn, hygiene, reaper, remove};
+use crate::read::Pins;
+use crate::store::meta::Meta;
+use crate::store::packs::Packs;
+use crate::store::{Epoch, PackId, StoreError};
+
+/// How long the answer of a Complete is kept for a client that repeats it.
+pub const COMPLETED_KEPT: Duration = Duration::from_hours(24);
+
+/// How long an upload may stay open: S3 users' usual lifecycle rule for abandoned ones.
+pub const UPLOAD_AGE_MAX: Duration = Duration::from_hours(7 * 24);
+
+/// What an operator sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CollectorSettings {
+    /// How long a condemned pack's file stays.
+    pub grace: Duration,
+}
+
+/// Collects garbage of one store.
+pub struct Collector {
+    /// Rows.
+    pub meta: Arc<dyn Meta>,
+    /// Files.
+    pub packs: Arc<dyn Packs>,
+    /// Packs being read.
+    pub pins: Arc<Pins>,
+    /// Ages.
+    pub clock: Arc<dyn Clock>,
+    /// This process's epoch.
+    pub epoch: Epoch,
+    /// What an operator sets.
+    pub settings: CollectorSettings,
+}
+
+/// What one round did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Round {
+    /// Uploads given up because of their age.
+    pub expired_uploads: u64,
+    /// Uploads whose parts were taken.
+    pub uploads: u64,
+    /// Manifests freed.
+    pub manifests: u64,
+    /// Answers of Complete forgotten.
+    pub answers: u64,
+    /// Packs condemned.
+    pub condemned: u64,
+    /// Pack files without a row condemned.
+    pub orphans: u64,
+    /// Condemned packs whose file and row are gone.
+    pub removed: u64,
+}
+
+/// What a round would do to packs, without doing it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// Sealed packs without segments, and their bytes.
+    pub packs: Vec<(PackId, u64)>,
+}
+
+impl Collector {
+    /// Does one round. Blocks.
+    ///
+    /// # Errors
+    /// The first failure of the store; what was done before it stays done, and the next round goes on.
+    pub fn round(&self) -> Result<Round, StoreError> {
+        let now = self.clock.now();
+        let done = |reaped: Reaped| reaped.done;
+        let (meta, packs) = (&*self.meta, &*self.packs);
+        Ok(Round {
+            expired_uploads: done(reaper::expired_uploads(
+                meta,
+                before(now, UPLOAD_AGE_MAX),
+                now,
+            )?),
+            uploads: done(reaper::uploads(meta, now)?),
+            manifests: done(reaper::manifests(meta)?),
+            answers: done(reaper::old_answers(meta, before(now, COMPLETED_KEPT))?),
+            condemned: done(condemn::sealed_packs(meta, now)?),
+            orphans: done(hygiene::orphans(meta, packs, self.epoch, now)?),
+            removed: done(remove::condemned_packs(
+                meta,
+                packs,
+                &self.pins,
+                self.epoch,
+                self.settings.grace,
+                now,
+            )?),
+        })
+    }
+
+    /// What a round would free, without changing anything. Manifests that wait for the reaper are not looked through.
+    ///
+    /// # Errors
+    /// When rows cannot be read.
+    pub fn plan(&self) -> Result<Plan, StoreError> {
+        Ok(Plan {
+            packs: condemn::candidates(&*self.meta)?,
+        })
+    }
+}
+
+fn before(now: UnixMillis, age: Duration) -> UnixMillis {
+    UnixMillis(
+        now.0
+            .saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+    )
+}
