@@ -352,11 +352,15 @@ fn the_newest_full_by_time_wins_and_a_higher_revision_is_warned_about() {
         .status,
         200
     );
+    // What a broken upload leaves is passed over, but not in silence.
+    let failed = format!("/{BUCKET}/p/v2/Full-00000000-00010000-1700000900");
+    assert_eq!(s3.put(&failed, b"").status, 200);
     let mut restore = backup::restore_command(&server, &cluster, 0, "p");
     run(&mut restore)
         .ok()
         .says("Restoring from base snapshot: Full-00000000-00000002-1700000500")
-        .says("9999");
+        .says("00009999")
+        .says("1700000900");
     cluster.boot();
     assert_eq!(cluster.get(0, "which"), "newest");
 }
