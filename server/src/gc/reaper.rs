@@ -156,10 +156,8 @@ pub fn expired_uploads(
 /// When rows cannot be read or written.
 pub fn old_answers(meta: &dyn Meta, before: UnixMillis) -> Result<Reaped, StoreError> {
     each_row(meta, whole(Keyspace::Completed), |key, row| {
-        match CompletedRow::decode(key, row)?.time < before {
-            true => settle(meta, delete_same(key, row)),
-            false => Ok(false),
-        }
+        let old = CompletedRow::decode(key, row)?.time < before;
+        Ok(old && settle(meta, delete_same(key, row))?)
     })
 }
 

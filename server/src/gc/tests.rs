@@ -21,7 +21,9 @@ use crate::schema::{Keyspace, RowKey};
 use crate::store::opening::{Commits, Twin};
 use crate::vault::Vault;
 
-const GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_mins(1);
+
+const MOMENT: Duration = Duration::from_millis(1);
 
 struct House {
     twin: Twin,
@@ -252,10 +254,10 @@ async fn a_condemned_pack_stays_for_its_grace() {
     house.delete("a").await;
     assert_eq!(house.round().await.condemned, 1);
     assert_eq!(house.files().await, 1);
-    house.clock.advance(GRACE - Duration::from_millis(1));
+    house.clock.advance(GRACE.saturating_sub(MOMENT));
     house.round().await;
     assert_eq!(house.files().await, 1);
-    house.clock.advance(Duration::from_millis(1));
+    house.clock.advance(MOMENT);
     house.round().await;
     assert_eq!(house.files().await, 0);
 }
@@ -339,7 +341,7 @@ async fn an_upload_that_nobody_ends_expires() {
         0,
         "not a moment too early"
     );
-    house.clock.advance(Duration::from_millis(1));
+    house.clock.advance(MOMENT);
     assert_eq!(house.round().await.expired_uploads, 1);
     house.settle().await;
     assert_eq!(
