@@ -188,7 +188,8 @@ fn copy(from: &Path, to: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_store_of_format_version_1_opens_with_every_field() {
-    let fixture = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store-v1");
+    // Cargo runs tests in their package's folder; a path of compile time may be another checkout's.
+    let fixture = PathBuf::from("tests/fixtures/store-v1");
     let dir = tempfile::tempdir().expect("a folder");
     copy(&fixture, dir.path());
     check(dir.path()).await;

@@ -39,7 +39,6 @@ fn build() -> PathBuf {
             TARGET,
         ])
         .args(["--target-dir", text(target_dir)])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("RUSTFLAGS", "-Ctarget-feature=+crt-static")
         .status()
         .expect("cargo starts");
