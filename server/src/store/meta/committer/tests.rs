@@ -125,6 +125,13 @@ fn committer(engine: Arc<dyn Engine>) -> (Committer, Arc<Health>, Arc<Watch>) {
     (committer, health, watch)
 }
 
+/// The hands come last, so that a failed test lets go of them first and the committer can end.
+fn held_committer(rows: &MemRows) -> (Committer, (Arc<Health>, Arc<Watch>, Arc<Held>), Hands) {
+    let (engine, hands) = held(rows);
+    let (committer, health, watch) = committer(Arc::<Held>::clone(&engine));
+    (committer, (health, watch, engine), hands)
+}
+
 fn put(name: &str) -> Txn {
     let key = Bytes::from(name.to_owned());
     Txn {
@@ -151,8 +158,7 @@ impl Observer for Counts {
 #[test]
 fn what_arrives_during_a_sync_is_one_batch() {
     let rows = MemRows::new();
-    let (engine, hands) = held(&rows);
-    let (committer, _, watch) = committer(engine);
+    let (committer, (_, watch, _), hands) = held_committer(&rows);
     let counts = Arc::new(Counts::default());
     watch.register(Arc::<Counts>::clone(&counts));
     let mut pending = vec![committer.commit(put("first"))];
@@ -185,8 +191,7 @@ fn what_arrives_during_a_sync_is_one_batch() {
 #[test]
 fn a_conflict_is_answered_only_when_what_it_rests_on_is_durable() {
     let rows = MemRows::new();
-    let (engine, hands) = held(&rows);
-    let (committer, _, _) = committer(engine);
+    let (committer, _, hands) = held_committer(&rows);
     let first = committer.commit(put("first"));
     hands.entered.recv().expect("a batch");
     let absent = |name: &'static str| Txn {
@@ -254,13 +259,12 @@ fn a_failed_batch_latches_and_fails_all_of_it_and_all_after_it() {
 #[test]
 fn a_latch_from_elsewhere_stops_commits_too() {
     let rows = MemRows::new();
-    let (engine, hands) = held(&rows);
-    let (committer, health, _) = committer(engine);
+    let (committer, (health, ..), hands) = held_committer(&rows);
     let first = committer.commit(put("first"));
     hands.entered.recv().expect("a batch");
     let queued = committer.commit(put("queued"));
     health.latch("fsync of a pack failed");
-    hands.release.send(()).expect("it waits");
+    drop(hands);
     assert!(first.wait_blocking().is_ok(), "its sync had succeeded");
     assert!(matches!(
         queued.wait_blocking(),
@@ -272,8 +276,7 @@ fn a_latch_from_elsewhere_stops_commits_too() {
 #[test]
 fn a_row_that_cannot_be_read_fails_its_own_transaction_only() {
     let rows = MemRows::new();
-    let (engine, hands) = held(&rows);
-    let (committer, health, _) = committer(Arc::<Held>::clone(&engine));
+    let (committer, (health, _, engine), hands) = held_committer(&rows);
     let first = committer.commit(put("first"));
     hands.entered.recv().expect("a batch");
     engine.unreadable.store(true, Ordering::SeqCst);
@@ -297,8 +300,7 @@ fn a_row_that_cannot_be_read_fails_its_own_transaction_only() {
 #[tokio::test]
 async fn a_full_queue_makes_callers_wait_without_a_thread() {
     let rows = MemRows::new();
-    let (engine, hands) = held(&rows);
-    let (committer, _, _) = committer(engine);
+    let (committer, _, hands) = held_committer(&rows);
     let committer = Arc::new(committer);
     let first = committer.commit(put("first"));
     hands.entered.recv().expect("a batch");
@@ -335,8 +337,7 @@ async fn a_full_queue_makes_callers_wait_without_a_thread() {
 #[test]
 fn closing_settles_what_is_queued_and_refuses_what_comes_later() {
     let rows = MemRows::new();
-    let (engine, hands) = held(&rows);
-    let (committer, _, _) = committer(engine);
+    let (committer, _, hands) = held_committer(&rows);
     let pending: Vec<_> = ["a", "b", "c"]
         .map(|name| committer.commit(put(name)))
         .into();
