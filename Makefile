@@ -21,7 +21,14 @@ E2E_PEERS := 3.4 3.5 3.6 3.7
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s $$'\t'
 
+# Checkouts share one target folder, and cargo tells their crates apart by file times alone: whoever comes from another
+# checkout drops what that one built of ours. Dependencies, RocksDB among them, stay.
 compilers:
+	@if [ "$$(cat $(CARGO_TARGET_DIR)/checkout 2>/dev/null)" != "$(CURDIR)" ]; then \
+		rm -rf $(CARGO_TARGET_DIR)/release/.fingerprint/strongroom-* $(CARGO_TARGET_DIR)/$(HOST)/release/.fingerprint/strongroom-*; \
+		mkdir -p $(CARGO_TARGET_DIR); \
+		echo "$(CURDIR)" >$(CARGO_TARGET_DIR)/checkout; \
+	fi
 	@tests/setup/packages.sh build-essential clang libclang-dev protobuf-compiler libprotobuf-dev
 
 build: compilers binaries ## build the three programs into $(CARGO_TARGET_DIR)

@@ -1,36 +1,58 @@
 //! Free ports on loopback.
 //!
 //! Programs like etcd must be told their port (and their peers') before they start, so port 0 does not do. Ports are taken
-//! below the range from which the kernel serves outgoing connections (32768 and up on Linux), tried by binding, and never
-//! handed out twice by one process; each process begins at another place.
+//! below the range from which the kernel serves outgoing connections (32768 and up on Linux). A port is ours when we hold
+//! the lock on its file until this process ends and nobody listens on it: suites that run at the same time never meet.
 
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::path::Path;
+use std::sync::Mutex;
+
+use crate::programs;
 
 /// First port handed out, and how many follow: between the registered services people run and the kernel's outgoing range.
 const FIRST: u16 = 18_000;
 const COUNT: u16 = 14_000;
 
-/// Tried before giving up: more than any suite uses.
-const TRIES_MAX: u16 = 2_000;
+/// What this process has reserved: the locks, and the place to look next.
+struct Reserved {
+    locks: Vec<File>,
+    next: u16,
+}
 
-static NEXT: AtomicU16 = AtomicU16::new(0);
+static RESERVED: Mutex<Option<Reserved>> = Mutex::new(None);
 
-/// An address on loopback that nobody listens on.
+/// An address on loopback that nobody listens on and no other suite takes.
 pub fn free() -> SocketAddr {
-    // A prime step per process id spreads test binaries that run at the same time.
+    let dir = programs::port_reservations();
+    std::fs::create_dir_all(&dir).expect("the cache is writable");
+    let mut guard = RESERVED
+        .lock()
+        .expect("no holder panics but in a failing test");
+    // A step per process id spreads test binaries that run at the same time, so that they seldom meet a lock.
     let start = u16::try_from(std::process::id().wrapping_mul(211) % u32::from(COUNT))
         .expect("below COUNT");
-    for _ in 0..TRIES_MAX {
-        let offset =
-            (u32::from(start) + u32::from(NEXT.fetch_add(1, Ordering::Relaxed))) % u32::from(COUNT);
-        let port = FIRST + u16::try_from(offset).expect("below COUNT");
-        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        if TcpListener::bind(addr).is_ok() {
+    let reserved = guard.get_or_insert_with(|| Reserved {
+        locks: Vec::new(),
+        next: start,
+    });
+    for _ in 0..COUNT {
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, FIRST + reserved.next));
+        reserved.next = (reserved.next + 1) % COUNT;
+        if let Some(lock) = reserve(&dir, addr) {
+            reserved.locks.push(lock);
             return addr;
         }
     }
-    panic!("no free port among {TRIES_MAX} tried from {FIRST}+{start}")
+    panic!("all {COUNT} ports from {FIRST} on are taken")
+}
+
+/// The lock on a port's file, when no other process holds it and nobody listens on the port.
+fn reserve(dir: &Path, addr: SocketAddr) -> Option<File> {
+    let file = File::create(dir.join(addr.port().to_string())).expect("the cache is writable");
+    file.try_lock().ok()?;
+    TcpListener::bind(addr).is_ok().then_some(file)
 }
 
 #[cfg(test)]
@@ -38,16 +60,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ports_in_use_are_passed_over_and_none_is_given_twice() {
-        let held: Vec<_> = (0..20)
-            .map(|_| TcpListener::bind(free()).expect("free means bindable"))
-            .collect();
-        let mut seen: Vec<_> = held
-            .iter()
-            .map(|l| l.local_addr().expect("bound").port())
-            .collect();
+    fn no_port_is_given_twice() {
+        let mut seen: Vec<_> = (0..20).map(|_| free().port()).collect();
         seen.sort_unstable();
         seen.dedup();
-        assert_eq!(seen.len(), held.len());
+        assert_eq!(seen.len(), 20);
+    }
+
+    #[test]
+    fn a_port_that_is_reserved_or_listened_on_is_passed_over() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let addr = free();
+        let lock = reserve(dir.path(), addr).expect("nobody holds it");
+        assert!(reserve(dir.path(), addr).is_none(), "it is reserved");
+        drop(lock);
+        let _listener = TcpListener::bind(addr).expect("free means bindable");
+        assert!(reserve(dir.path(), addr).is_none(), "somebody listens");
     }
 }

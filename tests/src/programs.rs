@@ -87,15 +87,18 @@ pub fn demo_etcd() -> String {
     std::env::var("STRONGROOM_DEMO_ETCD").unwrap_or_else(|_| "3.4".to_owned())
 }
 
-/// The workspace's folder.
+/// The workspace's folder: the nearest one above with the lock file. Tests run inside their package; a path from compile
+/// time would be another checkout's, since checkouts share one target folder.
 pub fn workspace() -> PathBuf {
-    // As it is now, not as it was when compiled: checkouts share one target folder, and one of them may be gone.
-    let tests = std::env::var_os("CARGO_MANIFEST_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    tests
-        .parent()
-        .expect("tests lies in the workspace")
+    let here = std::env::current_dir().expect("the current folder is known");
+    let root = here.ancestors().find(|dir| dir.join("Cargo.lock").exists());
+    root.unwrap_or_else(|| panic!("{} lies in no workspace", here.display()))
         .to_owned()
+}
+
+/// Where this machine's ports are reserved among all suites that run on it.
+pub fn port_reservations() -> PathBuf {
+    cache().join("ports")
 }
 
 fn cache() -> PathBuf {
