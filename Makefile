@@ -21,11 +21,11 @@ E2E_PEERS := 3.4 3.5 3.6 3.7
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s $$'\t'
 
-# Checkouts share one target folder, and cargo tells their crates apart by file times alone: whoever comes from another
-# checkout drops what that one built of ours. Dependencies, RocksDB among them, stay.
+# Checkouts share one target folder, and cargo tells their crates apart by file times alone: whoever comes after another
+# checkout makes its own sources the newer ones, so that our crates are built anew. Dependencies, RocksDB among them, stay.
 compilers:
 	@if [ "$$(cat $(CARGO_TARGET_DIR)/checkout 2>/dev/null)" != "$(CURDIR)" ]; then \
-		rm -rf $(CARGO_TARGET_DIR)/release/.fingerprint/strongroom-* $(CARGO_TARGET_DIR)/$(HOST)/release/.fingerprint/strongroom-*; \
+		find . -name '*.rs' -not -path './.git/*' -exec touch {} +; \
 		mkdir -p $(CARGO_TARGET_DIR); \
 		echo "$(CURDIR)" >$(CARGO_TARGET_DIR)/checkout; \
 	fi
