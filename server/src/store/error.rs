@@ -36,8 +36,9 @@ pub enum StoreError {
     /// The metadata cannot be opened.
     #[error(
         "the metadata in {} cannot be opened: {message}; nothing was changed. Keep a copy \
-         (cp -a {} {}.damaged), then see what is readable: strongroom-server doctor --data-dir {}",
-        meta.display(), meta.display(), meta.display(), data.display()
+         (cp -a {} {}.damaged); until it is mended, serve an empty directory, so that backups go on: \
+         strongroom-server serve --data-dir {}.new",
+        meta.display(), data.display(), data.display(), data.display()
     )]
     MetaDamaged {
         /// The data directory.
@@ -129,8 +130,8 @@ pub enum StoreError {
     },
     /// The identity file does not read.
     #[error(
-        "the identity file {} is damaged: {what}; put it back from a copy, or see what is readable: \
-         strongroom-server doctor --data-dir {}",
+        "the identity file {} is damaged: {what}; put it back from a copy. Until then, serve an empty directory, so \
+         that backups go on: strongroom-server serve --data-dir {}.new",
         path.display(), data.display()
     )]
     IdentityDamaged {

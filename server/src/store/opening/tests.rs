@@ -88,7 +88,7 @@ fn an_emptied_meta_is_refused_and_not_created_anew() {
     };
     let text = refused.to_string();
     assert!(
-        text.contains(&format!("doctor --data-dir {}", dir.path().display())),
+        text.contains(&format!("serve --data-dir {}.new", dir.path().display())),
         "{text}"
     );
     assert!(text.contains(&meta.display().to_string()), "{text}");

@@ -60,7 +60,7 @@ fn a_log_garbled_in_its_middle_is_reported_with_the_next_command() {
     assert!(
         refused
             .to_string()
-            .contains("strongroom-server doctor --data-dir"),
+            .contains("strongroom-server serve --data-dir"),
         "{refused}"
     );
 }
