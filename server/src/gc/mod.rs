@@ -19,7 +19,7 @@ pub mod reaper;
 pub mod remove;
 pub mod round;
 
-pub use round::{Collector, CollectorSettings, Plan, Round};
+pub use round::{Collector, CollectorSettings, Round};
 
 use crate::store::StoreError;
 use crate::store::meta::{Condition, Key, Meta, Outcome, Row, Txn, Write};

@@ -1,25 +1,28 @@
 //! The reaper: manifests that lost their last user, uploads that were given up or expired, old answers of Complete.
 
 use crate::clock::UnixMillis;
-use crate::gc::{PAGE_ROWS, delete_same, row_of, same, settle};
+use crate::gc::{PAGE_ROWS, delete_same, row_of, same};
 use crate::schema::keys::{
-    self, KeyRange, after_key, of_manifest, of_upload, split_manifest, split_upload,
-    split_upload_id, whole,
+    KeyRange, after_key, of_manifest, of_upload, split_manifest, split_upload, split_upload_id,
+    whole,
 };
 use crate::schema::{
     CompletedRow, DeadRow, Keyspace, ManifestChunk, ManifestHead, PartRow, Record, RowKey,
     UploadRow,
 };
-use crate::store::meta::{Condition, Key, Meta, Row, Txn, Write};
+use crate::store::meta::{Condition, Key, Meta, Outcome, Pending, Row, Txn, Write};
 use crate::store::packs::Segment;
 use crate::store::{ManifestId, StoreError};
+
+/// Commits that wait for one sync: enough to make it cheap, few enough that the largest transactions fit in memory.
+const COMMITS_AT_ONCE: usize = 64;
 
 /// What one pass over a keyspace did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reaped {
     /// Rows looked at.
     pub seen: u64,
-    /// Rows settled: manifests freed, uploads emptied, answers forgotten.
+    /// Rows settled: manifests freed or found in use again, pages of parts taken, answers forgotten.
     pub done: u64,
 }
 
@@ -30,7 +33,7 @@ pub struct Reaped {
 pub fn manifests(meta: &dyn Meta) -> Result<Reaped, StoreError> {
     each_row(meta, whole(Keyspace::DeadManifest), |key, row| {
         let id = split_manifest(key, Keyspace::DeadManifest)?;
-        manifest(meta, id, key, row)
+        manifest(meta, id, key, row).map(Some)
     })
 }
 
@@ -39,14 +42,13 @@ fn manifest(
     id: ManifestId,
     dead: &Key,
     dead_row: &Row,
-) -> Result<bool, StoreError> {
+) -> Result<Txn, StoreError> {
     let users = RowKey::ManifestUsers(id).encode();
+    let mut txn = delete_same(dead, dead_row);
     if row_of(meta, &users)?.is_some() {
         // A counter at zero has no row: this one has a user left, so the next release will tell us again.
-        settle(meta, delete_same(dead, dead_row))?;
-        return Ok(false);
+        return Ok(txn);
     }
-    let mut txn = delete_same(dead, dead_row);
     txn.conditions.push(Condition::Zero(users));
     let range = of_manifest(id);
     let chunks = meta.scan(
@@ -66,7 +68,7 @@ fn manifest(
     txn.writes
         .push(Write::Delete(RowKey::PartTable(id).encode()));
     free_packs(&mut txn, id, &segments);
-    settle(meta, txn)
+    Ok(txn)
 }
 
 /// Takes the segments off their packs' counters.
@@ -87,31 +89,43 @@ fn free_packs(txn: &mut Txn, id: ManifestId, segments: &[Segment]) {
     }
 }
 
-/// Takes the parts of uploads that were completed or given up.
+/// Takes the parts of uploads that were completed or given up, some at a time until none is left.
 ///
 /// # Errors
 /// When rows cannot be read or written.
 pub fn uploads(meta: &dyn Meta, now: UnixMillis) -> Result<Reaped, StoreError> {
-    each_row(meta, whole(Keyspace::DeadUpload), |dead, dead_row| {
-        let id = split_upload_id(dead, Keyspace::DeadUpload)?;
-        loop {
-            let range = of_upload(id);
-            let parts = meta.scan(&range.from, &range.to, PAGE_ROWS)?;
-            let mut txn = Txn::default();
-            for (key, row) in &parts {
-                release_part(&mut txn, key, row, now)?;
-            }
-            let last = parts.len() < PAGE_ROWS;
-            if last {
-                txn.conditions.push(same(dead, dead_row));
-                txn.writes.push(Write::Delete(dead.clone()));
-            }
-            // A conflict leaves the rest to the next round.
-            if !settle(meta, txn)? || last {
-                return Ok(last);
-            }
+    let mut total = Reaped::default();
+    loop {
+        let pass = each_row(meta, whole(Keyspace::DeadUpload), |dead, dead_row| {
+            some_parts(meta, dead, dead_row, now).map(Some)
+        })?;
+        total.seen += pass.seen;
+        total.done += pass.done;
+        // What a conflict held up is left to the next round.
+        if pass.done == 0 {
+            return Ok(total);
         }
-    })
+    }
+}
+
+/// Takes one page of an upload's parts; with the last of them, the upload is forgotten.
+fn some_parts(
+    meta: &dyn Meta,
+    dead: &Key,
+    dead_row: &Row,
+    now: UnixMillis,
+) -> Result<Txn, StoreError> {
+    let range = of_upload(split_upload_id(dead, Keyspace::DeadUpload)?);
+    let parts = meta.scan(&range.from, &range.to, PAGE_ROWS)?;
+    let mut txn = Txn::default();
+    for (key, row) in &parts {
+        release_part(&mut txn, key, row, now)?;
+    }
+    if parts.len() < PAGE_ROWS {
+        txn.conditions.push(same(dead, dead_row));
+        txn.writes.push(Write::Delete(dead.clone()));
+    }
+    Ok(txn)
 }
 
 fn release_part(txn: &mut Txn, key: &Key, row: &Row, now: UnixMillis) -> Result<(), StoreError> {
@@ -139,14 +153,14 @@ pub fn expired_uploads(
 ) -> Result<Reaped, StoreError> {
     each_row(meta, whole(Keyspace::Upload), |key, row| {
         if UploadRow::decode(key, row)?.initiated >= before {
-            return Ok(false);
+            return Ok(None);
         }
         let (_, upload) = split_upload(key)?;
         let mut txn = delete_same(key, row);
         let dead = DeadRow { since: now }.encode();
         txn.writes
             .push(Write::Put(RowKey::DeadUpload(upload).encode(), dead));
-        settle(meta, txn)
+        Ok(Some(txn))
     })
 }
 
@@ -157,27 +171,43 @@ pub fn expired_uploads(
 pub fn old_answers(meta: &dyn Meta, before: UnixMillis) -> Result<Reaped, StoreError> {
     each_row(meta, whole(Keyspace::Completed), |key, row| {
         let old = CompletedRow::decode(key, row)?.time < before;
-        Ok(old && settle(meta, delete_same(key, row))?)
+        Ok(old.then(|| delete_same(key, row)))
     })
 }
 
-/// Runs `settle_row` over every row of a range, a page at a time; it tells whether it settled the row.
+/// Asks `judge` for each row of a range, a page at a time, what to commit for it; the commits of one page share syncs.
 pub(super) fn each_row(
     meta: &dyn Meta,
     range: KeyRange,
-    mut settle_row: impl FnMut(&Key, &Row) -> Result<bool, StoreError>,
+    mut judge: impl FnMut(&Key, &Row) -> Result<Option<Txn>, StoreError>,
 ) -> Result<Reaped, StoreError> {
-    let KeyRange { mut from, to }: keys::KeyRange = range;
+    let KeyRange { mut from, to } = range;
     let mut reaped = Reaped::default();
+    let mut waiting = Vec::new();
     loop {
         let rows = meta.scan(&from, &to, PAGE_ROWS)?;
         for (key, row) in &rows {
             reaped.seen += 1;
-            reaped.done += u64::from(settle_row(key, row)?);
+            waiting.extend(judge(key, row)?.map(|txn| meta.commit(txn)));
+            if waiting.len() == COMMITS_AT_ONCE {
+                reaped.done += settled(&mut waiting)?;
+            }
         }
         match rows.last() {
             Some((last, _)) if rows.len() == PAGE_ROWS => from = after_key(last),
-            _ => return Ok(reaped),
+            _ => {
+                reaped.done += settled(&mut waiting)?;
+                return Ok(reaped);
+            }
         }
     }
+}
+
+/// Waits for commits and tells how many applied.
+fn settled(waiting: &mut Vec<Pending>) -> Result<u64, StoreError> {
+    let mut applied = 0;
+    for pending in waiting.drain(..) {
+        applied += u64::from(matches!(pending.wait_blocking()?, Outcome::Done(_)));
+    }
+    Ok(applied)
 }

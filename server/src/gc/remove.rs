@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::clock::UnixMillis;
+use crate::gc::delete_same;
 use crate::gc::reaper::{Reaped, each_row};
-use crate::gc::{delete_same, settle};
 use crate::read::Pins;
 use crate::schema::keys::{split_pack, whole};
 use crate::schema::{Keyspace, PackRow, Record};
@@ -27,18 +27,18 @@ pub fn condemned_packs(
 ) -> Result<Reaped, StoreError> {
     each_row(meta, whole(Keyspace::Pack), |key, row| {
         let PackRow::Condemned { since } = PackRow::decode(key, row)? else {
-            return Ok(false);
+            return Ok(None);
         };
         let pack = split_pack(key, Keyspace::Pack)?;
         if now.since(since) < grace || pins.is_pinned(pack) {
-            return Ok(false);
+            return Ok(None);
         }
         // ORDER: the file, then its row. A crash in between leaves a condemned row without a file, which is removed
         // again; the other way round a file without a row would be left.
         packs.remove(pack)?;
         if pack.epoch >= epoch {
-            return Ok(false);
+            return Ok(None);
         }
-        settle(meta, delete_same(key, row))
+        Ok(Some(delete_same(key, row)))
     })
 }

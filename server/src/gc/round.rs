@@ -9,7 +9,7 @@ use crate::gc::{condemn, hygiene, reaper, remove};
 use crate::read::Pins;
 use crate::store::meta::Meta;
 use crate::store::packs::Packs;
-use crate::store::{Epoch, PackId, StoreError};
+use crate::store::{Epoch, StoreError};
 
 /// How long the answer of a Complete is kept for a client that repeats it.
 pub const COMPLETED_KEPT: Duration = Duration::from_hours(24);
@@ -59,13 +59,6 @@ pub struct Round {
     pub removed: u64,
 }
 
-/// What a round would do to packs, without doing it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Plan {
-    /// Sealed packs without segments, and their bytes.
-    pub packs: Vec<(PackId, u64)>,
-}
-
 impl Collector {
     /// Does one round. Blocks.
     ///
@@ -94,16 +87,6 @@ impl Collector {
                 self.settings.grace,
                 now,
             )?),
-        })
-    }
-
-    /// What a round would free, without changing anything. Manifests that wait for the reaper are not looked through.
-    ///
-    /// # Errors
-    /// When rows cannot be read.
-    pub fn plan(&self) -> Result<Plan, StoreError> {
-        Ok(Plan {
-            packs: condemn::candidates(&*self.meta)?,
         })
     }
 }
