@@ -343,8 +343,7 @@ fn admin_address(log: &str) -> Option<SocketAddr> {
         lines.flat_map(|line| line.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')));
     addresses
         .filter_map(|word| word.parse().ok())
-        .filter(|a: &SocketAddr| a.to_string() != ADMIN_DEFAULT)
-        .next_back()
+        .rfind(|a: &SocketAddr| a.to_string() != ADMIN_DEFAULT)
 }
 
 #[test]

@@ -125,8 +125,11 @@ fn committer(engine: Arc<dyn Engine>) -> (Committer, Arc<Health>, Arc<Watch>) {
     (committer, health, watch)
 }
 
+/// What a committer reports to, and its engine.
+type Around = (Arc<Health>, Arc<Watch>, Arc<Held>);
+
 /// The hands come last, so that a failed test lets go of them first and the committer can end.
-fn held_committer(rows: &MemRows) -> (Committer, (Arc<Health>, Arc<Watch>, Arc<Held>), Hands) {
+fn held_committer(rows: &MemRows) -> (Committer, Around, Hands) {
     let (engine, hands) = held(rows);
     let (committer, health, watch) = committer(Arc::<Held>::clone(&engine));
     (committer, (health, watch, engine), hands)
