@@ -211,17 +211,25 @@ proptest! {
     fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         let _ = decode(&bytes);
     }
+}
 
-    #[test]
-    fn one_changed_byte_is_found_unless_it_means_nothing(at in 0_usize..528, byte in any::<u8>()) {
-        let (members, local) = three();
-        let log = restore_wal(&members, local);
-        let mut changed = log.clone();
-        changed[at] = byte;
-        let whole = decode(&log).expect("own bytes decode");
-        // Padding bytes mean nothing; any other change alters what is read, or is an error.
-        if let Ok(decoded) = decode(&changed) && decoded == whole {
-            proptest::prop_assert!(log[at] == byte || log[at] == 0, "byte {} changed unseen", at);
+/// The message of the first record: no data, type 4, crc 0. Whatever one of its bytes turns it into, it says nothing.
+const FIRST_RECORD: std::ops::Range<usize> = 8..12;
+
+#[test]
+fn each_changed_byte_is_found_unless_it_means_nothing() {
+    let (members, local) = three();
+    let log = restore_wal(&members, local);
+    let whole = decode(&log).expect("own bytes decode");
+    let mut changed = log.clone();
+    for at in 0..log.len() {
+        for byte in 0..=u8::MAX {
+            changed[at] = byte;
+            let unseen = decode(&changed).is_ok_and(|decoded| decoded == whole);
+            // Padding is zeros that nobody reads.
+            let means_nothing = byte == log[at] || log[at] == 0 || FIRST_RECORD.contains(&at);
+            assert!(!unseen || means_nothing, "byte {at} as {byte} goes unseen");
         }
+        changed[at] = log[at];
     }
 }
