@@ -16,7 +16,7 @@ export RUST_TEST_THREADS ?= 2
 CARGO_FLAGS := --release --locked
 E2E_PEERS := 3.4 3.5 3.6 3.7
 
-.PHONY: help build binaries demo test check fmt clippy tidy deny peers clients unit compilers
+.PHONY: help build binaries demo test check fmt clippy tidy deny peers clients units unit compilers
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s $$'\t'
@@ -50,7 +50,10 @@ peers:
 clients:
 	@tests/setup/python.sh
 
-test: build peers clients ## all tests: unit, format, end to end against real etcd and real S3 clients
+units:
+	@tests/setup/packages.sh systemd
+
+test: build peers clients units ## all tests: unit, format, end to end against real etcd and real S3 clients
 	cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
 
 unit: compilers ## the tests beside the code alone
