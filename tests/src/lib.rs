@@ -16,5 +16,6 @@ pub mod programs;
 pub mod proxy;
 pub mod s3;
 pub mod server;
+pub mod soak;
 pub mod tls;
 pub mod workload;

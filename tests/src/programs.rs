@@ -1,5 +1,5 @@
 //! Where the programs under test and their peers lie, and the environment they get. The only module that reads the
-//! environment.
+//! environment, but for [`crate::soak`]'s numbers.
 //!
 //! Programs are found beside the test's own executable (cargo's target folder), peers in the cache folder that the setup
 //! scripts fill; both can be overridden. What is missing is named together with the command that makes it.
@@ -19,6 +19,11 @@ const PASSED_ON: [&str; 4] = ["PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME"];
 /// `strongroom-server`.
 pub fn server() -> Command {
     command(&beside("strongroom-server", "STRONGROOM_SERVER_BIN"))
+}
+
+/// `strongroom-server` with bugs that its environment can switch on: to see the suites fail.
+pub fn planted_server() -> Command {
+    command(&beside("strongroom-server-planted", "STRONGROOM_PLANTED_BIN"))
 }
 
 /// `strongroom`, the client.

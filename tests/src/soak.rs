@@ -1,0 +1,60 @@
+//! How long the fault suites run, and what they report: short in `make test`, long in `make soak`, same code.
+//!
+//! The second module that reads the environment: only numbers that make a run longer, never what it checks.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this module holds the knobs of the long runs"
+)]
+
+/// A number from the environment, or what `make test` uses.
+///
+/// # Panics
+/// When the variable is set to something else than a number.
+pub fn number(variable: &str, in_make_test: u64) -> u64 {
+    match std::env::var(variable) {
+        Err(_) => in_make_test,
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable}={text} is not a number")),
+    }
+}
+
+/// Whether somebody asked for this run in full.
+pub fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some()
+}
+
+/// One row of the table in docs/durability.md.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// What was done to the store.
+    pub fault: String,
+    /// How often.
+    pub cycles: u64,
+    /// Acknowledged operations whose outcome was looked at afterwards.
+    pub checked: u64,
+    /// Acknowledged, and not there afterwards (or there again after a delete).
+    pub lost: u64,
+    /// Served with other bytes, ETag or metadata than acknowledged.
+    pub wrong: u64,
+    /// The seed that replays the run.
+    pub seed: u64,
+}
+
+impl Row {
+    /// Prints the row where `make test` shows it, and panics unless nothing was lost or wrong.
+    pub fn report(&self) {
+        let Row {
+            fault,
+            cycles,
+            checked,
+            lost,
+            wrong,
+            seed,
+        } = self;
+        println!(
+            "durability | {fault} | cycles {cycles} | checked {checked} | lost {lost} | wrong {wrong} | seed {seed}"
+        );
+        assert!(*lost == 0 && *wrong == 0, "{fault}: see above");
+    }
+}
