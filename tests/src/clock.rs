@@ -36,6 +36,11 @@ pub fn until<T, E: Debug>(
     }
 }
 
+/// Lets time pass: for faults at a moment of chance and for clients that are slow on purpose. Never to wait for something.
+pub fn pass(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// A running stopwatch.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(Instant);

@@ -9,6 +9,7 @@
 pub mod backup;
 pub mod clock;
 pub mod etcd;
+pub mod garbage;
 pub mod http;
 pub mod ports;
 pub mod process;
@@ -17,5 +18,6 @@ pub mod proxy;
 pub mod s3;
 pub mod server;
 pub mod soak;
+pub mod storm;
 pub mod tls;
 pub mod workload;

@@ -47,7 +47,11 @@ impl Server {
 
     /// `strongroom-server serve` on this folder and these ports, with credentials and bucket from the environment.
     pub fn command(&self) -> Command {
-        let mut command = programs::server();
+        self.command_of(programs::server())
+    }
+
+    /// The same for another build of the program, or for one that runs it.
+    pub fn command_of(&self, mut command: Command) -> Command {
         command.arg("serve").arg("--data-dir").arg(&self.data_dir);
         command.args([
             "--listen",

@@ -1,0 +1,88 @@
+//! What the server's own eyes say of a store: garbage collection run to its end, and the offline doctor.
+//!
+//! It knows the two reports' JSON, nothing of what they mean inside.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::clock::until;
+use crate::process::run;
+use crate::server::Server;
+use crate::{http, programs};
+
+/// Rounds run every second; a long queue of deletes takes several.
+const SETTLED_WITHIN: Duration = Duration::from_mins(2);
+
+/// Sets the shortest interval and no grace, and a log without a line for each of a storm's requests.
+pub fn eager(command: &mut std::process::Command) {
+    command
+        .env("STRONGROOM_GC_INTERVAL_SECS", "1")
+        .env("STRONGROOM_GC_GRACE_SECS", "0")
+        .env("STRONGROOM_LOG", "warn");
+}
+
+/// Waits until two rounds that began after now have found nothing to do.
+pub fn settle(server: &Server) {
+    let mut idle_since: Option<u64> = None;
+    let mut begun_after: Option<u64> = None;
+    until("garbage collection to find nothing", SETTLED_WITHIN, || {
+        let (runs, busy) = last_round(server)?;
+        // The round under way may have passed what was just left.
+        let first = *begun_after.get_or_insert(runs + 2);
+        if busy || runs < first {
+            idle_since = None;
+            return Err(format!("round {runs}, busy: {busy}"));
+        }
+        if runs > *idle_since.get_or_insert(runs) {
+            return Ok(());
+        }
+        Err(format!("round {runs}, idle once"))
+    });
+}
+
+/// How many rounds there were, and whether the last did anything.
+fn last_round(server: &Server) -> Result<(u64, bool), String> {
+    let answer = http::get(server.admin_addr(), "/jobs").map_err(|e| e.to_string())?;
+    let jobs: Value = serde_json::from_slice(&answer.body).map_err(|e| e.to_string())?;
+    let gc = jobs
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|job| job["name"] == "gc");
+    let gc = gc.ok_or_else(|| format!("no gc in {jobs}"))?;
+    let runs = gc["runs"].as_u64().unwrap_or_default();
+    let done = gc["last"]["result"]["Ok"].as_object();
+    let busy = done.is_none_or(|done| done.values().any(|n| n.as_u64().unwrap_or(0) > 0));
+    Ok((runs, busy))
+}
+
+/// What the doctor says of a stopped server's directory.
+///
+/// # Panics
+/// When it gives no report.
+pub fn doctor(server: &Server) -> Value {
+    let mut command = programs::server();
+    command
+        .arg("doctor")
+        .arg("--data-dir")
+        .arg(server.data_dir());
+    let report = run(command.arg("--json")).code_in(&[0, 7]);
+    serde_json::from_str(&report.stdout)
+        .unwrap_or_else(|e| panic!("{}: {e}: {}{}", report.line, report.stdout, report.stderr))
+}
+
+/// What keeps a stopped server's directory from being free of damage and of garbage.
+pub fn complaints(server: &Server) -> Vec<String> {
+    let report = doctor(server);
+    let mut complaints: Vec<_> = match report["findings"].as_array() {
+        Some(found) => found.iter().map(ToString::to_string).collect(),
+        None => vec![format!("no findings in {report}")],
+    };
+    for count in ["orphans", "condemned"] {
+        if report[count].as_u64() != Some(0) {
+            complaints.push(format!("{count}: {}", report[count]));
+        }
+    }
+    complaints
+}

@@ -1,0 +1,354 @@
+//! One client of the storm: a random walk over its own keys, with reads of everybody's.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::calls::{Caller, Trouble};
+use super::content::{Token, hex, md5, md5_of};
+use super::findings::Kind;
+use super::ledger::{Ending, Estate, Part, Slot, State, Upload, Version, lock};
+use super::wire::Body;
+use super::{Mix, Phase, Storm};
+use crate::clock;
+use crate::server::Server;
+use crate::workload::random::Random;
+
+/// Shortest body.
+const BODY_BYTES_MIN: u64 = 1024;
+
+/// The ETag of longer bodies is the server's word: a client hashes slower than the storm sends.
+const HASHED_BYTES_MAX: u64 = 16 << 20;
+
+/// Keys of one DeleteObjects at most.
+const DELETED_TOGETHER_MAX: u32 = 6;
+
+/// A slow reader waits this long after each so many bytes: some seconds for the largest everyday bodies.
+const SLOW_WAIT: Duration = Duration::from_millis(20);
+const SLOW_EVERY_BYTES: u64 = 64 * 1024;
+
+/// A client, its place and its choices.
+#[derive(Debug)]
+pub struct Client<'a> {
+    storm: &'a Storm,
+    phase: &'a Phase,
+    /// How many send a huge body now.
+    huge: &'a AtomicUsize,
+    id: usize,
+    random: Random,
+    caller: Caller,
+}
+
+/// The client has seen the server die, or has found out something that it cannot go on from.
+struct Over;
+
+impl<'a> Client<'a> {
+    /// Client `id` of a storm.
+    pub fn new(
+        storm: &'a Storm,
+        server: &Server,
+        (phase, huge): (&'a Phase, &'a AtomicUsize),
+        id: usize,
+        random: Random,
+    ) -> Self {
+        Self {
+            storm,
+            phase,
+            huge,
+            id,
+            random,
+            caller: Caller::of(server),
+        }
+    }
+
+    /// Works until the storm is over or the server gone.
+    pub fn run(mut self) {
+        let estates = &self.storm.ledger.estates;
+        while !self.phase.is_over() {
+            let done = match estates.get(self.id) {
+                Some(estate) => self.write(estate),
+                None => self.read(self.id % 2 == 1),
+            };
+            if done.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn write(&mut self, estate: &'a Estate) -> Result<(), Over> {
+        match self.random.below(100) {
+            0..50 => self.put(estate),
+            50..60 => self.delete(estate),
+            60..64 => self.delete_many(estate),
+            64..82 => self.multipart(estate),
+            _ => self.read(false),
+        }
+    }
+
+    fn put(&mut self, estate: &'a Estate) -> Result<(), Over> {
+        let slot = self.slot_without_upload(estate);
+        let (len, guard) = self.length();
+        let version = self.version(len);
+        let token = version.token;
+        let meant = version.etag.clone();
+        let begun = slot.begin(State::Object(version));
+        let answer = self.caller.put(&slot.key, token, len);
+        drop(guard);
+        let etag = self.judge(answer)?;
+        self.same_etag(&slot.key, meant.as_ref(), &etag);
+        slot.acknowledge(begun, Some(etag));
+        self.storm.findings.acknowledged();
+        Ok(())
+    }
+
+    fn delete(&mut self, estate: &'a Estate) -> Result<(), Over> {
+        let slot = self.slot_without_upload(estate);
+        let begun = slot.begin(State::Absent);
+        let answer = self.caller.delete(&slot.key);
+        self.judge(answer)?;
+        slot.acknowledge(begun, None);
+        self.storm.findings.acknowledged();
+        Ok(())
+    }
+
+    fn delete_many(&mut self, estate: &'a Estate) -> Result<(), Over> {
+        let mut slots: Vec<&Slot> = (0..2 + self.random.below(DELETED_TOGETHER_MAX - 1))
+            .map(|_| self.slot_without_upload(estate))
+            .collect();
+        slots.sort_by(|a, b| a.key.cmp(&b.key));
+        slots.dedup_by(|a, b| a.key == b.key);
+        let begun: Vec<_> = slots.iter().map(|slot| slot.begin(State::Absent)).collect();
+        let keys: Vec<_> = slots.iter().map(|slot| slot.key.as_str()).collect();
+        let answer = self.caller.delete_many(&keys);
+        self.judge(answer)?;
+        for (slot, begun) in slots.iter().zip(begun) {
+            slot.acknowledge(begun, None);
+            self.storm.findings.acknowledged();
+        }
+        Ok(())
+    }
+
+    /// The next step of the client's upload.
+    fn multipart(&mut self, estate: &'a Estate) -> Result<(), Over> {
+        let upload = lock(&estate.upload).clone();
+        let Some(upload) = upload else {
+            return self.create(estate);
+        };
+        let slot = &estate.slots[upload.place];
+        let id = upload.id.clone().unwrap_or_default();
+        let last = upload
+            .parts
+            .values()
+            .any(|part| part.len != self.storm.mix.part_bytes);
+        let full = upload.parts.len() >= usize::from(self.storm.mix.parts_max);
+        match self.random.below(10) {
+            0 => {
+                set(estate, |upload| upload.ending = Ending::Aborting);
+                let answer = self.caller.abort((&slot.key, &id));
+                self.judge(answer)?;
+                *lock(&estate.upload) = None;
+                self.storm.findings.acknowledged();
+                Ok(())
+            }
+            1..4 if !upload.is_empty() => self.complete(estate, &upload),
+            _ if last || full => self.complete(estate, &upload),
+            _ => self.part(estate, &upload),
+        }
+    }
+
+    fn create(&mut self, estate: &'a Estate) -> Result<(), Over> {
+        let places = u32::try_from(estate.slots.len()).expect("few keys");
+        let place = usize::try_from(self.random.below(places)).expect("few keys");
+        let token = Token(self.random.bits());
+        *lock(&estate.upload) = Some(Upload {
+            place,
+            token,
+            id: None,
+            parts: std::collections::BTreeMap::new(),
+            sending: None,
+            ending: Ending::Open,
+        });
+        let answer = self.caller.create(&estate.slots[place].key, token);
+        let id = self.judge(answer)?;
+        set(estate, |upload| upload.id = Some(id));
+        self.storm.findings.acknowledged();
+        Ok(())
+    }
+
+    fn part(&mut self, estate: &'a Estate, upload: &Upload) -> Result<(), Over> {
+        let slot = &estate.slots[upload.place];
+        let number = u16::try_from(upload.parts.len() + 1).expect("few parts");
+        let short = self.random.below(3) == 0;
+        let len = if short {
+            self.log_uniform(self.storm.mix.everyday_bytes_max)
+        } else {
+            self.storm.mix.part_bytes
+        };
+        let (token, from) = (upload.token, upload.len());
+        let etag = hex(&md5(token, from, len));
+        let part = Part { len, etag };
+        set(estate, |upload| {
+            upload.sending = Some((number, part.clone()));
+        });
+        let id = upload.id.as_deref().unwrap_or_default();
+        let body = Body::Content { token, from, len };
+        let answer = self.caller.part((&slot.key, id), number, body);
+        let etag = self.judge(answer)?;
+        self.same_etag(&slot.key, Some(&part.etag), &etag);
+        set(estate, |upload| {
+            upload.sending = None;
+            upload.parts.insert(number, part);
+        });
+        self.storm.findings.acknowledged();
+        Ok(())
+    }
+
+    fn complete(&mut self, estate: &'a Estate, upload: &Upload) -> Result<(), Over> {
+        let slot = &estate.slots[upload.place];
+        let tags = upload.parts.values().flat_map(|part| unhex(&part.etag));
+        let joined = hex(&md5_of(&tags.collect::<Vec<_>>()));
+        let version = Version {
+            token: upload.token,
+            len: upload.len(),
+            etag: Some(format!("{joined}-{}", upload.parts.len())),
+        };
+        set(estate, |upload| {
+            upload.ending = Ending::Completing(version.clone());
+        });
+        let begun = slot.begin(State::Object(version.clone()));
+        let id = upload.id.as_deref().unwrap_or_default();
+        let parts = upload.parts.clone().into_iter();
+        let answer = self.caller.complete((&slot.key, id), parts);
+        let etag = self.judge(answer)?;
+        self.same_etag(&slot.key, version.etag.as_ref(), &etag);
+        slot.acknowledge(begun, Some(etag));
+        *lock(&estate.upload) = None;
+        self.storm.findings.acknowledged();
+        Ok(())
+    }
+
+    /// A GET of anybody's key: it finds a state that the key had while it was asked for.
+    fn read(&mut self, slowly: bool) -> Result<(), Over> {
+        let all = self.storm.mix.writers * self.storm.mix.keys;
+        let all = u32::try_from(all).expect("few keys");
+        let at = usize::try_from(self.random.below(all)).expect("few keys");
+        let slot = self.storm.ledger.slots().nth(at).expect("below all");
+        let mark = slot.mark();
+        let (mut next, phase) = (SLOW_EVERY_BYTES, self.phase);
+        let answer = self.caller.get(&slot.key, |seen| {
+            if slowly && seen >= next && !phase.is_over() {
+                next += SLOW_EVERY_BYTES;
+                clock::pass(SLOW_WAIT);
+            }
+        });
+        let found = self.judge(answer)?;
+        let allowed = slot.since(mark);
+        if !allowed.iter().any(|state| state.is(&found)) {
+            let what = format!("{}: read {found:?}, could be {allowed:?}", slot.key);
+            let gone = found == State::Absent;
+            let kind = if gone { Kind::Lost } else { Kind::Wrong };
+            self.storm.findings.add(kind, what);
+        }
+        self.storm.findings.read();
+        Ok(())
+    }
+
+    /// What an answer means for the walk: failures are findings unless the server is dying.
+    fn judge<T>(&self, answer: Result<T, Trouble>) -> Result<T, Over> {
+        answer.map_err(|trouble| {
+            let wrong = matches!(trouble, Trouble::Wrong { .. });
+            if wrong || !self.phase.is_dying() {
+                self.storm.findings.add(Kind::Wrong, trouble);
+            }
+            Over
+        })
+    }
+
+    fn same_etag(&self, key: &str, meant: Option<&String>, seen: &str) {
+        if meant.is_some_and(|meant| meant != seen) {
+            let what = format!("{key}: ETag {seen} in place of {meant:?}");
+            self.storm.findings.add(Kind::Wrong, what);
+        }
+    }
+
+    /// One of the client's keys, not the one its upload is for: a Complete that has not been answered leaves two states.
+    fn slot_without_upload(&mut self, estate: &'a Estate) -> &'a Slot {
+        let taken = lock(&estate.upload).as_ref().map(|upload| upload.place);
+        let places = u32::try_from(estate.slots.len()).expect("few keys");
+        loop {
+            let place = usize::try_from(self.random.below(places)).expect("few keys");
+            if Some(place) != taken {
+                return &estate.slots[place];
+            }
+        }
+    }
+
+    fn version(&mut self, len: u64) -> Version {
+        let token = Token(self.random.bits());
+        let etag = (len <= HASHED_BYTES_MAX).then(|| hex(&md5(token, 0, len)));
+        Version { token, len, etag }
+    }
+
+    /// A body's length, and the place among the few huge ones if it is one.
+    fn length(&mut self) -> (u64, Option<HugePlace<'a>>) {
+        let Mix {
+            everyday_bytes_max,
+            large_bytes_max,
+            huge_bytes_max,
+            ..
+        } = self.storm.mix;
+        match self.random.below(100) {
+            0 if huge_bytes_max > 0 => {
+                if let Some(place) = HugePlace::take(self.huge) {
+                    let more = huge_bytes_max / large_bytes_max;
+                    let len =
+                        large_bytes_max + self.log_uniform(large_bytes_max * more) - BODY_BYTES_MIN;
+                    return (len.min(huge_bytes_max), Some(place));
+                }
+                (self.log_uniform(large_bytes_max), None)
+            }
+            0..10 => (self.log_uniform(large_bytes_max), None),
+            _ => (self.log_uniform(everyday_bytes_max), None),
+        }
+    }
+
+    /// Between 1 KiB and `max`, each doubling as likely as the next.
+    fn log_uniform(&mut self, max: u64) -> u64 {
+        let doublings = (max / BODY_BYTES_MIN).max(1).ilog2();
+        let base = BODY_BYTES_MIN << self.random.below(doublings + 1);
+        let more = u32::try_from(base).expect("below 4 GiB");
+        (base + u64::from(self.random.below(more))).min(max)
+    }
+}
+
+/// One of the places for huge bodies.
+struct HugePlace<'a>(&'a AtomicUsize);
+
+/// Huge bodies sent at a time: more would leave nothing for the small ones.
+const HUGE_MAX: usize = 2;
+
+impl<'a> HugePlace<'a> {
+    fn take(huge: &'a AtomicUsize) -> Option<Self> {
+        let place = Self(huge);
+        // Dropped, and so given back, when it was one too many.
+        (huge.fetch_add(1, Ordering::SeqCst) < HUGE_MAX).then_some(place)
+    }
+}
+
+impl Drop for HugePlace<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn set(estate: &Estate, change: impl FnOnce(&mut Upload)) {
+    if let Some(upload) = lock(&estate.upload).as_mut() {
+        change(upload);
+    }
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len() / 2)
+        .filter_map(|i| text.get(2 * i..2 * i + 2))
+        .filter_map(|pair| u8::from_str_radix(pair, 16).ok())
+        .collect()
+}

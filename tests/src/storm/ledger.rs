@@ -1,0 +1,274 @@
+//! What the clients know: the last acknowledged state of each key, and what was asked for since.
+//!
+//! It lives in the test's process, so it survives every death of the server. Each key has one writer, so the order of its
+//! states is known; any number of readers may look. A state that was begun and not acknowledged may have happened or not:
+//! a reader, and the check after a crash, may find the acknowledged one or any begun after it, and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+
+use super::content::Token;
+
+/// A version of an object as its writer meant it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Names its content, and stands in its metadata.
+    pub token: Token,
+    /// Its length.
+    pub len: u64,
+    /// Its ETag without quotes; `None` for a large body whose answer has not come.
+    pub etag: Option<String>,
+}
+
+/// What a key can be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// No object.
+    Absent,
+    /// An object.
+    Object(Version),
+}
+
+impl State {
+    /// Whether `found` is this state; an ETag that the writer could not know fits.
+    pub fn is(&self, found: &State) -> bool {
+        match (self, found) {
+            (Self::Absent, Self::Absent) => true,
+            (Self::Object(meant), Self::Object(found)) => {
+                meant.token == found.token
+                    && meant.len == found.len
+                    && (meant.etag.is_none() || meant.etag == found.etag)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Everything of one key.
+#[derive(Debug)]
+struct Log {
+    /// The acknowledged state, and each state begun in this life of the server, in order.
+    history: Vec<State>,
+    /// Which of them was acknowledged last.
+    settled: usize,
+    /// Whether that was in this life.
+    news: bool,
+}
+
+/// One key.
+#[derive(Debug)]
+pub struct Slot {
+    /// The object's key; needs no encoding in a path.
+    pub key: String,
+    log: Mutex<Log>,
+}
+
+/// Where a reader began to look.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark(usize);
+
+/// A state that has been asked for and not answered.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub struct Begun(usize);
+
+impl Slot {
+    fn new(key: String) -> Self {
+        let log = Log {
+            history: vec![State::Absent],
+            settled: 0,
+            news: false,
+        };
+        Self {
+            key,
+            log: Mutex::new(log),
+        }
+    }
+
+    /// The writer asks for `state`.
+    pub fn begin(&self, state: State) -> Begun {
+        let mut log = lock(&self.log);
+        log.history.push(state);
+        Begun(log.history.len() - 1)
+    }
+
+    /// The server acknowledged it; `etag` is what it said, for a body whose ETag the writer does not compute.
+    pub fn acknowledge(&self, begun: Begun, etag: Option<String>) {
+        let mut log = lock(&self.log);
+        if let Some(State::Object(version)) = log.history.get_mut(begun.0)
+            && version.etag.is_none()
+        {
+            version.etag = etag;
+        }
+        log.settled = begun.0;
+        log.news = true;
+    }
+
+    /// A reader begins.
+    pub fn mark(&self) -> Mark {
+        Mark(lock(&self.log).settled)
+    }
+
+    /// What a reader that began at `mark` may have seen by now.
+    pub fn since(&self, mark: Mark) -> Vec<State> {
+        lock(&self.log).history[mark.0..].to_vec()
+    }
+
+    /// The acknowledged state, first, and those begun after it.
+    pub fn allowed(&self) -> Vec<State> {
+        let log = lock(&self.log);
+        log.history[log.settled..].to_vec()
+    }
+
+    /// Whether its state was acknowledged since the last check.
+    pub fn is_news(&self) -> bool {
+        lock(&self.log).news
+    }
+
+    /// After a check: what was found is what is.
+    pub fn adopt(&self, found: State) {
+        *lock(&self.log) = Log {
+            history: vec![found],
+            settled: 0,
+            news: false,
+        };
+    }
+}
+
+/// A part of an upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Its length.
+    pub len: u64,
+    /// Its ETag without quotes.
+    pub etag: String,
+}
+
+/// How an upload is being ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// Not at all.
+    Open,
+    /// Complete has been asked for; the object it makes.
+    Completing(Version),
+    /// Abort has been asked for.
+    Aborting,
+}
+
+/// A multipart upload of one client.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// Which of the client's keys it is for.
+    pub place: usize,
+    /// The object's content.
+    pub token: Token,
+    /// `None` while its creation has not been answered.
+    pub id: Option<String>,
+    /// Parts acknowledged, by number.
+    pub parts: BTreeMap<u16, Part>,
+    /// The part whose upload has not been answered.
+    pub sending: Option<(u16, Part)>,
+    /// How it is being ended.
+    pub ending: Ending,
+}
+
+impl Upload {
+    /// The offset at which the next part begins.
+    pub fn len(&self) -> u64 {
+        self.parts.values().map(|part| part.len).sum()
+    }
+
+    /// Whether it has no parts.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+}
+
+/// What one client owns.
+#[derive(Debug)]
+pub struct Estate {
+    /// Its keys.
+    pub slots: Vec<Slot>,
+    /// Its one upload.
+    pub upload: Mutex<Option<Upload>>,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub struct Ledger {
+    /// By client.
+    pub estates: Vec<Estate>,
+}
+
+impl Ledger {
+    /// An empty bucket, and what each of `clients` will own in it.
+    pub fn new(clients: usize, keys: usize) -> Self {
+        let estate = |client| Estate {
+            slots: (0..keys)
+                .map(|place| Slot::new(format!("client-{client:02}/key-{place:02}")))
+                .collect(),
+            upload: Mutex::new(None),
+        };
+        Self {
+            estates: (0..clients).map(estate).collect(),
+        }
+    }
+
+    /// Every key.
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.estates.iter().flat_map(|estate| &estate.slots)
+    }
+
+    /// The tokens of all that has been acknowledged, in any form: what a log must not lose.
+    pub fn acknowledged(&self) -> Vec<Token> {
+        let of = |slot: &Slot| match slot.allowed().into_iter().next() {
+            Some(State::Object(version)) => Some(version.token),
+            _ => None,
+        };
+        let uploads = self.estates.iter().filter_map(|estate| {
+            let upload = lock(&estate.upload);
+            upload.as_ref().map(|upload| upload.token)
+        });
+        self.slots().filter_map(of).chain(uploads).collect()
+    }
+}
+
+/// Locks; a panic elsewhere fails the test by itself.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(token: u64) -> State {
+        State::Object(Version {
+            token: Token(token),
+            len: 1,
+            etag: None,
+        })
+    }
+
+    #[test]
+    fn the_acknowledged_state_and_those_begun_since_are_allowed() {
+        let slot = Slot::new("k".to_owned());
+        let first = slot.begin(object(1));
+        assert_eq!(slot.allowed(), [State::Absent, object(1)]);
+        let mark = slot.mark();
+        slot.acknowledge(first, None);
+        assert_eq!(
+            slot.allowed(),
+            [object(1)],
+            "before it, there is no way back"
+        );
+        let _unanswered = slot.begin(object(2));
+        assert_eq!(slot.since(mark), [State::Absent, object(1), object(2)]);
+        assert!(slot.is_news());
+        slot.adopt(object(2));
+        assert_eq!(slot.allowed(), [object(2)]);
+        assert!(!slot.is_news());
+    }
+}

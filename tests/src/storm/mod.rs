@@ -1,0 +1,173 @@
+//! A storm of S3 clients against the real server, and the ledger that knows what was acknowledged.
+//!
+//! [`Storm::rage`] runs the clients while a fault is prepared; [`check::after_restart`] compares what is there with the
+//! ledger, and adopts it, so that the next storm goes on from there. All content follows from tokens ([`content`]), all
+//! choices from one seed. The storm knows nothing of how the server stores.
+
+pub mod calls;
+pub mod check;
+pub mod client;
+pub mod content;
+pub mod findings;
+pub mod ledger;
+pub mod wire;
+
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::thread::Builder;
+
+use crate::server::Server;
+use crate::workload::random::Random;
+use client::Client;
+use findings::{Findings, Kind};
+use ledger::Ledger;
+
+/// What the clients do.
+#[derive(Debug, Clone, Copy)]
+pub struct Mix {
+    /// Clients that write, and read in between.
+    pub writers: usize,
+    /// Clients that only read, others' keys too; every second one slowly.
+    pub readers: usize,
+    /// Keys of each writer.
+    pub keys: usize,
+    /// Nine of ten bodies are at most this long.
+    pub everyday_bytes_max: u64,
+    /// Most others are at most this long.
+    pub large_bytes_max: u64,
+    /// One of a hundred, one at a time, is at most this long; 0: none.
+    pub huge_bytes_max: u64,
+    /// Bytes of each part but the last.
+    pub part_bytes: u64,
+    /// Parts of an upload at most.
+    pub parts_max: u16,
+}
+
+impl Mix {
+    /// 16 clients, bodies of 1 KiB to 200 MB: below 3 GB at any time.
+    pub const FULL: Self = Self {
+        writers: 16,
+        readers: 0,
+        keys: 12,
+        everyday_bytes_max: 1 << 20,
+        large_bytes_max: 8 << 20,
+        huge_bytes_max: 200_000_000,
+        part_bytes: 5 << 20,
+        parts_max: 3,
+    };
+
+    /// For a small file system: bodies up to 4 MiB, but for parts.
+    pub const SMALL: Self = Self {
+        writers: 8,
+        readers: 0,
+        keys: 6,
+        everyday_bytes_max: 256 << 10,
+        large_bytes_max: 4 << 20,
+        huge_bytes_max: 0,
+        part_bytes: 5 << 20,
+        parts_max: 2,
+    };
+}
+
+/// What the clients are told.
+#[derive(Debug, Default)]
+pub struct Phase(AtomicU8);
+
+const RUNNING: u8 = 0;
+const STOPPING: u8 = 1;
+const DYING: u8 = 2;
+
+impl Phase {
+    /// The server is about to die: what fails from now on is no finding. Called before anything is done to it.
+    pub fn server_dies(&self) {
+        self.0.store(DYING, Ordering::SeqCst);
+    }
+
+    /// Clients finish what they do; each answer still counts.
+    pub fn enough(&self) {
+        self.0.store(STOPPING, Ordering::SeqCst);
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.load(Ordering::SeqCst) != RUNNING
+    }
+
+    fn is_dying(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == DYING
+    }
+}
+
+/// Ends the clients when the one who directs the storm panics.
+struct Director<'a>(&'a Phase);
+
+impl Drop for Director<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_over() {
+            self.0.server_dies();
+        }
+    }
+}
+
+/// A storm over several lives of one server.
+#[derive(Debug)]
+pub struct Storm {
+    /// What the clients do.
+    pub mix: Mix,
+    /// What they know.
+    pub ledger: Ledger,
+    /// What was found out.
+    pub findings: Findings,
+    random: Random,
+}
+
+impl Storm {
+    /// Over an empty bucket.
+    pub fn new(mix: Mix, seed: u64) -> Self {
+        Self {
+            mix,
+            ledger: Ledger::new(mix.writers, mix.keys),
+            findings: Findings::default(),
+            random: Random::new(seed),
+        }
+    }
+
+    /// The choices of the run, for the faults too.
+    pub fn random(&mut self) -> &mut Random {
+        &mut self.random
+    }
+
+    /// Runs the clients until `direct`, which gets the server, has told them that it dies or that it is enough.
+    pub fn rage<T>(
+        &mut self,
+        server: &mut Server,
+        direct: impl FnOnce(&mut Server, &Phase) -> T,
+    ) -> T {
+        let seeds: Vec<_> = (0..self.mix.writers + self.mix.readers)
+            .map(|_| Random::new(self.random.bits()))
+            .collect();
+        let phase = Phase::default();
+        let huge = AtomicUsize::new(0);
+        let clients = seeds
+            .into_iter()
+            .enumerate()
+            .map(|(id, random)| Client::new(self, server, (&phase, &huge), id, random));
+        let clients: Vec<_> = clients.collect();
+        std::thread::scope(|scope| {
+            for client in clients {
+                let spawned = Builder::new().spawn_scoped(scope, move || client.run());
+                spawned.expect("the system gives a thread");
+            }
+            let director = Director(&phase);
+            let result = direct(server, &phase);
+            drop(director);
+            result
+        })
+    }
+
+    /// Counts, for the report.
+    pub fn lost_and_wrong(&self) -> (u64, u64) {
+        (
+            self.findings.count(Kind::Lost),
+            self.findings.count(Kind::Wrong),
+        )
+    }
+}

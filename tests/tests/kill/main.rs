@@ -1,0 +1,89 @@
+//! SIGKILL of the real server under load: nothing acknowledged is lost, nothing is half, nothing needs repair.
+//!
+//! Each cycle runs the full storm for a moment of chance, kills the server, starts it again on the same directory and
+//! compares everything with the ledger. Every tenth cycle garbage collection runs to its end, the server stops, and the
+//! doctor must find the pack directory and Meta in agreement.
+//!
+//! `STRONGROOM_KILL_CYCLES` makes it longer, `STRONGROOM_SEED` replays the choices of a run.
+
+use std::time::Duration;
+
+use strongroom_tests::clock::{Stopwatch, pass, unix_now_secs};
+use strongroom_tests::garbage;
+use strongroom_tests::server::Server;
+use strongroom_tests::soak::{Row, number};
+use strongroom_tests::storm::findings::Kind;
+use strongroom_tests::storm::{Mix, Storm, check};
+
+/// Cycles in `make test`.
+const CYCLES: u64 = 60;
+
+/// A start after a kill takes at most this long.
+const START_MAX: Duration = Duration::from_secs(5);
+
+/// After how many cycles the directory itself is looked at.
+const DOCTOR_EVERY: u64 = 10;
+
+#[test]
+fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
+    let cycles = number("STRONGROOM_KILL_CYCLES", CYCLES);
+    let seed = number("STRONGROOM_SEED", unix_now_secs());
+    println!("STRONGROOM_SEED={seed}");
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut server = Server::plan(dir.path());
+    let mut storm = Storm::new(Mix::FULL, seed);
+    boot(&mut server);
+    let mut slowest = Duration::ZERO;
+    for cycle in 1..=cycles {
+        let load = Duration::from_millis(200 + u64::from(storm.random().below(1800)));
+        storm.rage(&mut server, |server, phase| {
+            pass(load);
+            phase.server_dies();
+            server.kill();
+        });
+        slowest = slowest.max(boot(&mut server));
+        check::after_restart(&storm, &server);
+        if cycle % DOCTOR_EVERY == 0 || cycle == cycles {
+            look_inside(&mut server, &storm);
+            boot(&mut server);
+        }
+        assert!(
+            storm.findings.is_clean(),
+            "cycle {cycle} of seed {seed}: see above"
+        );
+    }
+    let (acknowledged, checked, read) = storm.findings.totals();
+    println!(
+        "kill: {acknowledged} acknowledged, {read} read beside writers, slowest start {slowest:?}"
+    );
+    let (lost, wrong) = storm.lost_and_wrong();
+    Row {
+        fault: "SIGKILL under load".to_owned(),
+        cycles,
+        checked,
+        lost,
+        wrong,
+        seed,
+    }
+    .report();
+}
+
+/// Starts the server, and how long that took.
+fn boot(server: &mut Server) -> Duration {
+    let mut command = server.command();
+    garbage::eager(&mut command);
+    let watch = Stopwatch::start();
+    server.boot_as(command);
+    let took = watch.elapsed();
+    assert!(took <= START_MAX, "the start took {took:?}");
+    took
+}
+
+/// Lets garbage leave and stops the server; then the directory holds what Meta says, and nothing else.
+fn look_inside(server: &mut Server, storm: &Storm) {
+    garbage::settle(server);
+    assert_eq!(server.stop(), Some(0));
+    for complaint in garbage::complaints(server) {
+        storm.findings.add(Kind::Wrong, complaint);
+    }
+}
