@@ -16,7 +16,7 @@ export RUST_TEST_THREADS ?= 2
 CARGO_FLAGS := --release --locked
 E2E_PEERS := 3.4 3.5 3.6 3.7
 
-.PHONY: help build binaries demo test check fmt clippy tidy deny peers clients units unit compilers
+.PHONY: help build binaries planted demo test check fmt clippy tidy deny peers clients units unit compilers
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s $$'\t'
@@ -40,6 +40,10 @@ binaries:
 	cargo build $(CARGO_FLAGS) --workspace --bins
 	RUSTFLAGS=-Ctarget-feature=+crt-static cargo build $(CARGO_FLAGS) -p strongroom-restore --target $(HOST)
 
+# The server with switches for bugs on purpose. By way of the workspace, so that it links the same RocksDB.
+planted: compilers
+	cargo build $(CARGO_FLAGS) --workspace --bin strongroom-server-planted --features strongroom-server/planted
+
 demo: build ## save a real 3-member etcd, lose it, restore it, compare; cleans up
 	@tests/setup/etcd.sh 3.4
 	$(CARGO_TARGET_DIR)/release/strongroom-demo
@@ -53,7 +57,7 @@ clients:
 units:
 	@tests/setup/packages.sh systemd
 
-test: build peers clients units ## all tests: unit, format, end to end against real etcd and real S3 clients
+test: build planted peers clients units ## all tests: unit, format, end to end against real etcd and real S3 clients
 	cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
 
 unit: compilers ## the tests beside the code alone

@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod model;
+pub mod planted;
 pub mod store;
 
 pub mod schema;

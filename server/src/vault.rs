@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Entropy};
 use crate::gc::{Collector, CollectorSettings};
-use crate::ingest::{Appender, Ingest, appender};
+use crate::ingest::{Appender, Ingest, Sizes, appender};
 use crate::objects::{Objects, ObjectsError};
 use crate::read::{Pins, Reader};
-use crate::store::Store;
+use crate::store::{Execution, Store};
 
 /// The parts of a running store.
 pub struct Vault {
@@ -35,6 +35,7 @@ impl Vault {
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        sizes: Sizes,
     ) -> Result<Vault, ObjectsError> {
         let meta = Arc::clone(&store.meta);
         // ORDER: the pack of a dead process is sealed before an appender of this one can open another.
@@ -49,9 +50,14 @@ impl Vault {
             store.epoch,
         ));
         objects.revert_interrupted_deletes().await?;
-        let appender = Arc::new(Appender::start(
+        let start = match store.execution {
+            Execution::Threaded => Appender::start,
+            Execution::Inline => Appender::inline,
+        };
+        let appender = Arc::new(start(
             Arc::clone(&store.meta),
             Arc::clone(&store.packs),
+            sizes.pack,
         )?);
         let ingest = Arc::new(Ingest::new(
             Arc::clone(&store.packs),
@@ -59,6 +65,7 @@ impl Vault {
             store.writes.clone(),
             Arc::clone(&clock),
             entropy,
+            sizes,
         ));
         let pins = Pins::new();
         let reader = Arc::new(Reader::new(

@@ -85,9 +85,14 @@ impl Subject {
         let store = tokio::task::spawn_blocking(open)
             .await
             .expect("it does not panic");
-        let vault = Vault::open(Arc::new(store), clock, entropy.clone())
-            .await
-            .expect("the layers open");
+        let vault = Vault::open(
+            Arc::new(store),
+            clock,
+            entropy.clone(),
+            strongroom_server::ingest::Sizes::default(),
+        )
+        .await
+        .expect("the layers open");
         let bucket = BucketName::parse("etcd-backup").expect("a valid name");
         vault
             .objects

@@ -8,7 +8,7 @@ use crate::config::settings::{Given, Settings, Source};
 use crate::config::{ConfigError, Secret, credentials};
 
 /// Every variable of ours; docs/operations.md lists them.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 15] = [
     "STRONGROOM_DATA_DIR",
     "STRONGROOM_LISTEN",
     "STRONGROOM_ADMIN_LISTEN",
@@ -23,6 +23,7 @@ const KNOWN: [&str; 14] = [
     "STRONGROOM_SHUTDOWN_SECS",
     "STRONGROOM_GC_GRACE_SECS",
     "STRONGROOM_GC_INTERVAL_SECS",
+    "STRONGROOM_PACK_MIB",
 ];
 
 /// Endings of the variables that Kubernetes sets in each pod for a Service named `strongroom`.
@@ -62,6 +63,13 @@ impl Environment {
     /// The configuration file, if a variable names one.
     pub(super) fn config_file(&self) -> Option<PathBuf> {
         self.raw("STRONGROOM_CONFIG").map(PathBuf::from)
+    }
+
+    /// The bug to plant, if a variable names one.
+    #[cfg(feature = "planted")]
+    pub fn planted_bug(&self) -> Option<String> {
+        let name = self.raw(crate::planted::switches::VARIABLE)?;
+        Some(name.to_string_lossy().into_owned())
     }
 
     /// Variables that look like ours and are not: most likely misspelt.
@@ -115,6 +123,7 @@ impl Environment {
             shutdown_secs: self.text("STRONGROOM_SHUTDOWN_SECS")?,
             gc_grace_secs: self.text("STRONGROOM_GC_GRACE_SECS")?,
             gc_interval_secs: self.text("STRONGROOM_GC_INTERVAL_SECS")?,
+            pack_mib: self.text("STRONGROOM_PACK_MIB")?,
         })
     }
 

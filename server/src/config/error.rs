@@ -95,9 +95,9 @@ pub enum ConfigError {
     UserLength {
         /// Where it came from.
         source_of: Source,
-        /// Shortest.
+        /// Least.
         min: usize,
-        /// Longest.
+        /// Most.
         max: usize,
     },
     /// The user holds a character that parts headers.
@@ -158,11 +158,13 @@ pub enum ConfigError {
         /// By whom.
         source_of: Source,
     },
-    /// A time is no number in range.
-    #[error("{source_of}: `{value}` is no {what}: write {min} to {max} seconds")]
-    Seconds {
+    /// A time or size is no number in range.
+    #[error("{source_of}: `{value}` is no {what}: write {min} to {max} {unit}")]
+    Number {
         /// What it would be.
         what: &'static str,
+        /// What the number counts.
+        unit: &'static str,
         /// What was given.
         value: String,
         /// By whom.

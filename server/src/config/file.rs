@@ -32,6 +32,14 @@ struct Top {
     log: Log,
     #[serde(default)]
     gc: Gc,
+    #[serde(default)]
+    packs: Packs,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Packs {
+    mib: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,7 +103,7 @@ fn settings(path: &Path, top: Top) -> Result<Settings, ConfigError> {
         }
         (None, None) => None,
     };
-    let secs = |given: Option<u64>, key| given.map(|secs| Given::new(secs.to_string(), from(key)));
+    let number = |given: Option<u64>, key| given.map(|n| Given::new(n.to_string(), from(key)));
     Ok(Settings {
         data_dir: top.data_dir.map(|dir| Given::new(dir, from("data_dir"))),
         listen: top.listen.map(|text| Given::new(text, from("listen"))),
@@ -113,9 +121,10 @@ fn settings(path: &Path, top: Top) -> Result<Settings, ConfigError> {
             .log
             .format
             .map(|text| Given::new(text, from("log.format"))),
-        shutdown_secs: secs(top.shutdown_secs, "shutdown_secs"),
-        gc_grace_secs: secs(top.gc.grace_secs, "gc.grace_secs"),
-        gc_interval_secs: secs(top.gc.interval_secs, "gc.interval_secs"),
+        shutdown_secs: number(top.shutdown_secs, "shutdown_secs"),
+        gc_grace_secs: number(top.gc.grace_secs, "gc.grace_secs"),
+        gc_interval_secs: number(top.gc.interval_secs, "gc.interval_secs"),
+        pack_mib: number(top.packs.mib, "packs.mib"),
     })
 }
 

@@ -41,6 +41,7 @@ Environment (a flag wins over it, it wins over the file; an empty variable count
   STRONGROOM_SHUTDOWN_SECS=25                      how long requests in flight may take after SIGTERM
   STRONGROOM_GC_INTERVAL_SECS=600                  how often what nothing uses is looked for
   STRONGROOM_GC_GRACE_SECS=3600                    how long a file that nothing uses stays
+  STRONGROOM_PACK_MIB=64                           size of the files that hold objects' bytes
 
 Exit codes: 0 ended by a signal, all finished; 1 failed; 2 wrong usage or configuration; 5 no permission;
 7 the store is damaged; 8 directory in use or address taken; 130 ended by a second signal.";

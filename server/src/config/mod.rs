@@ -26,6 +26,7 @@ pub use error::ConfigError;
 pub use flags::{Command, ServeFlags, parse};
 
 use crate::config::settings::{Given, Settings};
+use crate::ingest::Sizes;
 use crate::model::BucketName;
 use crate::telemetry::log::{LogFilter, LogFormat};
 
@@ -52,6 +53,9 @@ pub const GC_INTERVAL_DEFAULT: Duration = Duration::from_mins(10);
 
 /// Longest of both: a week without collection fills a disk.
 const GC_SECS_MAX: u64 = 7 * 24 * 3600;
+
+/// Largest pack to be set: GC frees whole packs, so larger ones would come free ever later.
+const PACK_MIB_MAX: u64 = 1024;
 
 /// When garbage is collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +96,8 @@ pub struct Config {
     pub shutdown: Duration,
     /// When garbage is collected.
     pub gc: GcTimes,
+    /// When packs are full.
+    pub sizes: Sizes,
     /// What is odd but no reason not to start; logged once the log runs.
     pub warnings: Vec<String>,
 }
@@ -165,6 +171,10 @@ fn check(settings: Settings, warnings: Vec<String>) -> Result<Config, ConfigErro
             )?
             .unwrap_or(GC_INTERVAL_DEFAULT),
         },
+        sizes: match number(settings.pack_mib, "size of packs", "MiB", 1..=PACK_MIB_MAX)? {
+            Some(mib) => Sizes::of_packs(mib << 20),
+            None => Sizes::default(),
+        },
         warnings,
     })
 }
@@ -212,11 +222,21 @@ fn secs(
     what: &'static str,
     range: RangeInclusive<u64>,
 ) -> Result<Option<Duration>, ConfigError> {
+    Ok(number(given, what, "seconds", range)?.map(Duration::from_secs))
+}
+
+fn number(
+    given: Option<Given<String>>,
+    what: &'static str,
+    unit: &'static str,
+    range: RangeInclusive<u64>,
+) -> Result<Option<u64>, ConfigError> {
     let Some(given) = given else { return Ok(None) };
     match given.value.parse::<u64>() {
-        Ok(secs) if range.contains(&secs) => Ok(Some(Duration::from_secs(secs))),
-        _ => Err(ConfigError::Seconds {
+        Ok(number) if range.contains(&number) => Ok(Some(number)),
+        _ => Err(ConfigError::Number {
             what,
+            unit,
             value: given.value,
             source_of: given.from,
             min: *range.start(),

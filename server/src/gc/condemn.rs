@@ -3,6 +3,7 @@
 use crate::clock::UnixMillis;
 use crate::gc::reaper::{Reaped, each_row};
 use crate::gc::row_of;
+use crate::planted::{Bug, planted};
 use crate::schema::keys::{split_pack, whole};
 use crate::schema::{Keyspace, PackRow, Record, RowKey};
 use crate::store::StoreError;
@@ -14,8 +15,10 @@ use crate::store::meta::{Condition, Meta, Txn, Write};
 /// When rows cannot be read or written.
 pub fn sealed_packs(meta: &dyn Meta, now: UnixMillis) -> Result<Reaped, StoreError> {
     each_row(meta, whole(Keyspace::Pack), |key, row| {
-        let PackRow::Sealed { len } = PackRow::decode(key, row)? else {
-            return Ok(None);
+        let len = match PackRow::decode(key, row)? {
+            PackRow::Sealed { len } => len,
+            PackRow::Live if planted(Bug::SealedRuleIgnored) => 0,
+            _ => return Ok(None),
         };
         let segments = RowKey::PackSegments(split_pack(key, Keyspace::Pack)?).encode();
         if row_of(meta, &segments)?.is_some() {

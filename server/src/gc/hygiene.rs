@@ -4,27 +4,23 @@ use crate::clock::UnixMillis;
 use crate::gc::reaper::Reaped;
 use crate::gc::{PAGE_ROWS, row_of, settle};
 use crate::schema::{PackRow, Record, RowKey};
+use crate::store::StoreError;
 use crate::store::meta::{Condition, Meta, Txn, Write};
 use crate::store::packs::Packs;
-use crate::store::{Epoch, StoreError};
 
-/// Condemns each pack file of an ended epoch that has no row, by creating the row: a late commit that wants the pack
-/// finds it and loses with a conflict, never with data. Packs of this epoch belong to live writers, which remove what
-/// they give up; the next start's hygiene finds what they could not.
+/// Condemns each pack file that has no row and no live writer, by creating the row: a late commit that wants the pack
+/// finds it and loses with a conflict, never with data.
 ///
 /// # Errors
 /// When the folder or rows cannot be read, or rows cannot be written.
-pub fn orphans(
-    meta: &dyn Meta,
-    packs: &dyn Packs,
-    epoch: Epoch,
-    now: UnixMillis,
-) -> Result<Reaped, StoreError> {
+pub fn orphans(meta: &dyn Meta, packs: &dyn Packs, now: UnixMillis) -> Result<Reaped, StoreError> {
     let mut reaped = Reaped::default();
     let mut after = None;
     loop {
         let files = packs.list(after, PAGE_ROWS)?;
-        for file in files.iter().filter(|file| file.pack.epoch < epoch) {
+        // ORDER: the list, then who is held, then the row. A writer holds its pack before the file exists and until its
+        // commit is answered, so a file without a holder was given up or has a row by now.
+        for file in files.iter().filter(|file| !packs.is_held(file.pack)) {
             reaped.seen += 1;
             let key = RowKey::Pack(file.pack).encode();
             if row_of(meta, &key)?.is_some() {

@@ -78,7 +78,7 @@ impl Collector {
             manifests: done(reaper::manifests(meta)?),
             answers: done(reaper::old_answers(meta, before(now, COMPLETED_KEPT))?),
             condemned: done(condemn::sealed_packs(meta, now)?),
-            orphans: done(hygiene::orphans(meta, packs, self.epoch, now)?),
+            orphans: done(hygiene::orphans(meta, packs, now)?),
             removed: done(remove::condemned_packs(
                 meta,
                 packs,

@@ -18,7 +18,7 @@ use crate::objects::{
 };
 use crate::schema::keys::whole;
 use crate::schema::{Keyspace, RowKey};
-use crate::store::opening::{Commits, Twin};
+use crate::store::opening::{Execution, Twin};
 use crate::vault::Vault;
 
 const GRACE: Duration = Duration::from_mins(1);
@@ -77,13 +77,18 @@ impl House {
         let (on, with, opened) = (clock.clone(), Arc::clone(&entropy), twin.clone());
         let store = blocking(move || {
             opened
-                .open(on, &*with, Commits::Inline)
+                .open(on, &*with, Execution::Inline)
                 .expect("the twin opens")
         })
         .await;
-        let vault = Vault::open(Arc::new(store), clock.clone(), entropy)
-            .await
-            .expect("the layers open");
+        let vault = Vault::open(
+            Arc::new(store),
+            clock.clone(),
+            entropy,
+            crate::ingest::Sizes::default(),
+        )
+        .await
+        .expect("the layers open");
         let bucket = BucketName::parse("etcd-backup").expect("a valid name");
         vault
             .objects
@@ -370,6 +375,23 @@ async fn files_that_a_crash_left_are_condemned_and_removed() {
         1,
         "the orphan's row went with its epoch"
     );
+}
+
+#[tokio::test]
+async fn files_of_a_body_that_was_given_up_leave_without_a_restart() {
+    let house = House::new().await;
+    house.put("kept", &large(6)).await;
+    let given_up = house.body("lost", &large(7)).await;
+    assert_eq!(
+        house.round().await.orphans,
+        0,
+        "its commit may still come: the body is held"
+    );
+    drop(given_up);
+    assert_eq!(house.round().await.orphans, 1);
+    house.settle().await;
+    assert_eq!(house.files().await, 1);
+    assert!(house.get("kept").await == large(6));
 }
 
 #[tokio::test]

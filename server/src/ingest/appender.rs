@@ -2,9 +2,9 @@
 //!
 //! One thread owns the shared pack: it opens it (its row becomes `live` before anything is appended), appends batches,
 //! seals it when it is full, after a failed append and at a clean stop. After a crash, [`recover`] seals what the dead
-//! process left open.
+//! process left open. In a simulation there is no thread: the first caller who comes back serves all who wait.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
@@ -13,9 +13,10 @@ use crate::ingest::IngestError;
 use crate::objects::{PackClaim, PlacedSegment};
 use crate::schema::keys::of_pack;
 use crate::schema::{OpenPackRow, PackRow, PackUserRow, Record, RowKey};
+use crate::store::gate::let_others_run;
 use crate::store::meta::{Condition, Meta, Outcome, Txn, Write};
 use crate::store::packs::header::PACK_HEADER_BYTES;
-use crate::store::packs::{PACK_BYTES_MAX, Packs, Segment, SegmentDraft};
+use crate::store::packs::{Packs, Segment, SegmentDraft};
 use crate::store::{PackId, StoreError};
 
 /// Bodies that may wait for the next batch; their memory is bounded by the ingest's budget.
@@ -32,24 +33,37 @@ struct Request {
     answer: oneshot::Sender<Result<Segment, StoreError>>,
 }
 
-/// The handle of the appending thread.
+/// The way to the shared pack.
 pub struct Appender {
-    queue: Mutex<Option<mpsc::Sender<Request>>>,
-    thread: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
+    way: Way,
+}
+
+enum Way {
+    Thread {
+        queue: Mutex<Option<mpsc::Sender<Request>>>,
+        thread: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
+    },
+    Inline(Mutex<Waiting>),
+}
+
+/// Bodies that the next caller serves together.
+struct Waiting {
+    requests: Vec<Request>,
+    worker: Option<Worker>,
 }
 
 impl Appender {
-    /// Starts the thread.
+    /// Starts the thread; packs are sealed at `pack_bytes`.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(meta: Arc<dyn Meta>, packs: Arc<dyn Packs>) -> Result<Appender, StoreError> {
+    pub fn start(
+        meta: Arc<dyn Meta>,
+        packs: Arc<dyn Packs>,
+        pack_bytes: u64,
+    ) -> Result<Appender, StoreError> {
         let (queue, requests) = mpsc::channel(QUEUE_MAX);
-        let worker = Worker {
-            meta,
-            packs,
-            open: None,
-        };
+        let worker = Worker::new(meta, packs, pack_bytes);
         let thread = std::thread::Builder::new()
             .name("group-append".to_owned())
             .spawn(move || worker.run(requests))
@@ -58,9 +72,28 @@ impl Appender {
                 path: "group-append".into(),
                 source,
             })?;
-        Ok(Appender {
+        let way = Way::Thread {
             queue: Mutex::new(Some(queue)),
             thread: Mutex::new(Some(thread)),
+        };
+        Ok(Appender { way })
+    }
+
+    /// An appender without a thread: its callers do the work.
+    ///
+    /// # Errors
+    /// None; the signature is that of [`Appender::start`].
+    pub fn inline(
+        meta: Arc<dyn Meta>,
+        packs: Arc<dyn Packs>,
+        pack_bytes: u64,
+    ) -> Result<Appender, StoreError> {
+        let waiting = Waiting {
+            requests: Vec::new(),
+            worker: Some(Worker::new(meta, packs, pack_bytes)),
+        };
+        Ok(Appender {
+            way: Way::Inline(Mutex::new(waiting)),
         })
     }
 
@@ -69,17 +102,20 @@ impl Appender {
     /// # Errors
     /// When the disk refuses or the store is closing.
     pub async fn append(&self, draft: SegmentDraft) -> Result<PlacedSegment, IngestError> {
-        let queue = self
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let queue = queue.ok_or(StoreError::Closed)?;
         let (answer, placed) = oneshot::channel();
-        queue
-            .send(Request { draft, answer })
-            .await
-            .map_err(|_| StoreError::Closed)?;
+        let request = Request { draft, answer };
+        match &self.way {
+            Way::Thread { queue, .. } => {
+                let queue = lock(queue).clone().ok_or(StoreError::Closed)?;
+                queue.send(request).await.map_err(|_| StoreError::Closed)?;
+            }
+            Way::Inline(waiting) => {
+                lock(waiting).requests.push(request);
+                let_others_run().await;
+                lock(waiting).serve();
+                let_others_run().await;
+            }
+        }
         let segment = placed.await.map_err(|_| StoreError::Closed)??;
         Ok(PlacedSegment {
             segment,
@@ -92,23 +128,37 @@ impl Appender {
     /// # Errors
     /// When the seal cannot be committed.
     pub fn close(&self) -> Result<(), StoreError> {
-        drop(
-            self.queue
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        match thread.map(JoinHandle::join) {
-            None => Ok(()),
-            Some(Ok(done)) => done,
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
+        match &self.way {
+            Way::Thread { queue, thread } => {
+                drop(lock(queue).take());
+                let thread = lock(thread).take();
+                match thread.map(JoinHandle::join) {
+                    None => Ok(()),
+                    Some(Ok(done)) => done,
+                    Some(Err(panic)) => std::panic::resume_unwind(panic),
+                }
+            }
+            Way::Inline(waiting) => {
+                let worker = lock(waiting).worker.take();
+                worker.map_or(Ok(()), |mut worker| worker.seal())
+            }
         }
     }
+}
+
+impl Waiting {
+    fn serve(&mut self) {
+        let requests = std::mem::take(&mut self.requests);
+        // Without a worker the store is closing: dropped requests answer so.
+        if let Some(worker) = self.worker.as_mut().filter(|_| !requests.is_empty()) {
+            worker.serve(requests);
+        }
+    }
+}
+
+/// Handles and whole requests only: a panic of the last holder spoilt nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct OpenPack {
@@ -120,10 +170,20 @@ struct OpenPack {
 struct Worker {
     meta: Arc<dyn Meta>,
     packs: Arc<dyn Packs>,
+    pack_bytes: u64,
     open: Option<OpenPack>,
 }
 
 impl Worker {
+    fn new(meta: Arc<dyn Meta>, packs: Arc<dyn Packs>, pack_bytes: u64) -> Worker {
+        Worker {
+            meta,
+            packs,
+            pack_bytes,
+            open: None,
+        }
+    }
+
     fn run(mut self, mut requests: mpsc::Receiver<Request>) -> Result<(), StoreError> {
         while let Some(first) = requests.blocking_recv() {
             let mut batch = vec![first];
@@ -162,7 +222,7 @@ impl Worker {
         if self
             .open
             .as_ref()
-            .is_some_and(|open| open.len >= PACK_BYTES_MAX)
+            .is_some_and(|open| open.len >= self.pack_bytes)
         {
             self.seal()?;
         }

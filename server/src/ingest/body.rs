@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use tokio::task::JoinHandle;
-
 use crate::ingest::chain::Chain;
 use crate::ingest::digests::{ChecksumValue, Digests, Expected};
-use crate::ingest::sink::{FullPack, Rest, Sink};
+use crate::ingest::sink::{FullPack, OwnPack, Rest, Sink};
 use crate::ingest::{Appender, Ingest, IngestError};
 use crate::model::upload::PART_BYTES_MAX;
 use crate::model::{BucketId, ETag, ObjectKey, PartNumber, UploadId};
 use crate::objects::{PlacedSegment, StoredBody};
 use crate::store::StoreError;
-use crate::store::gate::Gate;
+use crate::store::gate::{Gate, Running};
 use crate::store::packs::segment::OriginTarget;
-use crate::store::packs::{FRAME_PLAIN_BYTES, Origin, Packs};
+use crate::store::packs::{FRAME_PLAIN_BYTES, Origin, PackHold, Packs};
+use bytes::{Bytes, BytesMut};
 
 /// What a body is meant for; written into its segments, for salvage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +36,9 @@ pub struct BodyIngest {
     received: u64,
     digests: Chain<Digests>,
     sink: Chain<Sink>,
-    syncing: Option<JoinHandle<Result<PlacedSegment, StoreError>>>,
+    syncing: Option<Running<Result<OwnPack, StoreError>>>,
     done: Vec<PlacedSegment>,
+    holds: Vec<PackHold>,
 }
 
 pub(super) fn begin(ingest: &Ingest, target: &BodyTarget, expected: Expected) -> BodyIngest {
@@ -64,6 +63,7 @@ pub(super) fn begin(ingest: &Ingest, target: &BodyTarget, expected: Expected) ->
         sink: Chain::Idle(Sink::new(
             Arc::clone(&ingest.packs),
             Arc::clone(&ingest.small_bodies),
+            ingest.sizes,
             origin,
         )),
         packs: Arc::clone(&ingest.packs),
@@ -74,6 +74,7 @@ pub(super) fn begin(ingest: &Ingest, target: &BodyTarget, expected: Expected) ->
         received: 0,
         syncing: None,
         done: Vec::new(),
+        holds: Vec::new(),
     }
 }
 
@@ -154,14 +155,17 @@ impl BodyIngest {
                 self.done.push(self.appender.append(draft).await?);
                 drop(permits);
             }
-            Rest::Large(last) => self.done.push(self.gate.run(move || last.finish()).await?),
+            Rest::Large(last) => {
+                let last = self.gate.run(move || last.finish()).await?;
+                self.keep(last);
+            }
         }
-        let segments = std::mem::take(&mut self.done);
         Ok(StoredBody {
             size: self.received,
             md5: verified.md5,
             checksums: verified.checksums,
-            segments,
+            segments: self.done,
+            holds: self.holds,
         })
     }
 
@@ -191,19 +195,21 @@ impl BodyIngest {
     }
 
     fn start_syncing(&mut self, full: FullPack) {
-        let gate = self.gate.clone();
-        self.syncing = Some(tokio::spawn(async move {
-            gate.run(move || full.finish()).await
-        }));
+        self.syncing = Some(self.gate.start(move || full.finish()));
     }
 
     async fn settle_syncing(&mut self) -> Result<(), IngestError> {
-        let Some(syncing) = self.syncing.take() else {
+        let Some(mut syncing) = self.syncing.take() else {
             return Ok(());
         };
-        let placed = syncing.await.map_err(|_| StoreError::Closed)??;
-        self.done.push(placed);
+        let own = syncing.end().await?;
+        self.keep(own);
         Ok(())
+    }
+
+    fn keep(&mut self, OwnPack { placed, hold }: OwnPack) {
+        self.done.push(placed);
+        self.holds.push(hold);
     }
 
     /// Removes the packs of a refused body at once; no row names them, and no commit was tried.

@@ -24,7 +24,32 @@ use tokio::sync::Semaphore;
 
 use crate::clock::{Clock, Entropy};
 use crate::store::gate::Gate;
-use crate::store::packs::Packs;
+use crate::store::packs::{PACK_BYTES_MAX, Packs};
+
+/// When bodies share a pack and when a pack is full, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// A body below this shares a pack with others.
+    pub small_body: u64,
+    /// A pack takes nothing more from here on.
+    pub pack: u64,
+}
+
+impl Sizes {
+    /// Packs of this size, and the usual small bodies.
+    pub fn of_packs(pack: u64) -> Sizes {
+        Sizes {
+            small_body: SMALL_BODY_BYTES_MAX,
+            pack,
+        }
+    }
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Sizes::of_packs(PACK_BYTES_MAX)
+    }
+}
 
 /// A body up to this size shares a pack with others; a larger one fills packs of its own.
 pub const SMALL_BODY_BYTES_MAX: u64 = 1024 * 1024;
@@ -40,6 +65,7 @@ pub struct Ingest {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     small_bodies: Arc<Semaphore>,
+    sizes: Sizes,
 }
 
 impl Ingest {
@@ -50,6 +76,7 @@ impl Ingest {
         gate: Gate,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        sizes: Sizes,
     ) -> Ingest {
         let small_bodies = Arc::new(Semaphore::new(SMALL_BODIES_KIB_MAX));
         Ingest {
@@ -59,6 +86,7 @@ impl Ingest {
             clock,
             entropy,
             small_bodies,
+            sizes,
         }
     }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::ingest::{IngestError, SMALL_BODY_BYTES_MAX};
+use crate::ingest::{IngestError, Sizes};
 use crate::objects::{PackClaim, PlacedSegment};
 use crate::store::StoreError;
 use crate::store::packs::{
-    EncodedFrame, FRAME_PLAIN_BYTES, Origin, PACK_BYTES_MAX, PackWriter, Packs, SegmentDraft,
+    EncodedFrame, FRAME_PLAIN_BYTES, Finished, Origin, PackHold, PackWriter, Packs, SegmentDraft,
 };
 
 /// Room that a pack keeps for the frame table, which is one frame: 64 MiB of frames that shrank to nothing still fit
@@ -20,6 +20,7 @@ const TABLE_ROOM_BYTES: u64 = 512 * 1024;
 pub(super) struct Sink {
     packs: Arc<dyn Packs>,
     small_bodies: Arc<Semaphore>,
+    sizes: Sizes,
     place: Place,
     /// A full pack to be finished while the next one fills.
     pub(super) full: Option<FullPack>,
@@ -45,6 +46,12 @@ pub(super) struct FullPack {
     origin: Origin,
 }
 
+/// A full pack, durable.
+pub(super) struct OwnPack {
+    pub(super) placed: PlacedSegment,
+    pub(super) hold: PackHold,
+}
+
 /// What is left when the body has ended.
 pub(super) enum Rest {
     /// Nothing.
@@ -57,21 +64,27 @@ pub(super) enum Rest {
 
 impl FullPack {
     /// Ends the segment and makes it durable.
-    pub(super) fn finish(self) -> Result<PlacedSegment, StoreError> {
+    pub(super) fn finish(self) -> Result<OwnPack, StoreError> {
         let pack = self.writer.pack();
-        let segment = self.writer.finish(&self.origin)?;
+        let Finished { segment, hold } = self.writer.finish(&self.origin)?;
         debug_assert_eq!(segment.pack, pack, "a writer writes its own pack");
-        Ok(PlacedSegment {
+        let placed = PlacedSegment {
             claim: PackClaim::Own {
                 len: segment.offset + segment.stored_len,
             },
             segment,
-        })
+        };
+        Ok(OwnPack { placed, hold })
     }
 }
 
 impl Sink {
-    pub(super) fn new(packs: Arc<dyn Packs>, small_bodies: Arc<Semaphore>, origin: Origin) -> Sink {
+    pub(super) fn new(
+        packs: Arc<dyn Packs>,
+        small_bodies: Arc<Semaphore>,
+        sizes: Sizes,
+        origin: Origin,
+    ) -> Sink {
         let place = Place::Memory {
             frames: Vec::new(),
             permits: Vec::new(),
@@ -79,6 +92,7 @@ impl Sink {
         Sink {
             packs,
             small_bodies,
+            sizes,
             place,
             full: None,
             origin,
@@ -136,7 +150,7 @@ impl Sink {
         frames.push(frame);
         let grown = self.plain + u64::try_from(plain_len).unwrap_or(u64::MAX);
         match permit {
-            Some(permit) if grown < SMALL_BODY_BYTES_MAX => {
+            Some(permit) if grown < self.sizes.small_body => {
                 permits.push(permit);
                 Ok(Place::Memory { frames, permits })
             }
@@ -156,7 +170,7 @@ impl Sink {
     ) -> Result<Place, IngestError> {
         writer.append(frames)?;
         let frame_room = u64::try_from(FRAME_PLAIN_BYTES).unwrap_or(u64::MAX) + TABLE_ROOM_BYTES;
-        if writer.len() + frame_room <= PACK_BYTES_MAX {
+        if writer.len() + frame_room <= self.sizes.pack {
             return Ok(Place::Own(writer));
         }
         let mut origin = self.origin.clone();

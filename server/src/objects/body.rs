@@ -1,7 +1,7 @@
 //! A body that lies in packs, verified and synced, but belongs to no object yet.
 
 use crate::model::Checksum;
-use crate::store::packs::Segment;
+use crate::store::packs::{PackHold, Segment};
 
 /// Whose pack a segment lies in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct PlacedSegment {
 }
 
 /// A verified, synced body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct StoredBody {
     /// Plain bytes.
     pub size: u64,
@@ -35,4 +35,6 @@ pub struct StoredBody {
     pub checksums: Vec<Checksum>,
     /// The bytes, in order; none for an empty body.
     pub segments: Vec<PlacedSegment>,
+    /// Keeps hygiene away from its packs until the body is committed or given up.
+    pub holds: Vec<PackHold>,
 }

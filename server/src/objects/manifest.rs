@@ -6,6 +6,7 @@ use crate::clock::UnixMillis;
 use crate::objects::body::{PackClaim, PlacedSegment};
 use crate::objects::decision::{Draft, Read, Undecided};
 use crate::objects::{Objects, ObjectsError};
+use crate::planted::{Bug, planted};
 use crate::schema::keys::of_manifest;
 use crate::schema::records::MANIFEST_CHUNK_SEGMENTS;
 use crate::schema::{DeadRow, ManifestChunk, ManifestHead, PackRow, PackUserRow, Record, RowKey};
@@ -143,8 +144,12 @@ fn claim_packs(
                 return Err(ObjectsError::PackGone(pack));
             }
         }
-        read.guard(draft);
-        draft.add(&RowKey::PackSegments(pack), claim.segments);
+        if !planted(Bug::RowConditionLeftOut) {
+            read.guard(draft);
+        }
+        if !planted(Bug::CounterForgotten) {
+            draft.add(&RowKey::PackSegments(pack), claim.segments);
+        }
         draft.add(&RowKey::PackLive(pack), claim.stored);
         draft.put(&RowKey::PackUser(pack, id), &PackUserRow { end: claim.end });
     }

@@ -14,7 +14,7 @@ use crate::model::{
     StorageClass, Tags, UploadId, UserMetadata,
 };
 use crate::schema::Versioning;
-use crate::store::opening::{Commits, Twin};
+use crate::store::opening::{Execution, Twin};
 use crate::vault::Vault;
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -52,15 +52,20 @@ impl House {
         let (on, with) = (clock.clone(), Arc::clone(&entropy));
         let open = move || {
             Twin::new()
-                .open(on, &*with, Commits::Inline)
+                .open(on, &*with, Execution::Inline)
                 .expect("an empty twin opens")
         };
         let store = tokio::task::spawn_blocking(open)
             .await
             .expect("it does not panic");
-        let vault = Vault::open(Arc::new(store), clock.clone(), entropy)
-            .await
-            .expect("the layers open");
+        let vault = Vault::open(
+            Arc::new(store),
+            clock.clone(),
+            entropy,
+            crate::ingest::Sizes::default(),
+        )
+        .await
+        .expect("the layers open");
         let bucket = BucketName::parse("etcd-backup").expect("a valid name");
         let new = NewBucket {
             versioning,

@@ -36,7 +36,7 @@ pub(crate) async fn open(config: &Config, watchers: &Watchers) -> Result<Vault, 
         metrics: Arc::clone(&watchers.metrics),
     }));
     let (clock, entropy) = (Arc::clone(&watchers.clock), Arc::clone(&watchers.entropy));
-    let repaired = Vault::open(Arc::new(store), clock, entropy).await;
+    let repaired = Vault::open(Arc::new(store), clock, entropy, config.sizes).await;
     let vault = repaired.map_err(|source| StartError::Repair { source })?;
     create_buckets(&vault.objects, config).await?;
     Ok(vault)

@@ -4,14 +4,12 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use tokio::task::JoinHandle;
-
 use crate::read::pins::Pin;
 use crate::store::StoreError;
-use crate::store::gate::Gate;
+use crate::store::gate::{Gate, Running};
 use crate::store::packs::reader::SegmentReader;
 use crate::store::packs::{Packs, Segment};
+use bytes::Bytes;
 
 /// Frames of one read: 1 MiB of plain bytes, so a stream holds at most 2 MiB, one piece being sent and one ahead.
 const FRAMES_PER_READ: usize = 4;
@@ -21,7 +19,7 @@ pub struct BodyStream {
     packs: Arc<dyn Packs>,
     gate: Gate,
     ready: VecDeque<Bytes>,
-    ahead: Option<JoinHandle<Step>>,
+    ahead: Option<Running<Step>>,
     _pin: Pin,
 }
 
@@ -76,15 +74,8 @@ impl BodyStream {
             let Some(ahead) = &mut self.ahead else {
                 return Ok(None);
             };
-            let joined = ahead.await;
+            let (readers, pieces) = ahead.end().await;
             self.ahead = None;
-            let (readers, pieces) = match joined {
-                Ok(step) => step,
-                Err(failure) if failure.is_panic() => {
-                    std::panic::resume_unwind(failure.into_panic())
-                }
-                Err(_) => return Err(StoreError::Closed),
-            };
             self.ready.extend(pieces?);
             self.read_ahead(readers);
         }
@@ -100,7 +91,7 @@ impl BodyStream {
         if readers.is_empty() {
             return;
         }
-        let (packs, gate) = (Arc::clone(&self.packs), self.gate.clone());
+        let packs = Arc::clone(&self.packs);
         let read = move || {
             let pieces = match readers.front_mut() {
                 Some(reader) => reader.next(&*packs, FRAMES_PER_READ),
@@ -108,7 +99,7 @@ impl BodyStream {
             };
             (readers, pieces)
         };
-        self.ahead = Some(tokio::spawn(async move { gate.run(read).await }));
+        self.ahead = Some(self.gate.start(read));
     }
 }
 
@@ -117,7 +108,7 @@ impl Drop for BodyStream {
         // The read that is under way ends by itself; what it read is dropped with it. The pin may go first: an open
         // file stays readable after its removal, and nobody takes the bytes any more.
         if let Some(ahead) = self.ahead.take() {
-            ahead.abort();
+            ahead.abandon();
         }
     }
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::clock::{ManualClock, SeededEntropy, UnixMillis};
 use crate::store::meta::{Condition, Key, Meta, Outcome, Row, Txn, Version, Write};
-use crate::store::{Commits, Store, StoreError, Twin};
+use crate::store::{Execution, Store, StoreError, Twin};
 
 /// A store under test that can be closed and opened again.
 pub(super) struct Subject {
@@ -22,7 +22,7 @@ pub(super) struct Subject {
 }
 
 enum Place {
-    Memory(Twin, Commits),
+    Memory(Twin, Execution),
     #[cfg(feature = "rocksdb")]
     Directory(tempfile::TempDir),
 }
@@ -62,11 +62,11 @@ impl Subject {
 pub(super) fn on_each(test: impl Fn(&mut Subject)) {
     test(&mut Subject::open(Place::Memory(
         Twin::new(),
-        Commits::Grouped,
+        Execution::Threaded,
     )));
     test(&mut Subject::open(Place::Memory(
         Twin::new(),
-        Commits::Inline,
+        Execution::Inline,
     )));
     #[cfg(feature = "rocksdb")]
     test(&mut Subject::open(Place::Directory(

@@ -4,8 +4,10 @@
 //! up cannot make more calls run at once than there are permits.
 
 use std::sync::Arc;
+use std::task::Poll;
 
 use tokio::sync::Semaphore;
+use tokio::task::{JoinError, JoinHandle};
 
 /// Reads at once. One keeps an NVMe disk's queue of 32 full; each holds at most 1 MiB of stored and 4 MiB of plain
 /// bytes, so reads stay under 160 MiB in the worst case, and far below it in practice.
@@ -17,15 +19,27 @@ pub const WRITE_PERMITS: usize = 16;
 /// Bounded permits to run blocking calls.
 #[derive(Debug, Clone)]
 pub struct Gate {
-    permits: Arc<Semaphore>,
+    way: Way,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    Threads(Arc<Semaphore>),
+    Inline,
 }
 
 impl Gate {
     /// A gate that lets `permits` calls run at once.
     pub fn new(permits: usize) -> Gate {
         Gate {
-            permits: Arc::new(Semaphore::new(permits)),
+            way: Way::Threads(Arc::new(Semaphore::new(permits))),
         }
+    }
+
+    /// A gate that runs each call on its caller's thread and lets other tasks run before and after it: whoever polls
+    /// decides the order, so a seeded simulation can repeat it.
+    pub fn inline() -> Gate {
+        Gate { way: Way::Inline }
     }
 
     /// Runs `f` on a thread that may block, once a permit is free. A panic of `f` is the caller's panic.
@@ -36,7 +50,16 @@ impl Gate {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let permit = Arc::clone(&self.permits)
+        let permits = match &self.way {
+            Way::Threads(permits) => permits,
+            Way::Inline => {
+                let_others_run().await;
+                let answer = f();
+                let_others_run().await;
+                return answer;
+            }
+        };
+        let permit = Arc::clone(permits)
             .acquire_owned()
             .await
             .expect("the semaphore is never closed");
@@ -45,18 +68,85 @@ impl Gate {
             drop(permit);
             answer
         });
-        match call.await {
-            Ok(answer) => answer,
-            Err(failure) if failure.is_panic() => std::panic::resume_unwind(failure.into_panic()),
-            // Only a runtime that is being torn down cancels a blocking call: nobody is left to answer.
-            Err(_) => std::future::pending().await,
+        joined(call.await).await
+    }
+
+    /// Sets `f` going beside its caller; [`Running::end`] waits for it.
+    pub fn start<T, F>(&self, f: F) -> Running<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        match &self.way {
+            Way::Threads(_) => {
+                let gate = self.clone();
+                Running::Task(tokio::spawn(async move { gate.run(f).await }))
+            }
+            Way::Inline => Running::Waiting(Some(Box::new(f))),
         }
     }
 
     /// Permits free now.
     pub fn free(&self) -> usize {
-        self.permits.available_permits()
+        match &self.way {
+            Way::Threads(permits) => permits.available_permits(),
+            Way::Inline => usize::MAX,
+        }
     }
+}
+
+/// A call that [`Gate::start`] began.
+pub enum Running<T> {
+    /// On a thread of its own.
+    Task(JoinHandle<T>),
+    /// Runs when it is waited for.
+    Waiting(Option<Box<dyn FnOnce() -> T + Send>>),
+}
+
+impl<T> Running<T> {
+    /// Its answer; to be taken once. A panic of the call is the caller's panic. Dropping the future loses nothing.
+    pub async fn end(&mut self) -> T {
+        match self {
+            Running::Task(task) => {
+                let ended = task.await;
+                joined(ended).await
+            }
+            Running::Waiting(call) => {
+                let_others_run().await;
+                let call = call.take().expect("a call's answer is taken once");
+                call()
+            }
+        }
+    }
+
+    /// Nobody wants the answer: a call that has not begun never does.
+    pub fn abandon(self) {
+        if let Running::Task(task) = self {
+            task.abort();
+        }
+    }
+}
+
+async fn joined<T>(ended: Result<T, JoinError>) -> T {
+    match ended {
+        Ok(answer) => answer,
+        Err(failure) if failure.is_panic() => std::panic::resume_unwind(failure.into_panic()),
+        // Only a runtime that is being torn down cancels a call: nobody is left to answer.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Gives way once to whoever else is ready.
+pub(crate) async fn let_others_run() {
+    let mut gave_way = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut gave_way, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 #[cfg(test)]

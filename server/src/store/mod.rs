@@ -20,4 +20,4 @@ mod conformance;
 
 pub use error::StoreError;
 pub use ids::{Epoch, FormatVersion, ManifestId, PackId, StoreId};
-pub use opening::{Commits, Seams, Store, Twin};
+pub use opening::{Execution, Seams, Store, Twin};

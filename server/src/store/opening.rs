@@ -46,6 +46,8 @@ pub struct Store {
     pub reads: Gate,
     /// The way from async code to appends and syncs.
     pub writes: Gate,
+    /// Where its work is done.
+    pub execution: Execution,
     files: Arc<PackFiles>,
     committer: Arc<Committer>,
     lock: Mutex<Option<DirLock>>,
@@ -59,12 +61,12 @@ pub struct Seams {
     pub disk: Arc<dyn Disk>,
 }
 
-/// How transactions are settled.
+/// Where commits, appends and reads are worked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Commits {
-    /// In batches, on a thread of their own.
-    Grouped,
-    /// One by one on the caller's thread: the same outcome at each run of a seeded simulation.
+pub enum Execution {
+    /// On threads of their own, in groups that share syncs.
+    Threaded,
+    /// On the caller's thread, so that whoever polls the callers decides the order: a seeded simulation repeats it.
     Inline,
 }
 
@@ -116,7 +118,7 @@ impl Store {
             engine: Arc::new(engine),
             disk,
         };
-        let store = Store::assemble(seams, clock, Commits::Grouped, |found| match found {
+        let store = Store::assemble(seams, clock, Execution::Threaded, |found| match found {
             Some(found) if found != identity.id => Err(StoreError::ForeignMeta {
                 dir: dir.to_owned(),
                 found,
@@ -146,25 +148,29 @@ impl Store {
         seams: Seams,
         clock: Arc<dyn Clock>,
         entropy: &dyn Entropy,
-        commits: Commits,
+        execution: Execution,
     ) -> Result<Store, StoreError> {
         let mut fresh = StoreId([0; 16]);
         entropy.fill(&mut fresh.0);
-        Store::assemble(seams, clock, commits, |found| Ok(found.unwrap_or(fresh)))
+        Store::assemble(seams, clock, execution, |found| Ok(found.unwrap_or(fresh)))
     }
 
     fn assemble(
         seams: Seams,
         clock: Arc<dyn Clock>,
-        commits: Commits,
+        execution: Execution,
         identify: impl FnOnce(Option<StoreId>) -> Result<StoreId, StoreError>,
     ) -> Result<Store, StoreError> {
         let Seams { engine, disk } = seams;
         let health = Arc::new(Health::new());
         let watch = Arc::new(Watch::new());
-        let start = match commits {
-            Commits::Grouped => Committer::start,
-            Commits::Inline => Committer::inline,
+        let start = match execution {
+            Execution::Threaded => Committer::start,
+            Execution::Inline => Committer::inline,
+        };
+        let gate = |permits| match execution {
+            Execution::Threaded => Gate::new(permits),
+            Execution::Inline => Gate::inline(),
         };
         // From here on, an error drops the committer, which closes the engine.
         let committer = Arc::new(start(
@@ -200,9 +206,10 @@ impl Store {
             watch,
             id,
             epoch,
-            reads: Gate::new(READ_PERMITS),
-            writes: Gate::new(WRITE_PERMITS),
+            reads: gate(READ_PERMITS),
+            writes: gate(WRITE_PERMITS),
             files,
+            execution,
             committer,
             lock: Mutex::new(None),
         })
@@ -306,9 +313,9 @@ impl Twin {
         &self,
         clock: Arc<dyn Clock>,
         entropy: &dyn Entropy,
-        commits: Commits,
+        execution: Execution,
     ) -> Result<Store, StoreError> {
-        Store::over(self.seams(), clock, entropy, commits)
+        Store::over(self.seams(), clock, entropy, execution)
     }
 
     /// The power fails: every opening ends, and all that was not synced is lost.

@@ -49,9 +49,9 @@ fn open_store(dir: &std::path::Path, clock: Arc<dyn Clock>, entropy: &dyn Entrop
 
 #[cfg(not(feature = "rocksdb"))]
 fn open_store(_dir: &std::path::Path, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Store {
-    use strongroom_server::store::opening::{Commits, Twin};
+    use strongroom_server::store::opening::{Execution, Twin};
     Twin::new()
-        .open(clock, entropy, Commits::Grouped)
+        .open(clock, entropy, Execution::Threaded)
         .expect("a store in memory opens")
 }
 
@@ -70,9 +70,14 @@ impl Endpoint {
         );
         let store = tokio::task::spawn_blocking(move || open_store(&path, for_store, &*random));
         let store = store.await.expect("opening does not panic");
-        let vault = Vault::open(Arc::new(store), Arc::clone(&shared), Arc::clone(&entropy))
-            .await
-            .expect("a vault");
+        let vault = Vault::open(
+            Arc::new(store),
+            Arc::clone(&shared),
+            Arc::clone(&entropy),
+            strongroom_server::ingest::Sizes::default(),
+        )
+        .await
+        .expect("a vault");
         let vault = Arc::new(vault);
         let metrics = Arc::new(Metrics::new(OPERATION_NAMES, shared.now()));
         let readiness = Arc::new(Readiness::starting());

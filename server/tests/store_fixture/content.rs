@@ -97,9 +97,14 @@ pub(crate) async fn open(dir: &Path) -> Vault {
     let store = tokio::task::spawn_blocking(open)
         .await
         .expect("it does not panic");
-    Vault::open(Arc::new(store), clock, entropy)
-        .await
-        .expect("the layers open")
+    Vault::open(
+        Arc::new(store),
+        clock,
+        entropy,
+        strongroom_server::ingest::Sizes::default(),
+    )
+    .await
+    .expect("the layers open")
 }
 
 async fn stored(

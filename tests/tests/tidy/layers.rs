@@ -44,6 +44,7 @@ const BANS_LIFTED: &[&str] = &[
     "*/clock.rs",
     "*/environment.rs",
     "tests/src/programs.rs",
+    "tests/src/soak.rs",
     "server/src/ingest/appender.rs",
 ];
 

@@ -89,7 +89,12 @@ fn a_large_body_fills_a_pack_of_its_own() {
                 .expect("room");
         }
         let (pack, before) = (writer.pack(), writer.len());
-        let segment = writer.finish(&origin()).expect("room");
+        assert!(packs.is_held(pack), "while it is written");
+        let finished = writer.finish(&origin()).expect("room");
+        let segment = finished.segment;
+        assert!(packs.is_held(pack), "until its commit is answered");
+        drop(finished);
+        assert!(!packs.is_held(pack));
         assert_eq!((segment.pack, segment.offset, segment.skip), (pack, 64, 0));
         assert!(segment.offset + segment.stored_len > before);
         assert_eq!(segment.plain_len, u64::try_from(body.len()).expect("small"));

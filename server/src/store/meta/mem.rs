@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::engine::{Batch, Engine};
 use super::{Key, Version};
 use crate::clock::Entropy;
+use crate::planted::{Bug, planted};
 use crate::store::StoreError;
 
 /// How a batch goes wrong.
@@ -208,7 +209,9 @@ impl Engine for MemEngine {
             Some(CommitFault::NotSynced) => state.unsynced.push(batch.clone()),
             None => {
                 state.unsynced.push(batch.clone());
-                state.sync();
+                if !planted(Bug::AckBeforeSync) {
+                    state.sync();
+                }
             }
         }
         state.live.apply(batch);

@@ -16,6 +16,7 @@ pub mod row;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::clock::UnixMillis;
 use crate::store::StoreError;
@@ -131,13 +132,19 @@ impl Pending {
     ///
     /// # Errors
     /// As [`Pending::wait`].
-    pub fn wait_blocking(self) -> Result<Outcome, StoreError> {
-        if let Some(unsent) = self.unsent {
+    pub fn wait_blocking(mut self) -> Result<Outcome, StoreError> {
+        if let Some(unsent) = self.unsent.take() {
             unsent.send_blocking()?;
         }
-        self.answer
-            .blocking_recv()
-            .unwrap_or(Err(StoreError::Closed))
+        match self.answer.try_recv() {
+            // Known already: also a thread that drives tasks may take it.
+            Ok(answer) => answer,
+            Err(TryRecvError::Closed) => Err(StoreError::Closed),
+            Err(TryRecvError::Empty) => self
+                .answer
+                .blocking_recv()
+                .unwrap_or(Err(StoreError::Closed)),
+        }
     }
 }
 

@@ -157,7 +157,7 @@ fn the_twin_comes_back_from_a_crash_with_what_was_acknowledged() {
     use crate::store::meta::{Outcome, Txn, Write};
     let twin = Twin::new();
     let store = twin
-        .open(clock(), &SeededEntropy::new(1), Commits::Grouped)
+        .open(clock(), &SeededEntropy::new(1), Execution::Threaded)
         .expect("opened");
     let (id, pack) = (store.id, store.packs.open_shared().expect("room"));
     let key = bytes::Bytes::from_static(b"\x10k");
@@ -174,7 +174,7 @@ fn the_twin_comes_back_from_a_crash_with_what_was_acknowledged() {
     ));
     assert!(store.packs.open_shared().is_err(), "the dead cannot write");
     let store = twin
-        .open(clock(), &SeededEntropy::new(2), Commits::Grouped)
+        .open(clock(), &SeededEntropy::new(2), Execution::Threaded)
         .expect("opened");
     assert_eq!((store.id, store.epoch), (id, Epoch(2)));
     assert!(store.meta.get_many(&[key]).expect("readable")[0].is_some());
@@ -186,12 +186,12 @@ fn an_opening_whose_epoch_is_not_committed_fails() {
     let twin = Twin::new();
     twin.rows.inject(|_| Some(CommitFault::Refused));
     assert!(
-        twin.open(clock(), &SeededEntropy::new(1), Commits::Grouped)
+        twin.open(clock(), &SeededEntropy::new(1), Execution::Threaded)
             .is_err()
     );
     twin.rows.heal();
     assert_eq!(
-        twin.open(clock(), &SeededEntropy::new(1), Commits::Grouped)
+        twin.open(clock(), &SeededEntropy::new(1), Execution::Threaded)
             .expect("opened")
             .epoch,
         Epoch(1)

@@ -15,13 +15,15 @@ use bytes::Bytes;
 use super::disk::{Disk, DiskFile, write_all};
 use super::handles::{Handles, READ_HANDLES_MAX};
 use super::header::{PACK_HEADER_BYTES, PackHeader};
+use super::holds::{Holds, PackHold};
 use super::names::{GROUP_BITS, epoch_path, group_path, numbered_dirs, pack_path, packs_in};
 use super::segment::SegmentLayout;
 use super::{
-    Appended, EncodedFrame, Origin, PIECE_BYTES_MAX, PackEntry, PackWriter, Packs, Segment,
+    Appended, EncodedFrame, Finished, Origin, PIECE_BYTES_MAX, PackEntry, PackWriter, Packs,
     SegmentDraft,
 };
 use crate::clock::Clock;
+use crate::planted::{Bug, planted};
 use crate::store::health::Health;
 use crate::store::observer::{PackSync, Watch};
 use crate::store::{Epoch, PackId, StoreError, StoreId};
@@ -61,6 +63,9 @@ struct Files {
     /// whose entry another thread has not synced yet.
     group: Mutex<Option<u32>>,
     handles: Handles,
+    holds: Holds,
+    /// A file whose sync a planted bug puts off.
+    late: Mutex<Option<Arc<dyn DiskFile>>>,
     /// Set once this process may write no more: another one may have the directory.
     closed: AtomicBool,
 }
@@ -71,6 +76,7 @@ struct OpenPack {
     path: PathBuf,
     file: Arc<dyn DiskFile>,
     len: u64,
+    hold: PackHold,
 }
 
 impl PackFiles {
@@ -82,6 +88,8 @@ impl PackFiles {
             serial: AtomicU32::new(0),
             group: Mutex::new(None),
             handles: Handles::new(READ_HANDLES_MAX),
+            holds: Holds::default(),
+            late: Mutex::new(None),
             closed: AtomicBool::new(false),
         };
         PackFiles {
@@ -137,6 +145,10 @@ impl Packs for PackFiles {
             *shared = None;
         }
         appended
+    }
+
+    fn is_held(&self, pack: PackId) -> bool {
+        self.files.holds.is_held(pack)
     }
 
     fn begin(&self) -> Result<Box<dyn PackWriter>, StoreError> {
@@ -279,6 +291,8 @@ impl Files {
             epoch: self.context.epoch,
             serial: serial + 1,
         };
+        // ORDER: held before there is a file that hygiene could find.
+        let hold = self.holds.hold(pack);
         self.make_dirs(pack)?;
         let path = pack_path(pack);
         let file = self
@@ -290,6 +304,7 @@ impl Files {
             path,
             file,
             len: PACK_HEADER_BYTES,
+            hold,
         };
         let header = PackHeader {
             store: self.context.store,
@@ -363,6 +378,9 @@ impl Files {
 
     fn sync_file(&self, open: &OpenPack, bytes: u64) -> Result<(), StoreError> {
         let started = self.context.clock.elapsed();
+        if planted(Bug::CommitBeforePackSync) {
+            return self.sync_late(open);
+        }
         open.file
             .sync()
             .map_err(|error| self.latched(&open.path, error))?;
@@ -371,7 +389,21 @@ impl Files {
         Ok(())
     }
 
+    /// The planted bug: this pack's sync is done when the next one asks for its own.
+    fn sync_late(&self, open: &OpenPack) -> Result<(), StoreError> {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        match late.replace(Arc::clone(&open.file)) {
+            Some(before) => before
+                .sync()
+                .map_err(|error| self.latched(&open.path, error)),
+            None => Ok(()),
+        }
+    }
+
     fn sync_dir(&self, path: &Path) -> Result<(), StoreError> {
+        if planted(Bug::NoDirSync) {
+            return Ok(());
+        }
         self.disk
             .sync_dir(path)
             .map_err(|error| self.latched(path, error))
@@ -465,7 +497,7 @@ impl PackWriter for FileWriter {
         self.write(&out)
     }
 
-    fn finish(self: Box<Self>, origin: &Origin) -> Result<Segment, StoreError> {
+    fn finish(self: Box<Self>, origin: &Origin) -> Result<Finished, StoreError> {
         let FileWriter {
             files,
             mut open,
@@ -481,7 +513,10 @@ impl PackWriter for FileWriter {
         files.write(&open, open.len, &out)?;
         open.len = segment.offset + segment.stored_len;
         files.sync_pack(&open, open.len)?;
-        Ok(segment)
+        Ok(Finished {
+            segment,
+            hold: open.hold,
+        })
     }
 }
 

@@ -14,6 +14,7 @@ pub mod files;
 pub mod frame;
 mod handles;
 pub mod header;
+pub mod holds;
 pub mod memdisk;
 pub mod names;
 pub mod reader;
@@ -26,6 +27,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub use frame::EncodedFrame;
+pub use holds::PackHold;
 pub use reader::SegmentReader;
 pub use segment::Origin;
 
@@ -116,7 +118,16 @@ pub trait PackWriter: Send {
     ///
     /// # Errors
     /// When the disk refuses. A failed sync latches the store read-only.
-    fn finish(self: Box<Self>, origin: &Origin) -> Result<Segment, StoreError>;
+    fn finish(self: Box<Self>, origin: &Origin) -> Result<Finished, StoreError>;
+}
+
+/// A pack that is whole and durable, and to be used by a commit.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its one segment.
+    pub segment: Segment,
+    /// Until it is dropped, hygiene leaves the pack alone.
+    pub hold: PackHold,
 }
 
 /// The bytes of a store.
@@ -137,6 +148,9 @@ pub trait Packs: Send + Sync + 'static {
     /// When the disk refuses; the shared pack is then closed at its last good batch and the next call needs
     /// [`Packs::open_shared`] ([`StoreError::NoSharedPack`] until then).
     fn append(&self, batch: &[SegmentDraft]) -> Result<Appended, StoreError>;
+
+    /// Whether somebody of this process still writes the pack or is about to commit it.
+    fn is_held(&self, pack: PackId) -> bool;
 
     /// Starts a pack for one body (or one pack's worth of it).
     ///

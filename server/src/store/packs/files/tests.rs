@@ -7,6 +7,7 @@ use rustix::io::Errno;
 
 use super::*;
 use crate::clock::{ManualClock, UnixMillis};
+use crate::store::packs::Segment;
 use crate::store::packs::SegmentReader;
 use crate::store::packs::disk::RealDisk;
 use crate::store::packs::faults::{DiskFault, DiskFaults, DiskOp, FaultDisk};
@@ -68,7 +69,7 @@ fn write_ways(packs: &PackFiles, done: &mut Vec<(u8, Segment)>) -> Result<(), St
     done.extend([1, 2].into_iter().zip(appended.segments));
     let mut writer = packs.begin()?;
     writer.append(&draft(3).frames)?;
-    done.push((3, writer.finish(&origin())?));
+    done.push((3, writer.finish(&origin())?.segment));
     let appended = packs.append(&[draft(4)])?;
     done.extend([4].into_iter().zip(appended.segments));
     Ok(())

@@ -62,7 +62,7 @@ fn put(packs: &dyn Packs, body: &Bytes) -> Segment {
     for piece in frames(body).chunks(16) {
         writer.append(piece).expect("room");
     }
-    writer.finish(&origin()).expect("room")
+    writer.finish(&origin()).expect("room").segment
 }
 
 fn read(
