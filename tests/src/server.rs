@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use crate::clock::{READY_WITHIN, until};
 use crate::process::Process;
@@ -15,6 +15,9 @@ pub const SECRET_KEY: &str = "harness-secret-7f2c91d04be5";
 
 /// Every bucket of the suites comes from the server's environment, as operators do it.
 pub const BUCKET: &str = "etcd-backup";
+
+/// Lines of log shown when it does not start, newest first.
+const LOG_TAIL_LINES: usize = 20;
 
 /// A server with its folder and ports.
 #[derive(Debug)]
@@ -45,6 +48,12 @@ impl Server {
         }
     }
 
+    /// The same with its log elsewhere: for data folders that go away.
+    #[must_use]
+    pub fn logging_to(self, log: PathBuf) -> Self {
+        Self { log, ..self }
+    }
+
     /// `strongroom-server serve` on this folder and these ports, with credentials and bucket from the environment.
     pub fn command(&self) -> Command {
         self.command_of(programs::server())
@@ -73,18 +82,37 @@ impl Server {
     }
 
     /// Starts it by a command made from [`Self::command`] and waits until it says it is ready.
-    pub fn boot_as(&mut self, mut command: Command) {
+    pub fn boot_as(&mut self, command: Command) {
+        if let Err(refused) = self.try_boot_as(command) {
+            let log = self.log();
+            let tail: Vec<_> = log.lines().rev().take(LOG_TAIL_LINES).collect();
+            panic!(
+                "strongroom-server ended early: {refused}\n{}",
+                tail.join("\n")
+            );
+        }
+    }
+
+    /// The same for a server that may refuse to start: with the code it then ends with.
+    ///
+    /// # Errors
+    /// How it ended in place of getting ready.
+    pub fn try_boot_as(&mut self, mut command: Command) -> Result<(), ExitStatus> {
         assert!(self.process.is_none(), "the server runs already");
         let mut process = Process::spawn("strongroom-server", &mut command, &self.log);
-        until("strongroom-server to be ready", READY_WITHIN, || {
-            process.assert_alive();
+        let ready = until("strongroom-server to be ready", READY_WITHIN, || {
+            if let Some(status) = process.exited() {
+                return Ok(Err(status));
+            }
             match http::get(self.admin, "/readyz") {
-                Ok(answer) if answer.status == 200 => Ok(()),
+                Ok(answer) if answer.status == 200 => Ok(Ok(())),
                 Ok(answer) => Err(format!("{} {}", answer.status, answer.text())),
                 Err(e) => Err(e.to_string()),
             }
         });
+        ready?;
         self.process = Some(process);
+        Ok(())
     }
 
     /// SIGKILL.
