@@ -13,9 +13,6 @@ use crate::clock;
 use crate::server::Server;
 use crate::workload::random::Random;
 
-/// Shortest body.
-const BODY_BYTES_MIN: u64 = 1024;
-
 /// The ETag of longer bodies is the server's word: a client hashes slower than the storm sends.
 const HASHED_BYTES_MAX: u64 = 16 << 20;
 
@@ -179,7 +176,7 @@ impl<'a> Client<'a> {
         let number = u16::try_from(upload.parts.len() + 1).expect("few parts");
         let short = self.random.below(3) == 0;
         let len = if short {
-            self.log_uniform(self.storm.mix.everyday_bytes_max)
+            self.log_uniform(self.storm.mix.bytes_min, self.storm.mix.everyday_bytes_max)
         } else {
             self.storm.mix.part_bytes
         };
@@ -291,6 +288,7 @@ impl<'a> Client<'a> {
     /// A body's length, and the place among the few huge ones if it is one.
     fn length(&mut self) -> (u64, Option<HugePlace<'a>>) {
         let Mix {
+            bytes_min,
             everyday_bytes_max,
             large_bytes_max,
             huge_bytes_max,
@@ -299,22 +297,20 @@ impl<'a> Client<'a> {
         match self.random.below(100) {
             0 if huge_bytes_max > 0 => {
                 if let Some(place) = HugePlace::take(self.huge) {
-                    let more = huge_bytes_max / large_bytes_max;
-                    let len =
-                        large_bytes_max + self.log_uniform(large_bytes_max * more) - BODY_BYTES_MIN;
-                    return (len.min(huge_bytes_max), Some(place));
+                    let len = self.log_uniform(large_bytes_max, huge_bytes_max);
+                    return (len, Some(place));
                 }
-                (self.log_uniform(large_bytes_max), None)
+                (self.log_uniform(bytes_min, large_bytes_max), None)
             }
-            0..10 => (self.log_uniform(large_bytes_max), None),
-            _ => (self.log_uniform(everyday_bytes_max), None),
+            0..10 => (self.log_uniform(bytes_min, large_bytes_max), None),
+            _ => (self.log_uniform(bytes_min, everyday_bytes_max), None),
         }
     }
 
-    /// Between 1 KiB and `max`, each doubling as likely as the next.
-    fn log_uniform(&mut self, max: u64) -> u64 {
-        let doublings = (max / BODY_BYTES_MIN).max(1).ilog2();
-        let base = BODY_BYTES_MIN << self.random.below(doublings + 1);
+    /// Between `min` and `max`, each doubling as likely as the next.
+    fn log_uniform(&mut self, min: u64, max: u64) -> u64 {
+        let doublings = (max / min).max(1).ilog2();
+        let base = min << self.random.below(doublings + 1);
         let more = u32::try_from(base).expect("below 4 GiB");
         (base + u64::from(self.random.below(more))).min(max)
     }

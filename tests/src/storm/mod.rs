@@ -30,6 +30,8 @@ pub struct Mix {
     pub readers: usize,
     /// Keys of each writer.
     pub keys: usize,
+    /// No body but a last part is shorter.
+    pub bytes_min: u64,
     /// Nine of ten bodies are at most this long.
     pub everyday_bytes_max: u64,
     /// Most others are at most this long.
@@ -48,6 +50,7 @@ impl Mix {
         writers: 16,
         readers: 0,
         keys: 12,
+        bytes_min: 1024,
         everyday_bytes_max: 1 << 20,
         large_bytes_max: 8 << 20,
         huge_bytes_max: 200_000_000,
@@ -59,8 +62,9 @@ impl Mix {
     pub const SMALL: Self = Self {
         writers: 8,
         readers: 0,
-        keys: 6,
-        everyday_bytes_max: 256 << 10,
+        keys: 5,
+        bytes_min: 1024,
+        everyday_bytes_max: 1 << 20,
         large_bytes_max: 4 << 20,
         huge_bytes_max: 0,
         part_bytes: 5 << 20,
