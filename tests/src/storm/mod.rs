@@ -58,6 +58,14 @@ impl Mix {
         parts_max: 3,
     };
 
+    /// Readers beside writers, for garbage collection to get in their way.
+    pub const CROWDED: Self = Self {
+        writers: 10,
+        readers: 6,
+        huge_bytes_max: 50_000_000,
+        ..Self::FULL
+    };
+
     /// For a small file system: bodies up to 4 MiB, but for parts.
     pub const SMALL: Self = Self {
         writers: 8,

@@ -1,0 +1,90 @@
+//! Writers, readers, deleters, multipart uploads, garbage collection and SIGKILL together, with 1 MiB packs and no grace.
+//!
+//! What is freed too early shows as an object that cannot be read, what is never freed as garbage at the end. Every read
+//! beside the writers must find a state that its key had meanwhile; after each kill, and at the end, every live byte is
+//! compared; at the end nothing may be left that the doctor complains about.
+//!
+//! `STRONGROOM_MIXED_SECS` makes it longer, `STRONGROOM_SEED` replays the choices of a run.
+
+use std::time::Duration;
+
+use strongroom_tests::clock::{Stopwatch, pass, unix_now_secs};
+use strongroom_tests::garbage;
+use strongroom_tests::server::Server;
+use strongroom_tests::soak::{Row, number};
+use strongroom_tests::storm::findings::Kind;
+use strongroom_tests::storm::{Mix, Storm, check};
+
+/// How long `make test` runs it.
+const RUN_SECS: u64 = 120;
+
+/// A life of the server: long enough for ten rounds of collection, short enough for many kills.
+const LIFE_MIN: Duration = Duration::from_secs(10);
+const LIFE_MORE_MS_MAX: u32 = 5000;
+
+#[test]
+fn collection_never_takes_what_lives_and_leaves_nothing_dead() {
+    let run = Duration::from_secs(number("STRONGROOM_MIXED_SECS", RUN_SECS));
+    let seed = number("STRONGROOM_SEED", unix_now_secs());
+    println!("STRONGROOM_SEED={seed}");
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut server = Server::plan(dir.path());
+    let mut storm = Storm::new(Mix::CROWDED, seed);
+    let watch = Stopwatch::start();
+    let mut kills = 0;
+    boot(&mut server);
+    while watch.elapsed() < run {
+        let life = LIFE_MIN + Duration::from_millis(storm.random().below(LIFE_MORE_MS_MAX).into());
+        storm.rage(&mut server, |server, phase| {
+            pass(life);
+            phase.server_dies();
+            server.kill();
+        });
+        kills += 1;
+        boot(&mut server);
+        checked(&storm, &server, &watch);
+    }
+    // The last storm ends by itself: each answer counts to its last byte.
+    storm.rage(&mut server, |_, phase| {
+        pass(LIFE_MIN);
+        phase.enough();
+    });
+    checked(&storm, &server, &watch);
+    garbage::settle(&server);
+    checked(&storm, &server, &watch);
+    assert_eq!(server.stop(), Some(0));
+    for complaint in garbage::complaints(&server) {
+        storm.findings.add(Kind::Wrong, complaint);
+    }
+    let (acknowledged, checked, read) = storm.findings.totals();
+    println!(
+        "mixed: {acknowledged} acknowledged, {read} read beside writers, {:?}",
+        watch.elapsed()
+    );
+    let (lost, wrong) = storm.lost_and_wrong();
+    Row {
+        fault: "GC with readers, writers and SIGKILL".to_owned(),
+        cycles: kills,
+        checked,
+        lost,
+        wrong,
+        seed,
+    }
+    .report();
+}
+
+fn boot(server: &mut Server) {
+    let mut command = server.command();
+    garbage::eager(&mut command);
+    command.env("STRONGROOM_PACK_MIB", "1");
+    server.boot_as(command);
+}
+
+fn checked(storm: &Storm, server: &Server, watch: &Stopwatch) {
+    check::after_restart(storm, server);
+    assert!(
+        storm.findings.is_clean(),
+        "after {:?}: see above",
+        watch.elapsed()
+    );
+}
