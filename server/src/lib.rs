@@ -17,6 +17,7 @@ pub mod read;
 
 pub mod gc;
 
+pub mod doctor;
 pub mod vault;
 
 pub mod jobs;

@@ -60,6 +60,11 @@ impl Environment {
         Environment { variables }
     }
 
+    /// The data directory, if a variable names one.
+    pub(super) fn data_dir(&self) -> Option<PathBuf> {
+        self.raw("STRONGROOM_DATA_DIR").map(PathBuf::from)
+    }
+
     /// The configuration file, if a variable names one.
     pub(super) fn config_file(&self) -> Option<PathBuf> {
         self.raw("STRONGROOM_CONFIG").map(PathBuf::from)
@@ -103,7 +108,7 @@ impl Environment {
                     from,
                 }
             });
-        let data_dir = self.raw("STRONGROOM_DATA_DIR").map(PathBuf::from);
+        let data_dir = self.data_dir();
         Ok(Settings {
             data_dir: data_dir.map(|dir| Given::new(dir, Source::Variable("STRONGROOM_DATA_DIR"))),
             listen: self.text("STRONGROOM_LISTEN")?,

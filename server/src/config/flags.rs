@@ -10,6 +10,10 @@ use clap::{Args, Parser, Subcommand};
 pub enum Command {
     /// Run the server
     Serve(ServeFlags),
+    /// Look a store over: every row, every checksum; nothing is changed
+    Doctor(LookFlags),
+    /// Tell what a collection of garbage would free; nothing is changed
+    Gc(GcFlags),
 }
 
 /// Flags of `serve`; one that is repeated counts as typed last. Credentials are no flags: process lists show those.
@@ -30,6 +34,34 @@ pub struct ServeFlags {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
+
+/// Flags of commands that look at the store of a server that does not run.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = LOOK_HELP, args_override_self = true, max_term_width = 120)]
+pub struct LookFlags {
+    /// Directory of the store [env: STRONGROOM_DATA_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `gc`.
+#[derive(Debug, Clone, Args)]
+pub struct GcFlags {
+    /// Required: a running server collects by itself, and lists it on its admin address under /jobs
+    #[arg(long, required = true)]
+    pub dry_run: bool,
+    /// Which store, and how to print.
+    #[command(flatten)]
+    pub look: LookFlags,
+}
+
+const LOOK_HELP: &str = "\
+The server must not run. Reads the whole store, so it takes as long as the disk needs for that.
+
+Exit codes: 0 nothing wrong; 1 failed; 2 wrong usage; 5 no permission; 7 something is damaged; 8 directory in use.";
 
 const SERVE_HELP: &str = "\
 Environment (a flag wins over it, it wins over the file; an empty variable counts as unset):

@@ -23,7 +23,7 @@ use std::time::Duration;
 pub use credentials::{RootCredentials, Secret};
 pub use environment::Environment;
 pub use error::ConfigError;
-pub use flags::{Command, ServeFlags, parse};
+pub use flags::{Command, GcFlags, LookFlags, ServeFlags, parse};
 
 use crate::config::settings::{Given, Settings};
 use crate::ingest::Sizes;
@@ -115,6 +115,26 @@ pub fn load(flags: ServeFlags, environment: &Environment) -> Result<Config, Conf
     };
     let settings = Settings::from(flags).or(environment.settings()?).or(file);
     check(settings, warnings)
+}
+
+/// The data directory that a looking command is about.
+///
+/// # Errors
+/// When neither flag nor environment names one.
+pub fn data_dir(flags: &LookFlags, environment: &Environment) -> Result<PathBuf, ConfigError> {
+    let given = flags.data_dir.clone().or_else(|| environment.data_dir());
+    given
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .ok_or(ConfigError::NoDataDir)
+}
+
+/// The grace of garbage that the environment sets.
+///
+/// # Errors
+/// When it is no number in range.
+pub fn gc_grace(environment: &Environment) -> Result<Duration, ConfigError> {
+    let given = environment.settings()?.gc_grace_secs;
+    Ok(secs(given, "grace of garbage", 0..=GC_SECS_MAX)?.unwrap_or(GC_GRACE_DEFAULT))
 }
 
 /// The program's arguments and the process's environment, read once.

@@ -15,10 +15,12 @@
 
 pub mod condemn;
 pub mod hygiene;
+pub mod plan;
 pub mod reaper;
 pub mod remove;
 pub mod round;
 
+pub use plan::{Plan, plan};
 pub use round::{Collector, CollectorSettings, Round};
 
 use crate::store::StoreError;

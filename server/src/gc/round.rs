@@ -91,7 +91,7 @@ impl Collector {
     }
 }
 
-fn before(now: UnixMillis, age: Duration) -> UnixMillis {
+pub(super) fn before(now: UnixMillis, age: Duration) -> UnixMillis {
     UnixMillis(
         now.0
             .saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),

@@ -29,7 +29,7 @@ impl Objects {
 }
 
 /// Reads a manifest in one view.
-pub(super) fn read_manifest(
+pub(crate) fn read_manifest(
     meta: &dyn Meta,
     id: ManifestId,
 ) -> Result<Option<Vec<Segment>>, StoreError> {

@@ -120,6 +120,7 @@ fn of_store(error: &StoreError) -> Exit {
             | io::ErrorKind::NotADirectory => Exit::Precondition,
             _ => Exit::Failed,
         },
+        StoreError::NoStore { .. } => Exit::NotFound,
         StoreError::Shared(inner) => of_store(inner),
         _ => Exit::Failed,
     }
@@ -132,6 +133,13 @@ fn of_store_next(data_dir: &str, error: &StoreError) -> String {
         StoreError::NewerFormat { .. } | StoreError::NewerPack { .. } => {
             "strongroom-server --version".to_owned()
         }
+        StoreError::MetaDamaged { .. }
+        | StoreError::DamagedRow { .. }
+        | StoreError::DamagedFrame { .. }
+        | StoreError::PackMissing { .. }
+        | StoreError::PackShort { .. }
+        | StoreError::ForeignPack { .. }
+        | StoreError::Engine { .. } => format!("strongroom-server doctor --data-dir {data_dir}"),
         StoreError::Io { path, .. } => format!("ls -ld {} {data_dir}", path.display()),
         StoreError::Shared(inner) => of_store_next(data_dir, inner),
         _ => format!("ls -l {data_dir}"),

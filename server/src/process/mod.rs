@@ -19,6 +19,8 @@ mod house;
 mod limits;
 mod listener;
 #[cfg(feature = "rocksdb")]
+mod looking;
+#[cfg(feature = "rocksdb")]
 mod run;
 #[cfg(feature = "rocksdb")]
 mod serving;

@@ -6,12 +6,12 @@ use std::io::Write;
 use tokio::runtime::Builder;
 
 use crate::config::{self, Command, Config, Environment};
-use crate::process::{Exit, StartError, limits, serving};
+use crate::process::{Exit, StartError, limits, looking, serving};
 use crate::telemetry::log;
 
 /// Does what the arguments ask for and tells how it went.
 pub fn run(args: Vec<OsString>, environment: &Environment) -> Exit {
-    let Command::Serve(flags) = match config::parse(args) {
+    let command = match config::parse(args) {
         Ok(command) => command,
         Err(usage) => {
             // Also `--help` and `--version`. A closed pipe behind them is the reader's choice.
@@ -22,6 +22,11 @@ pub fn run(args: Vec<OsString>, environment: &Environment) -> Exit {
                 Exit::Ok
             };
         }
+    };
+    let flags = match command {
+        Command::Serve(flags) => flags,
+        Command::Doctor(flags) => return looking::doctor(&flags, environment),
+        Command::Gc(flags) => return looking::gc_dry_run(&flags.look, environment),
     };
     let config = match config::load(flags, environment) {
         Ok(config) => config,
@@ -61,7 +66,7 @@ fn serve(config: Config) -> Result<Exit, StartError> {
 }
 
 /// Tells an error for which there is no log yet.
-fn refuse(error: &StartError) -> Exit {
+pub(super) fn refuse(error: &StartError) -> Exit {
     // A message that cannot be written cannot be told anywhere else either; the exit code remains.
     let _unwritable = writeln!(
         std::io::stderr(),

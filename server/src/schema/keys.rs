@@ -271,6 +271,15 @@ pub fn split_object(key: &Key, keyspace: Keyspace) -> Result<ObjectKey, StoreErr
     fields.object_key()
 }
 
+/// Reads the bucket out of a key of `keyspace` that starts with a bucket id.
+///
+/// # Errors
+/// When the key was not written by this codec.
+pub fn split_bucket_id(key: &Key, keyspace: Keyspace) -> Result<BucketId, StoreError> {
+    let id = Fields::of(key, keyspace)?.array()?;
+    Ok(BucketId(u64::from_be_bytes(id)))
+}
+
 /// Reads object key and upload id out of a [`Keyspace::Upload`] key.
 ///
 /// # Errors
@@ -303,6 +312,26 @@ pub fn split_part(key: &Key) -> Result<PartNumber, StoreError> {
     fields.array::<16>()?;
     let number = u16::from_be_bytes(fields.array()?);
     PartNumber::new(u64::from(number)).ok_or_else(|| fields.damaged("part number"))
+}
+
+/// Reads the upload out of a [`Keyspace::Part`] key.
+///
+/// # Errors
+/// When the key was not written by this codec.
+pub fn split_part_upload(key: &Key) -> Result<UploadId, StoreError> {
+    Ok(UploadId(Fields::of(key, Keyspace::Part)?.array()?))
+}
+
+/// Reads manifest and chunk number out of a [`Keyspace::Manifest`] key.
+///
+/// # Errors
+/// When the key was not written by this codec.
+pub fn split_manifest_chunk(key: &Key) -> Result<(ManifestId, u32), StoreError> {
+    let mut fields = Fields::of(key, Keyspace::Manifest)?;
+    Ok((
+        ManifestId::from_bytes(fields.array()?),
+        u32::from_be_bytes(fields.array()?),
+    ))
 }
 
 /// Reads pack and manifest out of a [`Keyspace::PackUser`] key.

@@ -152,6 +152,12 @@ pub enum StoreError {
         /// What is not.
         missing: &'static str,
     },
+    /// The directory holds nothing of a store.
+    #[error("there is no store in {}", dir.display())]
+    NoStore {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// The metadata of one store lies in the directory of another.
     #[error(
         "the metadata in {} belongs to store {found}, the directory to store {expected}; put the right one back",

@@ -57,6 +57,31 @@ impl DirLock {
         writeln!(file, "{}", std::process::id()).map_err(|source| failed("write", source))?;
         Ok(DirLock { _file: file })
     }
+
+    /// Holds the lock of a directory without changing anything in it; one that never was a store's has none.
+    ///
+    /// # Errors
+    /// As [`DirLock::take`].
+    pub fn look(dir: &Path) -> Result<Option<DirLock>, StoreError> {
+        let path = dir.join(LOCK_FILE);
+        let failed = |op, source| StoreError::Io {
+            op,
+            path: path.clone(),
+            source,
+        };
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed("open", error)),
+        };
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(DirLock { _file: file })),
+            Err(Errno::WOULDBLOCK) => Err(StoreError::Held {
+                dir: dir.to_owned(),
+            }),
+            Err(errno) => Err(failed("lock", io::Error::from(errno))),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ pub mod meta;
 pub mod observer;
 pub mod opening;
 pub mod packs;
+#[cfg(feature = "rocksdb")]
+pub mod viewing;
 
 #[cfg(test)]
 mod conformance;

@@ -9,6 +9,7 @@
 mod batch;
 pub mod committer;
 pub mod engine;
+pub mod frozen;
 pub mod mem;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;

@@ -78,6 +78,24 @@ impl RocksEngine {
         })
     }
 
+    /// Opens the database for reading; nothing in its folder changes.
+    ///
+    /// # Errors
+    /// As [`RocksEngine::open`].
+    pub fn look(data: &Path, meta: &Path) -> Result<RocksEngine, StoreError> {
+        let db = DB::open_for_read_only(&options(), meta, false).map_err(|error| {
+            StoreError::MetaDamaged {
+                data: data.to_owned(),
+                meta: meta.to_owned(),
+                message: error.into_string(),
+            }
+        })?;
+        Ok(RocksEngine {
+            path: meta.to_owned(),
+            db: RwLock::new(Some(db)),
+        })
+    }
+
     fn with<T>(
         &self,
         op: &'static str,

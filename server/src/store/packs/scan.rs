@@ -41,6 +41,19 @@ impl PackScan {
         }
     }
 
+    /// Starts at a segment that rows name, and takes its end for the pack's.
+    pub fn of(segment: &Segment) -> PackScan {
+        PackScan {
+            window: Window::new(segment.pack),
+            entry: PackEntry {
+                pack: segment.pack,
+                len: segment.offset.saturating_add(segment.stored_len),
+            },
+            offset: segment.offset,
+            ended: false,
+        }
+    }
+
     /// The end of the last whole segment found.
     pub fn good_end(&self) -> u64 {
         self.offset

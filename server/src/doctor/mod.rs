@@ -1,0 +1,80 @@
+//! Looking a store over: every row decodes and agrees with the others, every byte that a row names verifies.
+//!
+//! Works over the two seams, changes nothing, and goes on after a finding as far as it can. It reads all of the store, so
+//! it takes as long as the disk needs for that. Memory: some 64 bytes for each manifest and pack, and at most
+//! [`FINDINGS_MAX`] findings.
+
+mod bytes;
+mod finding;
+mod ledger;
+mod names;
+mod rows;
+
+use serde::Serialize;
+
+pub use finding::{FINDINGS_MAX, Finding, Findings};
+
+use crate::doctor::ledger::Ledger;
+use crate::store::StoreError;
+use crate::store::meta::Meta;
+use crate::store::packs::Packs;
+
+/// What a store holds, and what is wrong with it.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// What is wrong; none in a healthy store.
+    pub findings: Vec<Finding>,
+    /// All findings, those beyond [`FINDINGS_MAX`] too.
+    pub findings_total: u64,
+    /// How much was looked at.
+    #[serde(flatten)]
+    pub census: Census,
+}
+
+/// What a store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Census {
+    /// Rows of every kind.
+    pub rows: u64,
+    /// Versions of objects, delete markers too.
+    pub objects: u64,
+    /// Open uploads.
+    pub uploads: u64,
+    /// Manifests, those of parts and dead ones too.
+    pub manifests: u64,
+    /// Stored bytes verified.
+    pub bytes: u64,
+    /// Pack files.
+    pub packs: u64,
+    /// Pack files without a row: what a crash leaves, for the collection to remove.
+    pub orphans: u64,
+    /// Pack files that wait for their removal.
+    pub condemned: u64,
+    /// Manifests that wait for the collection.
+    pub dead: u64,
+}
+
+/// Looks a store over. Blocks for as long as reading all of it takes.
+pub fn examine(meta: &dyn Meta, packs: &dyn Packs) -> Report {
+    let mut findings = Findings::default();
+    let mut census = Census::default();
+    let mut ledger = Ledger::default();
+    let readable = rows::check(meta, &mut ledger, &mut census, &mut findings);
+    // Sums of rows that could not all be read would only add noise.
+    if readable {
+        ledger.balance(meta, &mut census, &mut findings);
+    }
+    let damaged = bytes::of_manifests(meta, packs, &mut census, &mut findings);
+    bytes::of_packs(meta, packs, &mut census, &mut findings);
+    names::add_objects(meta, &damaged, &mut findings);
+    findings.report(census)
+}
+
+/// Looks over what can be looked over when the rows cannot be read: the packs by themselves.
+pub fn examine_packs(refused: &StoreError, packs: &dyn Packs) -> Report {
+    let mut findings = Findings::default();
+    let mut census = Census::default();
+    findings.store(refused);
+    bytes::of_packs_alone(packs, &mut census, &mut findings);
+    findings.report(census)
+}

@@ -1,0 +1,271 @@
+//! Every row decodes, and rows that name each other agree.
+
+use crate::doctor::ledger::Ledger;
+use crate::doctor::{Census, Findings};
+use crate::objects::manifest::read_manifest;
+use crate::schema::keys::{
+    KeyRange, after_key, split_bucket, split_bucket_id, split_manifest, split_object, split_pack,
+    split_pack_user, split_part, split_upload, split_version, whole,
+};
+use crate::schema::{
+    BucketRow, CompletedRow, CurrentRow, DeadRow, HeadRow, Keyspace, ManifestChunk, ManifestHead,
+    OpenPackRow, PackRow, PackUserRow, PartRow, PartTable, Record, RowKey, UploadRow, VersionKind,
+    VersionRow,
+};
+use crate::store::StoreError;
+use crate::store::meta::row::decode_counter;
+use crate::store::meta::{Key, Meta, Row};
+
+/// Rows of one page.
+const PAGE_ROWS: usize = 500;
+
+/// What there is to check, keyspace by keyspace.
+const KEYSPACES: [Keyspace; 19] = [
+    Keyspace::Bucket,
+    Keyspace::Current,
+    Keyspace::Head,
+    Keyspace::Version,
+    Keyspace::Upload,
+    Keyspace::Part,
+    Keyspace::Completed,
+    Keyspace::DeadUpload,
+    Keyspace::Manifest,
+    Keyspace::ManifestUsers,
+    Keyspace::DeadManifest,
+    Keyspace::PartTable,
+    Keyspace::Pack,
+    Keyspace::PackSegments,
+    Keyspace::PackLive,
+    Keyspace::PackUser,
+    Keyspace::OpenPack,
+    Keyspace::LogicalBytes,
+    Keyspace::StoredBytes,
+];
+
+/// Checks all rows, counts them into the ledger, and tells whether every one could be read.
+pub(super) fn check(
+    meta: &dyn Meta,
+    ledger: &mut Ledger,
+    census: &mut Census,
+    findings: &mut Findings,
+) -> bool {
+    let mut readable = true;
+    for keyspace in KEYSPACES {
+        let ended = each(meta, whole(keyspace), |key, row| {
+            census.rows += 1;
+            let mut check = Check {
+                meta,
+                ledger,
+                census,
+                findings,
+            };
+            if let Err(error) = check.row(keyspace, key, row) {
+                readable = false;
+                findings.store(&error);
+            }
+            Ok(())
+        });
+        if let Err(error) = ended {
+            // The engine cannot read on: what lies behind this point of the keyspace is not looked at.
+            readable = false;
+            findings.store(&error);
+        }
+    }
+    readable
+}
+
+/// Calls `visit` for each row of a range, a page at a time; each page is read a second time by key, which reads the
+/// engine's filters, too.
+pub(super) fn each(
+    meta: &dyn Meta,
+    range: KeyRange,
+    mut visit: impl FnMut(&Key, &Row) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let KeyRange { mut from, to } = range;
+    loop {
+        let rows = meta.scan(&from, &to, PAGE_ROWS)?;
+        let keys: Vec<Key> = rows.iter().map(|(key, _)| key.clone()).collect();
+        for ((key, row), again) in rows.iter().zip(meta.get_many(&keys)?) {
+            if again.as_ref() != Some(row) {
+                return Err(StoreError::DamagedRow {
+                    key: key.to_vec(),
+                    what: "a scan finds it and a lookup does not",
+                });
+            }
+            visit(key, row)?;
+        }
+        match rows.last() {
+            Some((last, _)) if rows.len() == PAGE_ROWS => from = after_key(last),
+            _ => return Ok(()),
+        }
+    }
+}
+
+struct Check<'a> {
+    meta: &'a dyn Meta,
+    ledger: &'a mut Ledger,
+    census: &'a mut Census,
+    findings: &'a mut Findings,
+}
+
+impl Check<'_> {
+    fn row(&mut self, keyspace: Keyspace, key: &Key, row: &Row) -> Result<(), StoreError> {
+        match keyspace {
+            Keyspace::Bucket => {
+                split_bucket(key)?;
+                let bucket = BucketRow::decode(key, row)?;
+                self.ledger.buckets.insert(bucket.id);
+            }
+            Keyspace::Current => self.current(key, row)?,
+            Keyspace::Head => self.head(key, row)?,
+            Keyspace::Version => self.version(key, row)?,
+            Keyspace::Upload => {
+                split_upload(key)?;
+                UploadRow::decode(key, row)?;
+                self.census.uploads += 1;
+            }
+            Keyspace::Part => {
+                split_part(key)?;
+                if let Some(manifest) = PartRow::decode(key, row)?.manifest {
+                    self.ledger.uses(manifest);
+                }
+            }
+            Keyspace::Completed => {
+                CompletedRow::decode(key, row)?;
+            }
+            Keyspace::DeadUpload | Keyspace::DeadManifest => {
+                DeadRow::decode(key, row)?;
+            }
+            Keyspace::Manifest => self.manifest(key, row)?,
+            Keyspace::PartTable => {
+                PartTable::decode(key, row)?;
+                let id = split_manifest(key, keyspace)?;
+                self.ledger.users.entry(id).or_default();
+            }
+            Keyspace::Pack => {
+                split_pack(key, keyspace)?;
+                if let PackRow::Sealed { len } = PackRow::decode(key, row)? {
+                    self.ledger.sealed += i64::try_from(len).unwrap_or(i64::MAX);
+                }
+            }
+            Keyspace::PackUser => {
+                let (pack, manifest) = split_pack_user(key)?;
+                PackUserRow::decode(key, row)?;
+                let segments = read_manifest(self.meta, manifest)?.unwrap_or_default();
+                if !segments.iter().any(|segment| segment.pack == pack) {
+                    self.findings.rows(format!(
+                        "pack {pack} names manifest {manifest}, which has no segment in it"
+                    ));
+                }
+            }
+            Keyspace::OpenPack => {
+                OpenPackRow::decode(key, row)?;
+            }
+            Keyspace::ManifestUsers
+            | Keyspace::PackSegments
+            | Keyspace::PackLive
+            | Keyspace::LogicalBytes
+            | Keyspace::StoredBytes => {
+                decode_counter(key, &row.value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a listing prints is what the version says.
+    fn current(&mut self, key: &Key, row: &Row) -> Result<(), StoreError> {
+        let current = CurrentRow::decode(key, row)?;
+        let object = split_object(key, Keyspace::Current)?;
+        let bucket = split_bucket_id(key, Keyspace::Current)?;
+        let version = RowKey::Version(bucket, &object, current.number).encode();
+        let found = self.meta.get_many(std::slice::from_ref(&version))?;
+        let agrees = match found.into_iter().next().flatten() {
+            None => false,
+            Some(row) => match VersionRow::decode(&version, &row)?.kind {
+                VersionKind::Object(data) => data.size == current.size && data.etag == current.etag,
+                VersionKind::DeleteMarker => false,
+            },
+        };
+        if !agrees {
+            self.findings.rows(format!(
+                "object {object} is listed, and its version does not agree"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The current version that a head names is there, and listed unless it is a delete marker.
+    fn head(&mut self, key: &Key, row: &Row) -> Result<(), StoreError> {
+        let head = HeadRow::decode(key, row)?;
+        let object = split_object(key, Keyspace::Head)?;
+        let bucket = split_bucket_id(key, Keyspace::Head)?;
+        for number in [head.current, head.null].into_iter().flatten() {
+            let version = RowKey::Version(bucket, &object, number).encode();
+            let listed = RowKey::Current(bucket, &object).encode();
+            let found = self.meta.get_many(&[version.clone(), listed])?;
+            let mut found = found.into_iter();
+            let (version_row, listed) = (found.next().flatten(), found.next().flatten());
+            let Some(version_row) = version_row else {
+                self.findings.rows(format!(
+                    "object {object} has no version {}, which its head names",
+                    number.0
+                ));
+                continue;
+            };
+            let kind = VersionRow::decode(&version, &version_row)?.kind;
+            let is_object = matches!(kind, VersionKind::Object(_));
+            if head.current == Some(number) && is_object != listed.is_some() {
+                self.findings.rows(format!(
+                    "object {object} has a current version and its listing does not agree"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn version(&mut self, key: &Key, row: &Row) -> Result<(), StoreError> {
+        let (object, _) = split_version(key)?;
+        self.census.objects += 1;
+        if let VersionKind::Object(data) = VersionRow::decode(key, row)?.kind {
+            self.ledger.plain += i64::try_from(data.size).unwrap_or(i64::MAX);
+            if let Some(manifest) = data.manifest {
+                self.ledger.uses(manifest);
+            } else if data.size > 0 {
+                self.findings
+                    .rows(format!("object {object} has a size and no bytes"));
+            }
+        }
+        if !self
+            .ledger
+            .buckets
+            .contains(&split_bucket_id(key, Keyspace::Version)?)
+        {
+            self.findings.rows(format!(
+                "object {object} lies in a bucket that is not there"
+            ));
+        }
+        Ok(())
+    }
+
+    fn manifest(&mut self, key: &Key, row: &Row) -> Result<(), StoreError> {
+        let (id, chunk) = crate::schema::keys::split_manifest_chunk(key)?;
+        let segments = if chunk == 0 {
+            self.census.manifests += 1;
+            self.ledger.users.entry(id).or_default();
+            ManifestHead::decode(key, row)?.segments
+        } else {
+            ManifestChunk::decode(key, row)?.segments
+        };
+        self.ledger.holds(&segments);
+        let back: Vec<Key> = segments
+            .iter()
+            .map(|segment| RowKey::PackUser(segment.pack, id).encode())
+            .collect();
+        if self.meta.get_many(&back)?.iter().any(Option::is_none) {
+            self.findings.rows(format!(
+                "manifest {id} has a segment in a pack that does not name it"
+            ));
+        }
+        Ok(())
+    }
+}

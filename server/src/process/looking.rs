@@ -1,0 +1,140 @@
+//! The commands that look at a store whose server does not run: `doctor` and `gc --dry-run`.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Environment, LookFlags};
+use crate::doctor::{self, Report};
+use crate::gc::{self, Plan};
+use crate::process::run::refuse;
+use crate::process::{Exit, StartError};
+use crate::store::StoreError;
+use crate::store::viewing::StoreView;
+
+/// Looks a store over and prints what is wrong.
+pub(super) fn doctor(flags: &LookFlags, environment: &Environment) -> Exit {
+    let dir = match config::data_dir(flags, environment) {
+        Ok(dir) => dir,
+        Err(error) => return refuse(&error.into()),
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let report = match StoreView::open(&dir, &clock) {
+        Ok(view) => match &view.meta {
+            Ok(meta) => doctor::examine(&**meta, &*view.packs),
+            Err(error) => doctor::examine_packs(error, &*view.packs),
+        },
+        Err(error) => return unopened(&dir, error),
+    };
+    let exit = if report.findings_total == 0 {
+        Exit::Ok
+    } else {
+        Exit::Integrity
+    };
+    printed(flags, &report, |out| tell_report(out, &dir, &report), exit)
+}
+
+/// Tells what a collection would free.
+pub(super) fn gc_dry_run(flags: &LookFlags, environment: &Environment) -> Exit {
+    let asked = config::data_dir(flags, environment)
+        .and_then(|dir| Ok((dir, config::gc_grace(environment)?)));
+    let (dir, grace) = match asked {
+        Ok(asked) => asked,
+        Err(error) => return refuse(&error.into()),
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let planned = StoreView::open(&dir, &clock).and_then(|view| {
+        let meta = view.meta?;
+        gc::plan(&*meta, &*view.packs, grace, clock.now())
+    });
+    match planned {
+        Ok(plan) => printed(flags, &plan, |out| tell_plan(out, &plan), Exit::Ok),
+        Err(error) => unopened(&dir, error),
+    }
+}
+
+fn unopened(dir: &Path, source: StoreError) -> Exit {
+    refuse(&StartError::Store {
+        data_dir: dir.display().to_string(),
+        source,
+    })
+}
+
+fn printed<T: Serialize>(
+    flags: &LookFlags,
+    data: &T,
+    tell: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    exit: Exit,
+) -> Exit {
+    let mut out = io::stdout().lock();
+    let told = if flags.json {
+        let json = serde_json::to_string_pretty(data).expect("plain data always encodes");
+        writeln!(out, "{json}")
+    } else {
+        tell(&mut out)
+    };
+    // A reader that went away has seen what it wanted; a disk that is full must not look like a healthy store.
+    match told {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Failed,
+        _ => exit,
+    }
+}
+
+fn tell_report(out: &mut dyn Write, dir: &Path, report: &Report) -> io::Result<()> {
+    for finding in &report.findings {
+        writeln!(out, "finding: {}", finding.what)?;
+        if let Some(pack) = &finding.pack {
+            let offset = finding.offset.map(|offset| format!(", offset {offset}"));
+            writeln!(out, "  pack: {pack}{}", offset.unwrap_or_default())?;
+        }
+        for object in &finding.objects {
+            writeln!(out, "  object: {object}")?;
+        }
+        writeln!(out, "  next: {}", finding.next)?;
+    }
+    let shown = u64::try_from(report.findings.len()).unwrap_or(u64::MAX);
+    if report.findings_total > shown {
+        writeln!(out, "and {} more", report.findings_total - shown)?;
+    }
+    let census = &report.census;
+    writeln!(
+        out,
+        "{}: {} findings; {} rows, {} objects, {} open uploads, {} manifests, {} stored bytes verified, {} pack files \
+         ({} that a crash left, {} condemned)",
+        dir.display(),
+        report.findings_total,
+        census.rows,
+        census.objects,
+        census.uploads,
+        census.manifests,
+        census.bytes,
+        census.packs,
+        census.orphans,
+        census.condemned,
+    )
+}
+
+fn tell_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
+    writeln!(
+        out,
+        "uploads to give up: {}; uploads whose parts leave: {}; manifests to free: {}; old answers: {}",
+        plan.expired_uploads, plan.uploads, plan.manifests, plan.answers
+    )?;
+    for (what, packs) in [
+        ("to condemn", &plan.condemned),
+        ("left by a crash", &plan.orphans),
+        ("to remove", &plan.removed),
+    ] {
+        for (pack, bytes) in packs {
+            writeln!(out, "pack {pack}: {what}, {bytes} bytes")?;
+        }
+    }
+    writeln!(
+        out,
+        "condemned packs in their grace: {}; bytes that come free: {}",
+        plan.waiting, plan.bytes
+    )
+}

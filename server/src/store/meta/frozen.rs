@@ -1,0 +1,56 @@
+//! Rows that can be looked at and not changed.
+
+use std::sync::Arc;
+
+use super::engine::Engine;
+use super::row::decode;
+use super::{Key, Meta, Pending, Row, Txn};
+use crate::clock::{Clock, UnixMillis};
+use crate::store::StoreError;
+
+/// [`Meta`] over an engine that was opened for reading.
+pub struct FrozenRows {
+    engine: Arc<dyn Engine>,
+    clock: Arc<dyn Clock>,
+}
+
+impl FrozenRows {
+    /// Rows of `engine`.
+    pub fn new(engine: Arc<dyn Engine>, clock: Arc<dyn Clock>) -> FrozenRows {
+        FrozenRows { engine, clock }
+    }
+}
+
+impl Meta for FrozenRows {
+    fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, StoreError> {
+        let stored = self.engine.get_many(keys)?;
+        keys.iter()
+            .zip(&stored)
+            .map(|(key, bytes)| bytes.as_ref().map(|bytes| decode(key, bytes)).transpose())
+            .collect()
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Key, Row)>, StoreError> {
+        let stored = self.engine.scan(from, to, limit)?;
+        stored
+            .into_iter()
+            .map(|(key, bytes)| decode(&key, &bytes).map(|row| (key, row)))
+            .collect()
+    }
+
+    fn commit(&self, _txn: Txn) -> Pending {
+        Pending::ready(Err(StoreError::ReadOnly {
+            reason: "it was opened for looking only".to_owned(),
+        }))
+    }
+
+    fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+}
+
+impl Drop for FrozenRows {
+    fn drop(&mut self) {
+        self.engine.close();
+    }
+}
