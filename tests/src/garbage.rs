@@ -22,7 +22,16 @@ pub fn eager(command: &mut std::process::Command) {
         .env("STRONGROOM_LOG", "warn");
 }
 
+/// Why the last round failed, if it did.
+pub fn failure(server: &Server) -> Option<String> {
+    let gc = job(server).ok()?;
+    gc["last"]["result"]["Err"].as_str().map(str::to_owned)
+}
+
 /// Waits until two rounds that began after now have found nothing to do.
+///
+/// # Panics
+/// When a round fails.
 pub fn settle(server: &Server) {
     let mut idle_since: Option<u64> = None;
     let mut begun_after: Option<u64> = None;
@@ -43,18 +52,24 @@ pub fn settle(server: &Server) {
 
 /// How many rounds there were, and whether the last did anything.
 fn last_round(server: &Server) -> Result<(u64, bool), String> {
+    let gc = job(server)?;
+    let result = &gc["last"]["result"];
+    assert!(
+        result["Err"].is_null(),
+        "garbage collection fails: {result}"
+    );
+    let done = result["Ok"].as_object();
+    let busy = done.is_none_or(|done| done.values().any(|n| n.as_u64().unwrap_or(0) > 0));
+    Ok((gc["runs"].as_u64().unwrap_or_default(), busy))
+}
+
+/// What `/jobs` says of it.
+fn job(server: &Server) -> Result<Value, String> {
     let answer = http::get(server.admin_addr(), "/jobs").map_err(|e| e.to_string())?;
     let jobs: Value = serde_json::from_slice(&answer.body).map_err(|e| e.to_string())?;
-    let gc = jobs
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|job| job["name"] == "gc");
-    let gc = gc.ok_or_else(|| format!("no gc in {jobs}"))?;
-    let runs = gc["runs"].as_u64().unwrap_or_default();
-    let done = gc["last"]["result"]["Ok"].as_object();
-    let busy = done.is_none_or(|done| done.values().any(|n| n.as_u64().unwrap_or(0) > 0));
-    Ok((runs, busy))
+    let mut list = jobs.as_array().into_iter().flatten();
+    let gc = list.find(|job| job["name"] == "gc");
+    gc.cloned().ok_or_else(|| format!("no gc in {jobs}"))
 }
 
 /// What the doctor says of a stopped server's directory.
@@ -79,7 +94,7 @@ pub fn complaints(server: &Server) -> Vec<String> {
         Some(found) => found.iter().map(ToString::to_string).collect(),
         None => vec![format!("no findings in {report}")],
     };
-    for count in ["orphans", "condemned"] {
+    for count in ["orphans", "condemned", "dead"] {
         if report[count].as_u64() != Some(0) {
             complaints.push(format!("{count}: {}", report[count]));
         }

@@ -41,6 +41,11 @@ impl Call {
         self.ended < other.began
     }
 
+    /// Whether it had ended when the log had so many lines, as [`mark`] tells.
+    pub fn ended_by(&self, lines: usize) -> bool {
+        self.ended < lines
+    }
+
     /// Whether it is a sync of its file that succeeded.
     pub fn is_sync(&self) -> bool {
         self.result == 0 && matches!(self.name.as_str(), "fsync" | "fdatasync")

@@ -251,6 +251,9 @@ impl<'a> Client<'a> {
 
     /// What an answer means for the walk: failures are findings unless the server is dying.
     fn judge<T>(&self, answer: Result<T, Trouble>) -> Result<T, Over> {
+        if answer.is_ok() && self.phase.is_unpowered() {
+            return Err(Over);
+        }
         answer.map_err(|trouble| {
             let wrong = matches!(trouble, Trouble::Wrong { .. });
             if wrong || !self.phase.is_dying() {

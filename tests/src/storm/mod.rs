@@ -87,11 +87,18 @@ pub struct Phase(AtomicU8);
 const RUNNING: u8 = 0;
 const STOPPING: u8 = 1;
 const DYING: u8 = 2;
+const UNPOWERED: u8 = 3;
 
 impl Phase {
     /// The server is about to die: what fails from now on is no finding. Called before anything is done to it.
     pub fn server_dies(&self) {
         self.0.store(DYING, Ordering::SeqCst);
+    }
+
+    /// The disk is about to lose power: besides, answers from now on are no promises. A file system that is being shut down
+    /// may let a sync succeed whose transaction it has thrown away; with the power off, nobody would hear of it.
+    pub fn power_fails(&self) {
+        self.0.store(UNPOWERED, Ordering::SeqCst);
     }
 
     /// Clients finish what they do; each answer still counts.
@@ -104,7 +111,11 @@ impl Phase {
     }
 
     fn is_dying(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == DYING
+        self.0.load(Ordering::SeqCst) >= DYING
+    }
+
+    fn is_unpowered(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == UNPOWERED
     }
 }
 

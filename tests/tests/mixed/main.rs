@@ -35,11 +35,17 @@ fn collection_never_takes_what_lives_and_leaves_nothing_dead() {
     boot(&mut server);
     while watch.elapsed() < run {
         let life = LIFE_MIN + Duration::from_millis(storm.random().below(LIFE_MORE_MS_MAX).into());
-        storm.rage(&mut server, |server, phase| {
+        let failure = storm.rage(&mut server, |server, phase| {
             pass(life);
+            let failure = garbage::failure(server);
             phase.server_dies();
             server.kill();
+            failure
         });
+        if let Some(failure) = failure {
+            let what = format!("garbage collection fails: {failure}");
+            storm.findings.add(Kind::Wrong, what);
+        }
         kills += 1;
         boot(&mut server);
         checked(&storm, &server, &watch);

@@ -117,13 +117,17 @@ impl Rig {
         let load = Duration::from_millis(100 + u64::from(self.storm.random().below(700)));
         let fs = self.fs.take().expect("mounted between cycles");
         let server_id = self.server.process().id();
-        self.storm.rage(&mut self.server, |server, phase| {
+        let strace = &self.strace;
+        let powered = self.storm.rage(&mut self.server, |server, phase| {
             pass(load);
-            phase.server_dies();
+            phase.power_fails();
+            let powered = trace::mark(strace);
             fs.cut_power();
             server.kill();
+            powered
         });
-        let calls = self.whole_trace(server_id);
+        let mut calls = self.whole_trace(server_id);
+        calls.retain(|call| call.ended_by(powered) || !call.is_sync());
         self.fs = Some(fs.restored());
         for entry in trace::entries_not_durable(&calls, &existed) {
             lose(self.fs().root(), &entry);
