@@ -68,6 +68,8 @@ impl<'a> Client<'a> {
             if done.is_err() {
                 return;
             }
+            let pause = self.random.below(self.storm.mix.pause_ms_max);
+            clock::pass(Duration::from_millis(pause.into()));
         }
     }
 

@@ -42,6 +42,8 @@ pub struct Mix {
     pub part_bytes: u64,
     /// Parts of an upload at most.
     pub parts_max: u16,
+    /// Each client waits up to so long between two calls.
+    pub pause_ms_max: u32,
 }
 
 impl Mix {
@@ -56,6 +58,7 @@ impl Mix {
         huge_bytes_max: 200_000_000,
         part_bytes: 5 << 20,
         parts_max: 3,
+        pause_ms_max: 0,
     };
 
     /// Readers beside writers, for garbage collection to get in their way.
@@ -63,6 +66,18 @@ impl Mix {
         writers: 10,
         readers: 6,
         huge_bytes_max: 50_000_000,
+        ..Self::FULL
+    };
+
+    /// A store where little happens: what was put last is often deleted before anything follows it.
+    pub const QUIET: Self = Self {
+        writers: 1,
+        readers: 2,
+        keys: 2,
+        everyday_bytes_max: 64 << 10,
+        large_bytes_max: 1 << 20,
+        huge_bytes_max: 0,
+        pause_ms_max: 400,
         ..Self::FULL
     };
 
@@ -77,6 +92,7 @@ impl Mix {
         huge_bytes_max: 0,
         part_bytes: 5 << 20,
         parts_max: 2,
+        pause_ms_max: 0,
     };
 }
 

@@ -114,7 +114,7 @@ impl Rig {
             return;
         }
         check::after_restart(&self.storm, &self.server);
-        let load = Duration::from_millis(100 + u64::from(self.storm.random().below(700)));
+        let load = Duration::from_millis(200 + u64::from(self.storm.random().below(1200)));
         let fs = self.fs.take().expect("mounted between cycles");
         let server_id = self.server.process().id();
         let strace = &self.strace;
