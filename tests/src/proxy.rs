@@ -1,5 +1,5 @@
-//! A TCP proxy that stalls: it passes on so many bytes of one direction and then holds the line, so that a test can end
-//! either side exactly in the middle of a stream.
+//! A TCP proxy that stalls or cuts: it passes on so many bytes of one direction and then holds the line, so that a test
+//! can end either side exactly in the middle of a stream, or cuts it by itself.
 //!
 //! It owns a small runtime of its own; dropping the proxy closes all its connections.
 
@@ -25,6 +25,19 @@ pub enum Stall {
     Answers(u64),
 }
 
+/// What happens at the stall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beyond {
+    /// The line is held, and so is every later one.
+    Hold,
+    /// This one line is held; later ones are sound.
+    HoldOnce,
+    /// This one connection is cut at exactly this byte; later ones are sound.
+    CutOnce,
+    /// This connection is cut at exactly this byte, and later ones at once.
+    CutAll,
+}
+
 /// A running proxy.
 #[derive(Debug)]
 pub struct Proxy {
@@ -37,13 +50,23 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Line {
     stall: Stall,
+    beyond: Beyond,
     passed: AtomicU64,
     stalled: AtomicBool,
+    broken: AtomicBool,
 }
 
+/// The connection is cut: both directions end.
+struct Cut;
+
 impl Proxy {
-    /// A proxy before `upstream`.
+    /// A proxy before `upstream` that holds every line beyond the stall.
     pub fn before(upstream: SocketAddr, stall: Stall) -> Self {
+        Self::with(upstream, stall, Beyond::Hold)
+    }
+
+    /// A proxy before `upstream`.
+    pub fn with(upstream: SocketAddr, stall: Stall, beyond: Beyond) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -55,8 +78,10 @@ impl Proxy {
         let addr = listener.local_addr().expect("it is bound");
         let line = Arc::new(Line {
             stall,
+            beyond,
             passed: AtomicU64::new(0),
             stalled: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
         });
         runtime.spawn(accept(listener, upstream, Arc::clone(&line)));
         Self {
@@ -69,6 +94,21 @@ impl Proxy {
     /// Where clients connect.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Bytes of the counted direction that have come so far.
+    pub fn passed(&self) -> u64 {
+        self.line.passed.load(Ordering::SeqCst)
+    }
+
+    /// Whether the stall was reached.
+    pub fn has_stalled(&self) -> bool {
+        self.line.stalled.load(Ordering::SeqCst)
+    }
+
+    /// Breaks the lines that are held: a dead sender's kernel may still have bytes for us, before the end that we wait for.
+    pub fn break_held(&self) {
+        self.line.broken.store(true, Ordering::SeqCst);
     }
 
     /// Waits until the bytes have passed and the line is held.
@@ -101,51 +141,74 @@ async fn accept(listener: TcpListener, upstream: SocketAddr, line: Arc<Line>) {
         let (client_in, client_out) = client.into_split();
         let (server_in, server_out) = server.into_split();
         let requests = matches!(line.stall, Stall::Requests(_));
-        tokio::spawn(pass(
-            client_in,
-            server_out,
+        let (up, down) = (
             requests.then(|| Arc::clone(&line)),
-        ));
-        tokio::spawn(pass(
-            server_in,
-            client_out,
             (!requests).then(|| Arc::clone(&line)),
-        ));
+        );
+        tokio::spawn(async move {
+            // A cut ends both directions at once, by dropping them.
+            let _ended = tokio::try_join!(
+                pass(client_in, server_out, up),
+                pass(server_in, client_out, down)
+            );
+        });
     }
 }
 
-/// Moves bytes until either side closes; the counted direction never ends once it stalls.
+/// Moves bytes until either side closes; the counted direction never ends by itself once it stalls.
 async fn pass(
     mut from: tcp::OwnedReadHalf,
     mut to: tcp::OwnedWriteHalf,
     counted: Option<Arc<Line>>,
-) {
+) -> Result<(), Cut> {
     let mut piece = vec![0; PIECE_BYTES];
     while let Ok(len @ 1..) = from.read(&mut piece).await {
-        if let Some(line) = &counted {
-            let (Stall::Requests(limit) | Stall::Answers(limit)) = line.stall;
-            let len = u64::try_from(len).expect("a piece is small");
-            if line.passed.fetch_add(len, Ordering::SeqCst) + len > limit {
-                line.stalled.store(true, Ordering::SeqCst);
-                Box::pin(hold_until_closed(&mut from)).await;
-                return;
-            }
-        }
         let Some(bytes) = piece.get(..len) else {
-            return;
+            return Ok(());
         };
+        if let Some(line) = &counted
+            && let Some(rest) = line.crossed_by(len)
+        {
+            if matches!(line.beyond, Beyond::Hold | Beyond::HoldOnce) {
+                Box::pin(hold_until_closed(&mut from, line)).await;
+                return Err(Cut);
+            }
+            let _gone = to.write_all(bytes.get(..rest).unwrap_or(bytes)).await;
+            return Err(Cut);
+        }
         if to.write_all(bytes).await.is_err() {
-            return;
+            return Ok(());
         }
     }
     // The other side may still have something to say.
     let _closed = to.shutdown().await;
+    Ok(())
+}
+
+impl Line {
+    /// Counts a piece. When it is one to stop at: how many of its bytes still pass.
+    fn crossed_by(&self, len: usize) -> Option<usize> {
+        let (Stall::Requests(limit) | Stall::Answers(limit)) = self.stall;
+        let len = u64::try_from(len).expect("a piece is small");
+        let before = self.passed.fetch_add(len, Ordering::SeqCst);
+        if before + len <= limit {
+            return None;
+        }
+        let again = self.stalled.swap(true, Ordering::SeqCst);
+        if again && matches!(self.beyond, Beyond::HoldOnce | Beyond::CutOnce) {
+            return None;
+        }
+        let rest = limit.saturating_sub(before);
+        Some(usize::try_from(rest).expect("less than a piece"))
+    }
 }
 
 /// Reads no data, only notices that the sender is gone: then the line breaks for the receiver as well.
-async fn hold_until_closed(from: &mut tcp::OwnedReadHalf) {
+async fn hold_until_closed(from: &mut tcp::OwnedReadHalf, line: &Line) {
     let mut ignored = [0; PIECE_BYTES];
-    while let Ok(1..) = from.peek(&mut ignored).await {
+    while !line.broken.load(Ordering::SeqCst)
+        && let Ok(1..) = from.peek(&mut ignored).await
+    {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
@@ -172,5 +235,24 @@ mod tests {
             0,
             "nothing above the limit arrives"
         );
+    }
+
+    #[test]
+    fn a_cut_comes_at_its_byte_and_the_next_connection_is_sound() {
+        let upstream =
+            std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback binds");
+        let addr = upstream.local_addr().expect("bound");
+        let proxy = Proxy::with(addr, Stall::Answers(100), Beyond::CutOnce);
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            let mut client = std::net::TcpStream::connect(proxy.addr()).expect("connects");
+            let (mut server, _) = upstream.accept().expect("is connected");
+            server.write_all(&[1; 150]).expect("the proxy takes them");
+            drop(server);
+            let mut got = Vec::new();
+            let _cut = client.read_to_end(&mut got);
+            seen.push(got.len());
+        }
+        assert_eq!(seen, [100, 150]);
     }
 }

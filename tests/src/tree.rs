@@ -1,0 +1,108 @@
+//! What lies below a folder, as a value that can be compared: names, kinds, modes, lengths, hashes of contents.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hasher};
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Read at a time: a restored member carries a preallocated log of 64 MB.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// A tree, by paths relative to its root, which is the empty one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tree(pub BTreeMap<PathBuf, Entry>);
+
+/// One file, folder or other thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Type and permissions.
+    pub mode: u32,
+    /// Bytes of a file; 0 for all else.
+    pub len: u64,
+    /// Hash of a file's contents; 0 for all else.
+    pub hash: u64,
+}
+
+impl Tree {
+    /// Reads it; one that is not there is empty.
+    pub fn of(root: &Path) -> Self {
+        let mut found = BTreeMap::new();
+        let mut open = vec![root.to_owned()];
+        while let Some(path) = open.pop() {
+            let Ok(metadata) = fs::symlink_metadata(&path) else {
+                continue;
+            };
+            let mut entry = Entry {
+                mode: metadata.mode(),
+                len: 0,
+                hash: 0,
+            };
+            if metadata.is_dir() {
+                let entries = fs::read_dir(&path).expect("folders of a test are readable");
+                open.extend(entries.map(|entry| entry.expect("readable").path()));
+            } else if metadata.is_file() {
+                entry.len = metadata.len();
+                entry.hash = hash(&path);
+            }
+            let name = path.strip_prefix(root).expect("below the root").to_owned();
+            found.insert(name, entry);
+        }
+        Self(found)
+    }
+
+    /// The part whose paths `keep` accepts.
+    #[must_use]
+    pub fn filtered(&self, keep: impl Fn(&Path) -> bool) -> Self {
+        let kept = self.0.iter().filter(|(path, _)| keep(path));
+        Self(kept.map(|(path, entry)| (path.clone(), *entry)).collect())
+    }
+
+    /// Paths that are in one of the two only, or differ.
+    pub fn difference(&self, other: &Self) -> Vec<PathBuf> {
+        let paths = self.0.keys().chain(other.0.keys());
+        let mut differing: Vec<_> = paths
+            .filter(|path| self.0.get(*path) != other.0.get(*path))
+            .cloned()
+            .collect();
+        differing.sort();
+        differing.dedup();
+        differing
+    }
+}
+
+fn hash(path: &Path) -> u64 {
+    let mut file = File::open(path).expect("files of a test are readable");
+    let mut hasher = DefaultHasher::new();
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let len = file.read(&mut piece).expect("readable");
+        if len == 0 {
+            return hasher.finish();
+        }
+        hasher.write(&piece[..len]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_byte_and_a_new_file_show() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        fs::create_dir(dir.path().join("a")).expect("made");
+        fs::write(dir.path().join("a/f"), "one").expect("written");
+        let before = Tree::of(dir.path());
+        assert_eq!(before, Tree::of(dir.path()));
+        fs::write(dir.path().join("a/f"), "two").expect("written");
+        fs::write(dir.path().join("g"), "").expect("written");
+        let after = Tree::of(dir.path());
+        assert_eq!(
+            before.difference(&after),
+            [Path::new("a/f"), Path::new("g")]
+        );
+        assert_eq!(Tree::of(&dir.path().join("absent")), Tree::default());
+    }
+}

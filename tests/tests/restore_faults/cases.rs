@@ -1,0 +1,271 @@
+//! One real snapshot, the directories it is restored into, and what must hold after each fault.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{OnceLock, RwLock};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use strongroom_tests::backup::{self, RESTORED};
+use strongroom_tests::etcd::{Cluster, Observed, Security, Version};
+use strongroom_tests::inject::{Fault, Struck, run_struck};
+use strongroom_tests::process::{Finished, run};
+use strongroom_tests::soak::Row;
+use strongroom_tests::tree::Tree;
+use strongroom_tests::workload;
+
+/// A few megabytes with branch and overflow pages: several writes of each kind, and each run still takes 0.1 s.
+const OBJECTS: u32 = 2_000;
+
+/// A stage as a killed run leaves it.
+const STALE: &str = "member.restore-00c0ffee";
+
+/// What all cases restore.
+pub(crate) struct Sample {
+    _dir: tempfile::TempDir,
+    pub(crate) raw: PathBuf,
+    pub(crate) gzip: PathBuf,
+    pub(crate) revision: i64,
+    pub(crate) held: Observed,
+    /// The plan of the member that is restored; booted to prove a few of the results. The tool refuses to work beside a
+    /// running etcd of its own addresses, so who runs the tool reads, and who boots writes.
+    cluster: RwLock<Cluster>,
+    /// The `member` that an undisturbed run makes.
+    pub(crate) reference: Tree,
+}
+
+/// The sample; made once.
+pub(crate) fn sample() -> &'static Sample {
+    static SAMPLE: OnceLock<Sample> = OnceLock::new();
+    SAMPLE.get_or_init(Sample::make)
+}
+
+impl Sample {
+    fn make() -> Self {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let (raw, gzip) = (
+            dir.path().join("snapshot.db"),
+            dir.path().join("snapshot.gz"),
+        );
+        let mut source = Cluster::start(&dir.path().join("source"), Version::V3_5, 1);
+        workload::fill(&source.client_urls(), 44, OBJECTS);
+        backup::save_file(&source, 0, &raw);
+        let revision = source.revision();
+        let held = source.observe(0, revision);
+        source.destroy();
+        let mut encoder = GzEncoder::new(
+            fs::File::create(&gzip).expect("created"),
+            Compression::fast(),
+        );
+        encoder
+            .write_all(&fs::read(&raw).expect("saved"))
+            .and_then(|()| encoder.try_finish())
+            .expect("written");
+        let plan = dir.path().join("restored");
+        let cluster = Cluster::plan(&plan, Version::V3_5, 1, Security::Plain);
+        let first = dir.path().join("first");
+        let restore = || {
+            run(&mut backup::restore_file_into(&raw, &first, &cluster, 0)).ok();
+            let tree = Tree::of(&first.join("member"));
+            fs::remove_dir_all(&first).expect("removed");
+            tree
+        };
+        let reference = restore();
+        assert!(reference.0.len() > 4, "{reference:?}");
+        let again = restore();
+        let differs = reference.difference(&again);
+        assert!(
+            differs.is_empty(),
+            "the same flags, other bytes: {differs:?}"
+        );
+        Self {
+            _dir: dir,
+            raw,
+            gzip,
+            revision,
+            held,
+            cluster: RwLock::new(cluster),
+            reference,
+        }
+    }
+
+    /// The restore of a file into a directory.
+    pub(crate) fn command(&self, snapshot: &Path, data_dir: &Path) -> Command {
+        let cluster = self.cluster.read().expect("no boot has failed");
+        backup::restore_file_into(snapshot, data_dir, &cluster, 0)
+    }
+
+    /// The restore of the newest snapshot of a store into a directory; the caller names the store.
+    pub(crate) fn store_command(&self, data_dir: &Path) -> Command {
+        let file = self.command(Path::new("none"), data_dir);
+        let mut command = strongroom_tests::programs::restore();
+        command.args(file.get_args().skip_while(|arg| *arg != "--data-dir"));
+        command
+    }
+
+    /// Runs the tool while no restored member is booted.
+    pub(crate) fn run(&self, command: &mut Command) -> Finished {
+        let _quiet = self.cluster.read().expect("no boot has failed");
+        run(command)
+    }
+
+    /// Restores a file with a fault in the run.
+    pub(crate) fn strike(&self, snapshot: &Path, place: &Place, fault: &Fault) -> Struck {
+        let command = self.command(snapshot, &place.data_dir);
+        let _quiet = self.cluster.read().expect("no boot has failed");
+        run_struck(&command, fault, &place.strace_log())
+    }
+
+    /// Boots a restored `member` in the member's own folder and compares what it holds.
+    pub(crate) fn boots(&self, data_dir: &Path) {
+        let mut cluster = self.cluster.write().expect("no boot has failed");
+        let home = cluster.members()[0].data_dir.clone();
+        fs::create_dir_all(&home).expect("made");
+        fs::rename(data_dir.join("member"), home.join("member")).expect("one file system");
+        cluster.boot();
+        cluster.assert_holds(self.revision, self.held);
+        cluster.destroy();
+    }
+}
+
+/// What the operator's directory looks like before the restore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// Neither it nor the folder above it exists.
+    Nothing,
+    /// The old data lie in `member.old`, as the runbook says, beside what a mount point and a killed run leave.
+    OldData,
+}
+
+/// A directory in which one case plays.
+pub(crate) struct Place {
+    root: tempfile::TempDir,
+    pub(crate) data_dir: PathBuf,
+    before: Tree,
+}
+
+impl Place {
+    pub(crate) fn new(before: Before) -> Self {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let data_dir = root.path().join("var/lib/etcd");
+        if before == Before::OldData {
+            fs::create_dir_all(data_dir.join("lost+found")).expect("made");
+            fs::create_dir_all(data_dir.join("member.old/wal")).expect("made");
+            fs::create_dir_all(data_dir.join("member.old/snap")).expect("made");
+            fs::write(data_dir.join("member.old/snap/db"), vec![7; 100_000]).expect("written");
+            fs::write(data_dir.join("member.old/wal/0.wal"), [8; 5_000]).expect("written");
+            let stale = data_dir.join(STALE);
+            fs::create_dir_all(stale.join("snap")).expect("made");
+            fs::write(stale.join("snap/db"), "half").expect("written");
+            fs::set_permissions(&stale, fs::Permissions::from_mode(0o700)).expect("set");
+        }
+        let tree = Tree::of(root.path());
+        Self {
+            before: tree.filtered(|path| !is_stage(path)),
+            root,
+            data_dir,
+        }
+    }
+
+    /// strace's log, away from the tree.
+    fn strace_log(&self) -> PathBuf {
+        self.root.path().with_extension("strace")
+    }
+
+    /// Panics unless everything that was there before is there, byte for byte.
+    #[track_caller]
+    pub(crate) fn assert_old_intact(&self, what: &str) {
+        let now = Tree::of(self.root.path());
+        let kept = now.filtered(|path| self.before.0.contains_key(path));
+        let lost = kept.difference(&self.before);
+        assert!(lost.is_empty(), "{what}: the old data changed: {lost:?}");
+    }
+
+    /// Panics unless the tree is as before, or differs by stages alone when `stages` may stay.
+    #[track_caller]
+    pub(crate) fn assert_nothing_else(&self, what: &str, stages: Stages) {
+        let now = Tree::of(self.root.path()).filtered(|path| match stages {
+            Stages::MayStay => !is_stage(path),
+            Stages::Gone => path.iter().all(|part| part != STALE),
+        });
+        let differs = now.difference(&self.before);
+        assert!(differs.is_empty(), "{what}: left or taken: {differs:?}");
+    }
+
+    /// Whether `member` is there; then it must be complete.
+    #[track_caller]
+    pub(crate) fn complete(&self, what: &str) -> bool {
+        let member = self.data_dir.join("member");
+        if !member.exists() {
+            return false;
+        }
+        let differs = Tree::of(&member).difference(&sample().reference);
+        assert!(differs.is_empty(), "{what}: incomplete member: {differs:?}");
+        true
+    }
+
+    /// Runs the tool without a fault: it makes `member`, or refuses the complete one that is there already.
+    #[track_caller]
+    pub(crate) fn finish(&self, what: &str, mut command: Command) -> Finish {
+        let was_complete = self.complete(what);
+        let finished = sample().run(&mut command);
+        let done = if was_complete {
+            finished.code(8).says("member exists already");
+            Finish::WasComplete
+        } else {
+            finished.ok().says(RESTORED);
+            Finish::Restored
+        };
+        assert!(self.complete(what), "{what}: there is no member");
+        self.assert_old_intact(what);
+        let inside = Tree::of(&self.data_dir);
+        let stages: Vec<_> = inside.0.keys().filter(|path| is_stage(path)).collect();
+        let left = done == Finish::Restored && !stages.is_empty();
+        assert!(!left, "{what}: stages stay: {stages:?}");
+        done
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Absent when the case ran nothing under strace.
+        let _absent = fs::remove_file(self.strace_log());
+    }
+}
+
+/// Whether killed runs' stages may lie in the data directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stages {
+    MayStay,
+    Gone,
+}
+
+/// What the run after a fault found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Finish {
+    /// It did the restore.
+    Restored,
+    /// The struck run had done it.
+    WasComplete,
+}
+
+fn is_stage(path: &Path) -> bool {
+    path.iter()
+        .any(|part| part.to_string_lossy().starts_with("member.restore-"))
+}
+
+/// The row of one suite: a loss would have ended it.
+pub(crate) fn report(fault: &str, cycles: u64) {
+    let row = Row {
+        fault: fault.to_owned(),
+        cycles,
+        checked: cycles,
+        lost: 0,
+        wrong: 0,
+        seed: 0,
+    };
+    row.report();
+}

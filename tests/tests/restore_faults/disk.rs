@@ -1,0 +1,147 @@
+//! EIO and ENOSPC at each file-changing call, once and from then on.
+
+use std::path::Path;
+
+use strongroom_tests::inject::{Effect, FILE_CHANGING, Fault, Struck, Times};
+
+use crate::cases::{Before, Finish, Place, Stages, report, sample};
+
+/// What `--help` promises for a target that cannot be written: failed, or a precondition that is not met.
+const TARGET_CODES: [i32; 2] = [1, 8];
+
+const ERRORS: [&str; 2] = ["EIO", "ENOSPC"];
+
+/// Fails every call of every kind once, until a run of that kind meets no fault.
+fn fail_everywhere(name: &str, before: Before) {
+    let (mut faults, mut refused) = (0, 0);
+    for errno in ERRORS {
+        for call in FILE_CHANGING {
+            for nth in 1.. {
+                let place = Place::new(before);
+                let what = format!("{name}, {errno} at {call} {nth}");
+                let fault = Fault::at(call, nth, Effect::Error(errno));
+                let struck = sample().strike(&sample().raw, &place, &fault);
+                if !struck.was_hit() {
+                    struck.finished.ok();
+                    assert!(place.complete(&what), "{what}: exit code 0 and no member");
+                    break;
+                }
+                faults += 1;
+                refused += u64::from(judge(&what, &place, &fault, &struck));
+            }
+        }
+    }
+    println!("restore on a failing disk, {name}: {faults} faults, {refused} of them refused");
+    assert!(
+        refused > 40,
+        "the loop met only {refused} calls on the target"
+    );
+    report(&format!("restore tool, EIO and ENOSPC, {name}"), faults);
+}
+
+/// Whether the run was refused, as it must be when the target was struck.
+fn judge(what: &str, place: &Place, fault: &Fault, struck: &Struck) -> bool {
+    let said = &struck.finished.stderr;
+    let shown = format!(
+        "{what}: {:?}\n{:?}\n{said}",
+        struck.finished.code, struck.hits
+    );
+    place.assert_old_intact(&shown);
+    if struck.abandoned {
+        place.finish(what, sample().command(&sample().raw, &place.data_dir));
+        return false;
+    }
+    if struck.finished.code == Some(0) {
+        // The tool's own words on its screen, or the preallocation, which is best effort but for a full disk.
+        let on_target = struck.touched(&place.data_dir);
+        let best_effort = fault.calls == ["fallocate"] && fault.effect == Effect::Error("EIO");
+        assert!(!on_target || best_effort, "passed over: {shown}");
+        if best_effort {
+            sample().boots(&place.data_dir);
+        } else {
+            assert!(place.complete(&shown), "{shown}");
+        }
+        return false;
+    }
+    place.assert_nothing_else(&shown, Stages::Gone);
+    if struck.touched(&place.data_dir) {
+        let code = struck.finished.code.unwrap_or(-1);
+        assert!(TARGET_CODES.contains(&code), "{shown}");
+        assert!(names_a_struck_file(struck, &place.data_dir), "{shown}");
+        // Unless the fault struck these very words.
+        let muted = struck.hits.iter().any(|hit| hit.contains("(2<"));
+        assert!(muted || said.contains("Next: "), "{shown}");
+    }
+    let command = sample().command(&sample().raw, &place.data_dir);
+    assert_eq!(place.finish(what, command), Finish::Restored);
+    true
+}
+
+/// Whether the message names a file that was struck, or the folder it lies in.
+fn names_a_struck_file(struck: &Struck, data_dir: &Path) -> bool {
+    let data_dir = data_dir.display().to_string();
+    let said = &struck.finished.stderr;
+    struck.hits.iter().any(|hit| {
+        let Some(at) = hit.find(&data_dir) else {
+            // A folder above the data directory, which was missing.
+            return data_dir
+                .match_indices('/')
+                .any(|(end, _)| hit.contains(&data_dir[..end]) && said.contains(&data_dir[..end]));
+        };
+        let path = hit[at..].split(['"', '>', ' ']).next().unwrap_or_default();
+        let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
+        said.contains(path) || said.contains(&folder.display().to_string())
+    })
+}
+
+#[test]
+fn each_error_on_a_fresh_target_is_told_and_undone() {
+    fail_everywhere("fresh target", Before::Nothing);
+}
+
+#[test]
+fn each_error_beside_old_data_is_told_and_undone() {
+    fail_everywhere("beside old data", Before::OldData);
+}
+
+/// From the n-th call of each kind on, everything fails, the tidying up as well: a stage may stay, the next run removes it.
+#[test]
+fn a_disk_that_breaks_for_good_keeps_the_old_data() {
+    let mut faults = 0;
+    for errno in ERRORS {
+        for nth in 1.. {
+            let place = Place::new(Before::OldData);
+            let what = format!("{errno} from call {nth} on");
+            let fault = Fault {
+                calls: FILE_CHANGING.to_vec(),
+                nth,
+                times: Times::FromThenOn,
+                effect: Effect::Error(errno),
+            };
+            let struck = sample().strike(&sample().raw, &place, &fault);
+            place.assert_old_intact(&what);
+            if struck.abandoned {
+                place.finish(&what, sample().command(&sample().raw, &place.data_dir));
+                continue;
+            }
+            if struck.finished.code == Some(0) {
+                let on_target = struck.touched(&place.data_dir);
+                assert!(
+                    !on_target && place.complete(&what),
+                    "{what}: {:?}",
+                    struck.hits
+                );
+            } else {
+                place.assert_nothing_else(&what, Stages::MayStay);
+                let command = sample().command(&sample().raw, &place.data_dir);
+                assert_eq!(place.finish(&what, command), Finish::Restored, "{what}");
+            }
+            if !struck.was_hit() {
+                break;
+            }
+            faults += 1;
+        }
+    }
+    assert!(faults > 10, "the loop met only {faults} calls");
+    report("restore tool, disk broken for good", faults);
+}
