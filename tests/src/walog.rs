@@ -6,6 +6,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use crate::workload::random::Random;
@@ -43,20 +44,21 @@ pub fn newest(meta: &Path) -> Option<PathBuf> {
         .max()
 }
 
-/// Tears the tail of a log of which the first `synced` bytes are promised to be there.
+/// Tears the tail of a log. So many bytes are `synced`: the first number is promised, the second may be.
 ///
 /// # Panics
-/// When the log cannot be changed.
-pub fn tear(log: &Path, synced: u64, random: &mut Random) -> Torn {
+/// When the log is shorter than promised, or cannot be changed.
+pub fn tear(log: &Path, synced: RangeInclusive<u64>, random: &mut Random) -> Torn {
+    let (promised, perhaps) = synced.into_inner();
     let bytes = fs::read(log).expect("the log can be read");
     let len = u64::try_from(bytes.len()).expect("a length");
     assert!(
-        len >= synced,
-        "{}: {len} of {synced} synced bytes",
+        len >= promised,
+        "{}: {len} of {promised} synced bytes",
         log.display()
     );
-    if len > synced {
-        let at = synced + random.bits() % (len - synced);
+    if len > perhaps {
+        let at = perhaps + random.bits() % (len - perhaps);
         let file = OpenOptions::new()
             .write(true)
             .open(log)
@@ -202,15 +204,12 @@ mod tests {
         bytes.extend(framed(b"second", bytes.len()));
         for _ in 0..50 {
             fs::write(&log, &bytes).expect("written");
-            let torn = tear(&log, synced, &mut random);
+            let torn = tear(&log, synced..=synced, &mut random);
             assert!(matches!(torn, Torn::Cut { at } if at >= synced), "{torn:?}");
             assert_eq!(records(&fs::read(&log).expect("read")), [b"first".to_vec()]);
             fs::write(&log, &bytes).expect("written");
-            let torn = tear(
-                &log,
-                u64::try_from(bytes.len()).expect("small"),
-                &mut random,
-            );
+            let all = u64::try_from(bytes.len()).expect("small");
+            let torn = tear(&log, synced..=all, &mut random);
             assert!(matches!(torn, Torn::Begun { .. }), "{torn:?}");
             assert_eq!(records(&fs::read(&log).expect("read")).len(), 2);
         }

@@ -126,22 +126,24 @@ impl Rig {
             server.kill();
             powered
         });
-        let mut calls = self.whole_trace(server_id);
-        calls.retain(|call| call.ended_by(powered) || !call.is_sync());
+        let calls = self.whole_trace(server_id);
         self.fs = Some(fs.restored());
         for entry in trace::entries_not_durable(&calls, &existed) {
             lose(self.fs().root(), &entry);
         }
         if tear {
-            self.tear(&calls);
+            self.tear(&calls, powered);
         }
     }
 
-    fn tear(&mut self, calls: &[Call]) {
+    fn tear(&mut self, calls: &[Call], powered: usize) {
         let Some(log) = walog::newest(&self.server.data_dir().join("meta")) else {
             return;
         };
-        match walog::tear(&log, synced(calls, &log), self.storm.random()) {
+        // Syncs that ended while the power went off may be kept or not; what depends on them must not be torn apart.
+        let promised = synced(calls.iter().filter(|call| call.ended_by(powered)), &log);
+        let perhaps = synced(calls.iter(), &log);
+        match walog::tear(&log, promised..=perhaps, self.storm.random()) {
             Torn::Cut { .. } => self.cut += 1,
             Torn::Begun { .. } => self.begun += 1,
             Torn::Nothing => {}
@@ -178,21 +180,17 @@ impl Rig {
     }
 }
 
-/// How much of a log was synced when the server died: what was written when the last sync that succeeded began.
-fn synced(calls: &[Call], log: &Path) -> u64 {
-    let of_log: Vec<_> = calls
-        .iter()
-        .filter(|call| Path::new(&call.path) == log)
-        .collect();
+/// How much of a log these calls have synced: what was written when the last sync that succeeded began.
+fn synced<'a>(calls: impl Iterator<Item = &'a Call>, log: &Path) -> u64 {
+    let of_log: Vec<_> = calls.filter(|call| Path::new(&call.path) == log).collect();
     let Some(sync) = of_log.iter().rfind(|call| call.is_sync()) else {
         return 0;
     };
     let written = of_log
         .iter()
         .filter(|call| call.is_write() && call.before(sync));
-    written
-        .map(|call| u64::try_from(call.result).expect("writes give lengths"))
-        .sum()
+    let lengths = written.map(|call| u64::try_from(call.result).expect("writes give lengths"));
+    lengths.sum()
 }
 
 /// Takes away an entry that no sync has made durable.
