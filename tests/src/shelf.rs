@@ -1,0 +1,142 @@
+//! Objects that a suite has put and the server has acknowledged, and what the server says of them later.
+//!
+//! Contents follow from seed, key and size, so nothing is kept but names. One thread, small objects: for load and kills
+//! there is [`crate::storm`].
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::s3::S3;
+use crate::server::{BUCKET, Server};
+use crate::workload::random::Random;
+
+/// What was acknowledged.
+#[derive(Debug, Clone)]
+pub struct Shelf {
+    seed: u64,
+    sizes: BTreeMap<String, usize>,
+}
+
+/// What the server says of the acknowledged objects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Served byte for byte.
+    pub right: Vec<String>,
+    /// Refused with 5xx, or the connection was cut: told, not hidden.
+    pub failed: Vec<String>,
+    /// 404, as if they had never been.
+    pub absent: Vec<String>,
+    /// Served with other bytes, or with an answer that makes no sense.
+    pub wrong: Vec<String>,
+}
+
+impl Shelf {
+    /// Empty.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            sizes: BTreeMap::new(),
+        }
+    }
+
+    /// Bytes that no codec shrinks.
+    pub fn content(&self, key: &str, size: usize) -> Vec<u8> {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        Random::new(self.seed ^ hasher.finish()).bytes(size)
+    }
+
+    /// Puts an object and remembers it when that was acknowledged. Answers the status, 0 when there was none.
+    pub fn put(&mut self, server: &Server, key: &str, size: usize) -> u16 {
+        let s3 = S3::of(server);
+        let body = self.content(key, size);
+        let answer = s3.try_send(&s3.signed("PUT", &path(key), &[], &body));
+        let status = answer.map_or(0, |answer| answer.status);
+        if status == 200 {
+            self.sizes.insert(key.to_owned(), size);
+        }
+        status
+    }
+
+    /// Puts an object that the server must take.
+    #[track_caller]
+    pub fn must_put(&mut self, server: &Server, key: &str, size: usize) {
+        let status = self.put(server, key, size);
+        assert_eq!(status, 200, "{key}, {size} bytes");
+    }
+
+    /// Deletes an object. When nobody said that it is gone, either is right: it is forgotten and given back.
+    pub fn delete(&mut self, server: &Server, key: &str) -> u16 {
+        let s3 = S3::of(server);
+        let answer = s3.try_send(&s3.signed("DELETE", &path(key), &[], b""));
+        self.sizes.remove(key);
+        answer.map_or(0, |answer| answer.status)
+    }
+
+    /// The acknowledged keys.
+    pub fn keys(&self) -> Vec<String> {
+        self.sizes.keys().cloned().collect()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> u64 {
+        u64::try_from(self.sizes.len()).expect("few")
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.sizes.is_empty()
+    }
+
+    /// Reads every one.
+    pub fn look(&self, server: &Server) -> Seen {
+        let s3 = S3::of(server);
+        let mut seen = Seen::default();
+        for (key, size) in &self.sizes {
+            let list = match s3.try_send(&s3.signed("GET", &path(key), &[], b"")) {
+                Err(_) => &mut seen.failed,
+                Ok(answer) if answer.status >= 500 => &mut seen.failed,
+                Ok(answer) if answer.status == 404 => &mut seen.absent,
+                Ok(answer) if answer.status == 200 => {
+                    let content = self.content(key, *size);
+                    if answer.body == content {
+                        &mut seen.right
+                    } else if content.starts_with(&answer.body) {
+                        // Shorter than its Content-Length: every client notices.
+                        &mut seen.failed
+                    } else {
+                        &mut seen.wrong
+                    }
+                }
+                Ok(_) => &mut seen.wrong,
+            };
+            list.push(key.clone());
+        }
+        seen
+    }
+
+    /// Panics unless every acknowledged object is served byte for byte.
+    #[track_caller]
+    pub fn assert_whole(&self, server: &Server, what: &str) {
+        let seen = self.look(server);
+        assert_eq!(seen.right.len(), self.sizes.len(), "{what}: {seen:?}");
+    }
+
+    /// Whether an object that was refused is absent, or whole all the same.
+    #[track_caller]
+    pub fn assert_absent_or_whole(&self, server: &Server, key: &str, size: usize) {
+        let answer = S3::of(server).get(&path(key));
+        let whole = answer.status == 200 && answer.body == self.content(key, size);
+        assert!(
+            answer.status == 404 || whole,
+            "{key} was refused and is half there: {} with {} bytes",
+            answer.status,
+            answer.body.len()
+        );
+    }
+}
+
+/// An object's path.
+pub fn path(key: &str) -> String {
+    format!("/{BUCKET}/{key}")
+}

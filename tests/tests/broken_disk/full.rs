@@ -1,0 +1,175 @@
+//! A disk that is really full: first down to the server's own reserve, then to the last byte.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use strongroom_tests::clock::until;
+use strongroom_tests::garbage;
+use strongroom_tests::loopfs::{Kind, LoopFs};
+use strongroom_tests::metrics::{is_read_only, readiness};
+use strongroom_tests::s3::S3;
+use strongroom_tests::server::{BUCKET, Server};
+use strongroom_tests::shelf::{Shelf, path};
+
+use crate::store::{assert_refused, boot, on_disk, report};
+
+/// The reserve of 128 MiB, and as much again for objects.
+const DISK_BYTES: u64 = 400 << 20;
+
+const OBJECT_BYTES: usize = 4 << 20;
+
+/// More than fit.
+const OBJECTS_MAX: usize = 150;
+
+/// A round of garbage collection a second; a busy machine takes its time.
+const FREED_WITHIN: Duration = Duration::from_mins(1);
+
+/// Puts until the server refuses.
+fn fill(server: &Server, shelf: &mut Shelf) -> u16 {
+    for n in 0..OBJECTS_MAX {
+        let status = shelf.put(server, &format!("fill/{n:03}"), OBJECT_BYTES);
+        if status != 200 {
+            return status;
+        }
+    }
+    panic!("{OBJECTS_MAX} objects fit on {DISK_BYTES} bytes");
+}
+
+/// Deletes every other object.
+fn thin_out(server: &Server, shelf: &mut Shelf) {
+    for key in shelf.keys().iter().step_by(2) {
+        assert_eq!(shelf.delete(server, key), 204, "{key}");
+    }
+}
+
+/// Waits until puts are taken again.
+fn puts_again(server: &Server, shelf: &mut Shelf, key: &str) {
+    until("puts to be taken again", FREED_WITHIN, || {
+        match shelf.put(server, key, OBJECT_BYTES) {
+            200 => Ok(()),
+            status => Err(status),
+        }
+    });
+}
+
+#[test]
+fn below_the_reserve_puts_are_refused_and_all_else_goes_on() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let fs = LoopFs::create(dir.path(), Kind::Ext4, DISK_BYTES);
+    let mut server = on_disk(dir.path(), fs.root());
+    boot(&mut server);
+    let mut shelf = Shelf::new(1);
+    let mut checked = 0;
+    for round in 0..2 {
+        assert_refused(fill(&server, &mut shelf), "a large object");
+        let s3 = S3::of(&server);
+        let refused = s3.put(&path("small"), b"small");
+        assert_refused(refused.status, "a small object on a full disk");
+        let code = refused.text();
+        assert!(
+            code.contains("<Code>ServiceUnavailable</Code>")
+                || code.contains("<Code>SlowDown</Code>"),
+            "{code}"
+        );
+        shelf.assert_whole(&server, "reads of a full disk");
+        assert_eq!(s3.keys(BUCKET, "").len(), shelf.keys().len());
+        assert_eq!(readiness(&server).0, 200, "a full disk is not a broken one");
+        assert!(!is_read_only(&server));
+        thin_out(&server, &mut shelf);
+        puts_again(&server, &mut shelf, &format!("again/{round}"));
+        shelf.assert_whole(&server, "after the disk was full");
+        checked += shelf.len();
+    }
+    garbage::settle(&server);
+    assert_eq!(server.stop(), Some(0));
+    assert_eq!(garbage::complaints(&server), [""; 0]);
+    report("disk full down to the reserve", 2, checked);
+}
+
+/// Takes every byte of a disk, those kept for root as well.
+fn take_the_rest(disk: &Path) {
+    let mut ballast = File::create(disk.join("ballast")).expect("created");
+    for size in [1 << 20, 4096, 1] {
+        let piece = vec![1; size];
+        while ballast.write_all(&piece).is_ok() && ballast.sync_data().is_ok() {}
+    }
+}
+
+/// Deletes 100 objects, of which each takes a few bytes of Meta's log: committed, or refused with what clients retry.
+fn delete_some(server: &Server, shelf: &mut Shelf, first: usize) {
+    let keys = (first..first + 100).map(|n| format!("small/{n:03}"));
+    let answers: Vec<_> = keys.map(|key| shelf.delete(server, &key)).collect();
+    for status in answers.iter().filter(|status| **status != 204) {
+        assert_refused(*status, "a delete with no byte free");
+    }
+    let done = answers.iter().filter(|status| **status == 204).count();
+    println!("no byte free: {done} of 100 deletes committed");
+    shelf.assert_whole(server, "after deletes with no byte free");
+}
+
+fn give_back(fs: &LoopFs) {
+    fs::remove_file(fs.root().join("ballast")).expect("removed");
+}
+
+/// Where a commit met the end of the disk, readiness and metric say so, and a restart is needed.
+fn restart_if_latched(server: &mut Server, shelf: &mut Shelf) {
+    let (status, reason) = readiness(server);
+    let latched = is_read_only(server);
+    println!("no byte free: latched read-only: {latched}, /readyz {status} {reason}");
+    assert_eq!(latched, status != 200, "{reason}");
+    if latched {
+        assert!(reason.contains("read-only"), "{reason}");
+        let refused = shelf.put(server, "still/refused", 1_000);
+        assert_refused(refused, "a put to a read-only store");
+        server.kill();
+        boot(server);
+    }
+}
+
+#[test]
+fn a_disk_filled_by_others_to_the_last_byte_loses_nothing() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let fs = LoopFs::create(dir.path(), Kind::Ext4, DISK_BYTES);
+    let mut server = on_disk(dir.path(), fs.root());
+    boot(&mut server);
+    let mut shelf = Shelf::new(2);
+    for n in 0..200 {
+        shelf.must_put(&server, &format!("small/{n:03}"), 2_000);
+    }
+    for n in 0..10 {
+        shelf.must_put(&server, &format!("large/{n}"), OBJECT_BYTES);
+    }
+    take_the_rest(fs.root());
+    let refused = shelf.put(&server, "refused", 1_000);
+    assert_refused(refused, "a put with no byte free");
+    shelf.assert_whole(&server, "reads with no byte free");
+    delete_some(&server, &mut shelf, 0);
+    // A start makes a new log, for which there is no room.
+    server.kill();
+    let mut command = server.command();
+    garbage::eager(&mut command);
+    match server.try_boot_as(command) {
+        Ok(()) => {
+            shelf.assert_whole(&server, "after a start with no byte free");
+            delete_some(&server, &mut shelf, 100);
+            shelf.assert_whole(&server, "after deletes behind a start with no byte free");
+            give_back(&fs);
+            restart_if_latched(&mut server, &mut shelf);
+        }
+        Err(ended) => {
+            println!("no byte free: a start is refused with {ended}");
+            assert_eq!(ended.code(), Some(8), "{}", server.log());
+            give_back(&fs);
+            boot(&mut server);
+        }
+    }
+    puts_again(&server, &mut shelf, "again");
+    shelf.assert_whole(&server, "after the space came back");
+    shelf.assert_absent_or_whole(&server, "refused", 1_000);
+    garbage::settle(&server);
+    assert_eq!(server.stop(), Some(0));
+    assert_eq!(garbage::complaints(&server), [""; 0]);
+    report("disk full to the last byte", 1, shelf.len());
+}

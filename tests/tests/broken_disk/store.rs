@@ -1,0 +1,46 @@
+//! What the parts of this suite share: a server whose log lies beside its data, not among them, and rows of the table.
+
+use std::fs;
+use std::path::Path;
+
+use strongroom_tests::garbage;
+use strongroom_tests::server::Server;
+use strongroom_tests::soak::Row;
+
+/// A server below `dir` whose data directory lies on another file system; nothing runs yet.
+pub(crate) fn on_disk(dir: &Path, disk: &Path) -> Server {
+    let data = disk.join("data");
+    fs::create_dir(&data).expect("made");
+    let server = Server::plan(dir);
+    std::os::unix::fs::symlink(&data, server.data_dir()).expect("linked");
+    server
+}
+
+/// Starts it with garbage collection that neither waits nor spares.
+pub(crate) fn boot(server: &mut Server) {
+    let mut command = server.command();
+    garbage::eager(&mut command);
+    server.boot_as(command);
+}
+
+/// What aws cli, boto3 and minio-go take for a server that is busy or full, and retry by themselves.
+const RETRIED: u16 = 503;
+
+/// Panics unless the request was refused with the code that clients retry.
+#[track_caller]
+pub(crate) fn assert_refused(status: u16, what: &str) {
+    assert_eq!(status, RETRIED, "{what}");
+}
+
+/// Prints a row; a loss has ended the test before.
+pub(crate) fn report(fault: &str, cycles: u64, checked: u64) {
+    let row = Row {
+        fault: fault.to_owned(),
+        cycles,
+        checked,
+        lost: 0,
+        wrong: 0,
+        seed: 0,
+    };
+    row.report();
+}
