@@ -17,6 +17,8 @@ pub struct Watched<'a> {
     pub calls: &'a [&'a str],
     /// How much of each buffer is logged.
     pub text_bytes: usize,
+    /// Each sync takes so much longer: what one sync serves then depends on the program, not on the disk's haste.
+    pub sync_delay_us: u32,
 }
 
 /// A finished call.
@@ -102,6 +104,10 @@ pub fn under(command: &Command, log: &Path, watched: Watched<'_>) -> Command {
     ]);
     under.arg("-o").arg(log).arg("-e");
     under.arg(format!("trace={}", calls.join(",")));
+    if watched.sync_delay_us > 0 {
+        let delay = watched.sync_delay_us;
+        under.args(["-e", &format!("inject=fsync,fdatasync:delay_enter={delay}")]);
+    }
     under
         .arg("--")
         .arg(command.get_program())

@@ -49,6 +49,7 @@ const WATCHED: Watched<'_> = Watched {
         "pwrite64",
     ],
     text_bytes: 0,
+    sync_delay_us: 0,
 };
 
 /// strace has written all it saw of a killed server within this.
