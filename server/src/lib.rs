@@ -29,3 +29,6 @@ pub mod s3;
 
 pub mod config;
 pub mod process;
+
+#[cfg(test)]
+mod simulation;

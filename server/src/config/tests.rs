@@ -14,7 +14,9 @@ fn flags(args: &[&str]) -> ServeFlags {
         .iter()
         .chain(args)
         .map(OsString::from);
-    let Command::Serve(flags) = parse(line).expect("the flags parse");
+    let Ok(Command::Serve(flags)) = parse(line) else {
+        panic!("the flags of serve parse")
+    };
     flags
 }
 

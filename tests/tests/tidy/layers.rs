@@ -45,6 +45,7 @@ const BANS_LIFTED: &[&str] = &[
     "*/environment.rs",
     "tests/src/programs.rs",
     "tests/src/soak.rs",
+    "server/src/simulation/mod.rs",
     "server/src/ingest/appender.rs",
 ];
 

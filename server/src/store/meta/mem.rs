@@ -100,8 +100,9 @@ impl MemRows {
         self.state().batches
     }
 
-    /// A process opens the rows.
+    /// A process opens the rows: it sees all that the log holds, also a batch whose sync was answered with a failure.
     pub fn open(&self) -> MemEngine {
+        self.state().replay();
         MemEngine {
             life: self.state().life,
             closed: Mutex::new(false),
@@ -139,6 +140,13 @@ impl State {
         unsynced.clear();
         self.live = self.durable.clone();
         self.life += 1;
+    }
+
+    fn replay(&mut self) {
+        self.live = self.durable.clone();
+        for batch in &self.unsynced {
+            self.live.apply(batch);
+        }
     }
 
     fn sync(&mut self) {

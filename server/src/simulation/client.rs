@@ -1,0 +1,436 @@
+//! What simulated clients do: a few operations each, drawn by the dice, every answer entered into the ledger.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::ledger::{Part, Piece, Ticket, Token, Upload, UploadState};
+use super::world::World;
+use crate::clock::Clock as _;
+use crate::gc::round::UPLOAD_AGE_MAX;
+use crate::gc::{Collector, CollectorSettings};
+use crate::ingest::{BodyTarget, Expected, IngestError};
+use crate::model::{
+    ContentHeaders, LegalHold, ObjectKey, Owner, PartNumber, StorageClass, Tags, UploadId,
+    UserMetadata,
+};
+use crate::objects::{
+    Attributes, CompletePart, CompleteRequest, NewUpload, ObjectsError, PutCondition, StoredBody,
+    VersionSelector,
+};
+use crate::schema::{OpenPackRow, Record as _, RowKey};
+use crate::store::PackId;
+use crate::store::gate::let_others_run;
+use crate::vault::Vault;
+
+/// Keys of a run: few, so that clients meet.
+const KEYS: u64 = 5;
+
+/// Bytes of a frame, and so of a pack of these small sizes: a body beyond it lies in several.
+const FRAME: usize = 256 * 1024;
+
+pub(super) struct Client {
+    pub(super) world: Arc<World>,
+    pub(super) vault: Arc<Vault>,
+}
+
+impl Client {
+    /// Does `operations` things.
+    pub(super) async fn run(self, operations: u64) {
+        for _ in 0..operations {
+            if self.world.violation().is_some() {
+                return;
+            }
+            match self.world.dice.below(12) {
+                0..=3 => self.put().await,
+                4..=5 => self.delete().await,
+                6..=8 => self.get().await,
+                9 => self.give_up().await,
+                _ => self.upload_something().await,
+            }
+        }
+    }
+
+    fn key(&self) -> String {
+        format!("key-{}", self.world.dice.below(KEYS))
+    }
+
+    /// A body's size: mostly small, some with a pack of their own, few with several.
+    fn piece(&self) -> Piece {
+        let dice = &self.world.dice;
+        let len = match dice.below(40) {
+            0 => 0,
+            1..=27 => dice.index(4096),
+            28..=38 => 4096 + dice.index(20_000),
+            _ => FRAME + dice.index(2 * FRAME),
+        };
+        Piece {
+            seed: dice.below(u64::MAX),
+            len,
+        }
+    }
+
+    async fn body(
+        &self,
+        key: &str,
+        part: Option<(UploadId, PartNumber)>,
+        piece: Piece,
+    ) -> Result<StoredBody, Failure> {
+        let objects = &self.vault.objects;
+        let target = BodyTarget {
+            bucket: objects.bucket(&self.world.bucket).await?.id,
+            key: name(key),
+            part,
+        };
+        let mut ingest = self.vault.ingest.begin(&target, Expected::default());
+        let mut rest = Bytes::from(piece.bytes());
+        while !rest.is_empty() {
+            let next = rest.split_to(rest.len().min(100_000));
+            ingest.write(next).await?;
+            let_others_run().await;
+        }
+        let body = ingest.finish().await?;
+        // The commit may come late: its thread may have to wait.
+        for _ in 0..[0, 0, 5, 60][self.world.dice.index(4)] {
+            let_others_run().await;
+        }
+        Ok(body)
+    }
+
+    async fn put(&self) {
+        let (key, piece, token) = (self.key(), self.piece(), self.world.token());
+        let ticket = {
+            let mut ledger = self.world.ledger();
+            ledger.describe(token, vec![piece]);
+            ledger.begin(&key, Some(token))
+        };
+        let answer = async {
+            let body = self.body(&key, None, piece).await?;
+            let (objects, always) = (&self.vault.objects, PutCondition::Always);
+            let (bucket, key) = (&self.world.bucket, name(&key));
+            let put = objects.put(bucket, &key, body, attributes(token), always);
+            Ok(put.await?.etag)
+        };
+        if let Some(etag) = self.enter(&ticket, "put", answer.await)
+            && etag != piece.etag()
+        {
+            self.world.violated(format!("{key} got a wrong ETag"));
+        }
+    }
+
+    async fn delete(&self) {
+        let key = self.key();
+        let ticket = self.world.ledger().begin(&key, None);
+        let (bucket, owner) = (&self.world.bucket, owner());
+        let answer = self
+            .vault
+            .objects
+            .delete(bucket, &name(&key), VersionSelector::Current, &owner)
+            .await;
+        self.enter(&ticket, "delete", answer.map_err(Failure::Objects));
+    }
+
+    async fn get(&self) {
+        let key = self.key();
+        let from = self.world.ledger().now();
+        let pauses = [0, 0, 20, 150][self.world.dice.index(4)];
+        let judged = match self.world.read(&self.vault, &key, pauses).await {
+            Ok(found) => self.world.ledger().judge(&key, from, found),
+            Err(why) if self.world.is_faulty() => {
+                // A disk that fails may fail a read; it may not change one.
+                if why.contains("wrong bytes") {
+                    Err(why)
+                } else {
+                    Ok(())
+                }
+            }
+            Err(why) => Err(why),
+        };
+        if let Err(why) = judged {
+            self.world.violated(why);
+        }
+    }
+
+    /// A client that hangs up when its body is stored and not yet committed.
+    async fn give_up(&self) {
+        let body = self.body(&self.key(), None, self.piece()).await;
+        drop(body);
+    }
+
+    /// Goes on with somebody's upload, or begins one.
+    async fn upload_something(&self) {
+        let taken = {
+            let mut ledger = self.world.ledger();
+            let free: Vec<UploadId> = ledger
+                .uploads
+                .iter()
+                .filter(|(_, upload)| upload.state == UploadState::Open && !upload.taken)
+                .map(|(id, _)| *id)
+                .collect();
+            let chosen = (!free.is_empty() && self.world.dice.one_in(2))
+                .then(|| free[self.world.dice.index(free.len())]);
+            chosen.and_then(|id| {
+                let upload = ledger.uploads.get_mut(&id)?;
+                upload.taken = true;
+                Some((id, upload.clone()))
+            })
+        };
+        let (id, upload) = match taken {
+            Some(taken) => taken,
+            None => match self.begin_upload().await {
+                Some(begun) => begun,
+                None => return,
+            },
+        };
+        for _ in 0..self.world.dice.below(3) {
+            self.put_part(id, &upload).await;
+        }
+        match self.world.dice.below(4) {
+            0 => self.abort(id, &upload).await,
+            1 => {
+                if let Some(upload) = self.world.ledger().uploads.get_mut(&id) {
+                    upload.taken = false;
+                }
+            }
+            _ => self.complete(id, &upload).await,
+        }
+    }
+
+    async fn begin_upload(&self) -> Option<(UploadId, Upload)> {
+        let (key, token) = (self.key(), self.world.token());
+        let begun = self.world.clock.now();
+        let new = NewUpload {
+            attributes: attributes(token),
+            checksum: None,
+        };
+        let bucket = &self.world.bucket;
+        let created = self
+            .vault
+            .objects
+            .create_upload(bucket, &name(&key), new)
+            .await;
+        match created {
+            Ok(id) => {
+                let upload = Upload {
+                    key,
+                    token,
+                    state: UploadState::Open,
+                    begun,
+                    taken: true,
+                    parts: std::collections::BTreeMap::new(),
+                };
+                self.world.ledger().uploads.insert(id, upload.clone());
+                Some((id, upload))
+            }
+            Err(error) => {
+                self.tolerate("create upload", &Failure::Objects(error));
+                None
+            }
+        }
+    }
+
+    async fn put_part(&self, id: UploadId, upload: &Upload) {
+        let (number, piece) = (1, self.piece());
+        self.part(id, number, |part| part.unanswered.push(piece));
+        let number_of = PartNumber::new(u64::from(number)).expect("in range");
+        let answer = async {
+            let body = self.body(&upload.key, Some((id, number_of)), piece).await?;
+            let (bucket, key) = (&self.world.bucket, name(&upload.key));
+            let put = self
+                .vault
+                .objects
+                .put_part(bucket, &key, id, number_of, body);
+            Ok(put.await?)
+        };
+        match answer.await {
+            Ok(_) => self.part(id, number, |part| {
+                part.acknowledged = Some(piece);
+                part.unanswered.clear();
+            }),
+            Err(failure) => self.fail_upload(id, "put part", &failure),
+        }
+    }
+
+    fn part(&self, id: UploadId, number: u16, change: impl FnOnce(&mut Part)) {
+        if let Some(upload) = self.world.ledger().uploads.get_mut(&id) {
+            change(upload.parts.entry(number).or_default());
+        }
+    }
+
+    async fn abort(&self, id: UploadId, upload: &Upload) {
+        self.set_state(id, UploadState::Unknown);
+        let (bucket, key) = (&self.world.bucket, name(&upload.key));
+        match self.vault.objects.abort_upload(bucket, &key, id).await {
+            Ok(()) => self.set_state(id, UploadState::Gone),
+            Err(error) => self.fail_upload(id, "abort", &Failure::Objects(error)),
+        }
+    }
+
+    async fn complete(&self, id: UploadId, upload: &Upload) {
+        let (bucket, key) = (&self.world.bucket, name(&upload.key));
+        let objects = &self.vault.objects;
+        let listed = match objects.list_parts(bucket, &key, id, 0, 1000).await {
+            Ok((parts, _)) => parts,
+            Err(error) => return self.fail_upload(id, "list parts", &Failure::Objects(error)),
+        };
+        let known = self.world.ledger().uploads.get(&id).cloned();
+        let mut pieces = Vec::new();
+        let mut parts = Vec::new();
+        for (number, row) in listed {
+            let part = known
+                .as_ref()
+                .and_then(|known| known.parts.get(&number.get()));
+            let sent = part
+                .into_iter()
+                .flat_map(|part| part.acknowledged.iter().chain(&part.unanswered));
+            let mut fitting = sent.filter(|piece| piece.etag() == row.etag);
+            let Some(piece) = fitting.next() else {
+                return self
+                    .world
+                    .violated(format!("part {} of {key} is nobody's", number.get()));
+            };
+            pieces.push(*piece);
+            parts.push(CompletePart {
+                number,
+                etag: row.etag,
+                checksums: Vec::new(),
+            });
+        }
+        if parts.is_empty() {
+            return self.abort(id, upload).await;
+        }
+        let ticket = {
+            let mut ledger = self.world.ledger();
+            ledger.describe(upload.token, pieces);
+            ledger.begin(&upload.key, Some(upload.token))
+        };
+        self.set_state(id, UploadState::Unknown);
+        let request = CompleteRequest {
+            parts,
+            checksum: None,
+            size: None,
+            condition: PutCondition::Always,
+        };
+        match objects.complete_upload(bucket, &key, id, request).await {
+            Ok(_) => {
+                self.world.ledger().acknowledge(&ticket);
+                self.set_state(id, UploadState::Gone);
+            }
+            Err(error) => self.fail_upload(id, "complete", &Failure::Objects(error)),
+        }
+    }
+
+    fn set_state(&self, id: UploadId, state: UploadState) {
+        if let Some(upload) = self.world.ledger().uploads.get_mut(&id) {
+            upload.state = state;
+        }
+    }
+
+    /// What became of the upload is unknown now; that it is gone is no failure once it is old.
+    fn fail_upload(&self, id: UploadId, what: &str, failure: &Failure) {
+        let old = {
+            let ledger = self.world.ledger();
+            let upload = ledger.uploads.get(&id);
+            upload.is_some_and(|upload| self.world.is_old(upload))
+        };
+        let gone = matches!(failure, Failure::Objects(ObjectsError::NoSuchUpload(_)));
+        if !(old && gone) {
+            self.tolerate(what, failure);
+        }
+        self.set_state(id, UploadState::Unknown);
+    }
+
+    /// Enters an answer; gives what a successful one carried.
+    fn enter<T>(&self, ticket: &Ticket, what: &str, answer: Result<T, Failure>) -> Option<T> {
+        match answer {
+            Ok(answer) => {
+                self.world.ledger().acknowledge(ticket);
+                Some(answer)
+            }
+            Err(failure) => {
+                if matches!(failure, Failure::Objects(ObjectsError::PackGone(_))) {
+                    self.world.ledger().refuse(ticket);
+                }
+                self.tolerate(what, &failure);
+                None
+            }
+        }
+    }
+
+    /// Whether small bodies are being appended to the pack.
+    fn is_open(&self, pack: PackId) -> bool {
+        let key = RowKey::OpenPack.encode();
+        let row = self.vault.store.meta.get_many(std::slice::from_ref(&key));
+        let row = row.ok().and_then(|rows| rows.into_iter().next().flatten());
+        let open = row.and_then(|row| OpenPackRow::decode(&key, &row).ok());
+        open.is_some_and(|open| open.pack == pack)
+    }
+
+    /// Errors are for lives with a fault; in a healthy one only "come again" may be, from a commit so late that its pack
+    /// was sealed, found unused and condemned meanwhile.
+    fn tolerate(&self, what: &str, failure: &Failure) {
+        let come_again = match failure {
+            Failure::Objects(ObjectsError::PackGone(pack)) => !self.is_open(*pack),
+            _ => false,
+        };
+        if !come_again && !self.world.is_faulty() {
+            self.world
+                .violated(format!("{what} fails on a healthy store: {failure}"));
+        }
+    }
+}
+
+/// Collects now and then, and lets time pass.
+pub(super) async fn collect(world: Arc<World>, collector: Collector, rounds: u64) {
+    for _ in 0..rounds {
+        for _ in 0..world.dice.below(40) {
+            let_others_run().await;
+        }
+        if world.dice.one_in(10) {
+            world.clock.advance(UPLOAD_AGE_MAX + Duration::from_secs(1));
+        } else {
+            world
+                .clock
+                .advance(Duration::from_mins(world.dice.below(20)));
+        }
+        if let Err(error) = collector.round()
+            && !world.is_faulty()
+        {
+            world.violated(format!("a collection fails on a healthy store: {error}"));
+        }
+    }
+}
+
+/// What the collector of a life is set to.
+pub(super) fn collector_settings(world: &World) -> CollectorSettings {
+    CollectorSettings { grace: world.grace }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Objects(#[from] ObjectsError),
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+}
+
+fn name(key: &str) -> ObjectKey {
+    ObjectKey::parse(key).expect("a valid key")
+}
+
+fn owner() -> Owner {
+    Owner("root".to_owned())
+}
+
+fn attributes(token: Token) -> Attributes {
+    Attributes {
+        owner: owner(),
+        class: StorageClass::default(),
+        headers: ContentHeaders::default(),
+        metadata: UserMetadata(vec![("token".to_owned(), token.to_string())]),
+        tags: Tags::default(),
+        retention: None,
+        hold: LegalHold::Off,
+    }
+}

@@ -1,0 +1,78 @@
+//! What goes wrong in one life of the simulated process.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::io::Errno;
+
+use super::schedule::Dice;
+use crate::clock::SeededEntropy;
+use crate::store::Twin;
+use crate::store::meta::mem::CommitFault;
+use crate::store::packs::faults::{DiskFault, DiskFaults, DiskOp};
+use crate::store::packs::files::DISK_RESERVE_BYTES;
+
+/// One fault of a life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    None,
+    /// The power fails at this operation of the packs' disk.
+    PowerAtDisk(u64),
+    /// This operation of the packs' disk goes wrong.
+    Disk(u64, DiskFault),
+    /// This batch of rows goes wrong.
+    Commit(u64, CommitFault),
+    /// The disk holds this much beyond the reserve.
+    Room(u64),
+}
+
+/// Operations and batches of an average life: faults come at one of so many.
+const OPERATIONS: u64 = 150;
+const BATCHES: u64 = 80;
+
+impl Fault {
+    pub(super) fn roll(dice: &Dice) -> Fault {
+        let errno = [Errno::IO, Errno::NOSPC, Errno::ROFS][dice.index(3)];
+        match dice.below(8) {
+            0 | 1 => Fault::PowerAtDisk(dice.below(OPERATIONS)),
+            2 => Fault::Disk(dice.below(OPERATIONS), DiskFault::Fails(errno)),
+            3 => Fault::Disk(dice.below(OPERATIONS), DiskFault::Short(dice.index(100))),
+            4 => Fault::Commit(dice.below(BATCHES), CommitFault::Refused),
+            5 => Fault::Commit(dice.below(BATCHES), CommitFault::KeptAndRefused),
+            6 => Fault::Room(dice.below(200_000)),
+            _ => Fault::None,
+        }
+    }
+}
+
+/// Sets the fault up for the life that begins now.
+pub(super) fn arm(
+    fault: Fault,
+    twin: &Twin,
+    died: &Arc<AtomicBool>,
+    seed: u64,
+) -> impl DiskFaults + use<> {
+    twin.rows.heal();
+    twin.files.set_capacity(match fault {
+        Fault::Room(bytes) => DISK_RESERVE_BYTES + bytes,
+        _ => u64::MAX,
+    });
+    if let Fault::Commit(at, how) = fault {
+        let first = twin.rows.batches();
+        twin.rows
+            .inject(move |batch| (batch == first + at).then_some(how));
+    }
+    let (twin, died) = (twin.clone(), Arc::clone(died));
+    move |_: DiskOp, number: u64, _: &Path| match fault {
+        Fault::PowerAtDisk(at) if number == at => {
+            // What was on its way to the disk is there in part; nobody hears the answer.
+            if !died.swap(true, Ordering::SeqCst) {
+                twin.crash_torn(&SeededEntropy::new(seed));
+            }
+            Some(DiskFault::Fails(Errno::IO))
+        }
+        Fault::Disk(at, how) if number == at => Some(how),
+        _ => None,
+    }
+}

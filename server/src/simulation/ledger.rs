@@ -1,0 +1,243 @@
+//! What clients were told, and what follows from it for every later read.
+//!
+//! Each key is a register with writes that overlap. A read may give the value of a write that began before the read ended,
+//! unless another acknowledged write lies wholly between the two. A write without an answer may take effect at any time.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::clock::{Entropy, SeededEntropy, UnixMillis};
+use crate::model::{ETag, UploadId};
+
+/// Names one body; stands in its object's metadata.
+pub(super) type Token = u64;
+
+/// A piece of a body: bytes that follow from a seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) seed: u64,
+    pub(super) len: usize,
+}
+
+impl Piece {
+    /// Its bytes; every second one compresses well.
+    pub(super) fn bytes(self) -> Vec<u8> {
+        let mut bytes = vec![0; self.len];
+        if self.seed.is_multiple_of(2) {
+            SeededEntropy::new(self.seed).fill(&mut bytes);
+        } else {
+            let pattern = self.seed.to_le_bytes();
+            for (at, byte) in bytes.iter_mut().enumerate() {
+                *byte = pattern[at % 8] ^ u8::try_from((at / 97) % 251).expect("below 251");
+            }
+        }
+        bytes
+    }
+
+    pub(super) fn etag(self) -> ETag {
+        use md5::Digest;
+        ETag::whole(md5::Md5::digest(self.bytes()).into())
+    }
+}
+
+struct Write {
+    value: Option<Token>,
+    began: u64,
+    /// When it was acknowledged.
+    ended: Option<u64>,
+}
+
+/// How far an upload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UploadState {
+    Open,
+    /// Complete or Abort was asked, and there was no answer.
+    Unknown,
+    Gone,
+}
+
+/// An upload as its client knows it.
+#[derive(Debug, Clone)]
+pub(super) struct Upload {
+    pub(super) key: String,
+    pub(super) token: Token,
+    pub(super) state: UploadState,
+    /// Not later than it was begun: the collector gives it up when it is old.
+    pub(super) begun: UnixMillis,
+    /// Somebody works on it in this life.
+    pub(super) taken: bool,
+    /// By number: what was acknowledged last, and what may have come after it.
+    pub(super) parts: BTreeMap<u16, Part>,
+}
+
+/// A part's bodies.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Part {
+    pub(super) acknowledged: Option<Piece>,
+    pub(super) unanswered: Vec<Piece>,
+}
+
+/// Everything that clients know.
+#[derive(Default)]
+pub(super) struct Ledger {
+    time: u64,
+    keys: BTreeMap<String, Vec<Write>>,
+    bodies: BTreeMap<Token, Vec<Piece>>,
+    pub(super) uploads: BTreeMap<UploadId, Upload>,
+    /// Acknowledged operations whose outcome was looked at.
+    pub(super) checked: u64,
+}
+
+/// A write on its way: key and position in its history.
+#[derive(Debug, Clone)]
+pub(super) struct Ticket {
+    key: String,
+    began: u64,
+}
+
+impl Ledger {
+    fn tick(&mut self) -> u64 {
+        self.time += 1;
+        self.time
+    }
+
+    /// What a token's body is.
+    pub(super) fn describe(&mut self, token: Token, pieces: Vec<Piece>) {
+        self.bodies.insert(token, pieces);
+    }
+
+    pub(super) fn body(&self, token: Token) -> Option<Bytes> {
+        let pieces = self.bodies.get(&token)?;
+        Some(pieces.iter().flat_map(|piece| piece.bytes()).collect())
+    }
+
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.keys.keys().cloned().collect()
+    }
+
+    pub(super) fn begin(&mut self, key: &str, value: Option<Token>) -> Ticket {
+        let began = self.tick();
+        self.keys.entry(key.to_owned()).or_default().push(Write {
+            value,
+            began,
+            ended: None,
+        });
+        Ticket {
+            key: key.to_owned(),
+            began,
+        }
+    }
+
+    pub(super) fn acknowledge(&mut self, ticket: &Ticket) {
+        let now = self.tick();
+        self.write(ticket).ended = Some(now);
+    }
+
+    /// Refused for certain: it never happened.
+    pub(super) fn refuse(&mut self, ticket: &Ticket) {
+        let writes = self.keys.entry(ticket.key.clone()).or_default();
+        writes.retain(|write| write.began != ticket.began);
+    }
+
+    fn write(&mut self, ticket: &Ticket) -> &mut Write {
+        let writes = self.keys.entry(ticket.key.clone()).or_default();
+        let found = writes.iter_mut().find(|write| write.began == ticket.began);
+        found.expect("a ticket's write is there until it is refused")
+    }
+
+    pub(super) fn now(&mut self) -> u64 {
+        self.tick()
+    }
+
+    /// Judges what a read that began at `from` has found.
+    pub(super) fn judge(
+        &mut self,
+        key: &str,
+        from: u64,
+        found: Option<Token>,
+    ) -> Result<(), String> {
+        let until = self.tick();
+        self.checked += 1;
+        let writes = self.keys.entry(key.to_owned()).or_default();
+        let superseded = |after: u64| {
+            let between =
+                |write: &&Write| write.began > after && write.ended.is_some_and(|end| end < from);
+            writes.iter().find(between)
+        };
+        let mut newer = None;
+        if found.is_none() {
+            newer = superseded(0);
+            if newer.is_none() {
+                return Ok(());
+            }
+        }
+        for write in writes
+            .iter()
+            .filter(|write| write.value == found && write.began < until)
+        {
+            let Some(ended) = write.ended else {
+                return Ok(());
+            };
+            newer = superseded(ended);
+            if newer.is_none() {
+                return Ok(());
+            }
+        }
+        let by = newer.map_or_else(String::new, |write| {
+            format!(
+                "; {:?} was acknowledged at {:?}, before the read began at {from}",
+                write.value, write.ended
+            )
+        });
+        Err(format!("{key} gives {found:?}{by}"))
+    }
+
+    /// Nothing is under way, and this is what is there: all that was written before is settled by it.
+    pub(super) fn settle(&mut self, key: &str, found: Option<Token>) {
+        let began = self.tick();
+        let ended = Some(self.tick());
+        let settled = Write {
+            value: found,
+            began,
+            ended,
+        };
+        self.keys.insert(key.to_owned(), vec![settled]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overwritten_value_may_be_read_only_while_the_overwrite_runs() {
+        let mut ledger = Ledger::default();
+        let first = ledger.begin("a", Some(1));
+        ledger.acknowledge(&first);
+        let second = ledger.begin("a", Some(2));
+        let during = ledger.now();
+        ledger.acknowledge(&second);
+        let after = ledger.now();
+        assert!(ledger.judge("a", during, Some(1)).is_ok());
+        assert!(ledger.judge("a", during, Some(2)).is_ok());
+        assert!(ledger.judge("a", during, None).is_err());
+        assert!(ledger.judge("a", after, Some(1)).is_err());
+        assert!(ledger.judge("a", after, Some(2)).is_ok());
+    }
+
+    #[test]
+    fn a_write_without_an_answer_may_have_happened_or_not() {
+        let mut ledger = Ledger::default();
+        let first = ledger.begin("a", Some(1));
+        ledger.acknowledge(&first);
+        let _unanswered = ledger.begin("a", None);
+        let after = ledger.now();
+        assert!(ledger.judge("a", after, Some(1)).is_ok());
+        assert!(ledger.judge("a", after, None).is_ok());
+        ledger.settle("a", None);
+        let after = ledger.now();
+        assert!(ledger.judge("a", after, Some(1)).is_err());
+        assert!(ledger.judge("a", after, Some(9)).is_err());
+    }
+}

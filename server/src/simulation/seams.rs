@@ -1,0 +1,104 @@
+//! The seams as a simulated collector sees them: before each of its calls, other tasks may run.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::schedule::{Dice, Tasks};
+use crate::clock::UnixMillis;
+use crate::store::meta::{Key, Meta, Pending, Row, Txn};
+use crate::store::packs::{Appended, PackEntry, PackWriter, Packs, SegmentDraft};
+use crate::store::{PackId, StoreError, StoreId};
+
+/// Most steps of others in the midst of one call.
+const STEPS_MAX: u64 = 6;
+
+/// Lets others run now and then.
+#[derive(Clone)]
+pub(super) struct Others {
+    pub(super) tasks: Arc<Tasks>,
+    pub(super) dice: Arc<Dice>,
+}
+
+impl Others {
+    fn run(&self) {
+        if self.dice.one_in(2) {
+            for _ in 0..=self.dice.below(STEPS_MAX) {
+                self.tasks.step(&self.dice);
+            }
+        }
+    }
+}
+
+/// Rows whose reader is interrupted.
+pub(super) struct InterruptedMeta {
+    pub(super) meta: Arc<dyn Meta>,
+    pub(super) others: Others,
+}
+
+impl Meta for InterruptedMeta {
+    fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, StoreError> {
+        self.others.run();
+        self.meta.get_many(keys)
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Key, Row)>, StoreError> {
+        self.others.run();
+        self.meta.scan(from, to, limit)
+    }
+
+    fn commit(&self, txn: Txn) -> Pending {
+        self.others.run();
+        self.meta.commit(txn)
+    }
+
+    fn now(&self) -> UnixMillis {
+        self.meta.now()
+    }
+}
+
+/// Packs whose remover is interrupted.
+pub(super) struct InterruptedPacks {
+    pub(super) packs: Arc<dyn Packs>,
+    pub(super) others: Others,
+}
+
+impl Packs for InterruptedPacks {
+    fn store(&self) -> StoreId {
+        self.packs.store()
+    }
+
+    fn open_shared(&self) -> Result<PackId, StoreError> {
+        self.packs.open_shared()
+    }
+
+    fn append(&self, batch: &[SegmentDraft]) -> Result<Appended, StoreError> {
+        self.packs.append(batch)
+    }
+
+    fn is_held(&self, pack: PackId) -> bool {
+        self.others.run();
+        self.packs.is_held(pack)
+    }
+
+    fn begin(&self) -> Result<Box<dyn PackWriter>, StoreError> {
+        self.packs.begin()
+    }
+
+    fn read(&self, pack: PackId, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, StoreError> {
+        self.packs.read(pack, ranges)
+    }
+
+    fn remove(&self, pack: PackId) -> Result<(), StoreError> {
+        self.others.run();
+        self.packs.remove(pack)
+    }
+
+    fn list(&self, after: Option<PackId>, limit: usize) -> Result<Vec<PackEntry>, StoreError> {
+        self.others.run();
+        let listed = self.packs.list(after, limit);
+        self.others.run();
+        listed
+    }
+}

@@ -1,0 +1,327 @@
+//! One simulated machine: its disk, the process that lives on it, and what its clients were told.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::faults::{Fault, arm};
+use super::ledger::{Ledger, Token, Upload, UploadState};
+use super::schedule::{Dice, Tasks, alone};
+use crate::clock::{Clock as _, ManualClock, SeededEntropy, UnixMillis};
+use crate::doctor::{self, Report};
+use crate::gc::CollectorSettings;
+use crate::gc::round::UPLOAD_AGE_MAX;
+use crate::ingest::Sizes;
+use crate::model::{BucketName, ObjectKey, Owner};
+use crate::objects::{ListQuery, NewBucket, ObjectsError, VersionSelector};
+use crate::store::gate::let_others_run;
+use crate::store::packs::disk::Disk;
+use crate::store::packs::faults::FaultDisk;
+use crate::store::{Execution, Seams, Store, Twin};
+use crate::vault::Vault;
+
+/// Bodies from here on have packs of their own.
+const SMALL_BODY: u64 = 4 * 1024;
+
+/// Sizes of packs: one batch, a few, many.
+const PACKS: [u64; 3] = [65, 4 * 1024, 24 * 1024];
+
+/// Rounds after which a collection must have nothing left to do.
+const ROUNDS_TO_REST: u32 = 12;
+
+pub(super) struct World {
+    pub(super) dice: Arc<Dice>,
+    pub(super) twin: Twin,
+    pub(super) clock: Arc<ManualClock>,
+    entropy: Arc<SeededEntropy>,
+    pub(super) bucket: BucketName,
+    pub(super) tasks: Arc<Tasks>,
+    ledger: Mutex<Ledger>,
+    violation: Mutex<Option<String>>,
+    /// The power failed in the midst of an operation.
+    pub(super) died: Arc<AtomicBool>,
+    /// A fault is armed in this life: errors are no violation.
+    pub(super) faulty: AtomicBool,
+    pub(super) grace: Duration,
+    sizes: Sizes,
+    next_token: Mutex<Token>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Arc<World> {
+        let dice = Arc::new(Dice::new(seed));
+        let grace = if dice.one_in(2) {
+            Duration::ZERO
+        } else {
+            Duration::from_mins(30)
+        };
+        let sizes = Sizes {
+            small_body: SMALL_BODY,
+            pack: PACKS[dice.index(PACKS.len())],
+        };
+        Arc::new(World {
+            dice,
+            sizes,
+            twin: Twin::new(),
+            clock: Arc::new(ManualClock::at(UnixMillis(1_700_000_000_000))),
+            entropy: Arc::new(SeededEntropy::new(seed ^ 0x5eed)),
+            bucket: BucketName::parse("etcd-backup").expect("a valid name"),
+            tasks: Arc::default(),
+            ledger: Mutex::default(),
+            violation: Mutex::default(),
+            died: Arc::default(),
+            faulty: AtomicBool::new(false),
+            grace,
+            next_token: Mutex::new(0),
+        })
+    }
+
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn token(&self) -> Token {
+        let mut next = self
+            .next_token
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *next += 1;
+        *next
+    }
+
+    /// Something that must not happen has happened; the first one is told.
+    pub(super) fn violated(&self, what: impl Into<String>) {
+        let mut violation = self
+            .violation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        violation.get_or_insert_with(|| what.into());
+    }
+
+    pub(super) fn violation(&self) -> Option<String> {
+        let violation = self
+            .violation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        violation.clone()
+    }
+
+    pub(super) fn is_faulty(&self) -> bool {
+        self.faulty.load(Ordering::SeqCst) || self.died.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.died.load(Ordering::SeqCst)
+    }
+
+    /// A process starts on what the disk holds. With a fault it may fail to.
+    pub(super) fn open(&self, fault: Fault) -> Result<Arc<Vault>, ObjectsError> {
+        self.died.store(false, Ordering::SeqCst);
+        self.faulty.store(fault != Fault::None, Ordering::SeqCst);
+        let Seams { engine, disk } = self.twin.seams();
+        let faults = arm(fault, &self.twin, &self.died, self.dice.below(u64::MAX));
+        let disk: Arc<dyn Disk> = Arc::new(FaultDisk::new(disk, faults));
+        let store = Store::over(
+            Seams { engine, disk },
+            self.clock.clone(),
+            &*self.entropy,
+            Execution::Inline,
+        )?;
+        alone(async {
+            let vault = Vault::open(
+                Arc::new(store),
+                self.clock.clone(),
+                self.entropy.clone(),
+                self.sizes,
+            )
+            .await?;
+            let owner = NewBucket::plain(Owner("root".to_owned()));
+            vault.objects.create_bucket(&self.bucket, owner).await?;
+            Ok(Arc::new(vault))
+        })
+    }
+
+    /// The power fails now, if it has not already; the process is gone.
+    pub(super) fn crash(&self) {
+        if !self.died.swap(true, Ordering::SeqCst) {
+            if self.dice.one_in(2) {
+                self.twin.crash_torn(&*self.entropy);
+            } else {
+                self.twin.crash();
+            }
+        }
+        self.tasks.kill();
+    }
+
+    /// Nothing runs: everything that was acknowledged is there, byte for byte, and listed; rows and packs agree.
+    pub(super) fn check(&self, vault: &Vault, when: &str) {
+        let keys = self.ledger().keys();
+        let found: Vec<(String, Option<Token>)> = keys
+            .into_iter()
+            .filter_map(|key| match alone(self.read(vault, &key, 0)) {
+                Ok(found) => Some((key, found)),
+                Err(why) => {
+                    self.violated(format!("{when}: {why}"));
+                    None
+                }
+            })
+            .collect();
+        for (key, value) in &found {
+            let mut ledger = self.ledger();
+            let now = ledger.now();
+            if let Err(why) = ledger.judge(key, now, *value) {
+                self.violated(format!("{when}: {why}"));
+            }
+            ledger.settle(key, *value);
+        }
+        self.check_listing(vault, when, &found);
+        self.check_uploads(vault, when);
+        let report = examine(vault);
+        for finding in &report.findings {
+            self.violated(format!("{when}: {}", finding.what));
+        }
+    }
+
+    /// Collections free everything that is dead, and leave nothing behind.
+    pub(super) fn check_rest(&self, vault: &Vault) {
+        for _ in 0..ROUNDS_TO_REST {
+            self.clock.advance(self.grace);
+            let collector = vault.collector(CollectorSettings { grace: self.grace });
+            if let Err(error) = collector.round() {
+                self.violated(format!("a collection at rest fails: {error}"));
+            }
+        }
+        let census = examine(vault).census;
+        if census.orphans + census.condemned + census.dead > 0 {
+            self.violated(format!("collections leave something behind: {census:?}"));
+        }
+    }
+
+    /// What a key holds: its token, after all of its bytes were compared; `Err` tells what is wrong with it.
+    /// A client that reads slowly lets others run up to `pauses` times before each piece.
+    pub(super) async fn read(
+        &self,
+        vault: &Vault,
+        key: &str,
+        pauses: u64,
+    ) -> Result<Option<Token>, String> {
+        let name = ObjectKey::parse(key).expect("a valid key");
+        let opened = vault
+            .reader
+            .open(&self.bucket, &name, VersionSelector::Current)
+            .await;
+        let object = match opened {
+            Ok(object) => object,
+            Err(ObjectsError::NoSuchKey(_)) => return Ok(None),
+            Err(error) => return Err(format!("{key} cannot be opened: {error}")),
+        };
+        let data = object.found.data.clone();
+        let token = data.metadata.0.iter().find(|(name, _)| name == "token");
+        let token: Token = token
+            .and_then(|(_, value)| value.parse().ok())
+            .ok_or_else(|| format!("{key} has lost its metadata"))?;
+        let expected = self.ledger().body(token);
+        let expected = expected.ok_or_else(|| format!("{key} has the body of nobody"))?;
+        let mut stream = vault.reader.stream(object, 0..data.size);
+        let mut got = Vec::with_capacity(expected.len());
+        loop {
+            for _ in 0..self.dice.below(pauses + 1) {
+                let_others_run().await;
+            }
+            match stream.next().await {
+                Ok(Some(piece)) => got.extend_from_slice(&piece),
+                Ok(None) => break,
+                Err(error) => return Err(format!("{key} cannot be read: {error}")),
+            }
+        }
+        if got != expected {
+            return Err(format!("{key} has wrong bytes"));
+        }
+        Ok(Some(token))
+    }
+
+    fn check_listing(&self, vault: &Vault, when: &str, found: &[(String, Option<Token>)]) {
+        let present: Vec<&String> = found
+            .iter()
+            .filter(|(_, value)| value.is_some())
+            .map(|(key, _)| key)
+            .collect();
+        let mut listed = Vec::new();
+        let mut after = None;
+        loop {
+            let query = ListQuery {
+                prefix: String::new(),
+                delimiter: None,
+                after: after.take(),
+                max: 2,
+            };
+            match alone(vault.objects.list(&self.bucket, query)) {
+                Ok(page) => {
+                    listed.extend(page.entries.into_iter().map(|entry| entry.key.to_string()));
+                    after = page.next;
+                }
+                Err(error) => self.violated(format!("{when}: the listing fails: {error}")),
+            }
+            if after.is_none() {
+                break;
+            }
+        }
+        if !listed.iter().eq(present.iter().copied()) {
+            self.violated(format!("{when}: listed {listed:?}, present {present:?}"));
+        }
+    }
+
+    /// Whether the collector may have given it up.
+    pub(super) fn is_old(&self, upload: &Upload) -> bool {
+        self.clock.now().since(upload.begun) > UPLOAD_AGE_MAX
+    }
+
+    fn check_uploads(&self, vault: &Vault, when: &str) {
+        let uploads: Vec<_> = self.ledger().uploads.clone().into_iter().collect();
+        for (id, mut upload) in uploads {
+            let key = ObjectKey::parse(&upload.key).expect("a valid key");
+            let parts = alone(vault.objects.list_parts(&self.bucket, &key, id, 0, 1000));
+            upload.taken = false;
+            match (parts, upload.state) {
+                (Ok(_), UploadState::Gone) => {
+                    self.violated(format!("{when}: upload {id} of {key} is back"));
+                }
+                (Ok((parts, _)), _) => {
+                    for (number, part) in &upload.parts {
+                        let row = parts.iter().find(|(n, _)| n.get() == *number);
+                        let etag = row.map(|(_, row)| row.etag);
+                        let known: Vec<_> = part
+                            .acknowledged
+                            .iter()
+                            .chain(&part.unanswered)
+                            .map(|piece| piece.etag())
+                            .collect();
+                        let fits = match etag {
+                            Some(etag) => known.contains(&etag),
+                            None => part.acknowledged.is_none(),
+                        };
+                        if !fits {
+                            self.violated(format!(
+                                "{when}: part {number} of {key} is not what was sent"
+                            ));
+                        }
+                    }
+                    // Whatever was asked of it did not happen.
+                    upload.state = UploadState::Open;
+                }
+                (Err(ObjectsError::NoSuchUpload(_)), UploadState::Open)
+                    if !self.is_old(&upload) =>
+                {
+                    self.violated(format!("{when}: upload {id} of {key} is lost"));
+                }
+                (Err(ObjectsError::NoSuchUpload(_)), _) => upload.state = UploadState::Gone,
+                (Err(error), _) => self.violated(format!("{when}: upload {id}: {error}")),
+            }
+            self.ledger().uploads.insert(id, upload);
+        }
+    }
+}
+
+fn examine(vault: &Vault) -> Report {
+    doctor::examine(&*vault.store.meta, &*vault.store.packs)
+}
