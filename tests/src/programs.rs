@@ -23,7 +23,10 @@ pub fn server() -> Command {
 
 /// `strongroom-server` with bugs that its environment can switch on: to see the suites fail.
 pub fn planted_server() -> Command {
-    command(&beside("strongroom-server-planted", "STRONGROOM_PLANTED_BIN"))
+    command(&beside(
+        "strongroom-server-planted",
+        "STRONGROOM_PLANTED_BIN",
+    ))
 }
 
 /// `strongroom`, the client.

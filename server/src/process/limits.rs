@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::fs::Mode;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 
 /// Most S3 connections at once. A backup site has tens of writers; 500 fit twice, and each costs at most
 /// [`BUFFER_BYTES_MAX`] twice outside of a body.
@@ -46,6 +47,11 @@ pub(crate) const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 
 /// How long blocking calls may take after everything is closed; they hold nothing that must be saved.
 pub(crate) const RUNTIME_DRAIN: Duration = Duration::from_secs(2);
+
+/// Snapshots hold every Secret of a cluster: whatever this process creates, also by way of an engine, is its owner's alone.
+pub(crate) fn keep_files_private() {
+    umask(Mode::from_raw_mode(0o077));
+}
 
 /// Raises this process's limit of open files as far as it may, and returns it. Shells give 1024, which is for programs
 /// that use `select`; we do not.

@@ -32,6 +32,7 @@ pub fn run(args: Vec<OsString>, environment: &Environment) -> Exit {
         Ok(config) => config,
         Err(error) => return refuse(&error.into()),
     };
+    limits::keep_files_private();
     log::start(&config.log_filter, config.log_format);
     for warning in &config.warnings {
         tracing::warn!("{warning}");

@@ -10,6 +10,8 @@ mod batch;
 pub mod committer;
 pub mod engine;
 pub mod frozen;
+#[cfg(any(test, feature = "rocksdb"))]
+mod log_check;
 pub mod mem;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;
