@@ -51,8 +51,10 @@ pub(super) fn arm(
     fault: Fault,
     twin: &Twin,
     died: &Arc<AtomicBool>,
+    struck: &Arc<AtomicBool>,
     seed: u64,
 ) -> impl DiskFaults + use<> {
+    struck.store(false, Ordering::SeqCst);
     twin.rows.heal();
     twin.files.set_capacity(match fault {
         Fault::Room(bytes) => DISK_RESERVE_BYTES + bytes,
@@ -60,19 +62,27 @@ pub(super) fn arm(
     });
     if let Fault::Commit(at, how) = fault {
         let first = twin.rows.batches();
-        twin.rows
-            .inject(move |batch| (batch == first + at).then_some(how));
+        let struck = Arc::clone(struck);
+        twin.rows.inject(move |batch| {
+            let now = batch == first + at;
+            struck.fetch_or(now, Ordering::SeqCst);
+            now.then_some(how)
+        });
     }
-    let (twin, died) = (twin.clone(), Arc::clone(died));
+    let (twin, died, struck) = (twin.clone(), Arc::clone(died), Arc::clone(struck));
     move |_: DiskOp, number: u64, _: &Path| match fault {
         Fault::PowerAtDisk(at) if number == at => {
             // What was on its way to the disk is there in part; nobody hears the answer.
             if !died.swap(true, Ordering::SeqCst) {
                 twin.crash_torn(&SeededEntropy::new(seed));
             }
+            struck.store(true, Ordering::SeqCst);
             Some(DiskFault::Fails(Errno::IO))
         }
-        Fault::Disk(at, how) if number == at => Some(how),
+        Fault::Disk(at, how) if number == at => {
+            struck.store(true, Ordering::SeqCst);
+            Some(how)
+        }
         _ => None,
     }
 }

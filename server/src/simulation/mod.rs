@@ -15,12 +15,17 @@ mod seams;
 mod world;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rustix::io::Errno;
 
 use self::client::{Client, collect, collector_settings};
 use self::faults::Fault;
 use self::seams::{InterruptedMeta, InterruptedPacks, Others};
 use self::world::World;
 use crate::planted::{Bug, switches};
+use crate::store::meta::mem::CommitFault;
+use crate::store::packs::faults::DiskFault;
 use crate::vault::Vault;
 
 /// Steps of one life at most: a livelock is a violation.
@@ -38,50 +43,65 @@ struct Summary {
 /// Runs a seed; `Err` tells what was lost, wrong or left behind.
 fn run(seed: u64) -> Result<Summary, String> {
     let world = World::new(seed);
+    let faults: Vec<Option<Fault>> = vec![None; 1 + world.dice.index(4)];
+    run_lives(&world, &faults)
+}
+
+/// Runs one life for each fault (`None`: the dice choose one), and a last one without clients, at rest.
+fn run_lives(world: &Arc<World>, faults: &[Option<Fault>]) -> Result<Summary, String> {
     let mut summary = Summary::default();
-    let lives = 1 + world.dice.below(4);
-    for life in 0..=lives {
+    for (life, fault) in faults.iter().enumerate() {
         summary.lives += 1;
-        let last = life == lives;
-        let fault = if last {
-            Fault::None
-        } else {
-            Fault::roll(&world.dice)
+        let fault = fault.unwrap_or_else(|| Fault::roll(&world.dice));
+        let Some(vault) = start(world, fault, life)? else {
+            world.crash();
+            summary.crashes += 1;
+            continue;
         };
-        let vault = match world.open(fault) {
-            Ok(vault) => vault,
-            Err(_) if world.is_faulty() => {
-                world.crash();
-                summary.crashes += 1;
-                continue;
-            }
-            Err(error) => return Err(format!("life {life} does not start: {error}")),
-        };
-        if !world.is_faulty() {
-            world.check(&vault, &format!("at the start of life {life}"));
-        }
-        if last {
-            world.check_rest(&vault);
-            world.check(&vault, "at rest");
-        } else {
-            live(&world, &vault, &mut summary);
-        }
+        live(world, &vault, &mut summary);
         if let Some(violation) = world.violation() {
             return Err(format!("life {life}, {fault:?}: {violation}"));
         }
-        let crashes = !last && !world.dice.one_in(4);
+        let crashes = !world.dice.one_in(4);
         if crashes {
             world.crash();
             summary.crashes += 1;
         }
-        world.tasks.kill();
-        let closed = vault.close();
-        if !crashes && !world.is_faulty() {
-            closed.map_err(|error| format!("a clean end fails: {error}"))?;
-        }
+        end(world, &vault, crashes)?;
     }
+    let vault = start(world, Fault::None, faults.len())?.ok_or("no start without a fault")?;
+    world.check_rest(&vault);
+    world.check(&vault, "at rest");
+    end(world, &vault, false)?;
     summary.checked = world.ledger().checked;
-    Ok(summary)
+    match world.violation() {
+        Some(violation) => Err(violation),
+        None => Ok(summary),
+    }
+}
+
+/// A process starts, and everything that was acknowledged is there; `None` when a fault keeps it from starting.
+fn start(world: &Arc<World>, fault: Fault, life: usize) -> Result<Option<Arc<Vault>>, String> {
+    let vault = match world.open(fault) {
+        Ok(vault) => vault,
+        Err(_) if world.is_faulty() => return Ok(None),
+        Err(error) => return Err(format!("life {life} does not start: {error}")),
+    };
+    if !world.is_faulty() {
+        world.check(&vault, &format!("at the start of life {life}"));
+    }
+    match world.violation() {
+        Some(violation) => Err(format!("life {life}, {fault:?}: {violation}")),
+        None => Ok(Some(vault)),
+    }
+}
+
+fn end(world: &Arc<World>, vault: &Arc<Vault>, crashed: bool) -> Result<(), String> {
+    world.tasks.kill();
+    match vault.close() {
+        Err(error) if !crashed && !world.is_faulty() => Err(format!("a clean end fails: {error}")),
+        _ => Ok(()),
+    }
 }
 
 /// Clients and the collector run until they are done, or until the power fails.
@@ -167,6 +187,55 @@ fn a_seed_replays_exactly() {
         assert_eq!(run(seed), run(seed), "seed {seed}");
     }
 }
+
+/// Every n-th operation of the packs' disk fails in every way, and every n-th commit: the same life over and over.
+#[test]
+fn each_operation_fails_once() {
+    let ways = [
+        DiskFault::Fails(Errno::IO),
+        DiskFault::Fails(Errno::NOSPC),
+        DiskFault::Fails(Errno::ROFS),
+        DiskFault::Short(0),
+        DiskFault::Short(37),
+    ];
+    let mut checked = 0;
+    // Whether there was an n-th operation.
+    let mut strikes = |fault| {
+        let world = World::new(FAILING_SEED);
+        let vault = start(&world, fault, 0).unwrap_or_else(|why| panic!("{fault:?}: {why}"));
+        if let Some(vault) = vault {
+            live(&world, &vault, &mut Summary::default());
+            world.crash();
+            end(&world, &vault, true).expect("a crash is an end");
+        }
+        let struck = world.struck.load(Ordering::SeqCst);
+        let after = run_lives(&world, &[]).unwrap_or_else(|why| panic!("{fault:?}: {why}"));
+        checked += after.checked;
+        struck
+    };
+    let mut operations = 0;
+    while strikes(Fault::PowerAtDisk(operations + 1)) {
+        operations += 1;
+        for how in ways {
+            strikes(Fault::Disk(operations, how));
+        }
+    }
+    let mut commits = 0;
+    while strikes(Fault::Commit(commits + 1, CommitFault::Refused)) {
+        commits += 1;
+        strikes(Fault::Commit(commits, CommitFault::KeptAndRefused));
+    }
+    assert!(
+        operations > 50 && commits > 20,
+        "a life with something in it"
+    );
+    println!(
+        "durability | n-th operation fails | {operations} operations in 6 ways, {commits} commits in 2 | checked {checked}"
+    );
+}
+
+/// A life with all kinds of operations.
+const FAILING_SEED: u64 = 7;
 
 /// Seeds until a planted bug must have shown itself.
 const SEEDS_TO_CATCH: u64 = 3000;

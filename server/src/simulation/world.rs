@@ -40,6 +40,8 @@ pub(super) struct World {
     violation: Mutex<Option<String>>,
     /// The power failed in the midst of an operation.
     pub(super) died: Arc<AtomicBool>,
+    /// The fault of this life has come.
+    pub(super) struck: Arc<AtomicBool>,
     /// A fault is armed in this life: errors are no violation.
     pub(super) faulty: AtomicBool,
     pub(super) grace: Duration,
@@ -70,6 +72,7 @@ impl World {
             ledger: Mutex::default(),
             violation: Mutex::default(),
             died: Arc::default(),
+            struck: Arc::default(),
             faulty: AtomicBool::new(false),
             grace,
             next_token: Mutex::new(0),
@@ -119,7 +122,8 @@ impl World {
         self.died.store(false, Ordering::SeqCst);
         self.faulty.store(fault != Fault::None, Ordering::SeqCst);
         let Seams { engine, disk } = self.twin.seams();
-        let faults = arm(fault, &self.twin, &self.died, self.dice.below(u64::MAX));
+        let dice = self.dice.below(u64::MAX);
+        let faults = arm(fault, &self.twin, &self.died, &self.struck, dice);
         let disk: Arc<dyn Disk> = Arc::new(FaultDisk::new(disk, faults));
         let store = Store::over(
             Seams { engine, disk },

@@ -13,6 +13,7 @@
 use crc_fast::{CrcAlgorithm, checksum};
 
 /// Bytes of a block.
+#[cfg(feature = "rocksdb")]
 pub(super) const BLOCK_BYTES: u64 = 32 * 1024;
 
 const HEADER_BYTES: usize = 7;
