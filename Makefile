@@ -16,7 +16,7 @@ export RUST_TEST_THREADS ?= 2
 CARGO_FLAGS := --release --locked
 E2E_PEERS := 3.4 3.5 3.6 3.7
 
-.PHONY: help build binaries planted demo test check fmt clippy tidy deny peers clients units unit compilers
+.PHONY: help build binaries planted demo test check fmt clippy tidy deny peers clients units faults soak unit compilers
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s $$'\t'
@@ -57,8 +57,20 @@ clients:
 units:
 	@tests/setup/packages.sh systemd
 
-test: build planted peers clients units ## all tests: unit, format, end to end against real etcd and real S3 clients
+# The fault suites trace and strike system calls, and cut the power of file systems in loop-mounted images (as root).
+faults:
+	@tests/setup/packages.sh strace mount e2fsprogs xfsprogs
+
+test: build planted peers clients units faults ## all tests: unit, format, end to end against real etcd and real S3 clients
 	cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
+
+# What docs/durability.md reports: the same suites, for about an hour.
+soak: build planted clients faults ## the fault suites in their long form, about an hour
+	STRONGROOM_SIM_RUNS=20000 cargo test $(CARGO_FLAGS) --workspace --lib simulation -- --nocapture
+	STRONGROOM_KILL_CYCLES=200 STRONGROOM_POWER_CYCLES=60 STRONGROOM_MIXED_SECS=600 STRONGROOM_LOAD_SECS=300 \
+	STRONGROOM_ROT_FLIPS=2000 STRONGROOM_ROT_META_FLIPS=2500 STRONGROOM_RESTORE_ALL=1 \
+		cargo test $(CARGO_FLAGS) --workspace --no-fail-fast --test kill --test power --test order --test mixed --test rot \
+		--test broken_disk --test restore_faults --test load -- --nocapture
 
 unit: compilers ## the tests beside the code alone
 	cargo test $(CARGO_FLAGS) --workspace --lib --bins

@@ -2,13 +2,17 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::Command;
 
 use strongroom_tests::clock::{READY_WITHIN, until};
 use strongroom_tests::http;
 use strongroom_tests::process::{Process, run};
+use strongroom_tests::programs;
 use strongroom_tests::s3::S3;
 use strongroom_tests::server::{ACCESS_KEY, BUCKET, SECRET_KEY, Server};
+use strongroom_tests::tree::Tree;
+use strongroom_tests::workload::random::Random;
 
 /// The admin listener's default, which another server on the machine may hold.
 const ADMIN_DEFAULT: &str = "127.0.0.1:9001";
@@ -381,4 +385,42 @@ fn a_request_logs_one_line_without_secrets_or_contents() {
     ] {
         assert!(!log.contains(secret), "`{secret}` was logged");
     }
+}
+
+#[test]
+fn a_stopped_store_can_be_looked_over_and_is_not_changed_by_it() {
+    let (dir, mut server) = started();
+    let s3 = S3::of(&server);
+    for key in ["kept", "deleted"] {
+        let body = Random::new(3).bytes(1_500_000);
+        assert_eq!(s3.put(&format!("/{BUCKET}/{key}"), &body).status, 200);
+    }
+    assert_eq!(s3.delete(&format!("/{BUCKET}/deleted")).status, 204);
+    let look = |what: &[&str], dir: &Path| {
+        let mut command = programs::server();
+        run(command.args(what).arg("--data-dir").arg(dir))
+    };
+    for what in [&["doctor"][..], &["gc", "--dry-run"]] {
+        look(what, server.data_dir())
+            .code(8)
+            .says("in use by another process");
+        look(what, &dir.path().join("elsewhere"))
+            .code(4)
+            .says("there is no store");
+    }
+    look(&["gc"], server.data_dir()).code(2).says("--dry-run");
+    assert_eq!(server.stop(), Some(0));
+    let before = Tree::of(server.data_dir());
+    look(&["doctor"], server.data_dir())
+        .ok()
+        .says("0 findings")
+        .says("1 objects");
+    look(&["gc", "--dry-run"], server.data_dir())
+        .ok()
+        .says("manifests to free: 1")
+        .says("to condemn");
+    let changed = before.difference(&Tree::of(server.data_dir()));
+    assert!(changed.is_empty(), "{changed:?}");
+    server.boot();
+    assert_eq!(server.stop(), Some(0));
 }

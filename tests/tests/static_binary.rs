@@ -1,4 +1,5 @@
-//! The restore tool as masters get it: one static file without RocksDB, gRPC or OpenSSL in it.
+//! What is in the programs as people get them: the restore tool is one static file without RocksDB, gRPC or OpenSSL, the
+//! server has no planted bugs.
 
 use strongroom_tests::programs;
 
@@ -49,5 +50,18 @@ fn the_restore_tool_is_one_static_file_without_rocksdb_grpc_and_openssl() {
     assert!(
         interpreters(&std::fs::read(own).expect("readable")) > 0,
         "this test itself is dynamic: the check sees it"
+    );
+}
+
+#[test]
+fn a_normal_server_has_no_switch_for_planted_bugs() {
+    let switch = "STRONGROOM_PLANTED_BUG";
+    let read = |command: std::process::Command| {
+        std::fs::read(command.get_program()).expect("the program is readable")
+    };
+    assert!(!contains(&read(programs::server()), switch));
+    assert!(
+        contains(&read(programs::planted_server()), switch),
+        "the check sees it where it is"
     );
 }

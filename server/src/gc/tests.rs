@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
-use crate::clock::{ManualClock, SeededEntropy, UnixMillis};
+use crate::clock::{Clock as _, ManualClock, SeededEntropy, UnixMillis};
 use crate::ingest::{BodyTarget, Expected};
 use crate::model::{
     BucketName, ContentHeaders, LegalHold, ObjectKey, Owner, PartNumber, StorageClass, Tags,
@@ -218,6 +218,12 @@ impl House {
         .await
     }
 
+    async fn plan(&self) -> Plan {
+        let store = Arc::clone(&self.vault.store);
+        let now = self.clock.now();
+        blocking(move || plan(&*store.meta, &*store.packs, GRACE, now).expect("readable")).await
+    }
+
     async fn files(&self) -> usize {
         let packs = Arc::clone(&self.vault.store.packs);
         blocking(move || packs.list(None, 1000).expect("readable").len()).await
@@ -250,6 +256,37 @@ async fn what_was_overwritten_and_deleted_leaves_without_a_trace() {
     ] {
         assert_eq!(house.rows(keyspace).await, 0, "{keyspace:?}");
     }
+}
+
+#[tokio::test]
+async fn a_plan_tells_what_the_next_rounds_do() {
+    let house = House::new().await;
+    house.put("kept", &large(1)).await;
+    house.put("a", &large(2)).await;
+    house.delete("a").await;
+    let upload = house.upload("aborted").await;
+    house.part("aborted", upload, 1, &large(3)).await;
+    let (bucket, name) = (house.bucket.clone(), key("aborted"));
+    let aborted = house.vault.objects.abort_upload(&bucket, &name, upload);
+    aborted.await.expect("aborted");
+    drop(house.body("given up", &large(4)).await);
+    let planned = house.plan().await;
+    assert_eq!(
+        (planned.uploads, planned.manifests, planned.condemned.len()),
+        (1, 2, 2)
+    );
+    assert_eq!((planned.orphans.len(), planned.removed.len()), (1, 0));
+    let done = house.round().await;
+    assert_eq!((done.uploads, done.manifests), (1, 2));
+    assert_eq!((done.condemned, done.orphans), (2, 1));
+    assert_eq!(house.plan().await.waiting, 3, "in their grace");
+    house.clock.advance(GRACE);
+    let planned = house.plan().await;
+    assert_eq!(planned.removed.len(), 3);
+    assert_eq!(planned.bytes, planned.removed.values().sum::<u64>());
+    house.settle().await;
+    assert_eq!(house.files().await, 1);
+    assert_eq!(house.plan().await, Plan::default());
 }
 
 #[tokio::test]
