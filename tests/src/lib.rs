@@ -9,6 +9,7 @@
 pub mod backup;
 pub mod clock;
 pub mod etcd;
+pub mod footprint;
 pub mod garbage;
 pub mod http;
 pub mod inject;

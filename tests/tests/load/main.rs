@@ -1,0 +1,31 @@
+//! Many clients, slow clients, rude clients: memory stays bounded, nobody waits behind another's slow body, and nothing is
+//! left when they are gone.
+
+mod crowd;
+mod latency;
+mod parts;
+mod rude;
+mod rush;
+
+use strongroom_tests::garbage;
+use strongroom_tests::server::Server;
+
+/// Garbage collection without grace, but with pauses: tokio ends a blocking thread after ten idle seconds, and rounds at
+/// every second would keep all of them awake in turn, so that nobody could tell them from a leak.
+fn at_leisure(command: &mut std::process::Command) {
+    command
+        .env("STRONGROOM_GC_INTERVAL_SECS", "25")
+        .env("STRONGROOM_GC_GRACE_SECS", "0")
+        .env("STRONGROOM_LOG", "warn");
+}
+
+/// Panics when something is left that nobody can reach, after a life of eager collection.
+fn assert_no_garbage(server: &mut Server) {
+    assert_eq!(server.stop(), Some(0));
+    let mut command = server.command();
+    garbage::eager(&mut command);
+    server.boot_as(command);
+    garbage::settle(server);
+    assert_eq!(server.stop(), Some(0));
+    assert_eq!(garbage::complaints(server), [""; 0]);
+}
