@@ -32,3 +32,5 @@ pub mod process;
 
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod trial;

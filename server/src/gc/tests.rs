@@ -3,54 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::*;
-use crate::clock::{Clock as _, ManualClock, SeededEntropy, UnixMillis};
-use crate::ingest::{BodyTarget, Expected};
-use crate::model::{
-    BucketName, ContentHeaders, LegalHold, ObjectKey, Owner, PartNumber, StorageClass, Tags,
-    UploadId, UserMetadata,
-};
-use crate::objects::{
-    Attributes, CompletePart, CompleteRequest, NewBucket, NewUpload, ObjectsError, PutCondition,
-    StoredBody, VersionSelector,
-};
+use crate::clock::{Clock as _, SeededEntropy};
+use crate::objects::{CompleteRequest, ObjectsError, PutCondition, VersionSelector};
 use crate::schema::keys::whole;
-use crate::schema::{Keyspace, RowKey};
-use crate::store::opening::{Execution, Twin};
-use crate::vault::Vault;
+use crate::schema::{Keyspace, RowKey, Versioning};
+use crate::trial::{House, key};
 
 const GRACE: Duration = Duration::from_mins(1);
 
 const MOMENT: Duration = Duration::from_millis(1);
-
-struct House {
-    twin: Twin,
-    vault: Vault,
-    clock: Arc<ManualClock>,
-    bucket: BucketName,
-}
-
-fn key(text: &str) -> ObjectKey {
-    ObjectKey::parse(text).expect("test keys are valid")
-}
-
-fn owner() -> Owner {
-    Owner("root".to_owned())
-}
-
-fn attributes() -> Attributes {
-    Attributes {
-        owner: owner(),
-        class: StorageClass::default(),
-        headers: ContentHeaders::default(),
-        metadata: UserMetadata::default(),
-        tags: Tags::default(),
-        retention: None,
-        hold: LegalHold::Off,
-    }
-}
 
 /// A body that does not shrink and takes a pack of its own.
 fn large(seed: u64) -> Vec<u8> {
@@ -67,133 +29,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 impl House {
-    async fn new() -> House {
-        let clock = Arc::new(ManualClock::at(UnixMillis(1_700_000_000_000)));
-        House::open(Twin::new(), clock).await
-    }
-
-    async fn open(twin: Twin, clock: Arc<ManualClock>) -> House {
-        let entropy = Arc::new(SeededEntropy::new(7));
-        let (on, with, opened) = (clock.clone(), Arc::clone(&entropy), twin.clone());
-        let store = blocking(move || {
-            opened
-                .open(on, &*with, Execution::Inline)
-                .expect("the twin opens")
-        })
-        .await;
-        let vault = Vault::open(
-            Arc::new(store),
-            clock.clone(),
-            entropy,
-            crate::ingest::Sizes::default(),
-        )
-        .await
-        .expect("the layers open");
-        let bucket = BucketName::parse("etcd-backup").expect("a valid name");
-        vault
-            .objects
-            .create_bucket(&bucket, NewBucket::plain(owner()))
-            .await
-            .expect("created");
-        House {
-            twin,
-            vault,
-            clock,
-            bucket,
-        }
-    }
-
-    async fn body(&self, name: &str, bytes: &[u8]) -> StoredBody {
-        let bucket = self
-            .vault
-            .objects
-            .bucket(&self.bucket)
-            .await
-            .expect("the bucket")
-            .id;
-        let target = BodyTarget {
-            bucket,
-            key: key(name),
-            part: None,
-        };
-        let mut ingest = self.vault.ingest.begin(&target, Expected::default());
-        ingest
-            .write(Bytes::copy_from_slice(bytes))
-            .await
-            .expect("taken");
-        ingest.finish().await.expect("stored")
-    }
-
-    async fn commit(&self, name: &str, body: StoredBody) -> Result<(), ObjectsError> {
-        let objects = &self.vault.objects;
-        objects
-            .put(
-                &self.bucket,
-                &key(name),
-                body,
-                attributes(),
-                PutCondition::Always,
-            )
-            .await
-            .map(|_| ())
-    }
-
-    async fn put(&self, name: &str, bytes: &[u8]) {
-        let body = self.body(name, bytes).await;
-        self.commit(name, body).await.expect("put");
-    }
-
-    async fn delete(&self, name: &str) {
-        let objects = &self.vault.objects;
-        objects
-            .delete(&self.bucket, &key(name), VersionSelector::Current, &owner())
-            .await
-            .expect("deleted");
-    }
-
-    async fn get(&self, name: &str) -> Vec<u8> {
-        let object = self
-            .vault
-            .reader
-            .open(&self.bucket, &key(name), VersionSelector::Current)
-            .await
-            .expect("there");
-        let size = object.found.data.size;
-        let mut stream = self.vault.reader.stream(object, 0..size);
-        let mut out = Vec::new();
-        while let Some(piece) = stream.next().await.expect("healthy bytes") {
-            out.extend_from_slice(&piece);
-        }
-        out
-    }
-
-    async fn upload(&self, name: &str) -> UploadId {
-        let new = NewUpload {
-            attributes: attributes(),
-            checksum: None,
-        };
-        self.vault
-            .objects
-            .create_upload(&self.bucket, &key(name), new)
-            .await
-            .expect("an upload")
-    }
-
-    async fn part(&self, name: &str, upload: UploadId, number: u64, bytes: &[u8]) -> CompletePart {
-        let number = PartNumber::new(number).expect("a valid number");
-        let body = self.body(name, bytes).await;
-        let objects = &self.vault.objects;
-        let row = objects
-            .put_part(&self.bucket, &key(name), upload, number, body)
-            .await
-            .expect("a part");
-        CompletePart {
-            number,
-            etag: row.etag,
-            checksums: Vec::new(),
-        }
-    }
-
     async fn round(&self) -> Round {
         let collector = self.vault.collector(CollectorSettings { grace: GRACE });
         blocking(move || collector.round()).await.expect("a round")
@@ -232,16 +67,28 @@ impl House {
 
 #[tokio::test]
 async fn what_was_overwritten_and_deleted_leaves_without_a_trace() {
-    let house = House::new().await;
+    let house = House::new(Versioning::Unversioned).await;
     house.put("a", &large(1)).await;
     house.put("a", &large(2)).await;
     house.put("b", b"small").await;
     assert_eq!(house.files().await, 3);
     house.settle().await;
-    assert_eq!(house.get("a").await, large(2));
+    assert_eq!(
+        house
+            .get("a", VersionSelector::Current)
+            .await
+            .expect("there"),
+        large(2)
+    );
     assert_eq!(house.files().await, 2, "the replaced body's pack is gone");
-    house.delete("a").await;
-    house.delete("b").await;
+    house
+        .delete("a", VersionSelector::Current)
+        .await
+        .expect("deleted");
+    house
+        .delete("b", VersionSelector::Current)
+        .await
+        .expect("deleted");
     house.settle().await;
     assert_eq!(house.files().await, 1, "the open shared pack stays");
     for keyspace in [
@@ -260,12 +107,18 @@ async fn what_was_overwritten_and_deleted_leaves_without_a_trace() {
 
 #[tokio::test]
 async fn a_plan_tells_what_the_next_rounds_do() {
-    let house = House::new().await;
+    let house = House::new(Versioning::Unversioned).await;
     house.put("kept", &large(1)).await;
     house.put("a", &large(2)).await;
-    house.delete("a").await;
+    house
+        .delete("a", VersionSelector::Current)
+        .await
+        .expect("deleted");
     let upload = house.upload("aborted").await;
-    house.part("aborted", upload, 1, &large(3)).await;
+    house
+        .part("aborted", upload, 1, &large(3))
+        .await
+        .expect("a part");
     let (bucket, name) = (house.bucket.clone(), key("aborted"));
     let aborted = house.vault.objects.abort_upload(&bucket, &name, upload);
     aborted.await.expect("aborted");
@@ -291,9 +144,12 @@ async fn a_plan_tells_what_the_next_rounds_do() {
 
 #[tokio::test]
 async fn a_condemned_pack_stays_for_its_grace() {
-    let house = House::new().await;
+    let house = House::new(Versioning::Unversioned).await;
     house.put("a", &large(1)).await;
-    house.delete("a").await;
+    house
+        .delete("a", VersionSelector::Current)
+        .await
+        .expect("deleted");
     assert_eq!(house.round().await.condemned, 1);
     assert_eq!(house.files().await, 1);
     house.clock.advance(GRACE.saturating_sub(MOMENT));
@@ -306,7 +162,7 @@ async fn a_condemned_pack_stays_for_its_grace() {
 
 #[tokio::test]
 async fn a_get_under_way_keeps_its_packs() {
-    let house = House::new().await;
+    let house = House::new(Versioning::Unversioned).await;
     house.put("a", &large(1)).await;
     let open = house
         .vault
@@ -314,7 +170,10 @@ async fn a_get_under_way_keeps_its_packs() {
         .open(&house.bucket, &key("a"), VersionSelector::Current)
         .await
         .expect("there");
-    house.delete("a").await;
+    house
+        .delete("a", VersionSelector::Current)
+        .await
+        .expect("deleted");
     house.settle().await;
     assert_eq!(house.files().await, 1, "it is pinned");
     let mut stream = house.vault.reader.stream(open, 0..2_000_000);
@@ -330,16 +189,23 @@ async fn a_get_under_way_keeps_its_packs() {
 
 #[tokio::test]
 async fn parts_leave_and_the_object_made_of_them_stays() {
-    let house = House::new().await;
+    let house = House::new(Versioning::Unversioned).await;
     let (first, second) = (vec![1; 5 * 1024 * 1024], large(3));
     let upload = house.upload("joined").await;
     let parts = vec![
-        house.part("joined", upload, 1, &first).await,
-        house.part("joined", upload, 2, &second).await,
+        house
+            .part("joined", upload, 1, &first)
+            .await
+            .expect("a part"),
+        house
+            .part("joined", upload, 2, &second)
+            .await
+            .expect("a part"),
     ];
     house
         .part("joined", upload, 3, b"not named by Complete")
-        .await;
+        .await
+        .expect("a part");
     let request = CompleteRequest {
         parts,
         checksum: None,
@@ -352,7 +218,10 @@ async fn parts_leave_and_the_object_made_of_them_stays() {
         .await
         .expect("completed");
     let aborted = house.upload("aborted").await;
-    house.part("aborted", aborted, 1, &large(4)).await;
+    house
+        .part("aborted", aborted, 1, &large(4))
+        .await
+        .expect("a part");
     objects
         .abort_upload(&house.bucket, &key("aborted"), aborted)
         .await
@@ -365,7 +234,13 @@ async fn parts_leave_and_the_object_made_of_them_stays() {
         1,
         "the object's own manifest"
     );
-    assert!(house.get("joined").await == [first, second].concat());
+    assert!(
+        house
+            .get("joined", VersionSelector::Current)
+            .await
+            .expect("there")
+            == [first, second].concat()
+    );
     assert_eq!(house.rows(Keyspace::Completed).await, 1);
     house.clock.advance(round::COMPLETED_KEPT);
     house.round().await;
@@ -374,9 +249,12 @@ async fn parts_leave_and_the_object_made_of_them_stays() {
 
 #[tokio::test]
 async fn an_upload_that_nobody_ends_expires() {
-    let house = House::new().await;
+    let house = House::new(Versioning::Unversioned).await;
     let upload = house.upload("forgotten").await;
-    house.part("forgotten", upload, 1, &large(5)).await;
+    house
+        .part("forgotten", upload, 1, &large(5))
+        .await
+        .expect("a part");
     house.clock.advance(round::UPLOAD_AGE_MAX);
     assert_eq!(
         house.round().await.expired_uploads,
@@ -394,19 +272,25 @@ async fn an_upload_that_nobody_ends_expires() {
 
 #[tokio::test]
 async fn files_that_a_crash_left_are_condemned_and_removed() {
-    let house = House::new().await;
+    let house = House::new(Versioning::Unversioned).await;
     house.put("kept", &large(6)).await;
     drop(house.body("lost", &large(7)).await);
     let House {
         twin, clock, vault, ..
     } = house;
     blocking(move || drop(vault)).await;
-    let house = House::open(twin, clock).await;
+    let house = House::open(twin, clock, Versioning::Unversioned).await;
     assert_eq!(house.files().await, 2);
     assert_eq!(house.round().await.orphans, 1);
     house.settle().await;
     assert_eq!(house.files().await, 1);
-    assert!(house.get("kept").await == large(6));
+    assert!(
+        house
+            .get("kept", VersionSelector::Current)
+            .await
+            .expect("there")
+            == large(6)
+    );
     assert_eq!(
         house.rows(Keyspace::Pack).await,
         1,
@@ -416,7 +300,7 @@ async fn files_that_a_crash_left_are_condemned_and_removed() {
 
 #[tokio::test]
 async fn files_of_a_body_that_was_given_up_leave_without_a_restart() {
-    let house = House::new().await;
+    let house = House::new(Versioning::Unversioned).await;
     house.put("kept", &large(6)).await;
     let given_up = house.body("lost", &large(7)).await;
     assert_eq!(
@@ -428,16 +312,25 @@ async fn files_of_a_body_that_was_given_up_leave_without_a_restart() {
     assert_eq!(house.round().await.orphans, 1);
     house.settle().await;
     assert_eq!(house.files().await, 1);
-    assert!(house.get("kept").await == large(6));
+    assert!(
+        house
+            .get("kept", VersionSelector::Current)
+            .await
+            .expect("there")
+            == large(6)
+    );
 }
 
 #[tokio::test]
 async fn a_put_that_comes_too_late_loses_and_says_so() {
-    let house = House::new().await;
+    let house = House::new(Versioning::Unversioned).await;
     house.put("first", b"opens the shared pack").await;
     let late = house.body("late", b"in the same pack").await;
     let pack = late.segments.first().expect("one").segment.pack;
-    house.delete("first").await;
+    house
+        .delete("first", VersionSelector::Current)
+        .await
+        .expect("deleted");
     let meta = Arc::clone(&house.vault.store.meta);
     blocking(move || {
         let row = RowKey::Pack(pack).encode();

@@ -11,10 +11,7 @@ use crate::clock::Clock as _;
 use crate::gc::round::UPLOAD_AGE_MAX;
 use crate::gc::{Collector, CollectorSettings};
 use crate::ingest::{BodyTarget, Expected, IngestError};
-use crate::model::{
-    ContentHeaders, LegalHold, ObjectKey, Owner, PartNumber, StorageClass, Tags, UploadId,
-    UserMetadata,
-};
+use crate::model::{PartNumber, UploadId, UserMetadata};
 use crate::objects::{
     Attributes, CompletePart, CompleteRequest, NewUpload, ObjectsError, PutCondition, StoredBody,
     VersionSelector,
@@ -22,6 +19,7 @@ use crate::objects::{
 use crate::schema::{OpenPackRow, Record as _, RowKey};
 use crate::store::PackId;
 use crate::store::gate::let_others_run;
+use crate::trial::{self, key as key_of, owner};
 use crate::vault::Vault;
 
 /// Keys of a run: few, so that clients meet.
@@ -80,7 +78,7 @@ impl Client {
         let objects = &self.vault.objects;
         let target = BodyTarget {
             bucket: objects.bucket(&self.world.bucket).await?.id,
-            key: name(key),
+            key: key_of(key),
             part,
         };
         let mut ingest = self.vault.ingest.begin(&target, Expected::default());
@@ -108,7 +106,7 @@ impl Client {
         let answer = async {
             let body = self.body(&key, None, piece).await?;
             let (objects, always) = (&self.vault.objects, PutCondition::Always);
-            let (bucket, key) = (&self.world.bucket, name(&key));
+            let (bucket, key) = (&self.world.bucket, key_of(&key));
             let put = objects.put(bucket, &key, body, attributes(token), always);
             Ok(put.await?.etag)
         };
@@ -126,7 +124,7 @@ impl Client {
         let answer = self
             .vault
             .objects
-            .delete(bucket, &name(&key), VersionSelector::Current, &owner)
+            .delete(bucket, &key_of(&key), VersionSelector::Current, &owner)
             .await;
         self.enter(&ticket, "delete", answer.map_err(Failure::Objects));
     }
@@ -208,7 +206,7 @@ impl Client {
         let created = self
             .vault
             .objects
-            .create_upload(bucket, &name(&key), new)
+            .create_upload(bucket, &key_of(&key), new)
             .await;
         match created {
             Ok(id) => {
@@ -236,7 +234,7 @@ impl Client {
         let number_of = PartNumber::new(u64::from(number)).expect("in range");
         let answer = async {
             let body = self.body(&upload.key, Some((id, number_of)), piece).await?;
-            let (bucket, key) = (&self.world.bucket, name(&upload.key));
+            let (bucket, key) = (&self.world.bucket, key_of(&upload.key));
             let put = self
                 .vault
                 .objects
@@ -260,7 +258,7 @@ impl Client {
 
     async fn abort(&self, id: UploadId, upload: &Upload) {
         self.set_state(id, UploadState::Unknown);
-        let (bucket, key) = (&self.world.bucket, name(&upload.key));
+        let (bucket, key) = (&self.world.bucket, key_of(&upload.key));
         match self.vault.objects.abort_upload(bucket, &key, id).await {
             Ok(()) => self.set_state(id, UploadState::Gone),
             Err(error) => self.fail_upload(id, "abort", &Failure::Objects(error)),
@@ -268,7 +266,7 @@ impl Client {
     }
 
     async fn complete(&self, id: UploadId, upload: &Upload) {
-        let (bucket, key) = (&self.world.bucket, name(&upload.key));
+        let (bucket, key) = (&self.world.bucket, key_of(&upload.key));
         let objects = &self.vault.objects;
         let listed = match objects.list_parts(bucket, &key, id, 0, 1000).await {
             Ok((parts, _)) => parts,
@@ -415,22 +413,10 @@ enum Failure {
     Ingest(#[from] IngestError),
 }
 
-fn name(key: &str) -> ObjectKey {
-    ObjectKey::parse(key).expect("a valid key")
-}
-
-fn owner() -> Owner {
-    Owner("root".to_owned())
-}
-
+/// What an object of the simulation carries.
 fn attributes(token: Token) -> Attributes {
     Attributes {
-        owner: owner(),
-        class: StorageClass::default(),
-        headers: ContentHeaders::default(),
         metadata: UserMetadata(vec![("token".to_owned(), token.to_string())]),
-        tags: Tags::default(),
-        retention: None,
-        hold: LegalHold::Off,
+        ..trial::attributes()
     }
 }
