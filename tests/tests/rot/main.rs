@@ -7,6 +7,7 @@ mod packfile;
 mod store;
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use strongroom_tests::garbage;
@@ -28,7 +29,6 @@ fn flip(path: &Path, bit: u64) {
     let at = usize::try_from(bit / 8).expect("small");
     bytes[at] ^= 1 << (bit % 8);
     // In place: a running server has the file open.
-    use std::os::unix::fs::FileExt;
     let file = fs::File::options().write(true).open(path);
     let file = file.expect("the file opens");
     file.write_all_at(&bytes[at..=at], u64::try_from(at).expect("small"))
@@ -128,9 +128,9 @@ fn every_flipped_bit_of_metadata_is_found_and_no_wrong_byte_is_served() {
         seed,
     };
     let mut without_effect = 0;
-    let stores = [Stored::new(Rest::Stopped), Stored::new(Rest::Killed)];
+    let rests = [Rest::Stopped, Rest::Killed].map(Stored::new);
     for n in 0..flips {
-        let stored = &stores[usize::from(n % 2 == 1)];
+        let stored = &rests[usize::from(n % 2 == 1)];
         let mut copy = stored.copy("flipped");
         let dir = copy.server.data_dir().to_owned();
         let mut targets = files(&dir.join("meta"));
