@@ -2,26 +2,26 @@
 
 use crate::clock::UnixMillis;
 use crate::gc::reaper::{Reaped, each_row};
-use crate::gc::row_of;
+use crate::gc::{Walk, row_of};
 use crate::planted::{Bug, planted};
 use crate::schema::keys::{split_pack, whole};
 use crate::schema::{Keyspace, PackRow, Record, RowKey};
 use crate::store::StoreError;
-use crate::store::meta::{Condition, Meta, Txn, Write};
+use crate::store::meta::{Condition, Txn, Write};
 
 /// Condemns each sealed pack without segments.
 ///
 /// # Errors
 /// When rows cannot be read or written.
-pub fn sealed_packs(meta: &dyn Meta, now: UnixMillis) -> Result<Reaped, StoreError> {
-    each_row(meta, whole(Keyspace::Pack), |key, row| {
+pub(crate) fn sealed_packs(walk: &Walk<'_>, now: UnixMillis) -> Result<Reaped, StoreError> {
+    each_row(walk, whole(Keyspace::Pack), |key, row| {
         let len = match PackRow::decode(key, row)? {
             PackRow::Sealed { len } => len,
             PackRow::Live if planted(Bug::SealedRuleIgnored) => 0,
             _ => return Ok(None),
         };
         let segments = RowKey::PackSegments(split_pack(key, Keyspace::Pack)?).encode();
-        if row_of(meta, &segments)?.is_some() {
+        if row_of(walk.meta, &segments)?.is_some() {
             return Ok(None);
         }
         let stored = i64::try_from(len).unwrap_or(i64::MAX);

@@ -2,10 +2,10 @@
 
 use crate::clock::UnixMillis;
 use crate::gc::reaper::Reaped;
-use crate::gc::{PAGE_ROWS, row_of, settle};
+use crate::gc::{PAGE_ROWS, Walk, row_of, settle};
 use crate::schema::{PackRow, Record, RowKey};
 use crate::store::StoreError;
-use crate::store::meta::{Condition, Meta, Txn, Write};
+use crate::store::meta::{Condition, Txn, Write};
 use crate::store::packs::Packs;
 
 /// Condemns each pack file that has no row and no live writer, by creating the row: a late commit that wants the pack
@@ -13,10 +13,18 @@ use crate::store::packs::Packs;
 ///
 /// # Errors
 /// When the folder or rows cannot be read, or rows cannot be written.
-pub fn orphans(meta: &dyn Meta, packs: &dyn Packs, now: UnixMillis) -> Result<Reaped, StoreError> {
+pub(crate) fn orphans(
+    walk: &Walk<'_>,
+    packs: &dyn Packs,
+    now: UnixMillis,
+) -> Result<Reaped, StoreError> {
     let mut reaped = Reaped::default();
     let mut after = None;
+    let meta = walk.meta;
     loop {
+        if !walk.goes_on(reaped.seen) {
+            return Ok(reaped);
+        }
         let files = packs.list(after, PAGE_ROWS)?;
         // ORDER: the list, then who is held, then the row. A writer holds its pack before the file exists and until its
         // commit is answered, so a file without a holder was given up or has a row by now.

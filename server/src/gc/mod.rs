@@ -29,6 +29,33 @@ use crate::store::meta::{Condition, Key, Meta, Outcome, Row, Txn, Write};
 /// Rows of one page: what one step looks at.
 pub(crate) const PAGE_ROWS: usize = 500;
 
+/// How far a round is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// What it does now.
+    pub step: &'static str,
+    /// Rows or files that this step has looked at.
+    pub seen: u64,
+}
+
+/// One step of a round on its way over the rows.
+pub(crate) struct Walk<'a> {
+    meta: &'a dyn Meta,
+    step: &'static str,
+    /// Told of each page; answers whether to go on.
+    go_on: &'a dyn Fn(Place) -> bool,
+}
+
+impl Walk<'_> {
+    /// Tells how far the step is, and whether it may go on: a server that stops lets it end between two pages.
+    fn goes_on(&self, seen: u64) -> bool {
+        (self.go_on)(Place {
+            step: self.step,
+            seen,
+        })
+    }
+}
+
 /// Commits a transaction and tells whether it applied. Blocks.
 fn settle(meta: &dyn Meta, txn: Txn) -> Result<bool, StoreError> {
     match meta.commit(txn).wait_blocking()? {

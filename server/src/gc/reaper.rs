@@ -1,7 +1,7 @@
 //! The reaper: manifests that lost their last user, uploads that were given up or expired, old answers of Complete.
 
 use crate::clock::UnixMillis;
-use crate::gc::{PAGE_ROWS, delete_same, row_of, same};
+use crate::gc::{PAGE_ROWS, Walk, delete_same, row_of, same};
 use crate::planted::{Bug, planted};
 use crate::schema::keys::{
     KeyRange, after_key, of_manifest, of_upload, split_manifest, split_upload, split_upload_id,
@@ -31,10 +31,10 @@ pub struct Reaped {
 ///
 /// # Errors
 /// When rows cannot be read or written.
-pub fn manifests(meta: &dyn Meta) -> Result<Reaped, StoreError> {
-    each_row(meta, whole(Keyspace::DeadManifest), |key, row| {
+pub(crate) fn manifests(walk: &Walk<'_>) -> Result<Reaped, StoreError> {
+    each_row(walk, whole(Keyspace::DeadManifest), |key, row| {
         let id = split_manifest(key, Keyspace::DeadManifest)?;
-        manifest(meta, id, key, row).map(Some)
+        manifest(walk.meta, id, key, row).map(Some)
     })
 }
 
@@ -97,11 +97,11 @@ fn free_packs(txn: &mut Txn, id: ManifestId, segments: &[Segment]) {
 ///
 /// # Errors
 /// When rows cannot be read or written.
-pub fn uploads(meta: &dyn Meta, now: UnixMillis) -> Result<Reaped, StoreError> {
+pub(crate) fn uploads(walk: &Walk<'_>, now: UnixMillis) -> Result<Reaped, StoreError> {
     let mut total = Reaped::default();
     loop {
-        let pass = each_row(meta, whole(Keyspace::DeadUpload), |dead, dead_row| {
-            some_parts(meta, dead, dead_row, now).map(Some)
+        let pass = each_row(walk, whole(Keyspace::DeadUpload), |dead, dead_row| {
+            some_parts(walk.meta, dead, dead_row, now).map(Some)
         })?;
         total.seen += pass.seen;
         total.done += pass.done;
@@ -150,12 +150,12 @@ fn release_part(txn: &mut Txn, key: &Key, row: &Row, now: UnixMillis) -> Result<
 ///
 /// # Errors
 /// When rows cannot be read or written.
-pub fn expired_uploads(
-    meta: &dyn Meta,
+pub(crate) fn expired_uploads(
+    walk: &Walk<'_>,
     before: UnixMillis,
     now: UnixMillis,
 ) -> Result<Reaped, StoreError> {
-    each_row(meta, whole(Keyspace::Upload), |key, row| {
+    each_row(walk, whole(Keyspace::Upload), |key, row| {
         if UploadRow::decode(key, row)?.initiated >= before {
             return Ok(None);
         }
@@ -172,23 +172,28 @@ pub fn expired_uploads(
 ///
 /// # Errors
 /// When rows cannot be read or written.
-pub fn old_answers(meta: &dyn Meta, before: UnixMillis) -> Result<Reaped, StoreError> {
-    each_row(meta, whole(Keyspace::Completed), |key, row| {
+pub(crate) fn old_answers(walk: &Walk<'_>, before: UnixMillis) -> Result<Reaped, StoreError> {
+    each_row(walk, whole(Keyspace::Completed), |key, row| {
         let old = CompletedRow::decode(key, row)?.time < before;
         Ok(old.then(|| delete_same(key, row)))
     })
 }
 
 /// Asks `judge` for each row of a range, a page at a time, what to commit for it; the commits of one page share syncs.
+/// Ends early when the walk may not go on.
 pub(super) fn each_row(
-    meta: &dyn Meta,
+    walk: &Walk<'_>,
     range: KeyRange,
     mut judge: impl FnMut(&Key, &Row) -> Result<Option<Txn>, StoreError>,
 ) -> Result<Reaped, StoreError> {
     let KeyRange { mut from, to } = range;
     let mut reaped = Reaped::default();
     let mut waiting = Vec::new();
+    let meta = walk.meta;
     loop {
+        if !walk.goes_on(reaped.seen) {
+            return Ok(reaped);
+        }
         let rows = meta.scan(&from, &to, PAGE_ROWS)?;
         for (key, row) in &rows {
             reaped.seen += 1;
@@ -198,7 +203,11 @@ pub(super) fn each_row(
             }
         }
         match rows.last() {
-            Some((last, _)) if rows.len() == PAGE_ROWS => from = after_key(last),
+            Some((last, _)) if rows.len() == PAGE_ROWS => {
+                // A page is settled before the next one is begun, so that a walk may end between two.
+                reaped.done += settled(&mut waiting)?;
+                from = after_key(last);
+            }
             _ => {
                 reaped.done += settled(&mut waiting)?;
                 return Ok(reaped);

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use crate::clock::UnixMillis;
-use crate::gc::delete_same;
 use crate::gc::reaper::{Reaped, each_row};
+use crate::gc::{Walk, delete_same};
 use crate::planted::{Bug, planted};
 use crate::read::Pins;
 use crate::schema::keys::{split_pack, whole};
 use crate::schema::{Keyspace, PackRow, Record};
-use crate::store::meta::Meta;
 use crate::store::packs::Packs;
 use crate::store::{Epoch, StoreError};
 
@@ -18,15 +17,15 @@ use crate::store::{Epoch, StoreError};
 ///
 /// # Errors
 /// When rows cannot be read or written, or a file cannot be removed.
-pub fn condemned_packs(
-    meta: &dyn Meta,
+pub(crate) fn condemned_packs(
+    walk: &Walk<'_>,
     packs: &dyn Packs,
     pins: &Pins,
     epoch: Epoch,
     grace: Duration,
     now: UnixMillis,
 ) -> Result<Reaped, StoreError> {
-    each_row(meta, whole(Keyspace::Pack), |key, row| {
+    each_row(walk, whole(Keyspace::Pack), |key, row| {
         let PackRow::Condemned { since } = PackRow::decode(key, row)? else {
             return Ok(None);
         };

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, UnixMillis};
-use crate::gc::reaper::Reaped;
-use crate::gc::{condemn, hygiene, reaper, remove};
+use crate::gc::{Place, Walk, condemn, hygiene, reaper, remove};
 use crate::read::Pins;
 use crate::store::meta::Meta;
 use crate::store::packs::Packs;
@@ -65,28 +64,44 @@ impl Collector {
     /// # Errors
     /// The first failure of the store; what was done before it stays done, and the next round goes on.
     pub fn round(&self) -> Result<Round, StoreError> {
+        self.round_while(&|_| true)
+    }
+
+    /// Does one round, as long as `go_on` says so: it is told of each page, and what it ends is done by the next round.
+    ///
+    /// # Errors
+    /// As [`Collector::round`].
+    pub fn round_while(&self, go_on: &dyn Fn(Place) -> bool) -> Result<Round, StoreError> {
         let now = self.clock.now();
-        let done = |reaped: Reaped| reaped.done;
-        let (meta, packs) = (&*self.meta, &*self.packs);
+        let packs = &*self.packs;
+        let walk = |step| Walk {
+            meta: &*self.meta,
+            step,
+            go_on,
+        };
+        let expired =
+            reaper::expired_uploads(&walk("expired uploads"), before(now, UPLOAD_AGE_MAX), now)?;
+        let uploads = reaper::uploads(&walk("parts of dead uploads"), now)?;
+        let manifests = reaper::manifests(&walk("dead manifests"))?;
+        let answers = reaper::old_answers(&walk("old answers"), before(now, COMPLETED_KEPT))?;
+        let condemned = condemn::sealed_packs(&walk("packs without use"), now)?;
+        let orphans = hygiene::orphans(&walk("files without a row"), packs, now)?;
+        let removed = remove::condemned_packs(
+            &walk("condemned packs"),
+            packs,
+            &self.pins,
+            self.epoch,
+            self.settings.grace,
+            now,
+        )?;
         Ok(Round {
-            expired_uploads: done(reaper::expired_uploads(
-                meta,
-                before(now, UPLOAD_AGE_MAX),
-                now,
-            )?),
-            uploads: done(reaper::uploads(meta, now)?),
-            manifests: done(reaper::manifests(meta)?),
-            answers: done(reaper::old_answers(meta, before(now, COMPLETED_KEPT))?),
-            condemned: done(condemn::sealed_packs(meta, now)?),
-            orphans: done(hygiene::orphans(meta, packs, now)?),
-            removed: done(remove::condemned_packs(
-                meta,
-                packs,
-                &self.pins,
-                self.epoch,
-                self.settings.grace,
-                now,
-            )?),
+            expired_uploads: expired.done,
+            uploads: uploads.done,
+            manifests: manifests.done,
+            answers: answers.done,
+            condemned: condemned.done,
+            orphans: orphans.done,
+            removed: removed.done,
         })
     }
 }

@@ -1,7 +1,8 @@
 //! Background jobs: what runs beside requests, when it runs next, and how it went, for operators to see.
 //!
-//! A job's `work` is short and is never interrupted; the wait between two is, by the stop of the server. So the server
-//! stops after at most one `work`, and a job is never cut in the middle of a step. What the jobs do is not known here.
+//! A job's `work` is never interrupted, but it asks after each of its steps whether to go on; the wait between two is
+//! interrupted by the stop of the server. So the server stops after at most one step, and none is cut in its middle.
+//! What the jobs do is not known here.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,8 +14,33 @@ use tokio::task::JoinHandle;
 use crate::clock::{Clock, UnixMillis};
 use crate::store::gate::Gate;
 
-/// What a job does each time; the value tells what was done. Blocks.
-pub type Work = Box<dyn FnMut() -> Result<serde_json::Value, String> + Send>;
+/// What a job does each time; the value tells what was done. Blocks. It tells how far it is, and ends early when told to.
+pub type Work = Box<dyn FnMut(&Progress) -> Result<serde_json::Value, String> + Send>;
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// What it does now.
+    pub doing: &'static str,
+    /// How many things this step has looked at.
+    pub seen: u64,
+}
+
+/// Where work tells how far it is.
+pub struct Progress {
+    board: Arc<JobBoard>,
+    place: usize,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Progress {
+    /// Shows the step to operators; false when the server stops and the work should end here.
+    pub fn at(&self, step: Step) -> bool {
+        self.board
+            .change(self.place, |job| job.progress = Some(step));
+        !*self.stopping.borrow()
+    }
+}
 
 /// What a job's runs are timed and ended by.
 pub struct JobClock {
@@ -33,6 +59,8 @@ pub struct JobStatus {
     pub name: &'static str,
     /// Whether it works or waits.
     pub state: JobState,
+    /// How far the run under way is.
+    pub progress: Option<Step>,
     /// How often it has run.
     pub runs: u64,
     /// How its last run went.
@@ -105,6 +133,7 @@ impl JobBoard {
             jobs.push(JobStatus {
                 name,
                 state: JobState::Waiting { next },
+                progress: None,
                 runs: 0,
                 last: None,
             });
@@ -153,21 +182,26 @@ impl JobTask {
                 _stop = stopping.wait_for(|stop| *stop) => break,
                 () = tokio::time::sleep(self.every) => {}
             }
-            work = self.once(work).await;
+            work = self.once(work, stopping.clone()).await;
         }
         self.board
             .change(self.place, |job| job.state = JobState::Stopped);
     }
 
-    async fn once(&self, mut work: Work) -> Work {
+    async fn once(&self, mut work: Work, stopping: watch::Receiver<bool>) -> Work {
         let (began, start) = (self.clock.now(), self.clock.elapsed());
         self.board.change(self.place, |job| {
             job.state = JobState::Running { since: began }
         });
+        let progress = Progress {
+            board: Arc::clone(&self.board),
+            place: self.place,
+            stopping,
+        };
         let (work, result) = self
             .gate
             .run(move || {
-                let result = work();
+                let result = work(&progress);
                 (work, result)
             })
             .await;
@@ -176,6 +210,7 @@ impl JobTask {
         }
         let took_secs = self.clock.elapsed().saturating_sub(start).as_secs_f64();
         self.board.change(self.place, |job| {
+            job.progress = None;
             job.runs += 1;
             job.last = Some(LastRun {
                 began,
@@ -213,7 +248,7 @@ mod tests {
         let (stop, stopping) = watch::channel(false);
         let (board, runs) = (JobBoard::new(), Arc::new(AtomicU64::new(0)));
         let counted = Arc::clone(&runs);
-        let work: Work = Box::new(move || match counted.fetch_add(1, Ordering::SeqCst) {
+        let work: Work = Box::new(move |_| match counted.fetch_add(1, Ordering::SeqCst) {
             2 => Err("the third run fails".to_owned()),
             run => Ok(serde_json::json!({ "run": run })),
         });
@@ -271,6 +306,50 @@ mod tests {
             fourth.last.map(|last| last.result),
             Some(Ok(serde_json::json!({ "run": 3 })))
         );
+    }
+
+    #[tokio::test]
+    async fn work_shows_how_far_it_is_and_hears_of_the_stop() {
+        let (stop, stopping) = watch::channel(false);
+        let board = JobBoard::new();
+        let work: Work = Box::new(move |progress| {
+            let mut seen = 0;
+            while progress.at(Step {
+                doing: "counting",
+                seen,
+            }) {
+                seen += 1;
+                std::thread::yield_now();
+            }
+            Ok(serde_json::json!(seen))
+        });
+        let timing = JobClock {
+            clock: Arc::new(ManualClock::at(UnixMillis(1_000))),
+            gate: Gate::new(1),
+            stopping,
+        };
+        let task = board.start("count", Duration::from_millis(1), timing, work);
+        let counted = async {
+            loop {
+                match board.list().remove(0).progress {
+                    Some(Step {
+                        doing: "counting",
+                        seen: 3..,
+                    }) => return,
+                    _ => tokio::task::yield_now().await,
+                }
+            }
+        };
+        tokio::time::timeout(WITHIN, counted)
+            .await
+            .expect("it is shown");
+        stop.send_replace(true);
+        let ended = tokio::time::timeout(WITHIN, task).await;
+        ended
+            .expect("it hears of the stop")
+            .expect("it does not panic");
+        let status = board.list().remove(0);
+        assert_eq!((status.runs, status.progress), (1, None));
     }
 
     #[tokio::test]

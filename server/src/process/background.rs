@@ -6,8 +6,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
-use crate::gc::CollectorSettings;
-use crate::jobs::{JobClock, Work};
+use crate::gc::{CollectorSettings, Place};
+use crate::jobs::{JobClock, Step, Work};
 use crate::process::house::Watchers;
 use crate::store::gate::Gate;
 use crate::vault::Vault;
@@ -27,8 +27,15 @@ pub(crate) fn start(config: &Config, watchers: &Watchers, vault: &Vault) -> Back
     let collector = vault.collector(CollectorSettings {
         grace: config.gc.grace,
     });
-    let collect: Work = Box::new(move || {
-        let round = collector.round().map_err(|error| error.to_string())?;
+    let collect: Work = Box::new(move |progress| {
+        let go_on = |place: Place| {
+            progress.at(Step {
+                doing: place.step,
+                seen: place.seen,
+            })
+        };
+        let round = collector.round_while(&go_on);
+        let round = round.map_err(|error| error.to_string())?;
         Ok(serde_json::to_value(round).expect("plain data always encodes"))
     });
     let timing = JobClock {
