@@ -27,7 +27,7 @@ use crate::error::TargetError;
 /// What etcd looks for in its data directory.
 pub(crate) const MEMBER: &str = "member";
 /// Followed by eight hex digits.
-const STAGE_PREFIX: &str = "member.restore-";
+pub(crate) const STAGE_PREFIX: &str = "member.restore-";
 const STAGE_SUFFIX_HEX: usize = 8;
 const DIR_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -59,6 +59,8 @@ enum State {
 impl Staging {
     /// Creates and locks the data directory, removes what killed runs left, makes an empty stage.
     pub(crate) fn begin(data_dir: &Path) -> Result<Self, TargetError> {
+        let naming = |error| TargetError::io("naming a stage in", data_dir, error);
+        let stage = data_dir.join(format!("{STAGE_PREFIX}{}", random_hex().map_err(naming)?));
         let created = create_missing(data_dir)?;
         let lock = match open_locked(data_dir) {
             Ok(lock) => lock,
@@ -67,10 +69,6 @@ impl Staging {
                 return Err(error);
             }
         };
-        let stage = data_dir.join(format!(
-            "{STAGE_PREFIX}{}",
-            random_hex().map_err(|e| TargetError::io("naming a stage in", data_dir, e))?
-        ));
         let mut staging = Self {
             data_dir: data_dir.to_owned(),
             created,

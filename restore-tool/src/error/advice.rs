@@ -1,6 +1,6 @@
 //! From an error to what an operator needs: the exit code, the whole message, the next command to type.
 
-use std::io;
+use std::{io, path::Path};
 
 use strongroom_client::{
     causes,
@@ -9,7 +9,7 @@ use strongroom_client::{
 };
 
 use super::{Damage, RestoreError, SourceError, TargetError};
-use crate::intake::ForeignPacking;
+use crate::{intake::ForeignPacking, staging::STAGE_PREFIX};
 
 impl RestoreError {
     /// The process' exit code.
@@ -130,10 +130,25 @@ impl TargetError {
             Self::EtcdHolds { .. } | Self::EtcdAnswers { .. } => "stop etcd first (kubeadm: move etcd.yaml out of /etc/kubernetes/manifests; systemd: systemctl stop \
                  etcd), then run the same command again".to_owned(),
             Self::Busy { .. } => "wait for it, or find it: pgrep -a strongroom-rest".to_owned(),
-            Self::DiskFull { path, .. } => format!("df -h {}", path.parent().unwrap_or(path).display()),
-            Self::Forbidden { path, .. } | Self::Io { path, .. } => format!("namei -l {}", path.display()),
+            Self::DiskFull { path, .. } => {
+                let path = lasting(path);
+                format!("df -h {}", path.parent().unwrap_or(path).display())
+            }
+            Self::Forbidden { path, .. } | Self::Io { path, .. } => {
+                format!("namei -l {}", lasting(path).display())
+            }
         }
     }
+}
+
+/// The part of a path that is still there when the message is read: a failed run removes its stage.
+fn lasting(path: &Path) -> &Path {
+    let is_stage = |part: &&Path| {
+        part.file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with(STAGE_PREFIX))
+    };
+    let stage = path.ancestors().find(is_stage);
+    stage.and_then(Path::parent).unwrap_or(path)
 }
 
 #[cfg(test)]
@@ -159,6 +174,16 @@ mod tests {
             io::Error::other("EIO"),
         ));
         assert_eq!(broken.exit_code(), ExitCode::Failed);
+    }
+
+    #[test]
+    fn advice_names_no_stage_that_is_removed() {
+        let error = TargetError::io(
+            "writing",
+            Path::new("/var/lib/etcd/member.restore-0a1b2c3d/snap/db"),
+            io::Error::other("EIO"),
+        );
+        assert_eq!(error.next_step(), "namei -l /var/lib/etcd");
     }
 
     #[test]

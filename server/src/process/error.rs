@@ -47,6 +47,8 @@ pub enum StartError {
     /// What a crash left cannot be put right: an open pack, a bucket half deleted.
     #[error("what the last process left cannot be put right: {source}")]
     Repair {
+        /// The data directory.
+        data_dir: String,
         /// Why not.
         source: ObjectsError,
     },
@@ -65,6 +67,14 @@ impl StartError {
     pub fn exit(&self) -> Exit {
         match self {
             StartError::Config(_) => Exit::Usage,
+            StartError::Repair {
+                source: ObjectsError::Store(source),
+                ..
+            }
+            | StartError::Bucket {
+                source: ObjectsError::Store(source),
+                ..
+            } => of_store(source),
             StartError::System { .. } | StartError::Bucket { .. } | StartError::Repair { .. } => {
                 Exit::Failed
             }
@@ -86,7 +96,11 @@ impl StartError {
                 io::ErrorKind::AddrNotAvailable => "ip -brief address".to_owned(),
                 _ => format!("strongroom-server serve --listen {}:9000", address.ip()),
             },
-            StartError::Store { data_dir, source } => of_store_next(data_dir, source),
+            StartError::Store { data_dir, source }
+            | StartError::Repair {
+                data_dir,
+                source: ObjectsError::Store(source),
+            } => of_store_next(data_dir, source),
             StartError::System { .. } => "ulimit -a".to_owned(),
             StartError::Close { .. } | StartError::Bucket { .. } | StartError::Repair { .. } => {
                 "start the server again; it repairs what a crash leaves by itself".to_owned()
@@ -103,6 +117,7 @@ fn of_store(error: &StoreError) -> Exit {
         | StoreError::NewerFormat { .. }
         | StoreError::NewerPack { .. } => Exit::Precondition,
         StoreError::MetaDamaged { .. }
+        | StoreError::DamagedMeta { .. }
         | StoreError::DamagedRow { .. }
         | StoreError::DamagedFrame { .. }
         | StoreError::PackMissing { .. }
@@ -139,7 +154,9 @@ fn of_store_next(data_dir: &str, error: &StoreError) -> String {
         | StoreError::PackMissing { .. }
         | StoreError::PackShort { .. }
         | StoreError::ForeignPack { .. }
-        | StoreError::Engine { .. } => format!("strongroom-server doctor --data-dir {data_dir}"),
+        | StoreError::DamagedMeta { .. } => {
+            format!("strongroom-server doctor --data-dir {data_dir}")
+        }
         StoreError::Io { path, .. } => format!("ls -ld {} {data_dir}", path.display()),
         StoreError::Shared(inner) => of_store_next(data_dir, inner),
         _ => format!("ls -l {data_dir}"),

@@ -31,13 +31,16 @@ pub(crate) async fn open(config: &Config, watchers: &Watchers) -> Result<Vault, 
     );
     let data_dir = config.data_dir.display().to_string();
     let opened = blocking(move || Store::open(&dir, clock, &*entropy)).await;
-    let store = opened.map_err(|source| StartError::Store { data_dir, source })?;
+    let store = opened.map_err(|source| StartError::Store {
+        data_dir: data_dir.clone(),
+        source,
+    })?;
     store.watch.register(Arc::new(StoreWatch {
         metrics: Arc::clone(&watchers.metrics),
     }));
     let (clock, entropy) = (Arc::clone(&watchers.clock), Arc::clone(&watchers.entropy));
     let repaired = Vault::open(Arc::new(store), clock, entropy, config.sizes).await;
-    let vault = repaired.map_err(|source| StartError::Repair { source })?;
+    let vault = repaired.map_err(|source| StartError::Repair { data_dir, source })?;
     create_buckets(&vault.objects, config).await?;
     Ok(vault)
 }

@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub use pins::{Pin, Pins};
 pub use stream::BodyStream;
 
+use tokio::sync::Semaphore;
+
 use crate::model::{BucketName, ObjectKey};
 use crate::objects::{Found, Objects, ObjectsError, VersionSelector};
 use crate::store::gate::Gate;
@@ -27,6 +29,7 @@ pub struct Reader {
     packs: Arc<dyn Packs>,
     gate: Gate,
     pins: Arc<Pins>,
+    ahead: Arc<Semaphore>,
 }
 
 /// An object whose bytes stay where they are until this is dropped.
@@ -50,6 +53,7 @@ impl Reader {
             packs,
             gate,
             pins,
+            ahead: Arc::new(Semaphore::new(stream::STREAMS_AHEAD)),
         }
     }
 
@@ -94,6 +98,7 @@ impl Reader {
         stream::start(
             Arc::clone(&self.packs),
             self.gate.clone(),
+            Arc::clone(&self.ahead),
             &segments,
             range,
             pin,

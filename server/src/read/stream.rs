@@ -1,4 +1,4 @@
-//! A range of an object as a stream of verified pieces, with one read ahead of the client.
+//! A range of an object as a stream of verified pieces; a bounded number of streams read ahead of their clients.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -10,16 +10,27 @@ use crate::store::gate::{Gate, Running};
 use crate::store::packs::reader::SegmentReader;
 use crate::store::packs::{Packs, Segment};
 use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Frames of one read: 1 MiB of plain bytes, so a stream holds at most 2 MiB, one piece being sent and one ahead.
-const FRAMES_PER_READ: usize = 4;
+/// Frames of one read that runs ahead: 1 MiB of plain bytes, one such piece being sent and one ahead.
+const FRAMES_AHEAD: usize = 4;
+
+/// Streams that may read ahead at a time, with 2 MiB each: more than a machine's cores keep busy. All others hold one
+/// frame of 256 KiB, so that 500 slow clients hold less than 160 MiB together.
+pub(super) const STREAMS_AHEAD: usize = 16;
 
 /// Verified bytes in order. The packs stay pinned until it is dropped.
 pub struct BodyStream {
     packs: Arc<dyn Packs>,
     gate: Gate,
+    /// What is still to be read; empty while a read is under way.
+    readers: VecDeque<SegmentReader>,
     ready: VecDeque<Bytes>,
-    ahead: Option<Running<Step>>,
+    reading: Option<Running<Step>>,
+    /// Who may read ahead.
+    ahead: Arc<Semaphore>,
+    /// Held by a stream that does, until its end.
+    runs_ahead: Option<OwnedSemaphorePermit>,
     _pin: Pin,
 }
 
@@ -28,6 +39,7 @@ type Step = (VecDeque<SegmentReader>, Result<Vec<Bytes>, StoreError>);
 pub(super) fn start(
     packs: Arc<dyn Packs>,
     gate: Gate,
+    ahead: Arc<Semaphore>,
     segments: &[Segment],
     range: Range<u64>,
     pin: Pin,
@@ -35,11 +47,14 @@ pub(super) fn start(
     let mut stream = BodyStream {
         packs,
         gate,
+        readers: readers(segments, &range),
         ready: VecDeque::new(),
-        ahead: None,
+        reading: None,
+        ahead,
+        runs_ahead: None,
         _pin: pin,
     };
-    stream.read_ahead(readers(segments, &range));
+    stream.read();
     stream
 }
 
@@ -71,35 +86,48 @@ impl BodyStream {
             if let Some(piece) = self.ready.pop_front() {
                 return Ok(Some(piece));
             }
-            let Some(ahead) = &mut self.ahead else {
+            if self.reading.is_none() {
+                self.read();
+            }
+            let Some(reading) = &mut self.reading else {
                 return Ok(None);
             };
-            let (readers, pieces) = ahead.end().await;
-            self.ahead = None;
+            let (readers, pieces) = reading.end().await;
+            self.reading = None;
+            self.readers = readers;
             self.ready.extend(pieces?);
-            self.read_ahead(readers);
+            if self.runs_ahead.is_some() {
+                self.read();
+            }
         }
     }
 
-    fn read_ahead(&mut self, mut readers: VecDeque<SegmentReader>) {
-        while readers
-            .front()
-            .is_some_and(|reader| reader.remaining() == 0)
-        {
-            readers.pop_front();
+    /// Sets the next read going, if anything is left.
+    fn read(&mut self) {
+        let exhausted = |reader: &SegmentReader| reader.remaining() == 0;
+        while self.readers.front().is_some_and(exhausted) {
+            self.readers.pop_front();
         }
-        if readers.is_empty() {
+        if self.readers.is_empty() {
             return;
         }
-        let packs = Arc::clone(&self.packs);
+        if self.runs_ahead.is_none() {
+            self.runs_ahead = Arc::clone(&self.ahead).try_acquire_owned().ok();
+        }
+        let frames = if self.runs_ahead.is_some() {
+            FRAMES_AHEAD
+        } else {
+            1
+        };
+        let (packs, mut readers) = (Arc::clone(&self.packs), std::mem::take(&mut self.readers));
         let read = move || {
             let pieces = match readers.front_mut() {
-                Some(reader) => reader.next(&*packs, FRAMES_PER_READ),
+                Some(reader) => reader.next(&*packs, frames),
                 None => Ok(Vec::new()),
             };
             (readers, pieces)
         };
-        self.ahead = Some(self.gate.start(read));
+        self.reading = Some(self.gate.start(read));
     }
 }
 
@@ -107,8 +135,8 @@ impl Drop for BodyStream {
     fn drop(&mut self) {
         // The read that is under way ends by itself; what it read is dropped with it. The pin may go first: an open
         // file stays readable after its removal, and nobody takes the bytes any more.
-        if let Some(ahead) = self.ahead.take() {
-            ahead.abandon();
+        if let Some(reading) = self.reading.take() {
+            reading.abandon();
         }
     }
 }

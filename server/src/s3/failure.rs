@@ -108,15 +108,26 @@ impl From<IngestError> for S3Error {
 
 impl From<StoreError> for S3Error {
     fn from(error: StoreError) -> S3Error {
-        let told = match &error {
-            StoreError::DiskFull { .. } => "The storage is full. Please try again later.",
-            StoreError::ReadOnly { .. } => {
-                "The storage takes no writes at the moment. Please try again later."
-            }
-            StoreError::Closed => "The server is shutting down. Please try again.",
-            _ => return S3Error::internal(error),
-        };
-        S3Error::new(S3ErrorCode::ServiceUnavailable, told).caused_by(error)
+        match come_again(&error) {
+            Some(told) => S3Error::new(S3ErrorCode::ServiceUnavailable, told).caused_by(error),
+            None => S3Error::internal(error),
+        }
+    }
+}
+
+/// What a client is told whose request the disk or the server's end has failed; damage is no reason to try again.
+fn come_again(error: &StoreError) -> Option<&'static str> {
+    match error {
+        StoreError::Shared(inner) => come_again(inner),
+        StoreError::DiskFull { .. } => Some("The storage is full. Please try again later."),
+        StoreError::ReadOnly { .. } => {
+            Some("The storage takes no writes at the moment. Please try again later.")
+        }
+        StoreError::Io { .. } | StoreError::Engine { .. } | StoreError::NoSharedPack => {
+            Some("The storage has failed to do it. Please try again later.")
+        }
+        StoreError::Closed => Some("The server is shutting down. Please try again."),
+        _ => None,
     }
 }
 

@@ -25,9 +25,17 @@ pub enum StoreError {
         /// The file that could not grow.
         path: PathBuf,
     },
-    /// The metadata engine refused or found damage.
+    /// The metadata engine refused.
     #[error("metadata {op}: {message}")]
     Engine {
+        /// What was asked of it.
+        op: &'static str,
+        /// The engine's own words.
+        message: String,
+    },
+    /// The metadata engine met damage in what it read.
+    #[error("metadata {op}: {message}")]
+    DamagedMeta {
         /// What was asked of it.
         op: &'static str,
         /// The engine's own words.

@@ -11,9 +11,11 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 use rocksdb::{
-    BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode, IteratorMode, LogLevel,
-    Options, ReadOptions, WriteBatch, WriteOptions,
+    BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode, ErrorKind, IteratorMode,
+    LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
 };
+
+use rustix::io::Errno;
 
 use super::engine::{Batch, Engine, SEQUENCE_KEY};
 use super::log_check::{BLOCK_BYTES, Block, damaged_record};
@@ -71,11 +73,7 @@ impl RocksEngine {
         check_logs(data, meta)?;
         let mut options = options();
         options.create_if_missing(creation == Creation::IfMissing);
-        let db = DB::open(&options, meta).map_err(|error| StoreError::MetaDamaged {
-            data: data.to_owned(),
-            meta: meta.to_owned(),
-            message: error.into_string(),
-        })?;
+        let db = DB::open(&options, meta).map_err(|error| unopened(data, meta, error))?;
         Ok(RocksEngine {
             path: meta.to_owned(),
             db: RwLock::new(Some(db)),
@@ -88,13 +86,8 @@ impl RocksEngine {
     /// As [`RocksEngine::open`].
     pub fn look(data: &Path, meta: &Path) -> Result<RocksEngine, StoreError> {
         check_logs(data, meta)?;
-        let db = DB::open_for_read_only(&options(), meta, false).map_err(|error| {
-            StoreError::MetaDamaged {
-                data: data.to_owned(),
-                meta: meta.to_owned(),
-                message: error.into_string(),
-            }
-        })?;
+        let db = DB::open_for_read_only(&options(), meta, false)
+            .map_err(|error| unopened(data, meta, error))?;
         Ok(RocksEngine {
             path: meta.to_owned(),
             db: RwLock::new(Some(db)),
@@ -109,9 +102,15 @@ impl RocksEngine {
         let guard: RwLockReadGuard<'_, Option<DB>> =
             self.db.read().unwrap_or_else(PoisonError::into_inner);
         let db = guard.as_ref().ok_or(StoreError::Closed)?;
-        run(db).map_err(|error| StoreError::Engine {
-            op,
-            message: error.into_string(),
+        run(db).map_err(|error| match error.kind() {
+            ErrorKind::Corruption => StoreError::DamagedMeta {
+                op,
+                message: error.into_string(),
+            },
+            _ => StoreError::Engine {
+                op,
+                message: error.into_string(),
+            },
         })
     }
 }
@@ -194,6 +193,33 @@ impl std::fmt::Debug for RocksEngine {
         f.debug_struct("RocksEngine")
             .field("path", &self.path)
             .finish_non_exhaustive()
+    }
+}
+
+/// Why a database does not open. A disk that refuses is no damage: RocksDB tells it by the system's words alone.
+fn unopened(data: &Path, meta: &Path, error: rocksdb::Error) -> StoreError {
+    let message = error.into_string();
+    let refusals = [Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::ACCESS];
+    let refusal = refusals.into_iter().map(io::Error::from).find(|refusal| {
+        // Without the number that std puts behind the words.
+        let words = refusal.to_string();
+        let words = words.split(" (os error").next().unwrap_or_default();
+        message.starts_with("IO error") && message.contains(words)
+    });
+    match refusal {
+        Some(full) if full.kind() == io::ErrorKind::StorageFull => StoreError::DiskFull {
+            path: meta.to_owned(),
+        },
+        Some(source) => StoreError::Io {
+            op: "open",
+            path: meta.to_owned(),
+            source,
+        },
+        None => StoreError::MetaDamaged {
+            data: data.to_owned(),
+            meta: meta.to_owned(),
+            message,
+        },
     }
 }
 
