@@ -67,7 +67,14 @@ impl StartError {
     pub fn exit(&self) -> Exit {
         match self {
             StartError::Config(_) => Exit::Usage,
-            StartError::Repair {
+            StartError::Bind { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => Exit::Permission,
+                io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable => Exit::Precondition,
+                _ => Exit::Failed,
+            },
+            StartError::Store { source, .. }
+            | StartError::Close { source }
+            | StartError::Repair {
                 source: ObjectsError::Store(source),
                 ..
             }
@@ -78,12 +85,6 @@ impl StartError {
             StartError::System { .. } | StartError::Bucket { .. } | StartError::Repair { .. } => {
                 Exit::Failed
             }
-            StartError::Bind { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied => Exit::Permission,
-                io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable => Exit::Precondition,
-                _ => Exit::Failed,
-            },
-            StartError::Store { source, .. } | StartError::Close { source } => of_store(source),
         }
     }
 
