@@ -15,8 +15,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
 use super::batch::{decide, keys_read};
-use super::engine::{Engine, SEQUENCE_KEY};
-use super::row::decode;
+use super::engine::{Engine, SEQUENCE_KEY, read_rows, scan_rows};
 use super::{Condition, Key, Meta, Outcome, Pending, Row, Txn, Version, Write};
 use crate::clock::{Clock, UnixMillis};
 use crate::store::StoreError;
@@ -189,19 +188,11 @@ impl Committer {
 
 impl Meta for Committer {
     fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, StoreError> {
-        let stored = self.engine.get_many(keys)?;
-        keys.iter()
-            .zip(&stored)
-            .map(|(key, bytes)| bytes.as_ref().map(|bytes| decode(key, bytes)).transpose())
-            .collect()
+        read_rows(&*self.engine, keys)
     }
 
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Key, Row)>, StoreError> {
-        let stored = self.engine.scan(from, to, limit)?;
-        stored
-            .into_iter()
-            .map(|(key, bytes)| decode(&key, &bytes).map(|row| (key, row)))
-            .collect()
+        scan_rows(&*self.engine, from, to, limit)
     }
 
     fn commit(&self, txn: Txn) -> Pending {

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{Key, Version};
+use super::row::decode;
+use super::{Key, Row, Version};
 use crate::store::StoreError;
 
 /// The engine's own row: the last commit sequence. Never read or written through [`super::Meta`].
@@ -59,4 +60,27 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Stops background work and lets go of the files. Later calls give [`StoreError::Closed`].
     fn close(&self);
+}
+
+/// The rows of each key, decoded, in one view.
+pub(super) fn read_rows(engine: &dyn Engine, keys: &[Key]) -> Result<Vec<Option<Row>>, StoreError> {
+    let stored = engine.get_many(keys)?;
+    keys.iter()
+        .zip(&stored)
+        .map(|(key, bytes)| bytes.as_ref().map(|bytes| decode(key, bytes)).transpose())
+        .collect()
+}
+
+/// The rows of a range, decoded, in one view.
+pub(super) fn scan_rows(
+    engine: &dyn Engine,
+    from: &[u8],
+    to: &[u8],
+    limit: usize,
+) -> Result<Vec<(Key, Row)>, StoreError> {
+    let stored = engine.scan(from, to, limit)?;
+    stored
+        .into_iter()
+        .map(|(key, bytes)| decode(&key, &bytes).map(|row| (key, row)))
+        .collect()
 }

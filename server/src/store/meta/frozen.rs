@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::engine::Engine;
-use super::row::decode;
+use super::engine::{Engine, read_rows, scan_rows};
 use super::{Key, Meta, Pending, Row, Txn};
 use crate::clock::{Clock, UnixMillis};
 use crate::store::StoreError;
@@ -23,19 +22,11 @@ impl FrozenRows {
 
 impl Meta for FrozenRows {
     fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, StoreError> {
-        let stored = self.engine.get_many(keys)?;
-        keys.iter()
-            .zip(&stored)
-            .map(|(key, bytes)| bytes.as_ref().map(|bytes| decode(key, bytes)).transpose())
-            .collect()
+        read_rows(&*self.engine, keys)
     }
 
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Key, Row)>, StoreError> {
-        let stored = self.engine.scan(from, to, limit)?;
-        stored
-            .into_iter()
-            .map(|(key, bytes)| decode(&key, &bytes).map(|row| (key, row)))
-            .collect()
+        scan_rows(&*self.engine, from, to, limit)
     }
 
     fn commit(&self, _txn: Txn) -> Pending {

@@ -17,23 +17,39 @@ fn open(dir: &Path, creation: Creation) -> Result<RocksEngine, StoreError> {
     RocksEngine::open(dir, dir, creation)
 }
 
-/// A database of 20 batches that only the log holds, and that log.
-fn logged() -> (tempfile::TempDir, PathBuf) {
-    let dir = tempfile::tempdir().expect("a folder");
-    let engine = open(dir.path(), Creation::IfMissing).expect("created");
-    (1..=20).for_each(|sequence| engine.apply(&put(sequence, 7)).expect("written"));
-    engine.close();
-    let mut logs: Vec<PathBuf> = fs::read_dir(dir.path())
+/// Logs that hold something.
+fn logs(dir: &Path) -> Vec<PathBuf> {
+    fs::read_dir(dir)
         .expect("listed")
         .map(|entry| entry.expect("listed").path())
         .filter(|path| {
             path.extension().is_some_and(|end| end == "log")
                 && path.metadata().expect("there").len() > 0
         })
-        .collect();
+        .collect()
+}
+
+/// A database of 20 batches that only the log holds, as a killed process leaves it, and that log.
+fn logged() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let engine = open(dir.path(), Creation::IfMissing).expect("created");
+    (1..=20).for_each(|sequence| engine.apply(&put(sequence, 7)).expect("written"));
+    // Not closed: that would flush.
+    drop(engine);
+    let mut logs = logs(dir.path());
     assert_eq!(logs.len(), 1, "{logs:?}");
     let log = logs.remove(0);
     (dir, log)
+}
+
+#[test]
+fn a_store_at_rest_needs_no_log() {
+    let (dir, _) = logged();
+    let engine = open(dir.path(), Creation::MustExist).expect("whole");
+    engine.close();
+    assert_eq!(logs(dir.path()), [PathBuf::new(); 0]);
+    let engine = open(dir.path(), Creation::MustExist).expect("whole");
+    assert_eq!(engine.last_sequence().expect("read"), Version(20));
 }
 
 #[test]
