@@ -47,7 +47,7 @@ fn a_store_at_rest_needs_no_log() {
     let (dir, _) = logged();
     let engine = open(dir.path(), Creation::MustExist).expect("whole");
     engine.close();
-    assert_eq!(logs(dir.path()), [PathBuf::new(); 0]);
+    assert!(logs(dir.path()).is_empty());
     let engine = open(dir.path(), Creation::MustExist).expect("whole");
     assert_eq!(engine.last_sequence().expect("read"), Version(20));
 }
