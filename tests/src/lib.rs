@@ -3,8 +3,8 @@
 //!
 //! A step that fails panics with what was done, what came back and the tail of the logs concerned: in a test that is the
 //! report, in the demo it is the failure message. Invariants: every child process is owned by a [`process::Process`] that
-//! kills it by id when dropped; every file lies below a temporary folder; ports are on 127.0.0.1; nothing sleeps but
-//! [`clock::until`].
+//! kills it by id when dropped; every file lies below a temporary folder; ports are on 127.0.0.1; only [`clock`]
+//! sleeps: to look again for what is waited for, or to let a fault come at a moment of chance.
 
 pub mod backup;
 pub mod clock;

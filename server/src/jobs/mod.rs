@@ -180,6 +180,7 @@ impl JobTask {
             tokio::select! {
                 // A sender that is gone means that the server has ended without saying so.
                 _stop = stopping.wait_for(|stop| *stop) => break,
+                // The job's own interval, which an operator sets: nothing happens that could be waited for instead.
                 () = tokio::time::sleep(self.every) => {}
             }
             work = self.once(work, stopping.clone()).await;

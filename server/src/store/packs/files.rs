@@ -4,6 +4,8 @@
 //! durable; a file that met a failed write or sync is not written again; a failed sync latches the store read-only,
 //! a full disk does not; no path is made of anything but a pack's id.
 
+mod writer;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -12,16 +14,14 @@ use std::{fmt, io};
 
 use bytes::Bytes;
 
+use self::writer::FileWriter;
 use super::disk::{Disk, DiskFile, write_all};
 use super::handles::{Handles, READ_HANDLES_MAX};
 use super::header::{PACK_HEADER_BYTES, PackHeader};
 use super::holds::{Holds, PackHold};
 use super::names::{GROUP_BITS, epoch_path, group_path, numbered_dirs, pack_path, packs_in};
 use super::segment::SegmentLayout;
-use super::{
-    Appended, EncodedFrame, Finished, Origin, PIECE_BYTES_MAX, PackEntry, PackWriter, Packs,
-    SegmentDraft,
-};
+use super::{Appended, PackEntry, PackWriter, Packs, SegmentDraft};
 use crate::clock::Clock;
 use crate::planted::{Bug, planted};
 use crate::store::health::Health;
@@ -154,12 +154,11 @@ impl Packs for PackFiles {
     fn begin(&self) -> Result<Box<dyn PackWriter>, StoreError> {
         let open = self.files.create()?;
         let layout = SegmentLayout::at(self.store(), open.pack, open.len);
-        Ok(Box::new(FileWriter {
-            files: Arc::clone(&self.files),
+        Ok(Box::new(FileWriter::new(
+            Arc::clone(&self.files),
             open,
             layout,
-            failed: false,
-        }))
+        )))
     }
 
     fn read(&self, pack: PackId, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, StoreError> {
@@ -450,73 +449,6 @@ fn io_error(disk: &dyn Disk, op: &'static str, path: &Path, source: io::Error) -
         op,
         path: disk.name(path),
         source,
-    }
-}
-
-/// One body's own pack.
-struct FileWriter {
-    files: Arc<Files>,
-    open: OpenPack,
-    layout: SegmentLayout,
-    failed: bool,
-}
-
-impl FileWriter {
-    fn write(&mut self, bytes: &[Bytes]) -> Result<(), StoreError> {
-        // Set before and cleared after: a writer that failed once must not leave a gap behind it.
-        if std::mem::replace(&mut self.failed, true) {
-            return Err(StoreError::Closed);
-        }
-        self.files.room()?;
-        self.files.write(&self.open, self.open.len, bytes)?;
-        self.open.len = self.layout.end();
-        self.failed = false;
-        Ok(())
-    }
-}
-
-impl PackWriter for FileWriter {
-    fn pack(&self) -> PackId {
-        self.open.pack
-    }
-
-    fn len(&self) -> u64 {
-        self.open.len
-    }
-
-    fn append(&mut self, frames: &[EncodedFrame]) -> Result<(), StoreError> {
-        let stored: usize = frames.iter().map(|frame| frame.body().len()).sum();
-        assert!(
-            stored <= PIECE_BYTES_MAX,
-            "a piece has at most {PIECE_BYTES_MAX} bytes"
-        );
-        let mut out = Vec::with_capacity(2 * frames.len());
-        for frame in frames {
-            self.layout.push(frame, &mut out);
-        }
-        self.write(&out)
-    }
-
-    fn finish(self: Box<Self>, origin: &Origin) -> Result<Finished, StoreError> {
-        let FileWriter {
-            files,
-            mut open,
-            layout,
-            failed,
-        } = *self;
-        if failed {
-            return Err(StoreError::Closed);
-        }
-        files.room()?;
-        let mut out = Vec::new();
-        let segment = layout.finish(origin, &mut out);
-        files.write(&open, open.len, &out)?;
-        open.len = segment.offset + segment.stored_len;
-        files.sync_pack(&open, open.len)?;
-        Ok(Finished {
-            segment,
-            hold: open.hold,
-        })
     }
 }
 

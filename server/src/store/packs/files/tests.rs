@@ -7,12 +7,12 @@ use rustix::io::Errno;
 
 use super::*;
 use crate::clock::{ManualClock, UnixMillis};
-use crate::store::packs::Segment;
 use crate::store::packs::SegmentReader;
 use crate::store::packs::disk::RealDisk;
 use crate::store::packs::faults::{DiskFault, DiskFaults, DiskOp, FaultDisk};
 use crate::store::packs::memdisk::MemFiles;
 use crate::store::packs::segment::OriginTarget;
+use crate::store::packs::{EncodedFrame, Origin, Segment};
 
 const STORE: StoreId = StoreId([3; 16]);
 
