@@ -10,7 +10,7 @@ pub enum Bug {
     AckBeforeSync,
     /// Folders are not synced when something was put into them.
     NoDirSync,
-    /// A pack is synced one sync later than its commit needs.
+    /// A pack is synced when two later ones ask for their sync, so after the commits that need it.
     CommitBeforePackSync,
     /// A manifest's segments are not counted in their packs.
     CounterForgotten,

@@ -4,6 +4,8 @@
 //! durable; a file that met a failed write or sync is not written again; a failed sync latches the store read-only,
 //! a full disk does not; no path is made of anything but a pack's id.
 
+#[cfg(any(test, feature = "planted"))]
+mod late;
 mod writer;
 
 use std::ops::Range;
@@ -64,8 +66,8 @@ struct Files {
     group: Mutex<Option<u32>>,
     handles: Handles,
     holds: Holds,
-    /// A file whose sync a planted bug puts off.
-    late: Mutex<Option<Arc<dyn DiskFile>>>,
+    #[cfg(any(test, feature = "planted"))]
+    late: late::Late,
     /// Set once this process may write no more: another one may have the directory.
     closed: AtomicBool,
 }
@@ -89,7 +91,8 @@ impl PackFiles {
             group: Mutex::new(None),
             handles: Handles::new(READ_HANDLES_MAX),
             holds: Holds::default(),
-            late: Mutex::new(None),
+            #[cfg(any(test, feature = "planted"))]
+            late: late::Late::default(),
             closed: AtomicBool::new(false),
         };
         PackFiles {
@@ -377,8 +380,10 @@ impl Files {
 
     fn sync_file(&self, open: &OpenPack, bytes: u64) -> Result<(), StoreError> {
         let started = self.context.clock.elapsed();
+        #[cfg(any(test, feature = "planted"))]
         if planted(Bug::CommitBeforePackSync) {
-            return self.sync_late(open);
+            let synced = self.late.put_off(open.pack, &open.file);
+            return synced.map_err(|error| self.latched(&open.path, error));
         }
         open.file
             .sync()
@@ -386,17 +391,6 @@ impl Files {
         let took = self.context.clock.elapsed().saturating_sub(started);
         self.context.watch.pack_synced(PackSync { bytes, took });
         Ok(())
-    }
-
-    /// The planted bug: this pack's sync is done when the next one asks for its own.
-    fn sync_late(&self, open: &OpenPack) -> Result<(), StoreError> {
-        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
-        match late.replace(Arc::clone(&open.file)) {
-            Some(before) => before
-                .sync()
-                .map_err(|error| self.latched(&open.path, error)),
-            None => Ok(()),
-        }
     }
 
     fn sync_dir(&self, path: &Path) -> Result<(), StoreError> {
