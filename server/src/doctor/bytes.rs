@@ -7,6 +7,7 @@ use crate::objects::manifest::read_manifest;
 use crate::schema::keys::{split_manifest_chunk, whole};
 use crate::schema::{Keyspace, PackRow, Record, RowKey};
 use crate::store::meta::Meta;
+use crate::store::meta::walk::row_of;
 use crate::store::packs::scan::PackScan;
 use crate::store::packs::{PackEntry, Packs, Segment};
 use crate::store::{ManifestId, StoreError};
@@ -54,8 +55,7 @@ pub(super) fn of_manifests(
 
 fn of_segment(meta: &dyn Meta, packs: &dyn Packs, segment: &Segment) -> Result<(), StoreError> {
     let key = RowKey::Pack(segment.pack).encode();
-    let row = meta.get_many(std::slice::from_ref(&key))?;
-    match row.into_iter().next().flatten() {
+    match row_of(meta, &key)? {
         Some(row) if !matches!(PackRow::decode(&key, &row)?, PackRow::Condemned { .. }) => {}
         _ => {
             return Err(StoreError::DamagedRow {
@@ -91,8 +91,7 @@ pub(super) fn of_packs(
 ) {
     let looked = each_pack(packs, census, |census, file| {
         let key = RowKey::Pack(file.pack).encode();
-        let row = meta.get_many(std::slice::from_ref(&key))?;
-        match row.into_iter().next().flatten() {
+        match row_of(meta, &key)? {
             None => census.orphans += 1,
             Some(row) => match PackRow::decode(&key, &row)? {
                 PackRow::Condemned { .. } => census.condemned += 1,

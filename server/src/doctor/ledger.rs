@@ -7,8 +7,9 @@ use crate::model::BucketId;
 use crate::objects::manifest::read_manifest;
 use crate::schema::keys::whole;
 use crate::schema::{Keyspace, RowKey};
+use crate::store::meta::Meta;
 use crate::store::meta::row::decode_counter;
-use crate::store::meta::{Key, Meta};
+use crate::store::meta::walk::{counter, row_of};
 use crate::store::packs::Segment;
 use crate::store::{ManifestId, PackId, StoreError};
 
@@ -70,23 +71,23 @@ impl Ledger {
             differs(
                 format!("segments in use in pack {pack}"),
                 holding.segments,
-                counter(meta, &segments)?,
+                counter(meta, &segments.encode())?,
             );
             differs(
                 format!("bytes in use in pack {pack}"),
                 holding.stored,
-                counter(meta, &stored)?,
+                counter(meta, &stored.encode())?,
             );
         }
         differs(
             "plain bytes of all objects".to_owned(),
             self.plain,
-            counter(meta, &RowKey::LogicalBytes)?,
+            counter(meta, &RowKey::LogicalBytes.encode())?,
         );
         differs(
             "stored bytes of all packs".to_owned(),
             self.sealed,
-            counter(meta, &RowKey::StoredBytes)?,
+            counter(meta, &RowKey::StoredBytes.encode())?,
         );
         self.compare_users(meta, census, findings)?;
         self.strays(meta, findings)
@@ -100,7 +101,7 @@ impl Ledger {
         findings: &mut Findings,
     ) -> Result<(), StoreError> {
         for (manifest, counted) in &self.users {
-            let kept = counter(meta, &RowKey::ManifestUsers(*manifest))?;
+            let kept = counter(meta, &RowKey::ManifestUsers(*manifest).encode())?;
             if *counted != kept {
                 findings.rows(format!(
                     "users of manifest {manifest}: {counted} by count, {kept} by the counter"
@@ -112,7 +113,7 @@ impl Ledger {
             if *counted == 0 {
                 census.dead += 1;
                 let dead = RowKey::DeadManifest(*manifest).encode();
-                if meta.get_many(&[dead])?.iter().all(Option::is_none) {
+                if row_of(meta, &dead)?.is_none() {
                     findings.rows(format!(
                         "manifest {manifest} has no user, and nobody was told to free it"
                     ));
@@ -149,15 +150,5 @@ impl Ledger {
             }
             Ok(())
         })
-    }
-}
-
-/// A counter's value; one without a row is zero.
-fn counter(meta: &dyn Meta, key: &RowKey<'_>) -> Result<i64, StoreError> {
-    let key: Key = key.encode();
-    let row = meta.get_many(std::slice::from_ref(&key))?;
-    match row.into_iter().next().flatten() {
-        Some(row) => decode_counter(&key, &row.value),
-        None => Ok(0),
     }
 }

@@ -1,11 +1,13 @@
 //! Every row decodes, and rows that name each other agree.
 
+use std::ops::ControlFlow;
+
 use crate::doctor::ledger::Ledger;
 use crate::doctor::{Census, Findings};
 use crate::objects::manifest::read_manifest;
 use crate::schema::keys::{
-    KeyRange, after_key, split_bucket, split_bucket_id, split_manifest, split_object, split_pack,
-    split_pack_user, split_part, split_upload, split_version, whole,
+    split_bucket, split_bucket_id, split_manifest, split_object, split_pack, split_pack_user,
+    split_part, split_upload, split_version, whole,
 };
 use crate::schema::{
     BucketRow, CompletedRow, CurrentRow, DeadRow, HeadRow, Keyspace, ManifestChunk, ManifestHead,
@@ -14,10 +16,8 @@ use crate::schema::{
 };
 use crate::store::StoreError;
 use crate::store::meta::row::decode_counter;
+use crate::store::meta::walk::{KeyRange, each_page, row_of};
 use crate::store::meta::{Key, Meta, Row};
-
-/// Rows of one page.
-const PAGE_ROWS: usize = 500;
 
 /// What there is to check, keyspace by keyspace.
 const KEYSPACES: [Keyspace; 19] = [
@@ -74,16 +74,13 @@ pub(super) fn check(
     readable
 }
 
-/// Calls `visit` for each row of a range, a page at a time; each page is read a second time by key, which reads the
-/// engine's filters, too.
+/// Calls `visit` for each row of a range; each page is read a second time by key, which reads the engine's filters, too.
 pub(super) fn each(
     meta: &dyn Meta,
     range: KeyRange,
     mut visit: impl FnMut(&Key, &Row) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let KeyRange { mut from, to } = range;
-    loop {
-        let rows = meta.scan(&from, &to, PAGE_ROWS)?;
+    each_page(meta, range, |rows| {
         let keys: Vec<Key> = rows.iter().map(|(key, _)| key.clone()).collect();
         for ((key, row), again) in rows.iter().zip(meta.get_many(&keys)?) {
             if again.as_ref() != Some(row) {
@@ -94,11 +91,8 @@ pub(super) fn each(
             }
             visit(key, row)?;
         }
-        match rows.last() {
-            Some((last, _)) if rows.len() == PAGE_ROWS => from = after_key(last),
-            _ => return Ok(()),
-        }
-    }
+        Ok(ControlFlow::Continue(()))
+    })
 }
 
 struct Check<'a> {
@@ -178,8 +172,7 @@ impl Check<'_> {
         let object = split_object(key, Keyspace::Current)?;
         let bucket = split_bucket_id(key, Keyspace::Current)?;
         let version = RowKey::Version(bucket, &object, current.number).encode();
-        let found = self.meta.get_many(std::slice::from_ref(&version))?;
-        let agrees = match found.into_iter().next().flatten() {
+        let agrees = match row_of(self.meta, &version)? {
             None => false,
             Some(row) => match VersionRow::decode(&version, &row)?.kind {
                 VersionKind::Object(data) => data.size == current.size && data.etag == current.etag,

@@ -1,12 +1,13 @@
 //! Condemning: a sealed pack in which no manifest holds a segment may be used by nothing any more.
 
 use crate::clock::UnixMillis;
+use crate::gc::Walk;
 use crate::gc::reaper::{Reaped, each_row};
-use crate::gc::{Walk, row_of};
 use crate::planted::{Bug, planted};
 use crate::schema::keys::{split_pack, whole};
 use crate::schema::{Keyspace, PackRow, Record, RowKey};
 use crate::store::StoreError;
+use crate::store::meta::walk::row_of;
 use crate::store::meta::{Condition, Txn, Write};
 
 /// Condemns each sealed pack without segments.

@@ -2,9 +2,10 @@
 
 use crate::clock::UnixMillis;
 use crate::gc::reaper::Reaped;
-use crate::gc::{PAGE_ROWS, Walk, row_of, settle};
+use crate::gc::{Walk, settle};
 use crate::schema::{PackRow, Record, RowKey};
 use crate::store::StoreError;
+use crate::store::meta::walk::{PAGE_ROWS, row_of};
 use crate::store::meta::{Condition, Txn, Write};
 use crate::store::packs::Packs;
 

@@ -26,9 +26,6 @@ pub use round::{Collector, CollectorSettings, Round};
 use crate::store::StoreError;
 use crate::store::meta::{Condition, Key, Meta, Outcome, Row, Txn, Write};
 
-/// Rows of one page: what one step looks at.
-pub(crate) const PAGE_ROWS: usize = 500;
-
 /// How far a round is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -62,15 +59,6 @@ fn settle(meta: &dyn Meta, txn: Txn) -> Result<bool, StoreError> {
         Outcome::Done(_) => Ok(true),
         Outcome::Conflict(_) => Ok(false),
     }
-}
-
-/// One row, by key.
-fn row_of(meta: &dyn Meta, key: &Key) -> Result<Option<Row>, StoreError> {
-    Ok(meta
-        .get_many(std::slice::from_ref(key))?
-        .into_iter()
-        .next()
-        .flatten())
 }
 
 /// `Same` of a row as read.

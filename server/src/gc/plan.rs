@@ -10,14 +10,11 @@ use serde::Serialize;
 
 use crate::clock::UnixMillis;
 use crate::gc::round::{COMPLETED_KEPT, UPLOAD_AGE_MAX, before};
-use crate::gc::{PAGE_ROWS, row_of};
 use crate::objects::manifest::read_manifest;
-use crate::schema::keys::{
-    KeyRange, after_key, of_upload, split_manifest, split_upload, split_upload_id, whole,
-};
+use crate::schema::keys::{of_upload, split_manifest, split_upload, split_upload_id, whole};
 use crate::schema::{CompletedRow, Keyspace, PackRow, PartRow, Record, RowKey, UploadRow};
-use crate::store::meta::row::decode_counter;
-use crate::store::meta::{Key, Meta, Row};
+use crate::store::meta::Meta;
+use crate::store::meta::walk::{PAGE_ROWS, counter, each_row, row_of};
 use crate::store::packs::Packs;
 use crate::store::{ManifestId, PackId, StoreError};
 
@@ -58,7 +55,7 @@ pub fn plan(
     let leaving = uploads(meta, now, &mut plan)?;
     let dead = manifests(meta, &leaving)?;
     plan.manifests = u64::try_from(dead.len()).unwrap_or(u64::MAX);
-    each(meta, whole(Keyspace::Completed), |key, row| {
+    each_row(meta, whole(Keyspace::Completed), |key, row| {
         let old = CompletedRow::decode(key, row)?.time < before(now, COMPLETED_KEPT);
         plan.answers += u64::from(old);
         Ok(())
@@ -110,21 +107,21 @@ fn uploads(
     plan: &mut Plan,
 ) -> Result<BTreeMap<ManifestId, i64>, StoreError> {
     let mut dead = BTreeSet::new();
-    each(meta, whole(Keyspace::Upload), |key, row| {
+    each_row(meta, whole(Keyspace::Upload), |key, row| {
         if UploadRow::decode(key, row)?.initiated < before(now, UPLOAD_AGE_MAX) {
             plan.expired_uploads += 1;
             dead.insert(split_upload(key)?.1);
         }
         Ok(())
     })?;
-    each(meta, whole(Keyspace::DeadUpload), |key, _| {
+    each_row(meta, whole(Keyspace::DeadUpload), |key, _| {
         plan.uploads += 1;
         dead.insert(split_upload_id(key, Keyspace::DeadUpload)?);
         Ok(())
     })?;
     let mut leaving = BTreeMap::new();
     for upload in dead {
-        each(meta, of_upload(upload), |key, row| {
+        each_row(meta, of_upload(upload), |key, row| {
             if let Some(manifest) = PartRow::decode(key, row)?.manifest {
                 *leaving.entry(manifest).or_default() += 1;
             }
@@ -140,15 +137,15 @@ fn manifests(
     leaving: &BTreeMap<ManifestId, i64>,
 ) -> Result<BTreeSet<ManifestId>, StoreError> {
     let mut dead = BTreeSet::new();
-    each(meta, whole(Keyspace::DeadManifest), |key, _| {
+    each_row(meta, whole(Keyspace::DeadManifest), |key, _| {
         let id = split_manifest(key, Keyspace::DeadManifest)?;
-        if counter(meta, &RowKey::ManifestUsers(id))? == 0 {
+        if counter(meta, &RowKey::ManifestUsers(id).encode())? == 0 {
             dead.insert(id);
         }
         Ok(())
     })?;
     for (id, lost) in leaving {
-        if counter(meta, &RowKey::ManifestUsers(*id))? <= *lost {
+        if counter(meta, &RowKey::ManifestUsers(*id).encode())? <= *lost {
             dead.insert(*id);
         }
     }
@@ -156,29 +153,5 @@ fn manifests(
 }
 
 fn in_use(meta: &dyn Meta, pack: PackId) -> Result<i64, StoreError> {
-    counter(meta, &RowKey::PackSegments(pack))
-}
-
-fn counter(meta: &dyn Meta, key: &RowKey<'_>) -> Result<i64, StoreError> {
-    let key = key.encode();
-    match row_of(meta, &key)? {
-        Some(row) => decode_counter(&key, &row.value),
-        None => Ok(0),
-    }
-}
-
-fn each(
-    meta: &dyn Meta,
-    range: KeyRange,
-    mut visit: impl FnMut(&Key, &Row) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let KeyRange { mut from, to } = range;
-    loop {
-        let rows = meta.scan(&from, &to, PAGE_ROWS)?;
-        rows.iter().try_for_each(|(key, row)| visit(key, row))?;
-        match rows.last() {
-            Some((last, _)) if rows.len() == PAGE_ROWS => from = after_key(last),
-            _ => return Ok(()),
-        }
-    }
+    counter(meta, &RowKey::PackSegments(pack).encode())
 }

@@ -1,16 +1,18 @@
 //! The reaper: manifests that lost their last user, uploads that were given up or expired, old answers of Complete.
 
+use std::ops::ControlFlow;
+
 use crate::clock::UnixMillis;
-use crate::gc::{PAGE_ROWS, Walk, delete_same, row_of, same};
+use crate::gc::{Walk, delete_same, same};
 use crate::planted::{Bug, planted};
 use crate::schema::keys::{
-    KeyRange, after_key, of_manifest, of_upload, split_manifest, split_upload, split_upload_id,
-    whole,
+    of_manifest, of_upload, split_manifest, split_upload, split_upload_id, whole,
 };
 use crate::schema::{
     CompletedRow, DeadRow, Keyspace, ManifestChunk, ManifestHead, PartRow, Record, RowKey,
     UploadRow,
 };
+use crate::store::meta::walk::{KeyRange, PAGE_ROWS, each_page, row_of};
 use crate::store::meta::{Condition, Key, Meta, Outcome, Pending, Row, Txn, Write};
 use crate::store::packs::Segment;
 use crate::store::{ManifestId, StoreError};
@@ -186,34 +188,28 @@ pub(super) fn each_row(
     range: KeyRange,
     mut judge: impl FnMut(&Key, &Row) -> Result<Option<Txn>, StoreError>,
 ) -> Result<Reaped, StoreError> {
-    let KeyRange { mut from, to } = range;
     let mut reaped = Reaped::default();
     let mut waiting = Vec::new();
-    let meta = walk.meta;
-    loop {
-        if !walk.goes_on(reaped.seen) {
-            return Ok(reaped);
-        }
-        let rows = meta.scan(&from, &to, PAGE_ROWS)?;
-        for (key, row) in &rows {
+    if !walk.goes_on(0) {
+        return Ok(reaped);
+    }
+    each_page(walk.meta, range, |rows| {
+        for (key, row) in rows {
             reaped.seen += 1;
-            waiting.extend(judge(key, row)?.map(|txn| meta.commit(txn)));
+            waiting.extend(judge(key, row)?.map(|txn| walk.meta.commit(txn)));
             if waiting.len() == COMMITS_AT_ONCE {
                 reaped.done += settled(&mut waiting)?;
             }
         }
-        match rows.last() {
-            Some((last, _)) if rows.len() == PAGE_ROWS => {
-                // A page is settled before the next one is begun, so that a walk may end between two.
-                reaped.done += settled(&mut waiting)?;
-                from = after_key(last);
-            }
-            _ => {
-                reaped.done += settled(&mut waiting)?;
-                return Ok(reaped);
-            }
-        }
-    }
+        // A page is settled before the next one is begun, so that a walk may end between two.
+        reaped.done += settled(&mut waiting)?;
+        Ok(if walk.goes_on(reaped.seen) {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        })
+    })?;
+    Ok(reaped)
 }
 
 /// Waits for commits and tells how many applied.

@@ -8,6 +8,7 @@ use crate::clock::{Clock as _, SeededEntropy};
 use crate::objects::{CompleteRequest, ObjectsError, PutCondition, VersionSelector};
 use crate::schema::keys::whole;
 use crate::schema::{Keyspace, RowKey, Versioning};
+use crate::store::meta::walk::row_of;
 use crate::trial::{House, key};
 
 const GRACE: Duration = Duration::from_mins(1);

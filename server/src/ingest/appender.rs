@@ -14,6 +14,7 @@ use crate::objects::{PackClaim, PlacedSegment};
 use crate::schema::keys::of_pack;
 use crate::schema::{OpenPackRow, PackRow, PackUserRow, Record, RowKey};
 use crate::store::gate::let_others_run;
+use crate::store::meta::walk::{each_row, row_of};
 use crate::store::meta::{Condition, Meta, Outcome, Txn, Write};
 use crate::store::packs::header::PACK_HEADER_BYTES;
 use crate::store::packs::{Packs, Segment, SegmentDraft};
@@ -24,9 +25,6 @@ const QUEUE_MAX: usize = 1024;
 
 /// Bodies of one batch: what one sync serves at most.
 const BATCH_MAX: usize = 256;
-
-/// Back-references read at once when a pack is sealed after a crash.
-const RECOVER_PAGE: usize = 1000;
 
 struct Request {
     draft: SegmentDraft,
@@ -282,12 +280,9 @@ impl Worker {
 /// Makes a pack's row `sealed`, if it still is `live`.
 fn seal(meta: &dyn Meta, pack: PackId, len: u64) -> Result<(), StoreError> {
     let key = RowKey::Pack(pack).encode();
-    let row = meta
-        .get_many(std::slice::from_ref(&key))?
-        .into_iter()
-        .next()
-        .flatten();
-    let Some(row) = row else { return Ok(()) };
+    let Some(row) = row_of(meta, &key)? else {
+        return Ok(());
+    };
     if PackRow::decode(&key, &row)? != PackRow::Live {
         return Ok(());
     }
@@ -311,28 +306,15 @@ fn seal(meta: &dyn Meta, pack: PackId, len: u64) -> Result<(), StoreError> {
 /// When rows cannot be read or written.
 pub fn recover(meta: &dyn Meta) -> Result<Option<PackId>, StoreError> {
     let key = RowKey::OpenPack.encode();
-    let row = meta
-        .get_many(std::slice::from_ref(&key))?
-        .into_iter()
-        .next()
-        .flatten();
-    let Some(row) = row else { return Ok(None) };
+    let Some(row) = row_of(meta, &key)? else {
+        return Ok(None);
+    };
     let pack = OpenPackRow::decode(&key, &row)?.pack;
     let mut end = PACK_HEADER_BYTES;
-    let range = of_pack(pack);
-    let mut from = range.from;
-    loop {
-        let users = meta.scan(&from, &range.to, RECOVER_PAGE)?;
-        for (key, row) in &users {
-            end = end.max(PackUserRow::decode(key, row)?.end);
-        }
-        match users.last() {
-            Some((last, _)) if users.len() == RECOVER_PAGE => {
-                from = crate::schema::keys::after_key(last);
-            }
-            _ => break,
-        }
-    }
+    each_row(meta, of_pack(pack), |key, row| {
+        end = end.max(PackUserRow::decode(key, row)?.end);
+        Ok(())
+    })?;
     seal(meta, pack, end)?;
     Ok(Some(pack))
 }

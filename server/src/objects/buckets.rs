@@ -3,9 +3,10 @@
 use crate::model::{BucketId, BucketName, Owner, Tags};
 use crate::objects::decision::{Decision, Draft, active, read};
 use crate::objects::{Objects, ObjectsError};
-use crate::schema::keys::{KeyRange, of_bucket, split_bucket, split_upload, whole};
+use crate::schema::keys::{of_bucket, split_bucket, split_upload, whole};
 use crate::schema::{BucketRow, BucketState, DeadRow, Keyspace, Record, RowKey, Versioning};
 use crate::store::meta::Meta;
+use crate::store::meta::walk::KeyRange;
 
 /// S3's default quota of buckets for one account: it bounds ListBuckets, which has no pages.
 pub const BUCKETS_MAX: usize = 1000;

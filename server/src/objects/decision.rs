@@ -6,6 +6,7 @@ use crate::model::BucketName;
 use crate::objects::{Objects, ObjectsError};
 use crate::schema::{BucketRow, BucketState, Record, RowKey};
 use crate::store::StoreError;
+use crate::store::meta::walk::row_of;
 use crate::store::meta::{Condition, Key, Meta, Outcome, Row, Txn, Write};
 
 /// How often a decision is taken anew. Each conflict means that another commit on the same rows went through, so
@@ -129,11 +130,7 @@ impl<R: Record> Read<R> {
 /// Reads one row.
 pub(super) fn read<R: Record>(meta: &dyn Meta, key: &RowKey<'_>) -> Result<Read<R>, StoreError> {
     let key = key.encode();
-    let row = meta
-        .get_many(std::slice::from_ref(&key))?
-        .into_iter()
-        .next()
-        .flatten();
+    let row = row_of(meta, &key)?;
     Read::of(key, row)
 }
 

@@ -3,8 +3,9 @@
 use crate::model::{BucketName, ObjectKey};
 use crate::objects::decision::{active, read};
 use crate::objects::{Objects, ObjectsError};
-use crate::schema::keys::{KeyRange, after_key, of_prefix, split_object};
+use crate::schema::keys::{of_prefix, split_object};
 use crate::schema::{BucketRow, CurrentRow, Keyspace, Record, RowKey};
+use crate::store::meta::walk::{KeyRange, after_key};
 use crate::store::meta::{Key, Meta};
 
 /// S3's largest page.

@@ -10,11 +10,12 @@ use crate::objects::decision::{Decision, Draft, Read, active, read};
 use crate::objects::manifest;
 use crate::objects::put::Attributes;
 use crate::objects::{Objects, ObjectsError};
-use crate::schema::keys::{after_key, of_key, of_prefix, of_upload, split_part, split_upload};
+use crate::schema::keys::{of_key, of_prefix, of_upload, split_part, split_upload};
 use crate::schema::{
     BucketRow, DeadRow, Keyspace, PartRow, Record, RowKey, UploadChecksumKind, UploadRow,
 };
 use crate::store::meta::Meta;
+use crate::store::meta::walk::after_key;
 
 /// S3's largest page of parts and of uploads.
 pub const UPLOADS_PAGE_MAX: usize = 1000;

@@ -8,6 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::model::{BucketId, BucketName, ObjectKey, PartNumber, UploadId, VersionNumber};
 use crate::store::meta::Key;
+use crate::store::meta::walk::KeyRange;
 use crate::store::{ManifestId, PackId, StoreError};
 
 /// Each kind of row. The number is its first byte; numbers below 0x10 belong to the store itself
@@ -96,15 +97,6 @@ pub enum RowKey<'a> {
     LogicalBytes,
     /// See [`Keyspace::StoredBytes`].
     StoredBytes,
-}
-
-/// Half-open bounds of a scan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyRange {
-    /// First key.
-    pub from: Key,
-    /// First key after.
-    pub to: Key,
 }
 
 impl RowKey<'_> {
@@ -228,14 +220,6 @@ pub fn of_pack(pack: PackId) -> KeyRange {
         to: after_prefix(&from),
         from,
     }
-}
-
-/// The first possible key after `key` itself.
-pub fn after_key(key: &Key) -> Key {
-    let mut out = BytesMut::with_capacity(key.len() + 1);
-    out.put_slice(key);
-    out.put_u8(0);
-    out.freeze()
 }
 
 /// The first key after all that start with `prefix`.

@@ -16,6 +16,7 @@ pub mod mem;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;
 pub mod row;
+pub mod walk;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
