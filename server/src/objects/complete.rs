@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::objects::decision::{Decision, Draft, Read, Undecided, active, read};
 use crate::objects::put::{NewObject, Place, PutCondition, PutDone, done, replace_current};
-use crate::objects::uploads::{attributes, find_upload};
+use crate::objects::uploads::find_upload;
 use crate::objects::versions::new_version;
 use crate::objects::{Objects, ObjectsError, manifest};
 use crate::schema::{
@@ -126,7 +126,7 @@ fn complete(
             number: new.number,
             nonce: target.nonce,
         },
-        attributes: attributes(&upload.row),
+        attributes: upload.row.attributes.clone(),
         data,
         time: target.time,
     };
@@ -262,9 +262,9 @@ fn assemble(
         size,
         etag: whole_etag(parts),
         checksums: checksum.into_iter().collect(),
-        class: upload.class.clone(),
-        headers: upload.headers.clone(),
-        metadata: upload.metadata.clone(),
+        class: upload.attributes.class.clone(),
+        headers: upload.attributes.headers.clone(),
+        metadata: upload.attributes.metadata.clone(),
     })
 }
 

@@ -20,6 +20,7 @@ mod versions;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use crate::schema::Attributes;
 pub use body::{PackClaim, PlacedSegment, StoredBody};
 pub use buckets::{BucketCreated, NewBucket};
 pub use complete::{CompletePart, CompleteRequest, Completed};
@@ -27,7 +28,7 @@ pub use delete::Deleted;
 pub use error::ObjectsError;
 pub use list::{ListEntry, ListQuery, Listing};
 pub use lookup::{Found, VersionSelector};
-pub use put::{Attributes, PutCondition, PutDone};
+pub use put::{PutCondition, PutDone};
 pub use uploads::{ListUploadsQuery, NewUpload, UploadEntry};
 
 use crate::clock::{Clock, Entropy};

@@ -3,39 +3,18 @@
 use std::sync::Arc;
 
 use crate::clock::UnixMillis;
-use crate::model::{
-    BucketName, Checksum, ContentHeaders, ETag, LegalHold, ObjectKey, Owner, Retention,
-    StorageClass, Tags, UserMetadata, VersionId,
-};
+use crate::model::{BucketName, Checksum, ETag, LegalHold, ObjectKey, Owner, VersionId};
 use crate::objects::body::StoredBody;
 use crate::objects::decision::{Decision, Draft, Read, Undecided, active, read};
 use crate::objects::manifest;
 use crate::objects::versions::{NewVersion, new_version};
 use crate::objects::{Objects, ObjectsError};
 use crate::schema::{
-    BucketRow, CurrentRow, HeadRow, ObjectData, RowKey, VersionKind, VersionRow, Versioning,
+    Attributes, BucketRow, CurrentRow, HeadRow, ObjectData, RowKey, VersionKind, VersionRow,
+    Versioning,
 };
 use crate::store::ManifestId;
 use crate::store::meta::Meta;
-
-/// What an object carries beside its bytes.
-#[derive(Debug, Clone)]
-pub struct Attributes {
-    /// Who puts it.
-    pub owner: Owner,
-    /// Storage class.
-    pub class: StorageClass,
-    /// Content headers.
-    pub headers: ContentHeaders,
-    /// User metadata.
-    pub metadata: UserMetadata,
-    /// Object tags.
-    pub tags: Tags,
-    /// Retention, if any.
-    pub retention: Option<Retention>,
-    /// Legal hold.
-    pub hold: LegalHold,
-}
 
 /// What must hold of the key's current object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

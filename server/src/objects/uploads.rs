@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use crate::model::{
-    BucketId, BucketName, ChecksumAlgorithm, ContentHeaders, ETag, ObjectKey, PartNumber, UploadId,
+    BucketId, BucketName, ChecksumAlgorithm, ETag, ObjectKey, PartNumber, UploadId,
 };
 use crate::objects::body::StoredBody;
 use crate::objects::decision::{Decision, Draft, Read, active, read};
 use crate::objects::manifest;
-use crate::objects::put::Attributes;
 use crate::objects::{Objects, ObjectsError};
 use crate::schema::keys::{of_key, of_prefix, of_upload, split_part, split_upload};
 use crate::schema::{
-    BucketRow, DeadRow, Keyspace, PartRow, Record, RowKey, UploadChecksumKind, UploadRow,
+    Attributes, BucketRow, DeadRow, Keyspace, PartRow, Record, RowKey, UploadChecksumKind,
+    UploadRow,
 };
 use crate::store::meta::Meta;
 use crate::store::meta::walk::after_key;
@@ -65,7 +65,11 @@ impl Objects {
         let (bucket, key) = (bucket.clone(), key.clone());
         let mut id = UploadId([0; 16]);
         self.entropy.fill(&mut id.0);
-        let row = upload_row(new, self.clock.now());
+        let row = UploadRow {
+            initiated: self.clock.now(),
+            attributes: new.attributes,
+            checksum: new.checksum,
+        };
         self.decide(move |meta| {
             let bucket_row = read::<BucketRow>(meta, &RowKey::Bucket(&bucket))?;
             let place = RowKey::Upload(active(&bucket, &bucket_row)?.id, &key, id);
@@ -225,42 +229,6 @@ impl Objects {
             Ok((found, more))
         })
         .await
-    }
-}
-
-fn upload_row(new: NewUpload, initiated: crate::clock::UnixMillis) -> UploadRow {
-    let Attributes {
-        owner,
-        class,
-        headers,
-        metadata,
-        tags,
-        retention,
-        hold,
-    } = new.attributes;
-    UploadRow {
-        initiated,
-        owner,
-        class,
-        headers,
-        metadata,
-        tags,
-        retention,
-        hold,
-        checksum: new.checksum,
-    }
-}
-
-/// The upload's attributes as the object will carry them.
-pub(super) fn attributes(row: &UploadRow) -> Attributes {
-    Attributes {
-        owner: row.owner.clone(),
-        class: row.class.clone(),
-        headers: ContentHeaders::clone(&row.headers),
-        metadata: row.metadata.clone(),
-        tags: row.tags.clone(),
-        retention: row.retention,
-        hold: row.hold,
     }
 }
 

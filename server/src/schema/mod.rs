@@ -9,7 +9,7 @@ pub mod records;
 
 pub use keys::{Keyspace, RowKey};
 pub use records::{
-    BucketRow, BucketState, CompletedRow, CurrentRow, DeadRow, HeadRow, ManifestChunk,
+    Attributes, BucketRow, BucketState, CompletedRow, CurrentRow, DeadRow, HeadRow, ManifestChunk,
     ManifestHead, ObjectData, OpenPackRow, PackRow, PackUserRow, PartEntry, PartRow, PartTable,
     Record, UploadChecksumKind, UploadRow, VersionKind, VersionRow, Versioning,
 };

@@ -192,12 +192,10 @@ pub struct PartEntry {
     pub checksums: Vec<Checksum>,
 }
 
-/// A multipart upload in progress: what its object will carry.
+/// What an object carries beside its bytes, as its sender said it. Part of a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UploadRow {
-    /// When it was created.
-    pub initiated: UnixMillis,
-    /// By whom.
+pub struct Attributes {
+    /// Who puts it.
     pub owner: Owner,
     /// Storage class.
     pub class: StorageClass,
@@ -207,10 +205,19 @@ pub struct UploadRow {
     pub metadata: UserMetadata,
     /// Object tags.
     pub tags: Tags,
-    /// Retention, if asked.
+    /// Retention, if any.
     pub retention: Option<Retention>,
     /// Legal hold.
     pub hold: LegalHold,
+}
+
+/// A multipart upload in progress.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadRow {
+    /// When it was created.
+    pub initiated: UnixMillis,
+    /// What its object will carry.
+    pub attributes: Attributes,
     /// The checksum that its parts carry, and whether the object's covers all bytes.
     pub checksum: Option<(ChecksumAlgorithm, UploadChecksumKind)>,
 }

@@ -139,9 +139,9 @@ pub(crate) fn list_parts(asked: &ListParts, page: &PartsPage<'_>) -> Vec<u8> {
     xml.text("Bucket", page.bucket.as_str());
     xml.text("Key", &name(asked.encoding, page.key.as_str()));
     xml.value("UploadId", asked.upload);
-    owner(&mut xml, "Initiator", &page.upload.owner);
-    owner(&mut xml, "Owner", &page.upload.owner);
-    xml.text("StorageClass", &page.upload.class.0);
+    owner(&mut xml, "Initiator", &page.upload.attributes.owner);
+    owner(&mut xml, "Owner", &page.upload.attributes.owner);
+    xml.text("StorageClass", &page.upload.attributes.class.0);
     if let Some((algorithm, kind)) = page.upload.checksum {
         xml.text("ChecksumAlgorithm", algorithm.name());
         xml.text("ChecksumType", upload_checksum_type(kind));
@@ -226,9 +226,9 @@ fn upload(xml: &mut XmlWriter, encoding: NameEncoding, entry: &UploadEntry) {
     xml.open("Upload");
     xml.text("Key", &name(encoding, entry.key.as_str()));
     xml.value("UploadId", entry.upload);
-    owner(xml, "Initiator", &entry.row.owner);
-    owner(xml, "Owner", &entry.row.owner);
-    xml.text("StorageClass", &entry.row.class.0);
+    owner(xml, "Initiator", &entry.row.attributes.owner);
+    owner(xml, "Owner", &entry.row.attributes.owner);
+    xml.text("StorageClass", &entry.row.attributes.class.0);
     xml.text("Initiated", &http_date::iso(entry.row.initiated));
     if let Some((algorithm, kind)) = entry.row.checksum {
         xml.text("ChecksumAlgorithm", algorithm.name());

@@ -182,13 +182,15 @@ fn versions() {
 fn uploads_and_parts() {
     let upload = UploadRow {
         initiated: TIME,
-        owner: owner(),
-        class: StorageClass::default(),
-        headers: headers(),
-        metadata: UserMetadata(pair()),
-        tags: Tags(pair()),
-        retention: RETENTION,
-        hold: LegalHold::On,
+        attributes: Attributes {
+            owner: owner(),
+            class: StorageClass::default(),
+            headers: headers(),
+            metadata: UserMetadata(pair()),
+            tags: Tags(pair()),
+            retention: RETENTION,
+            hold: LegalHold::On,
+        },
         checksum: Some((ChecksumAlgorithm::Crc64Nvme, UploadChecksumKind::FullObject)),
     };
     pin(
