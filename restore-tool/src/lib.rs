@@ -26,6 +26,7 @@ mod source;
 mod space;
 mod stages;
 mod staging;
+mod unconfirmed;
 
 pub use intake::ForeignPacking;
 pub use interrupt::Interrupted;
@@ -45,6 +46,7 @@ use crate::{
     interrupt::StopSignals,
     plan::RestorePlan,
     report::Report,
+    staging::Unconfirmed,
 };
 
 /// Plans, restores, and tells how it went.
@@ -52,11 +54,13 @@ pub fn run(args: LowArgs, environment: &Environment) -> ExitCode {
     log_warnings();
     let console = Arc::new(Console::default());
     match plan_and_restore(args, environment, &console) {
-        Ok(report) => {
+        Ok((report, restored)) => {
             // A closed stdout does not undo a restore.
             let mut out = stdout().lock();
             let _closed = write!(out, "{report}").and_then(|()| out.flush());
             console.line(lines::SUCCESS);
+            // ORDER: after the last word. Who is killed before it has told nobody, and the next run may start anew.
+            restored.confirm();
             ExitCode::Ok
         }
         Err(error) => {
@@ -73,7 +77,7 @@ fn plan_and_restore(
     args: LowArgs,
     environment: &Environment,
     console: &Arc<Console>,
-) -> Result<Report, RestoreError> {
+) -> Result<(Report, Unconfirmed), RestoreError> {
     let plan = RestorePlan::new(args, environment)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -85,7 +89,10 @@ fn plan_and_restore(
 
 /// Runs the stages on a blocking thread and turns signals into an interrupt; always waits for the stages' end, so that
 /// they tidy up.
-async fn supervise(plan: RestorePlan, console: Arc<Console>) -> Result<Report, RestoreError> {
+async fn supervise(
+    plan: RestorePlan,
+    console: Arc<Console>,
+) -> Result<(Report, Unconfirmed), RestoreError> {
     let mut signals = StopSignals::install().map_err(RestoreError::Start)?;
     let (trigger, interrupt) = interrupt::channel();
     let runtime = tokio::runtime::Handle::current();

@@ -20,7 +20,7 @@ use rustix::fs::FlockOperation;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, pki_types::ServerName};
 use url::{Host, Url};
 
-use crate::{error::TargetError, staging::MEMBER};
+use crate::{error::TargetError, staging::MEMBER, unconfirmed};
 
 /// etcd's registered ports.
 const CLIENT_PORT: u16 = 2379;
@@ -34,13 +34,21 @@ const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The answer to `/version` is under 300 bytes with its headers.
 const ANSWER_BYTES_MAX: u64 = 4096;
 
+/// What stands where `member` will be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Nothing,
+    /// A finished restore whose success nobody was told, and which nobody has used.
+    Unconfirmed,
+}
+
 /// Refuses when `member` exists, naming the running etcd that holds it if there is one.
-pub(crate) fn refuse_member(data_dir: &Path) -> Result<(), TargetError> {
+pub(crate) fn refuse_member(data_dir: &Path) -> Result<Standing, TargetError> {
     let member = data_dir.join(MEMBER);
     match member.symlink_metadata() {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Standing::Nothing),
         // A data directory that is a file: the stage says so.
-        Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(Standing::Nothing),
         Err(source) => return Err(TargetError::io("looking at", &member, source)),
         Ok(_) => {}
     }
@@ -50,6 +58,9 @@ pub(crate) fn refuse_member(data_dir: &Path) -> Result<(), TargetError> {
             == Err(rustix::io::Errno::WOULDBLOCK)
     {
         return Err(TargetError::EtcdHolds { path: db });
+    }
+    if unconfirmed::describes(data_dir, &[MEMBER]) {
+        return Ok(Standing::Unconfirmed);
     }
     Err(TargetError::MemberExists { path: member })
 }

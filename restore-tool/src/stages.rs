@@ -22,19 +22,19 @@ use crate::{
     interrupt::Interrupt,
     plan::RestorePlan,
     report::{Report, Times, inspection_warnings},
-    running_etcd::{self, Ports},
+    running_etcd::{self, Ports, Standing},
     source::{self, Found, Surroundings},
     space,
-    staging::{self, Staging},
+    staging::{self, MEMBER, Staging, Unconfirmed},
 };
 
-/// Restores. On any error the target is as it was.
+/// Restores. On any error the target is as it was; what comes with the report is to be confirmed once that was told.
 pub(crate) fn restore(
     plan: &RestorePlan,
     console: &Console,
     interrupt: &Interrupt,
     runtime: &tokio::runtime::Handle,
-) -> Result<Report, RestoreError> {
+) -> Result<(Report, Unconfirmed), RestoreError> {
     let total = Stopwatch::start();
     let around = Surroundings {
         console,
@@ -46,11 +46,12 @@ pub(crate) fn restore(
     }
     look_for_etcd(plan, &around)?;
     let mut found = source::find(&plan.source, &around)?;
-    let stage = Staging::begin(&plan.data_dir)?;
+    let mut stage = Staging::begin(&plan.data_dir, &[MEMBER])?;
     space::require(&plan.data_dir, found.bytes)?;
     console.line(lines::restoring_from(&found.shown));
-    let snap_dir = stage.dir("snap")?;
-    let wal_dir = stage.dir("wal")?;
+    stage.dir(MEMBER)?;
+    let snap_dir = stage.dir("member/snap")?;
+    let wal_dir = stage.dir("member/wal")?;
 
     let (mut image, taken, fetch) = fetch(&mut found, &snap_dir, &around)?;
     console.line(lines::fetched_in(fetch));
@@ -67,8 +68,9 @@ pub(crate) fn restore(
     interrupt.check()?;
     // Somebody may have started etcd meanwhile.
     running_etcd::refuse_member(&plan.data_dir)?;
-    stage.commit(&[snap_dir, wal_dir])?;
-    Ok(Report {
+    stage.place()?;
+    let restored = stage.keep()?;
+    let report = Report {
         place: found.place,
         packing: taken.packing,
         stored_bytes: found.bytes,
@@ -87,11 +89,17 @@ pub(crate) fn restore(
             total: total.elapsed(),
         },
         warnings: console.warnings(),
-    })
+    };
+    Ok((report, restored))
 }
 
 fn look_for_etcd(plan: &RestorePlan, around: &Surroundings<'_>) -> Result<(), RestoreError> {
-    running_etcd::refuse_member(&plan.data_dir)?;
+    if running_etcd::refuse_member(&plan.data_dir)? == Standing::Unconfirmed {
+        around.console.warn(format!(
+            "{} is what a restore built that was ended before it could say so; nobody has used it, and it is built anew",
+            plan.data_dir.join(MEMBER).display()
+        ));
+    }
     for warning in around
         .runtime
         .block_on(Ports::of(&plan.local.peer_urls).look())?

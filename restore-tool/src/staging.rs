@@ -1,17 +1,18 @@
-//! The directory beside the target: built in secret, put in place by one rename, removed on every other way out.
+//! The folder beside the target: filled in secret, put in place by renames, removed on every other way out.
 //!
-//! `<data-dir>/member.restore-XXXXXXXX/` (0700) lies on the target's file system, so that the last step is one rename to
-//! `<data-dir>/member`. While it exists, the data directory is locked (flock), so that two restores never meet and a
-//! stage found under the lock is certainly a killed run's. What a crash leaves behind:
+//! `<dir>/member.restore-XXXXXXXX/` (0700) lies on the target's file system, so that each entry (`member`, or the log of
+//! a directory of its own) is put in place by one rename. While it exists, the directory is locked (flock), so that two
+//! restores never meet and a stage found under the lock is certainly a killed run's. What a crash leaves behind:
 //!
 //! | killed while | left behind | next run |
 //! |---|---|---|
-//! | building | `member.restore-*`, no `member` | removes it, starts anew |
-//! | before the rename is on disk | as above, or the finished `member` | as above, or refuses: restored already |
-//! | after the rename | the finished `member` | refuses: restored already |
+//! | building | `member.restore-*`, no entry | removes it, starts anew |
+//! | between the mark's and the entry's rename | as above, and the mark | as above |
+//! | after the entry's rename, before the success was told | the finished entry and its mark | starts anew, replaces it |
+//! | after the success was told | the finished entry, perhaps its mark | with the mark, replaces it if nobody used it; refuses otherwise |
 //!
-//! A missing data directory (and its parents) is created 0700 and removed again on failure. It never touches a `member`
-//! that it did not make.
+//! The mark is [`crate::unconfirmed`]'s. A missing directory (and its parents) is created 0700 and removed again on failure.
+//! An entry that this program did not make, or that anybody has used, is never touched.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -22,7 +23,7 @@ use std::{
 
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 
-use crate::error::TargetError;
+use crate::{error::TargetError, unconfirmed};
 
 /// What etcd looks for in its data directory.
 pub(crate) const MEMBER: &str = "member";
@@ -32,87 +33,130 @@ const STAGE_SUFFIX_HEX: usize = 8;
 const DIR_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
-/// A directory under construction. Dropped without [`Staging::commit`], it leaves no trace.
+/// A directory under construction. Dropped before [`Staging::keep`], it leaves no trace.
 #[derive(Debug)]
 pub(crate) struct Staging {
-    data_dir: PathBuf,
+    /// The directory that is restored into.
+    dir: PathBuf,
+    /// What will appear in it.
+    entries: &'static [&'static str],
     /// Missing directories that were created for it, outermost first.
     created: Vec<PathBuf>,
     /// Open for the lock, which ends with it.
     lock: File,
     stage: PathBuf,
-    state: State,
+    /// The stage's own directories, outermost first.
+    inside: Vec<PathBuf>,
+    /// Where an unconfirmed restore's entries lie while these take their place.
+    aside: Option<PathBuf>,
+    /// Moves that were made, to be undone in reverse order: from, to.
+    moved: Vec<(PathBuf, PathBuf)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Only the data directory is held.
-    Locked,
-    /// The stage exists.
-    Staged,
-    /// The stage has become `member`, perhaps not yet on disk.
-    Renamed,
-    /// `member` is on disk: nothing is undone any more.
-    Done,
+/// A restored directory whose mark is still there. It stays locked.
+#[derive(Debug)]
+pub(crate) struct Unconfirmed {
+    mark: PathBuf,
+    _lock: File,
 }
 
 impl Staging {
-    /// Creates and locks the data directory, removes what killed runs left, makes an empty stage.
-    pub(crate) fn begin(data_dir: &Path) -> Result<Self, TargetError> {
-        let naming = |error| TargetError::io("naming a stage in", data_dir, error);
-        let stage = data_dir.join(format!("{STAGE_PREFIX}{}", random_hex().map_err(naming)?));
-        let created = create_missing(data_dir)?;
-        let lock = match open_locked(data_dir) {
+    /// Creates and locks the directory, removes what killed runs left, makes an empty stage.
+    pub(crate) fn begin(dir: &Path, entries: &'static [&'static str]) -> Result<Self, TargetError> {
+        let stage = unused_stage(dir)?;
+        let created = create_missing(dir)?;
+        let lock = match open_locked(dir) {
             Ok(lock) => lock,
             Err(error) => {
                 remove_created(&created);
                 return Err(error);
             }
         };
-        let mut staging = Self {
-            data_dir: data_dir.to_owned(),
+        let staging = Self {
+            dir: dir.to_owned(),
+            entries,
             created,
             lock,
             stage,
-            state: State::Locked,
+            inside: Vec::new(),
+            aside: None,
+            moved: Vec::new(),
         };
         staging.remove_stale()?;
         make_dir(&staging.stage)?;
-        staging.state = State::Staged;
         Ok(staging)
     }
 
     /// Makes a directory of the stage.
-    pub(crate) fn dir(&self, name: &str) -> Result<PathBuf, TargetError> {
+    pub(crate) fn dir(&mut self, name: &str) -> Result<PathBuf, TargetError> {
         let path = self.stage.join(name);
         make_dir(&path)?;
+        self.inside.push(path.clone());
         Ok(path)
     }
 
-    /// Syncs the stage, renames it to `member` and syncs the data directory. `dirs` are the stage's own directories.
-    pub(crate) fn commit(mut self, dirs: &[PathBuf]) -> Result<(), TargetError> {
-        // ORDER: files are synced by their writers before this; their directories next, then the rename. Otherwise a
-        // power cut could leave a `member` whose files are missing.
-        for dir in dirs.iter().chain([&self.stage]) {
+    /// Syncs the stage's directories and renames its entries into place, all of them or none. Success may be told once
+    /// this is done everywhere.
+    pub(crate) fn place(&mut self) -> Result<(), TargetError> {
+        unconfirmed::write(&self.stage, self.entries)?;
+        // ORDER: files are synced by their writers before this; their directories next, then the renames. Otherwise a
+        // power cut could leave an entry whose files are missing.
+        for dir in self.inside.iter().rev().chain([&self.stage]) {
             sync_dir(dir)?;
         }
-        let member = self.data_dir.join(MEMBER);
-        rename_without_replacing(&self.stage, &member)?;
-        self.state = State::Renamed;
-        // ORDER: only a synced data directory keeps the new name over a power cut, so success is told after it.
+        self.put_aside()?;
+        // ORDER: the mark before what it describes; an entry without its mark could not be told from a used one.
+        for name in [&[unconfirmed::FILE_NAME], self.entries].concat() {
+            let (from, to) = (self.stage.join(name), self.dir.join(name));
+            rename_without_replacing(&from, &to)?;
+            self.moved.push((from, to));
+        }
+        // ORDER: only a synced directory keeps the new names over a power cut, so success is told after it.
         self.lock
             .sync_all()
-            .map_err(|source| TargetError::io("syncing", &self.data_dir, source))?;
+            .map_err(|source| TargetError::io("syncing", &self.dir, source))?;
         for dir in &self.created {
             sync_dir(parent_of(dir))?;
         }
-        self.state = State::Done;
+        Ok(())
+    }
+
+    /// Ends the undoing. The mark stays until [`Unconfirmed::confirm`].
+    pub(crate) fn keep(mut self) -> Result<Unconfirmed, TargetError> {
+        let lock = self
+            .lock
+            .try_clone()
+            .map_err(|source| TargetError::io("opening", &self.dir, source))?;
+        self.moved.clear();
+        self.created.clear();
+        Ok(Unconfirmed {
+            mark: self.dir.join(unconfirmed::FILE_NAME),
+            _lock: lock,
+        })
+    }
+
+    /// Makes room where an unconfirmed restore stands, or where its mark alone was left.
+    fn put_aside(&mut self) -> Result<(), TargetError> {
+        if !unconfirmed::describes(&self.dir, self.entries) {
+            return Ok(());
+        }
+        let aside = unused_stage(&self.dir)?;
+        make_dir(&aside)?;
+        self.aside = Some(aside.clone());
+        // ORDER: the mark last, so that a kill in between leaves nothing that could not be told from a used entry.
+        for name in [self.entries, &[unconfirmed::FILE_NAME]].concat() {
+            let (from, to) = (self.dir.join(name), aside.join(name));
+            if from.symlink_metadata().is_ok() {
+                rename_without_replacing(&from, &to)?;
+                self.moved.push((from, to));
+            }
+        }
         Ok(())
     }
 
     fn remove_stale(&self) -> Result<(), TargetError> {
-        let listing = |source| TargetError::io("listing", &self.data_dir, source);
-        for entry in fs::read_dir(&self.data_dir).map_err(listing)? {
+        let listing = |source| TargetError::io("listing", &self.dir, source);
+        for entry in fs::read_dir(&self.dir).map_err(listing)? {
             let entry = entry.map_err(listing)?;
             let path = entry.path();
             let metadata = match entry.metadata() {
@@ -136,18 +180,21 @@ impl Staging {
 impl Drop for Staging {
     /// Undoes what was done. Failures cannot be told here; the next run removes a stage that stays.
     fn drop(&mut self) {
-        match self.state {
-            State::Done => return,
-            State::Renamed => {
-                let _stays = fs::rename(self.data_dir.join(MEMBER), &self.stage);
-                let _stays = fs::remove_dir_all(&self.stage);
-            }
-            State::Staged => {
-                let _stays = fs::remove_dir_all(&self.stage);
-            }
-            State::Locked => {}
+        for (from, to) in self.moved.drain(..).rev() {
+            let _stays = fs::rename(to, from);
+        }
+        for stage in [&self.stage].into_iter().chain(&self.aside) {
+            let _stays = fs::remove_dir_all(stage);
         }
         remove_created(&self.created);
+    }
+}
+
+impl Unconfirmed {
+    /// Removes the mark: somebody has been told. A mark that stays all the same allows a restore over data that
+    /// nobody has used, and nothing else, so there is nothing to tell.
+    pub(crate) fn confirm(self) {
+        let _stays = fs::remove_file(&self.mark);
     }
 }
 
@@ -252,6 +299,11 @@ fn is_stage_name(name: &str) -> bool {
     name.strip_prefix(STAGE_PREFIX).is_some_and(|suffix| {
         suffix.len() == STAGE_SUFFIX_HEX && suffix.bytes().all(|b| b.is_ascii_hexdigit())
     })
+}
+
+fn unused_stage(dir: &Path) -> Result<PathBuf, TargetError> {
+    let digits = random_hex().map_err(|error| TargetError::io("naming a stage in", dir, error))?;
+    Ok(dir.join(format!("{STAGE_PREFIX}{digits}")))
 }
 
 fn random_hex() -> io::Result<String> {

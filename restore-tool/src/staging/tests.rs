@@ -1,10 +1,12 @@
 //! What each way out of a staging leaves on disk.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::{io::Write as _, os::unix::fs::PermissionsExt as _};
 
 use super::*;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+const ENTRIES: &[&str] = &[MEMBER];
 
 fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(dir)
@@ -25,15 +27,31 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("there").permissions().mode() & 0o7777
 }
 
+/// Restores a `member` whose database holds `text`, up to the confirmation.
+fn restore(data_dir: &Path, text: &str) -> Result<Unconfirmed, TargetError> {
+    let mut staging = staged(data_dir, text)?;
+    staging.place()?;
+    staging.keep()
+}
+
+fn staged(data_dir: &Path, text: &str) -> Result<Staging, TargetError> {
+    let mut staging = Staging::begin(data_dir, ENTRIES)?;
+    staging.dir(MEMBER)?;
+    let db = staging.dir("member/snap")?.join("db");
+    let written = create_file(&db)?.write_all(text.as_bytes());
+    written.map_err(|source| TargetError::io("writing", &db, source))?;
+    Ok(staging)
+}
+
+fn held(data_dir: &Path) -> io::Result<String> {
+    fs::read_to_string(data_dir.join("member/snap/db"))
+}
+
 #[test]
 fn commit_leaves_exactly_the_member_with_private_modes() -> Outcome {
     let base = tempfile::tempdir()?;
     let data_dir = base.path().join("a/b");
-    let staging = Staging::begin(&data_dir)?;
-    let snap = staging.dir("snap")?;
-    create_file(&snap.join("db"))?.sync_all()?;
-    assert_eq!(names(&data_dir).len(), 1, "only the stage");
-    staging.commit(std::slice::from_ref(&snap))?;
+    restore(&data_dir, "new")?.confirm();
     assert_eq!(names(&data_dir), [MEMBER]);
     assert_eq!(mode(&data_dir), 0o700);
     assert_eq!(mode(&data_dir.join("member/snap")), 0o700);
@@ -45,14 +63,12 @@ fn commit_leaves_exactly_the_member_with_private_modes() -> Outcome {
 fn dropped_it_removes_all_it_made_and_nothing_else() -> Outcome {
     let base = tempfile::tempdir()?;
     let fresh = base.path().join("x/y/z");
-    let staging = Staging::begin(&fresh)?;
-    create_file(&staging.dir("snap")?.join("db"))?;
-    drop(staging);
+    drop(staged(&fresh, "new")?);
     assert!(names(base.path()).is_empty(), "created parents go too");
 
     let existing = base.path().join("data");
     fs::create_dir_all(existing.join("lost+found"))?;
-    drop(Staging::begin(&existing)?);
+    drop(Staging::begin(&existing, ENTRIES)?);
     assert_eq!(names(&existing), ["lost+found"]);
     Ok(())
 }
@@ -60,23 +76,67 @@ fn dropped_it_removes_all_it_made_and_nothing_else() -> Outcome {
 #[test]
 fn a_member_that_appears_meanwhile_is_never_replaced() -> Outcome {
     let base = tempfile::tempdir()?;
-    let staging = Staging::begin(base.path())?;
+    let mut staging = staged(base.path(), "new")?;
     // An empty directory is what rename(2) alone would silently replace.
     fs::create_dir(base.path().join(MEMBER))?;
-    let error = staging.commit(&[]).expect_err("somebody else's member");
+    let error = staging.place().expect_err("somebody else's member");
+    drop(staging);
     assert!(matches!(error, TargetError::MemberExists { .. }), "{error}");
     assert_eq!(names(base.path()), [MEMBER]);
     Ok(())
 }
 
 #[test]
+fn an_unconfirmed_member_is_replaced_and_comes_back_when_that_fails() -> Outcome {
+    let base = tempfile::tempdir()?;
+    drop(restore(base.path(), "killed before it said so")?);
+    assert_eq!(names(base.path()), [MEMBER, unconfirmed::FILE_NAME]);
+
+    let mut failing = staged(base.path(), "next")?;
+    failing.place()?;
+    assert_eq!(held(base.path())?, "next");
+    drop(failing);
+    assert_eq!(held(base.path())?, "killed before it said so");
+    assert_eq!(names(base.path()), [MEMBER, unconfirmed::FILE_NAME]);
+
+    restore(base.path(), "next")?.confirm();
+    assert_eq!(held(base.path())?, "next");
+    assert_eq!(names(base.path()), [MEMBER]);
+    let error = restore(base.path(), "again").expect_err("confirmed");
+    assert!(matches!(error, TargetError::MemberExists { .. }), "{error}");
+    Ok(())
+}
+
+#[test]
+fn an_unconfirmed_member_that_was_used_is_never_replaced() -> Outcome {
+    let base = tempfile::tempdir()?;
+    drop(restore(base.path(), "killed before it said so")?);
+    fs::write(base.path().join("member/snap/0.snap"), "an etcd was here")?;
+    let error = restore(base.path(), "next").expect_err("used");
+    assert!(matches!(error, TargetError::MemberExists { .. }), "{error}");
+    assert_eq!(held(base.path())?, "killed before it said so");
+    Ok(())
+}
+
+/// An operator has moved the member away; its mark alone is in nobody's way.
+#[test]
+fn a_mark_without_a_member_is_replaced() -> Outcome {
+    let base = tempfile::tempdir()?;
+    drop(restore(base.path(), "old")?);
+    fs::rename(base.path().join(MEMBER), base.path().join("member.old"))?;
+    restore(base.path(), "new")?.confirm();
+    assert_eq!(names(base.path()), [MEMBER, "member.old"]);
+    Ok(())
+}
+
+#[test]
 fn a_second_restore_on_the_directory_is_refused() -> Outcome {
     let base = tempfile::tempdir()?;
-    let first = Staging::begin(base.path())?;
-    let error = Staging::begin(base.path()).expect_err("locked");
+    let first = Staging::begin(base.path(), ENTRIES)?;
+    let error = Staging::begin(base.path(), ENTRIES).expect_err("locked");
     assert!(matches!(error, TargetError::Busy { .. }), "{error}");
     drop(first);
-    Staging::begin(base.path())?;
+    Staging::begin(base.path(), ENTRIES)?;
     Ok(())
 }
 
@@ -99,7 +159,7 @@ fn stages_of_killed_runs_go_and_foreign_names_stay() -> Outcome {
     fs::create_dir(&readable)?;
     fs::set_permissions(&readable, fs::Permissions::from_mode(0o755))?;
     fs::write(base.path().join("member.restore-87654321"), "a file")?;
-    drop(Staging::begin(base.path())?);
+    drop(Staging::begin(base.path(), ENTRIES)?);
     let mut expected = [
         &kept[..],
         &["member.restore-12345678", "member.restore-87654321"],
@@ -116,7 +176,7 @@ fn a_file_in_place_of_the_directory_is_a_precondition() -> Outcome {
     let file = base.path().join("file");
     fs::write(&file, "precious")?;
     for target in [file.clone(), file.join("below")] {
-        let error = Staging::begin(&target).expect_err("not a directory");
+        let error = Staging::begin(&target, ENTRIES).expect_err("not a directory");
         assert!(matches!(error, TargetError::Forbidden { .. }), "{error}");
     }
     assert_eq!(fs::read_to_string(&file)?, "precious");

@@ -1,0 +1,179 @@
+//! The mark of a restore whose success nobody has been told yet.
+//!
+//! A run that is killed after its last rename and before its last word leaves complete data, and an operator who saw
+//! no success runs the same command again. The mark tells such data from everybody else's: a file beside them that
+//! lists each of their files by inode, length and time of change. It is put there before them and removed after the
+//! success has been told. A later run may replace what a mark describes as long as nothing was changed, added or
+//! copied; the first write of an etcd breaks the description, and the data are as untouchable as any other.
+//!
+//! etcd ignores the file. Its format is this module's alone and lives for one failed run: the first line names its
+//! version, each other line is `inode length seconds.nanoseconds path`, a directory's length and time being `-`.
+
+use std::{
+    fmt::Write as _,
+    fs::{self, Metadata},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use crate::{error::TargetError, staging};
+
+/// Its name in the directory that was restored into.
+pub(crate) const FILE_NAME: &str = "restore-unconfirmed";
+const VERSION_LINE: &str = "strongroom-restore unconfirmed 1";
+/// A restored directory has seven entries of at most 200 bytes each.
+const MARK_BYTES_MAX: u64 = 64 << 10;
+
+/// Describes the entries of a stage in a mark of its own, synced.
+pub(crate) fn write(stage: &Path, entries: &[&str]) -> Result<(), TargetError> {
+    let mut text = format!("{VERSION_LINE}\n");
+    for entry in entries {
+        describe(stage, Path::new(entry), &mut text)
+            .map_err(|source| TargetError::io("listing", &stage.join(entry), source))?;
+    }
+    let path = stage.join(FILE_NAME);
+    let mut file = staging::create_file(&path)?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(|source| TargetError::io("writing", &path, source))
+}
+
+/// Whether the mark in `dir` describes those of the entries that are there, to the last file. Whatever cannot be read is
+/// taken for somebody else's.
+pub(crate) fn describes(dir: &Path, entries: &[&str]) -> bool {
+    let Ok(mark) = read(&dir.join(FILE_NAME)) else {
+        return false;
+    };
+    let mut lines = mark.lines();
+    if lines.next() != Some(VERSION_LINE) {
+        return false;
+    }
+    let listed: Vec<&str> = lines.collect();
+    let mut found = String::new();
+    let readable = entries
+        .iter()
+        .filter(|entry| dir.join(entry).symlink_metadata().is_ok())
+        .all(|entry| describe(dir, Path::new(entry), &mut found).is_ok());
+    readable && found.lines().all(|line| listed.contains(&line))
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    fs::File::open(path)?
+        .take(MARK_BYTES_MAX)
+        .read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// One line for the entry, and for each one below it.
+fn describe(root: &Path, entry: &Path, text: &mut String) -> io::Result<()> {
+    let path = root.join(entry);
+    let metadata = path.symlink_metadata()?;
+    line(&metadata, entry, text);
+    if metadata.is_dir() {
+        let mut below: Vec<PathBuf> = fs::read_dir(&path)?
+            .map(|found| Ok(entry.join(found?.file_name())))
+            .collect::<io::Result<_>>()?;
+        below.sort_unstable();
+        for entry in below {
+            describe(root, &entry, text)?;
+        }
+    }
+    Ok(())
+}
+
+fn line(metadata: &Metadata, entry: &Path, text: &mut String) {
+    let inode = metadata.ino();
+    let written = if metadata.is_dir() {
+        // Its listing stands for it: a rename may change its time.
+        writeln!(text, "{inode} - - {entry:?}")
+    } else {
+        let (secs, nanos) = (metadata.mtime(), metadata.mtime_nsec());
+        writeln!(
+            text,
+            "{inode} {} {secs}.{nanos:09} {entry:?}",
+            metadata.len()
+        )
+    };
+    written.expect("a string takes all that is written to it");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::FileTimes;
+
+    use super::*;
+
+    type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+    const ENTRIES: &[&str] = &["member"];
+
+    /// A directory with a restored member and its mark.
+    fn marked() -> Result<tempfile::TempDir, Box<dyn std::error::Error>> {
+        let base = tempfile::tempdir()?;
+        fs::create_dir_all(base.path().join("member/snap"))?;
+        fs::write(base.path().join("member/snap/db"), "pages")?;
+        write(base.path(), ENTRIES)?;
+        Ok(base)
+    }
+
+    #[test]
+    fn untouched_data_are_described_after_a_move_of_all() -> Outcome {
+        let base = marked()?;
+        assert!(describes(base.path(), ENTRIES));
+        let other = tempfile::tempdir_in(base.path())?;
+        for name in [FILE_NAME, "member"] {
+            fs::rename(base.path().join(name), other.path().join(name))?;
+        }
+        assert!(describes(other.path(), ENTRIES));
+        fs::remove_dir_all(other.path().join("member"))?;
+        assert!(
+            describes(other.path(), ENTRIES),
+            "nothing is there any more"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn whatever_changed_is_somebody_elses() -> Outcome {
+        type Change = fn(&Path) -> io::Result<()>;
+        let changes: [(&str, Change); 7] = [
+            ("a write of the same length", |dir| {
+                let db = fs::File::options()
+                    .write(true)
+                    .open(dir.join("member/snap/db"))?;
+                (&db).write_all(b"PAGES")?;
+                // Within the clock's step of the file system the time would not show it.
+                db.set_times(FileTimes::new().set_modified(std::time::UNIX_EPOCH))
+            }),
+            ("a longer file", |dir| {
+                let mut db = fs::File::options()
+                    .append(true)
+                    .open(dir.join("member/snap/db"))?;
+                db.write_all(b"more")
+            }),
+            ("a new file", |dir| fs::write(dir.join("member/snap/x"), "")),
+            ("a new folder", |dir| fs::create_dir(dir.join("member/wal"))),
+            ("a copy", |dir| {
+                let db = dir.join("member/snap/db");
+                fs::copy(&db, dir.join("copy"))?;
+                fs::rename(dir.join("copy"), db)
+            }),
+            ("no mark", |dir| fs::remove_file(dir.join(FILE_NAME))),
+            ("a mark of another version", |dir| {
+                let mark = fs::read_to_string(dir.join(FILE_NAME))?;
+                fs::write(
+                    dir.join(FILE_NAME),
+                    mark.replace("unconfirmed 1", "unconfirmed 2"),
+                )
+            }),
+        ];
+        for (what, change) in changes {
+            let base = marked()?;
+            change(base.path())?;
+            assert!(!describes(base.path(), ENTRIES), "{what}");
+        }
+        Ok(())
+    }
+}
