@@ -10,11 +10,30 @@ use std::process::Command;
 
 use crate::programs;
 
+/// Calls that make bytes and entries of files, or make them durable.
+pub const ON_FILES: &[&str] = &[
+    "mkdir",
+    "mkdirat",
+    "openat",
+    "rename",
+    "renameat",
+    "renameat2",
+    "unlink",
+    "unlinkat",
+    "fsync",
+    "fdatasync",
+    "write",
+    "pwrite64",
+];
+
+/// Calls by which a server answers, or writes several buffers at once.
+pub const ON_SOCKETS: &[&str] = &["writev", "pwritev", "pwritev2", "sendto", "sendmsg"];
+
 /// What strace is told.
 #[derive(Debug, Clone, Copy)]
 pub struct Watched<'a> {
-    /// Which calls; a name that this machine's kernel lacks is passed over.
-    pub calls: &'a [&'a str],
+    /// Which calls, by group; a name that this machine's kernel lacks is passed over.
+    pub calls: &'a [&'a [&'a str]],
     /// How much of each buffer is logged.
     pub text_bytes: usize,
     /// Each sync takes so much longer: what one sync serves then depends on the program, not on the disk's haste.
@@ -90,6 +109,8 @@ pub fn under(command: &Command, log: &Path, watched: Watched<'_>) -> Command {
     let calls: Vec<_> = watched
         .calls
         .iter()
+        .copied()
+        .flatten()
         .map(|call| format!("?{call}"))
         .collect();
     let mut under = programs::command(strace);

@@ -12,10 +12,13 @@ pub mod findings;
 pub mod ledger;
 pub mod wire;
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::thread::Builder;
 
+use crate::clock::unix_now_secs;
 use crate::server::Server;
+use crate::soak::{Row, number};
 use crate::workload::random::Random;
 use client::Client;
 use findings::{Findings, Kind};
@@ -155,16 +158,20 @@ pub struct Storm {
     pub ledger: Ledger,
     /// What was found out.
     pub findings: Findings,
+    seed: u64,
     random: Random,
 }
 
 impl Storm {
-    /// Over an empty bucket.
-    pub fn new(mix: Mix, seed: u64) -> Self {
+    /// Over an empty bucket. Its seed is `STRONGROOM_SEED`'s or the time's, and is printed, so that it can be replayed.
+    pub fn brew(mix: Mix) -> Self {
+        let seed = number("STRONGROOM_SEED", unix_now_secs());
+        println!("STRONGROOM_SEED={seed}");
         Self {
             mix,
             ledger: Ledger::new(mix.writers, mix.keys),
             findings: Findings::default(),
+            seed,
             random: Random::new(seed),
         }
     }
@@ -202,11 +209,25 @@ impl Storm {
         })
     }
 
-    /// Counts, for the report.
-    pub fn lost_and_wrong(&self) -> (u64, u64) {
-        (
-            self.findings.count(Kind::Lost),
-            self.findings.count(Kind::Wrong),
-        )
+    /// Panics when a promise was broken.
+    #[track_caller]
+    pub fn assert_clean(&self, when: impl Display) {
+        let seed = self.seed;
+        assert!(self.findings.is_clean(), "{when} of seed {seed}: see above");
+    }
+
+    /// Prints how much was looked at and its row of the table, and panics unless nothing was lost or wrong.
+    pub fn report(&self, fault: &str, cycles: u64) {
+        let (acknowledged, checked, read) = self.findings.totals();
+        println!("{fault}: {acknowledged} acknowledged, {read} read beside writers");
+        Row {
+            fault: fault.to_owned(),
+            cycles,
+            checked,
+            lost: self.findings.count(Kind::Lost),
+            wrong: self.findings.count(Kind::Wrong),
+            seed: self.seed,
+        }
+        .report();
     }
 }

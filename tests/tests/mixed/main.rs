@@ -8,10 +8,10 @@
 
 use std::time::Duration;
 
-use strongroom_tests::clock::{Stopwatch, pass, unix_now_secs};
+use strongroom_tests::clock::{Stopwatch, pass};
 use strongroom_tests::garbage;
 use strongroom_tests::server::Server;
-use strongroom_tests::soak::{Row, number};
+use strongroom_tests::soak::number;
 use strongroom_tests::storm::findings::Kind;
 use strongroom_tests::storm::{Mix, Storm, check};
 
@@ -35,11 +35,9 @@ fn collection_leaves_the_open_pack_of_a_quiet_store_alone() {
 
 fn run(mix: Mix, fault: &str) {
     let run = Duration::from_secs(number("STRONGROOM_MIXED_SECS", RUN_SECS));
-    let seed = number("STRONGROOM_SEED", unix_now_secs());
-    println!("STRONGROOM_SEED={seed}");
     let dir = tempfile::tempdir().expect("temporary folder");
     let mut server = Server::plan(dir.path());
-    let mut storm = Storm::new(mix, seed);
+    let mut storm = Storm::brew(mix);
     let watch = Stopwatch::start();
     let mut kills = 0;
     boot(&mut server);
@@ -72,21 +70,8 @@ fn run(mix: Mix, fault: &str) {
     for complaint in garbage::complaints(&server) {
         storm.findings.add(Kind::Wrong, complaint);
     }
-    let (acknowledged, checked, read) = storm.findings.totals();
-    println!(
-        "mixed: {acknowledged} acknowledged, {read} read beside writers, {:?}",
-        watch.elapsed()
-    );
-    let (lost, wrong) = storm.lost_and_wrong();
-    Row {
-        fault: fault.to_owned(),
-        cycles: kills,
-        checked,
-        lost,
-        wrong,
-        seed,
-    }
-    .report();
+    println!("mixed: {:?}", watch.elapsed());
+    storm.report(fault, kills);
 }
 
 fn boot(server: &mut Server) {
@@ -98,9 +83,5 @@ fn boot(server: &mut Server) {
 
 fn checked(storm: &Storm, server: &Server, watch: &Stopwatch) {
     check::after_restart(storm, server);
-    assert!(
-        storm.findings.is_clean(),
-        "after {:?}: see above",
-        watch.elapsed()
-    );
+    storm.assert_clean(format!("after {:?}", watch.elapsed()));
 }

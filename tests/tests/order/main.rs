@@ -23,25 +23,7 @@ use strongroom_tests::trace::{self, Call, Watched};
 
 /// Everything that makes bytes or entries durable, or answers.
 const WATCHED: Watched<'_> = Watched {
-    calls: &[
-        "mkdir",
-        "mkdirat",
-        "openat",
-        "rename",
-        "renameat",
-        "renameat2",
-        "unlink",
-        "unlinkat",
-        "fsync",
-        "fdatasync",
-        "write",
-        "writev",
-        "pwrite64",
-        "pwritev",
-        "pwritev2",
-        "sendto",
-        "sendmsg",
-    ],
+    calls: &[trace::ON_FILES, trace::ON_SOCKETS],
     // A group commit of all concurrent puts must be seen whole.
     text_bytes: 256 * 1024,
     sync_delay_us: 0,
