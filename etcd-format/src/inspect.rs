@@ -4,19 +4,14 @@
 //! laid out. Every MVCC row is decoded, and an error names the file offset of its row. Source: etcd
 //! `server/storage/schema`, `server/etcdserver/api/membership/storev2.go`, `server/lease/leasepb`, `server/auth`.
 
-use std::{
-    collections::HashSet,
-    hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
-};
-
 use serde::Deserialize;
 
 use crate::{
     bolt::{Bolt, BoltError, CheckReport, Entry, PageSource},
+    live::LiveKeys,
     membership::MemberId,
     mvcc::{self, KeyValue, RevisionKey, RowKeyError},
     proto::{Fields, ProtoError},
-    width::u64_of,
 };
 
 /// Kubernetes keeps everything below this key.
@@ -24,6 +19,10 @@ const KUBERNETES_PREFIX: &[u8] = b"/registry/";
 
 /// Most members and most alarms that are listed. Clusters have seven members; a file with more records is none of etcd's.
 const RECORDS_MAX: usize = 10_000;
+
+/// Keys in bucket `meta`, each with a row key as its value.
+pub(crate) const FINISHED_COMPACTION: &[u8] = b"finishedCompactRev";
+pub(crate) const SCHEDULED_COMPACTION: &[u8] = b"scheduledCompactRev";
 
 /// Longest member or downgrade record that is read: a name and a few URLs.
 const JSON_BYTES_MAX: usize = 64 << 10;
@@ -204,14 +203,14 @@ pub fn check_and_inspect<S: PageSource>(
     Ok((report, inspector.finish()))
 }
 
-struct Inspector {
+/// Gathers an inspection entry by entry.
+pub(crate) struct Inspector {
     found: Inspection,
-    live: HashSet<u64, BuildHasherDefault<Already>>,
-    seed: RandomState,
+    live: LiveKeys<()>,
 }
 
 impl Inspector {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let found = Inspection {
             revision: 0,
             compact_revision: None,
@@ -231,17 +230,16 @@ impl Inspector {
         };
         Self {
             found,
-            live: HashSet::default(),
-            seed: RandomState::new(),
+            live: LiveKeys::new(),
         }
     }
 
-    fn finish(mut self) -> Inspection {
-        self.found.live_keys = u64_of(self.live.len());
+    pub(crate) fn finish(mut self) -> Inspection {
+        self.found.live_keys = self.live.count();
         self.found
     }
 
-    fn entry(&mut self, entry: Entry<'_>) -> Result<(), InspectError> {
+    pub(crate) fn entry(&mut self, entry: Entry<'_>) -> Result<(), InspectError> {
         let found = &mut self.found;
         match (entry.bucket, entry.key) {
             (mvcc::BUCKET, _) => self.row(entry)?,
@@ -260,8 +258,8 @@ impl Inspector {
                 found.consistent_index = Some(big_endian(entry, "meta/consistent_index")?);
             }
             (b"meta", b"term") => found.term = Some(big_endian(entry, "meta/term")?),
-            (b"meta", b"finishedCompactRev") => found.compact_revision = Some(revision(entry)?),
-            (b"meta", b"scheduledCompactRev") => {
+            (b"meta", FINISHED_COMPACTION) => found.compact_revision = Some(revision(entry)?),
+            (b"meta", SCHEDULED_COMPACTION) => {
                 found.scheduled_compact_revision = Some(revision(entry)?);
             }
             _ => {}
@@ -273,23 +271,47 @@ impl Inspector {
         let Entry { offset, .. } = entry;
         let row = RevisionKey::decode(entry.key)
             .map_err(|source| InspectError::RowKey { offset, source })?;
-        let fault = |source| InspectError::Message {
-            what: "value of the MVCC row",
-            offset,
-            source,
-        };
-        let value = KeyValue::decode(entry.value).map_err(fault)?;
+        let value = row_value(entry.value, offset)?;
         self.found.row_count += 1;
         self.found.revision = row.main;
         self.found.looks_like_kubernetes |= value.key.starts_with(KUBERNETES_PREFIX);
-        let hash = self.seed.hash_one(value.key);
         if row.tombstone {
-            self.live.remove(&hash);
+            self.live.delete(value.key);
         } else {
-            self.live.insert(hash);
+            self.live.put(value.key, ());
         }
         Ok(())
     }
+}
+
+/// The value of an MVCC row whose element lies at `offset`.
+pub(crate) fn row_value(bytes: &[u8], offset: u64) -> Result<KeyValue<'_>, InspectError> {
+    KeyValue::decode(bytes).map_err(|source| InspectError::Message {
+        what: "value of the MVCC row",
+        offset,
+        source,
+    })
+}
+
+/// A compaction's revision, read without a walk over the whole database.
+pub(crate) fn revision_in_meta<S: PageSource>(
+    bolt: &Bolt<S>,
+    name: &[u8],
+) -> Result<Option<i64>, InspectError> {
+    let mut found = None;
+    bolt.for_each(b"meta", &mut |key, value, offset| {
+        if key == name {
+            let bucket = b"meta";
+            found = Some(revision(Entry {
+                bucket,
+                key,
+                value,
+                offset,
+            })?);
+        }
+        Ok::<(), InspectError>(())
+    })?;
+    Ok(found)
 }
 
 fn push<T>(
@@ -409,24 +431,6 @@ fn revision(entry: Entry<'_>) -> Result<i64, InspectError> {
             offset: entry.offset,
             source,
         })
-}
-
-/// A hasher for what is a hash already.
-#[derive(Default)]
-struct Already(u64);
-
-impl Hasher for Already {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only u64 keys are put into this set");
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
 }
 
 #[cfg(test)]

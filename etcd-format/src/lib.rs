@@ -35,6 +35,7 @@
 //! ```
 
 pub mod bolt;
+pub mod hashkv;
 pub mod inspect;
 pub mod membership;
 pub mod mvcc;
@@ -42,9 +43,12 @@ pub mod name;
 pub mod raft_snap;
 pub mod restore;
 pub mod snapshot;
+pub mod status;
 pub mod wal;
 
+mod crc32c;
 mod gojson;
+mod live;
 mod proto;
 mod width;
 

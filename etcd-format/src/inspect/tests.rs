@@ -1,7 +1,10 @@
 //! Records that only some databases hold, and records that are none, put into a real database.
 
 use super::*;
-use crate::bolt::edit::{self, BucketEdit, Edit};
+use crate::{
+    bolt::edit::{self, BucketEdit, Edit},
+    width::u64_of,
+};
 
 const REAL: &[u8] = include_bytes!("../../tests/fixtures/etcd-3.4.db");
 

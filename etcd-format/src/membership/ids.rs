@@ -25,6 +25,16 @@ impl fmt::Display for MemberId {
     }
 }
 
+impl ClusterId {
+    /// The id of a cluster that was founded, or restored, with exactly these members. Nothing in a database says which id
+    /// its cluster has; members that joined or left later do not change it.
+    pub fn founded_by(members: impl IntoIterator<Item = MemberId>) -> Self {
+        let mut ids: Vec<_> = members.into_iter().collect();
+        ids.sort_unstable();
+        cluster_id(ids.into_iter())
+    }
+}
+
 impl fmt::Display for ClusterId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{:x}", self.0)

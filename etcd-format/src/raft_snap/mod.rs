@@ -11,6 +11,7 @@ mod store;
 use std::fmt::Write as _;
 
 use crate::{
+    crc32c,
     membership::{MemberId, Membership},
     proto::{Fields, ProtoError, put_bytes_field, put_varint_field},
     restore::RESTORE_TERM,
@@ -30,7 +31,7 @@ pub fn restore_snap(membership: &Membership) -> Vec<u8> {
     put_bytes_field(&mut data, 1, store::restore_json(membership).as_bytes());
     put_bytes_field(&mut data, 2, &metadata);
     let mut file = Vec::new();
-    put_varint_field(&mut file, 1, u64::from(crc(&data)));
+    put_varint_field(&mut file, 1, u64::from(crc32c::of(&data)));
     put_bytes_field(&mut file, 2, &data);
     file
 }
@@ -117,7 +118,7 @@ pub fn decode(bytes: &[u8]) -> Result<RaftSnapshot, RaftSnapError> {
     if stored == 0 || data.is_empty() {
         return Err(RaftSnapError::Empty);
     }
-    let computed = crc(data);
+    let computed = crc32c::of(data);
     if stored != computed {
         return Err(RaftSnapError::Crc { stored, computed });
     }
@@ -137,11 +138,6 @@ pub fn decode(bytes: &[u8]) -> Result<RaftSnapshot, RaftSnapError> {
         members,
         has_v2_content,
     })
-}
-
-fn crc(data: &[u8]) -> u32 {
-    u32::try_from(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, data))
-        .expect("a CRC-32 has 32 bits")
 }
 
 fn frame(bytes: &[u8]) -> Result<(u32, &[u8]), ProtoError> {

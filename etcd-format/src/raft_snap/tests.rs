@@ -126,7 +126,7 @@ fn damage_is_named() {
 
 fn framed(data: &[u8]) -> Vec<u8> {
     let mut file = Vec::new();
-    put_varint_field(&mut file, 1, u64::from(crc(data)));
+    put_varint_field(&mut file, 1, u64::from(crc32c::of(data)));
     put_bytes_field(&mut file, 2, data);
     file
 }

@@ -3,8 +3,9 @@
 //! Owns: frames, the CRC chain and the meaning of records. Borrows from the segment, so memory stays in proportion to it:
 //! at most one small struct for every 24 bytes. What follows the end of the log must be zeros or nothing.
 
-use super::{CRC, ENTRY, FRAME_ALIGN, LENGTH_BITS, METADATA, PADDED, SNAPSHOT, STATE, crc_value};
+use super::{CRC, ENTRY, FRAME_ALIGN, LENGTH_BITS, METADATA, PADDED, SNAPSHOT, STATE};
 use crate::{
+    crc32c,
     membership::{ClusterId, MemberId},
     proto::{Fields, ProtoError},
     width::{le_u64, u64_of, usize_of},
@@ -127,7 +128,7 @@ pub enum WalDefect {
 /// The first record that is damaged or cut off.
 pub fn decode(bytes: &[u8]) -> Result<Wal<'_>, WalError> {
     let mut wal = Wal::default();
-    let mut crc = super::running_crc();
+    let mut crc = crc32c::running();
     let mut at = 0;
     while let Some((record, next)) = frame(bytes, at)? {
         let fault = |defect| WalError {
@@ -138,17 +139,17 @@ pub fn decode(bytes: &[u8]) -> Result<Wal<'_>, WalError> {
         wal.crcs.push(record.crc);
         if record.kind == CRC {
             // The first record of a segment carries on from the segment before; later ones repeat the running value.
-            let computed = crc_value(&crc);
+            let computed = crc32c::value(&crc);
             if at > 0 && computed != record.crc {
                 return Err(fault(WalDefect::Crc {
                     stored: record.crc,
                     computed,
                 }));
             }
-            crc = resumed(record.crc);
+            crc = crc32c::resumed(record.crc);
         } else {
             crc.update(record.data);
-            let computed = crc_value(&crc);
+            let computed = crc32c::value(&crc);
             if computed != record.crc {
                 return Err(fault(WalDefect::Crc {
                     stored: record.crc,
@@ -232,10 +233,6 @@ fn frame(bytes: &[u8], at: usize) -> Result<Option<(&[u8], usize)>, WalError> {
 }
 
 /// A running CRC-32C that has come to `value`.
-fn resumed(value: u32) -> crc_fast::Digest {
-    crc_fast::Digest::new_with_init_state(crc_fast::CrcAlgorithm::Crc32Iscsi, u64::from(!value))
-}
-
 struct Record<'a> {
     kind: u64,
     crc: u32,

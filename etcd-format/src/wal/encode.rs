@@ -3,10 +3,9 @@
 //! Owns: the records that a restore writes, in their order, byte for byte those of etcdutl 3.5. Between the members of one
 //! cluster only the metadata record differs, and with it every CRC behind it.
 
-use super::{
-    CRC, ENTRY, FRAME_ALIGN, LENGTH_BITS, METADATA, PADDED, SNAPSHOT, STATE, crc_value, running_crc,
-};
+use super::{CRC, ENTRY, FRAME_ALIGN, LENGTH_BITS, METADATA, PADDED, SNAPSHOT, STATE};
 use crate::{
+    crc32c,
     membership::{MemberId, Membership},
     proto::{put_bytes_field, put_varint_field},
     restore::RESTORE_TERM,
@@ -70,13 +69,13 @@ impl Log {
     fn new() -> Self {
         Self {
             bytes: Vec::new(),
-            crc: running_crc(),
+            crc: crc32c::running(),
         }
     }
 
     fn record(&mut self, kind: u64, data: Option<&[u8]>) {
         self.crc.update(data.unwrap_or_default());
-        let mut record = message(&[(1, kind), (2, u64::from(crc_value(&self.crc)))]);
+        let mut record = message(&[(1, kind), (2, u64::from(crc32c::value(&self.crc)))]);
         if let Some(data) = data {
             put_bytes_field(&mut record, 3, data);
         }

@@ -31,13 +31,5 @@ const PADDED: u64 = 0x80;
 const FRAME_ALIGN: usize = 8;
 const LENGTH_BITS: u32 = 56;
 
-fn running_crc() -> crc_fast::Digest {
-    crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi)
-}
-
-fn crc_value(digest: &crc_fast::Digest) -> u32 {
-    u32::try_from(digest.finalize()).expect("a CRC-32 has 32 bits")
-}
-
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,173 @@
+//! The numbers of `snapshot status`: a fingerprint of one file, its revision, its keys and its size.
+//!
+//! Owns: what etcd's tools of 3.4 to 3.7 compute, in the same walk that checks and inspects the database. Must not know how
+//! they are printed. Source: etcd `etcdutl/snapshot/v3_snapshot.go` (`Status`).
+//!
+//! # The rules
+//! ```text
+//! hash      = CRC-32C over, for each top-level bucket in order: its name, then each key and value in order
+//!             (no lengths, no separators; empty buckets count by their name)
+//! revision  = main revision of the last row of bucket `key`, 0 without rows
+//! totalKey  = 3.4 and 3.5: keys in all buckets (`total_entries`)
+//!             from 3.6 on: user keys alive at the last revision (`live_keys`)
+//! totalSize = pages below the high water mark x page size: the file without its trailer
+//! version   = from 3.6 on: meta/storageVersion where that is a version, else empty
+//! ```
+//! The hash covers what differs between members (raft index, term, member list), so it tells whether two *files* hold
+//! the same, not whether two members do: that is what [`crate::hashkv`] tells.
+//!
+//! ```
+//! use strongroom_etcd_format::{bolt::Bolt, snapshot, status};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let file: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/etcd-3.4.db"));
+//! let bolt = Bolt::open(file, snapshot::db_len(u64::try_from(file.len())?)?)?;
+//! let found = status::examine(&bolt)?.status;
+//! assert_eq!((found.hash, found.revision, found.total_size), (0xc517_5e8e, 186, 118_784));
+//! assert_eq!((found.total_entries, found.live_keys), (170, 103));
+//! # Ok(())
+//! # }
+//! ```
+
+use crate::{
+    bolt::{Bolt, CheckReport, Entry, PageSource},
+    crc32c,
+    inspect::{InspectError, Inspection, Inspector},
+};
+
+/// What `etcdutl snapshot status` prints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// The fingerprint.
+    pub hash: u32,
+    /// The revision of the last row.
+    pub revision: i64,
+    /// Keys in all buckets: `totalKey` of etcd 3.4 and 3.5.
+    pub total_entries: u64,
+    /// User keys alive: `totalKey` from etcd 3.6 on. Told apart by hashes, see [`Inspection::live_keys`].
+    pub live_keys: u64,
+    /// Bytes of the database.
+    pub total_size: u64,
+    /// The storage version where etcd would print one.
+    pub version: Option<String>,
+}
+
+/// Everything that one walk over a database finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examined {
+    /// The pages, all of them sound.
+    pub report: CheckReport,
+    /// What etcd keeps in them.
+    pub inspection: Inspection,
+    /// The numbers that etcd's tools print.
+    pub status: Status,
+    /// Members that were removed from the cluster since it was founded or restored.
+    pub members_removed: u64,
+}
+
+/// Checks the whole database, reads what etcd keeps in it and computes its status, each page read once (those of the
+/// top-level tree twice). Memory: one page, a bit per page and at most 18 bytes per live key.
+///
+/// # Errors
+/// The database is damaged or is none of etcd's.
+pub fn examine<S: PageSource>(bolt: &Bolt<S>) -> Result<Examined, InspectError> {
+    let names = bolt.buckets()?.into_iter().map(|bucket| bucket.name);
+    let mut fingerprint = Fingerprint::new(names.collect());
+    let mut inspector = Inspector::new();
+    let mut members_removed = 0;
+    let report = bolt.check_each(&mut |entry| {
+        fingerprint.entry(entry);
+        members_removed += u64::from(entry.bucket == b"members_removed");
+        inspector.entry(entry)
+    })?;
+    let inspection = inspector.finish();
+    let status = Status {
+        hash: fingerprint.finish(),
+        revision: inspection.revision,
+        total_entries: report.keys,
+        live_keys: inspection.live_keys,
+        total_size: bolt.used_len(),
+        version: inspection
+            .storage_version
+            .clone()
+            .filter(|text| is_version(text)),
+    };
+    Ok(Examined {
+        report,
+        inspection,
+        status,
+        members_removed,
+    })
+}
+
+/// The running hash; it knows all buckets beforehand, since empty ones have no entry.
+struct Fingerprint {
+    crc: crc_fast::Digest,
+    names: std::vec::IntoIter<Vec<u8>>,
+    current: Option<Vec<u8>>,
+}
+
+impl Fingerprint {
+    fn new(names: Vec<Vec<u8>>) -> Self {
+        Self {
+            crc: crc32c::running(),
+            names: names.into_iter(),
+            current: None,
+        }
+    }
+
+    fn entry(&mut self, entry: Entry<'_>) {
+        while self.current.as_deref() != Some(entry.bucket) {
+            self.current = self.names.next();
+            match &self.current {
+                Some(name) => self.crc.update(name),
+                None => unreachable!("the walk meets the buckets in the order of their list"),
+            }
+        }
+        self.crc.update(entry.key);
+        self.crc.update(entry.value);
+    }
+
+    fn finish(mut self) -> u32 {
+        for name in self.names {
+            self.crc.update(&name);
+        }
+        crc32c::value(&self.crc)
+    }
+}
+
+/// Whether etcd reads the text as a version: three numbers, then perhaps `-` or `+` with more.
+fn is_version(text: &str) -> bool {
+    let numbers = text.split(['-', '+']).next().unwrap_or_default();
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.split('.').count() == 3 && numbers.split('.').all(is_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_versions_are_printed() {
+        for text in ["3.6.0", "3.7.1-rc.0", "10.20.30+build"] {
+            assert!(is_version(text), "{text}");
+        }
+        for text in ["", "3.6", "3.6.0.1", "v3.6.0", "3..0", "a.b.c", "3.6.-1"] {
+            assert!(!is_version(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn empty_buckets_count_by_their_name() {
+        let names = || vec![b"a".to_vec(), b"b".to_vec(), b"c".to_vec()];
+        let mut fingerprint = Fingerprint::new(names());
+        fingerprint.entry(Entry {
+            bucket: b"b",
+            key: b"k",
+            value: b"v",
+            offset: 0,
+        });
+        assert_eq!(fingerprint.finish(), crc32c::of(b"abkvc"));
+        assert_eq!(Fingerprint::new(names()).finish(), crc32c::of(b"abc"));
+    }
+}
