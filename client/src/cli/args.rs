@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::forms::{Form, Minor};
 use crate::exit;
 
-/// Saves etcd snapshots into a Strongroom (or any S3) server, and lists them.
+/// Saves etcd snapshots into a Strongroom (or any S3) server, lists them and looks into them.
 #[derive(Debug, Parser)]
 #[command(name = "strongroom", version, after_help = exit::HELP, propagate_version = true)]
 pub(super) struct Arguments {
@@ -18,7 +19,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Save and list etcd snapshots
+    /// Save, list and look into etcd snapshots
     Snapshot {
         #[command(subcommand)]
         command: SnapshotCommand,
@@ -33,6 +34,12 @@ pub(super) enum SnapshotCommand {
     /// List the snapshots below a bucket's prefix, oldest first
     #[command(after_help = LIST_HELP)]
     List(ListArguments),
+    /// Verify a snapshot and print what `etcdutl snapshot status` prints, and who its members are
+    #[command(after_help = STATUS_HELP)]
+    Status(StatusArguments),
+    /// Print the hash of a snapshot's history, as `etcdutl hashkv` does
+    #[command(after_help = HASHKV_HELP)]
+    Hashkv(HashkvArguments),
 }
 
 /// The flags of etcdctl, by its names, before or after the subcommand.
@@ -107,6 +114,44 @@ pub(super) struct ListArguments {
     pub(super) s3: S3Arguments,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct StatusArguments {
+    #[command(flatten)]
+    pub(super) look: LookArguments,
+    #[command(flatten)]
+    pub(super) s3: S3Arguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HashkvArguments {
+    /// Hash the history up to this revision [default: the newest]
+    #[arg(long = "rev", value_name = "REVISION", allow_negative_numbers = true)]
+    pub(super) revision: Option<i64>,
+    #[command(flatten)]
+    pub(super) look: LookArguments,
+    #[command(flatten)]
+    pub(super) s3: S3Arguments,
+}
+
+/// Which snapshot to look into, and how to print what is found.
+#[derive(Debug, Args)]
+pub(super) struct LookArguments {
+    /// The snapshot: a file (read in place, never written to) or an object; plain, gzip, zlib or zstd
+    #[arg(value_name = "FILE|s3://BUCKET/KEY")]
+    pub(super) snapshot: PathBuf,
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t = Form::Simple, value_name = "FORMAT")]
+    pub(super) write_out: Form,
+    /// Print exactly what the tool of this etcd prints, nothing more [default: like 3.7's, with what is ours behind it]
+    #[arg(
+        long = "etcd",
+        value_enum,
+        value_name = "VERSION",
+        hide_possible_values = false
+    )]
+    pub(super) like: Option<Minor>,
+}
+
 /// How a listing is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Output {
@@ -134,6 +179,40 @@ Example:
   strongroom snapshot list s3://etcd/prod-1 -o json | jq -r '.snapshots[-1].key'
 
 REVISION is what the name says: a full snapshot holds at least that revision.
+Exit codes: strongroom --help";
+
+const STATUS_HELP: &str = "\
+Everything is verified first: the SHA-256 trailer, every page, every record. Nothing is printed of a damaged snapshot.
+
+Output:
+  simple   hash, revision, total keys, total size, version: one line, as etcdutl 3.6 and 3.7 print it
+  table    the same as a table; below it verify state, entries, compaction, cluster, members, alarms
+  json     etcdutl's names first (hash, revision, totalKey, totalSize, version), then totalEntries, verify, members ...
+  fields   the same, one name per line
+
+Keys are counted in two ways: totalKey is the number of keys alive (etcdutl 3.6 and later), totalEntries the number of
+entries in all buckets (what etcdctl 3.4 and etcdutl 3.5 call total keys). With --etcd 3.5 the output is that of 3.5.
+The cluster's id is in no snapshot: the one shown is what etcd gives to a cluster founded or restored with these members.
+A file without trailer (copied from a data directory) is told on standard error and as verify.state noTrailer.
+
+Examples:
+  strongroom snapshot status /var/backups/etcd.db -w table
+  strongroom snapshot status s3://etcd/prod-1/v2/Full-00000000-00000060-1795340653.gz -w json | jq .verify
+Objects and packed files need room for the whole database in TMPDIR (default /tmp); the files there have no name and
+vanish with the process. Exit codes: strongroom --help";
+
+const HASHKV_HELP: &str = "\
+Two databases with the same hash at the same revision and the same compact revision hold the same history: compare with
+'etcdctl endpoint hashkv --rev REVISION' of a running cluster. The snapshot is verified first.
+
+Output: hash, hash revision, compact revision (-1: never compacted), as etcdutl 3.6 and 3.7 print them.
+A revision below the compacted one, or beyond the newest, is not found (exit code 4). With --etcd 3.4 the compacted
+revision itself is refused, too, as etcd 3.4 does. A running etcd from 3.5 on answers for exactly the revision of its
+last compactions with a hash that it took before it deleted rows: compare at a later revision.
+
+Examples:
+  strongroom snapshot hashkv /var/backups/etcd.db
+  strongroom snapshot hashkv s3://etcd/prod-1/v2/Full-00000000-00000060-1795340653 --rev 42 -w json
 Exit codes: strongroom --help";
 
 #[cfg(test)]
@@ -171,6 +250,39 @@ mod tests {
             let arguments = Arguments::try_parse_from(line).expect("parses");
             assert_eq!(arguments.etcd.endpoints, ["a:1", "b:2"]);
             assert_eq!(arguments.etcd.cacert, Some(PathBuf::from("ca")));
+        }
+    }
+
+    #[test]
+    fn every_command_explains_itself_with_an_example() {
+        let mut command = Arguments::command();
+        let snapshot = command
+            .find_subcommand_mut("snapshot")
+            .expect("it is there");
+        for name in ["save", "list", "status", "hashkv"] {
+            let help = snapshot
+                .find_subcommand_mut(name)
+                .expect("it is there")
+                .render_long_help()
+                .to_string();
+            assert!(
+                help.contains(&format!("strongroom snapshot {name} ")),
+                "{help}"
+            );
+            assert!(help.contains("Exit codes"), "{help}");
+        }
+    }
+
+    #[test]
+    fn etcdutls_flags_are_taken() {
+        for line in [
+            ["status", "x.db", "-w", "fields"],
+            ["status", "x.db", "--write-out", "table"],
+            ["hashkv", "x.db", "--rev", "7"],
+            ["status", "s3://etcd/key", "--etcd", "3.5"],
+        ] {
+            let line = ["strongroom", "snapshot"].into_iter().chain(line);
+            assert!(Arguments::try_parse_from(line).is_ok());
         }
     }
 

@@ -3,8 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
+use strongroom_etcd_format::bolt::BoltError;
+use strongroom_etcd_format::hashkv::HashKvError;
+use strongroom_etcd_format::inspect::InspectError;
+
 use crate::etcd::{EtcdError, Skipped};
 use crate::exit::ExitCode;
+use crate::image::{ForeignPacking, ImageError};
 use crate::s3::{S3Error, S3ErrorKind};
 use crate::save::SaveError;
 use crate::uri::UriError;
@@ -21,12 +26,52 @@ pub(super) enum Failure {
     /// An S3 call failed.
     #[error(transparent)]
     S3(#[from] S3Error),
+    /// A snapshot could not be brought to hand.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// What is at hand gives no answer.
+    #[error("{name}")]
+    Look {
+        /// The file or object.
+        name: String,
+        /// Why.
+        source: Refused,
+    },
     /// This process cannot run at all.
     #[error("the process cannot set itself up")]
     Runtime(#[source] io::Error),
     /// Standard output cannot be written.
     #[error("the result cannot be printed")]
     Output(#[source] io::Error),
+}
+
+/// Why a snapshot does not tell what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refused {
+    /// It is damaged.
+    #[error("the database is damaged or none of etcd's")]
+    Database(#[source] InspectError),
+    /// It does not have the revision.
+    #[error(transparent)]
+    HashKv(HashKvError),
+}
+
+impl Refused {
+    fn database(&self) -> Option<&InspectError> {
+        match self {
+            Self::Database(error) | Self::HashKv(HashKvError::Database(error)) => Some(error),
+            Self::HashKv(_) => None,
+        }
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match (self.database(), self) {
+            (Some(InspectError::Bolt(BoltError::Read { .. })), _) => ExitCode::Failed,
+            (Some(_), _) => ExitCode::Integrity,
+            (None, Self::HashKv(HashKvError::NotARevision { .. })) => ExitCode::Usage,
+            (None, _) => ExitCode::NotFound,
+        }
+    }
 }
 
 /// What is wrong with the flags or the environment.
@@ -56,6 +101,8 @@ pub(super) enum SettingsError {
         "user {user:?} needs a password: write --user NAME:PASSWORD, set ETCDCTL_PASSWORD, or run on a terminal"
     )]
     NoPassword { user: String },
+    #[error("{text:?} names no object: write s3://bucket/key")]
+    NoKey { text: String },
     #[error("--user is empty")]
     EmptyUser,
 }
@@ -66,6 +113,8 @@ impl Failure {
             Self::Settings(_) => ExitCode::Usage,
             Self::Save(error) => error.exit_code(),
             Self::S3(error) => error.exit_code(),
+            Self::Image(error) => error.exit_code(),
+            Self::Look { source, .. } => source.exit_code(),
             Self::Runtime(_) | Self::Output(_) => ExitCode::Failed,
         }
     }
@@ -73,7 +122,9 @@ impl Failure {
     /// What to type next, where that is known.
     pub(super) fn next_step(&self) -> Option<String> {
         match self {
-            Self::Save(SaveError::S3(error)) | Self::S3(error) => s3_step(error),
+            Self::Save(SaveError::S3(error))
+            | Self::S3(error)
+            | Self::Image(ImageError::S3(error)) => s3_step(error),
             Self::Save(SaveError::Etcd(error)) => etcd_step(error),
             Self::Save(SaveError::Snapshot { .. } | SaveError::NoTrailer { .. }) => Some(
                 "save once more; if it repeats, check that member's disk and ask another one with --endpoints".to_owned(),
@@ -81,9 +132,63 @@ impl Failure {
             Self::Save(SaveError::File { path, source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
                 Some(format!("df -h {}", path.parent().unwrap_or(path).display()))
             }
+            Self::Image(error) => image_step(error),
+            Self::Look { name, source } => look_step(name, source),
+            Self::Settings(SettingsError::NoKey { text }) => {
+                Some(format!("strongroom snapshot list {text}"))
+            }
             Self::Settings(_) => Some("strongroom snapshot save --help".to_owned()),
             _ => None,
         }
+    }
+}
+
+fn image_step(error: &ImageError) -> Option<String> {
+    match error {
+        ImageError::Open { name, source } if source.kind() == io::ErrorKind::PermissionDenied => {
+            Some(format!(
+                "ls -l {name}   (and run as a user who may read it)"
+            ))
+        }
+        ImageError::Open { name, .. } | ImageError::NotAFile { name } => {
+            Some(format!("ls -l {name}"))
+        }
+        ImageError::Scratch { folder, .. } => Some(format!(
+            "df -h {}   (and set TMPDIR to a folder with room for the whole database)",
+            folder.display()
+        )),
+        ImageError::Foreign { name, packing } => Some(match packing {
+            ForeignPacking::Zip => format!("unzip -p {name} > snapshot.db"),
+            ForeignPacking::Lzw => format!("uncompress -c {name} > snapshot.db"),
+            ForeignPacking::Age => format!("age -d -i KEY-FILE {name} > snapshot.db"),
+        }),
+        ImageError::Snapshot { name, .. }
+        | ImageError::Unpack { name, .. }
+        | ImageError::TooLarge { name } => Some(another_snapshot(name)),
+        ImageError::S3(_) | ImageError::Read { .. } => None,
+    }
+}
+
+fn look_step(name: &str, refused: &Refused) -> Option<String> {
+    match refused {
+        Refused::HashKv(HashKvError::Compacted { first, .. }) => {
+            Some(format!("strongroom snapshot hashkv {name} --rev {first}"))
+        }
+        Refused::HashKv(HashKvError::Future { .. } | HashKvError::NotARevision { .. }) => {
+            Some(format!("strongroom snapshot hashkv {name}"))
+        }
+        _ => Some(another_snapshot(name)),
+    }
+}
+
+/// Nothing mends a damaged snapshot: another one is needed.
+fn another_snapshot(name: &str) -> String {
+    match name.rsplit_once('/') {
+        Some((folder, _)) if name.starts_with("s3://") => format!(
+            "strongroom snapshot list {folder}   (and use another one, or save a new one)"
+        ),
+        _ => "strongroom snapshot save NEW-FILE --endpoints URL   (or use another snapshot; this one cannot be mended)"
+            .to_owned(),
     }
 }
 
@@ -95,6 +200,11 @@ fn s3_step(error: &S3Error) -> Option<String> {
             Some(format!(
                 "aws --endpoint-url {endpoint} s3 mb s3://{bucket}   (or check the bucket's name)"
             ))
+        }
+        S3ErrorKind::NotFound { .. } => {
+            let (bucket, key) = (error.bucket()?, error.key()?);
+            let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder);
+            Some(format!("strongroom snapshot list s3://{bucket}/{folder}"))
         }
         S3ErrorKind::Auth { .. } => Some(
             "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what this key may do"

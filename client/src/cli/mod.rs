@@ -1,25 +1,30 @@
 //! The `strongroom` command: arguments in, one exit code out.
 //!
-//! `args` says what can be typed, `settings` turns it and the environment into plans (pure), `save` and `list` carry
-//! them out, `report` prints. Standard output carries results only; everything else goes to standard error.
+//! `args` says what can be typed, `settings` turns it and the environment into plans (pure), `save`, `list`, `status` and
+//! `hashkv` carry them out, `report` prints, `forms` knows etcdutl's ways of printing. Standard output carries results only; everything else goes to standard error.
 
 mod args;
 mod failure;
+mod forms;
+mod hashkv;
 mod list;
 mod password;
 mod report;
 mod save;
 mod settings;
+mod source;
+mod status;
 
 use std::ffi::OsString;
 
 use clap::Parser as _;
+use strongroom_etcd_format::hashkv::At;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::environment::Environment;
 use crate::exit::ExitCode;
-use args::{Arguments, Command, SnapshotCommand};
+use args::{Arguments, Command, HashkvArguments, SnapshotCommand, StatusArguments};
 use failure::Failure;
 
 /// Two threads: one receives and digests, the other sends; hashing of parts runs beside them.
@@ -68,6 +73,18 @@ async fn dispatch(arguments: Arguments, environment: &Environment) -> Result<(),
         }
         SnapshotCommand::List(list) => {
             list::run(settings::list_plan(&list, environment)?, list.output).await
+        }
+        SnapshotCommand::Status(StatusArguments { look, s3 }) => {
+            let plan = settings::look_plan(&look, &s3, environment)?;
+            Box::pin(status::run(plan, look.write_out, look.like)).await
+        }
+        SnapshotCommand::Hashkv(HashkvArguments { revision, look, s3 }) => {
+            let plan = settings::look_plan(&look, &s3, environment)?;
+            // As for etcd's tools, 0 is the newest one.
+            let at = revision
+                .filter(|revision| *revision != 0)
+                .map_or(At::Current, At::Revision);
+            Box::pin(hashkv::run(plan, at, look.write_out, look.like)).await
         }
     }
 }

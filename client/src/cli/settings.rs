@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::args::{EtcdArguments, ListArguments, S3Arguments, SaveArguments};
+use super::args::{EtcdArguments, ListArguments, LookArguments, S3Arguments, SaveArguments};
 use super::failure::SettingsError;
 use crate::environment::Environment;
 use crate::etcd::{Credentials, EtcdConfig};
+use crate::image::Scratch;
 use crate::s3::{S3Config, Secret};
 use crate::uri::S3Uri;
 
@@ -40,6 +41,48 @@ pub(super) enum Destination {
 pub(super) struct ListPlan {
     pub(super) s3: S3Config,
     pub(super) place: S3Uri,
+}
+
+/// Which snapshot to look into.
+#[derive(Debug)]
+pub(super) struct LookPlan {
+    pub(super) place: Place,
+    pub(super) scratch: Scratch,
+}
+
+/// Where a snapshot is.
+#[derive(Debug)]
+pub(super) enum Place {
+    File(PathBuf),
+    Object(Box<S3Config>, S3Uri),
+}
+
+/// Where temporary files go when TMPDIR says nothing.
+const SCRATCH_DEFAULT: &str = "/tmp";
+const S3_SCHEME: &str = "s3://";
+
+pub(super) fn look_plan(
+    look: &LookArguments,
+    s3: &S3Arguments,
+    environment: &Environment,
+) -> Result<LookPlan, SettingsError> {
+    let place = match look.snapshot.to_str() {
+        Some(text) if text.starts_with(S3_SCHEME) => {
+            let uri = S3Uri::parse(text)?;
+            if uri.prefix().is_empty() || uri.prefix().ends_with('/') {
+                return Err(SettingsError::NoKey {
+                    text: text.to_owned(),
+                });
+            }
+            Place::Object(Box::new(s3_config(s3, environment)?), uri)
+        }
+        _ => Place::File(look.snapshot.clone()),
+    };
+    let scratch = environment.get("TMPDIR").unwrap_or(SCRATCH_DEFAULT);
+    Ok(LookPlan {
+        place,
+        scratch: Scratch::in_folder(scratch),
+    })
 }
 
 pub(super) fn save_plan(
