@@ -9,7 +9,8 @@ use strongroom_etcd_format::inspect::InspectError;
 
 use crate::etcd::{EtcdError, Skipped};
 use crate::exit::ExitCode;
-use crate::image::{ForeignPacking, ImageError};
+use crate::image::ImageError;
+use crate::packing::ForeignPacking;
 use crate::s3::{S3Error, S3ErrorKind};
 use crate::save::SaveError;
 use crate::uri::UriError;

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use strongroom_etcd_format::snapshot::SnapshotError;
 
-use super::unpack::{ForeignPacking, Packing, UNPACKED_BYTES_MAX};
+use super::unpack::UNPACKED_BYTES_MAX;
 use crate::exit::ExitCode;
+use crate::packing::{ForeignPacking, Packing};
 use crate::s3::S3Error;
 
 /// A snapshot that cannot be looked into.

@@ -19,8 +19,8 @@ use strongroom_etcd_format::snapshot::{StreamDigest, StreamSummary};
 
 pub use error::ImageError;
 pub use scratch::Scratch;
-pub use unpack::{ForeignPacking, Packing};
 
+use crate::packing::{self, Packing};
 use crate::s3::S3Client;
 use crate::uri::S3Uri;
 
@@ -68,13 +68,13 @@ impl Image {
     }
 
     fn unpacked(file: File, name: String, scratch: &Scratch) -> Result<Self, ImageError> {
-        let mut first = [0; unpack::MAGIC_BYTES];
+        let mut first = [0; packing::MAGIC_BYTES];
         let len = read_up_to(&file, 0, &mut first).map_err(|source| ImageError::Read {
             name: name.clone(),
             offset: 0,
             source,
         })?;
-        let packing = match unpack::sniff(first.get(..len).unwrap_or_default()) {
+        let packing = match packing::sniff(first.get(..len).unwrap_or_default()) {
             Ok(packing) => packing,
             Err(packing) => return Err(ImageError::Foreign { name, packing }),
         };

@@ -11,6 +11,7 @@ use strongroom_etcd_format::snapshot::Trailer;
 
 use super::*;
 use crate::exit::ExitCode;
+use crate::packing::ForeignPacking;
 
 /// Pages of nothing in particular, with their trailer: what is in them is not this module's business.
 fn snapshot() -> Vec<u8> {
