@@ -1,8 +1,11 @@
 //! What etcd's own command says: the judge of every restore. Each cluster is asked by the etcdctl of its own version.
 
+use std::path::Path;
+
 use serde_json::Value;
 
-use super::{Cluster, Security};
+use super::{Cluster, ROOT, Security};
+use crate::clock::{READY_WITHIN, until};
 use crate::process::{Finished, run};
 use crate::programs;
 
@@ -48,6 +51,58 @@ impl Cluster {
         integer(&status, "/0/Status/header/revision")
     }
 
+    /// Turns authentication on, with the user root and one of few rights; every later call is root's.
+    pub fn enable_auth(&mut self) {
+        let root = format!("{}:{}", ROOT.name, ROOT.password);
+        self.ctl(&["user", "add", &root]).ok();
+        // Newer versions have the role before anybody adds it.
+        let _known = self.ctl(&["role", "add", ROOT.name]);
+        self.ctl(&["user", "grant-role", ROOT.name, ROOT.name]).ok();
+        self.ctl(&["role", "add", "reader"]).ok();
+        self.ctl(&[
+            "role",
+            "grant-permission",
+            "reader",
+            "read",
+            "/registry/",
+            "/registry0",
+        ])
+        .ok();
+        self.ctl(&["user", "add", "reader:throw-away-too"]).ok();
+        self.ctl(&["user", "grant-role", "reader", "reader"]).ok();
+        self.ctl(&["auth", "enable"]).ok();
+        self.user = Some(ROOT);
+    }
+
+    /// Adds a member without a vote; nobody needs to start it. etcd refuses until its members have been connected for
+    /// some seconds.
+    pub fn add_learner(&self, name: &str, peer_url: &str) {
+        let peer_urls = format!("--peer-urls={peer_url}");
+        until("the cluster to take a learner", READY_WITHIN, || {
+            let added = self.ctl(&["member", "add", name, &peer_urls, "--learner"]);
+            if added.code == Some(0) {
+                Ok(())
+            } else {
+                Err(added.text())
+            }
+        });
+    }
+
+    /// `etcdctl snapshot save` of one member.
+    pub fn save_snapshot(&self, member: usize, file: &Path) {
+        let file = file.to_str().expect("temporary paths are text");
+        self.ctl_at(member, &["snapshot", "save", file]).ok();
+    }
+
+    /// `etcdctl endpoint hashkv` of one member at a revision; 0 is the newest one.
+    pub fn hash_kv(&self, member: usize, revision: i64) -> Finished {
+        let revision = revision.to_string();
+        self.ctl_at(
+            member,
+            &["endpoint", "hashkv", "--rev", &revision, "-w", "json"],
+        )
+    }
+
     /// Size of a member's database file as etcd reports it.
     pub fn db_bytes(&self) -> i64 {
         let status = json(&self.ctl_at(0, &["endpoint", "status", "-w", "json"]).ok());
@@ -67,15 +122,7 @@ impl Cluster {
 
     /// What a member holds at `revision`.
     pub fn observe(&self, member: usize, revision: i64) -> Observed {
-        let revision = revision.to_string();
-        let hash = json(
-            &self
-                .ctl_at(
-                    member,
-                    &["endpoint", "hashkv", "--rev", &revision, "-w", "json"],
-                )
-                .ok(),
-        );
+        let hash = json(&self.hash_kv(member, revision).ok());
         // 3.4 has no --count-only; `count` counts the whole range whatever the limit.
         let range = [
             "get",
@@ -148,6 +195,9 @@ impl Cluster {
                 .arg(&tls.client.cert)
                 .arg("--key")
                 .arg(&tls.client.key);
+        }
+        if let Some(user) = self.user {
+            command.args(["--user", &format!("{}:{}", user.name, user.password)]);
         }
         run(command.args(args))
     }

@@ -1,7 +1,42 @@
-//! Real etcd clusters of every supported minor version, on loopback, and what their own etcdctl says about them.
+//! Real etcd clusters of every supported minor version, on loopback, and what their own etcdctl says about them: the one
+//! generator of test clusters.
 //!
 //! A [`Cluster`] is a plan (names, ports, data folders) whose members can be started, killed, and started again on other
 //! folders or as another version: that is how a restored folder is proved. It knows nothing of Strongroom.
+//!
+//! | what varies | by |
+//! |---|---|
+//! | version | [`Version`], [`Cluster::set_version`] |
+//! | members, learners | the count of [`Cluster::plan`], [`Cluster::add_learner`], [`Cluster::join_command`] |
+//! | TLS | [`Security::Mutual`] with a [`Tls`] authority of the test's own |
+//! | users | [`Cluster::enable_auth`]: from then on every call is root's |
+//! | data | [`crate::workload::fill_cluster`], or [`Cluster::put`] and [`Cluster::ctl`] key by key |
+//! | compaction | [`Cluster::compacting_in_batches_of`] makes it slow enough to be met while it runs |
+//!
+//! etcd, etcdctl and etcdutl come from the cache that `tests/setup/etcd.sh` fills; [`crate::programs`] finds them.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use strongroom_tests::etcd::{Cluster, Security, Version};
+//! use strongroom_tests::tls::Tls;
+//! use strongroom_tests::workload;
+//!
+//! let dir = Path::new("a temporary folder");
+//! // Three members of etcd 3.6, TLS on both sides, users, and 200 objects as Kubernetes writes them.
+//! let security = Security::Mutual(Tls::create(&dir.join("pki")));
+//! let mut cluster = Cluster::plan(&dir.join("etcd"), Version::V3_6, 3, security);
+//! cluster.boot();
+//! cluster.enable_auth();
+//! let filled = workload::fill_cluster(&cluster, 7, 200);
+//! let revision = cluster.revision();
+//! let held = cluster.observe(0, revision);
+//! assert_eq!(held.keys, filled.keys_live);
+//! cluster.save_snapshot(0, &dir.join("snapshot.db"));
+//! // The disaster; a restore puts the data folders back, and then:
+//! cluster.destroy();
+//! cluster.boot();
+//! cluster.assert_holds(revision, held);
+//! ```
 
 mod ctl;
 
@@ -77,6 +112,21 @@ pub enum Security {
     Mutual(Tls),
 }
 
+/// A user of a cluster with authentication.
+#[derive(Debug, Clone, Copy)]
+pub struct User {
+    /// The name.
+    pub name: &'static str,
+    /// The password, a throw-away one.
+    pub password: &'static str,
+}
+
+/// Who may do everything once authentication is on.
+const ROOT: User = User {
+    name: "root",
+    password: "throw-away",
+};
+
 /// One cluster.
 #[derive(Debug)]
 pub struct Cluster {
@@ -84,6 +134,8 @@ pub struct Cluster {
     version: Version,
     token: String,
     security: Security,
+    user: Option<User>,
+    compaction_batch: Option<u32>,
     members: Vec<Member>,
 }
 
@@ -117,6 +169,8 @@ impl Cluster {
             version,
             token: "tests".to_owned(),
             security,
+            user: None,
+            compaction_batch: None,
             members,
         }
     }
@@ -126,6 +180,30 @@ impl Cluster {
         let mut cluster = Self::plan(dir, version, count, Security::Plain);
         cluster.boot();
         cluster
+    }
+
+    /// Compactions delete this many rows at a time and rest between: slow enough for a snapshot in the middle.
+    #[must_use]
+    pub fn compacting_in_batches_of(self, rows: u32) -> Self {
+        Self {
+            compaction_batch: Some(rows),
+            ..self
+        }
+    }
+
+    /// Which etcd it is.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// How members and clients talk.
+    pub fn security(&self) -> &Security {
+        &self.security
+    }
+
+    /// In whose name calls are made, once authentication is on.
+    pub fn user(&self) -> Option<User> {
+        self.user
     }
 
     /// The same names and ports, as another version.
@@ -302,6 +380,13 @@ impl Cluster {
             "--log-level",
             "warn",
         ]);
+        if let Some(rows) = self.compaction_batch {
+            let flag = match self.version {
+                Version::V3_4 | Version::V3_5 => "--experimental-compaction-batch-limit",
+                Version::V3_6 | Version::V3_7 => "--compaction-batch-limit",
+            };
+            command.args([flag, &rows.to_string()]);
+        }
         if let Security::Mutual(tls) = &self.security {
             for side in ["", "peer-"] {
                 command

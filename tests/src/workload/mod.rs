@@ -2,13 +2,26 @@
 //!
 //! Keys, values and the history of each key follow from the seed alone; how the four writers' revisions interleave does not.
 //! It writes through the gRPC API and judges nothing.
+//!
+//! ```no_run
+//! use strongroom_tests::{etcd::{Cluster, Version}, workload};
+//!
+//! let cluster = Cluster::start("a temporary folder".as_ref(), Version::V3_7, 1);
+//! let filled = workload::fill_cluster(&cluster, 34, 2_000);
+//! assert!(filled.deletes > 0 && filled.compacted > 0);
+//! ```
 
 mod objects;
 pub mod random;
 
-use etcd_client::{Client, CompactionOptions, LeaseGrantOptions, PutOptions, Txn, TxnOp};
+use etcd_client::{
+    Certificate, Client, CompactionOptions, ConnectOptions, Identity, LeaseGrantOptions,
+    PutOptions, TlsOptions, Txn, TxnOp,
+};
 
 pub use objects::Object;
+
+use crate::etcd::{Cluster, Security};
 
 /// Objects that give at least 20,000 live keys and a database above 100 MB.
 pub const DEMO_OBJECTS: u32 = 24_000;
@@ -65,31 +78,95 @@ enum Write {
     Delete(Vec<u8>),
 }
 
-/// Fills the etcd behind `endpoints` and returns when all of it is committed and compacted.
+/// Fills the etcd behind `endpoints`, which asks for neither certificates nor passwords, and returns when all of it is
+/// committed and compacted.
 pub fn fill(endpoints: &[String], seed: u64, objects: u32) -> Filled {
+    fill_by(&Access::plain(endpoints), seed, objects)
+}
+
+/// The same for any new cluster, with its certificates and its user. Once only: lease ids repeat.
+pub fn fill_cluster(cluster: &Cluster, seed: u64, objects: u32) -> Filled {
+    fill_by(&Access::to(cluster), seed, objects)
+}
+
+/// Puts the same keys in each of several transactions: rows that only a compaction can remove.
+pub fn rewrite(cluster: &Cluster, keys: u32, rounds: u32) {
+    let rewritten = async {
+        let mut client = Access::to(cluster).connect().await?;
+        for round in 0..rounds {
+            let value = format!("round-{round}");
+            let put = |key| TxnOp::put(format!("rewritten-{key:04}"), value.as_str(), None);
+            let ops: Vec<_> = (0..keys).map(put).collect();
+            client.txn(Txn::new().and_then(ops)).await?;
+        }
+        Ok::<(), etcd_client::Error>(())
+    };
+    block_on(rewritten).expect("etcd takes the transactions");
+}
+
+/// How writers reach an etcd.
+#[derive(Clone)]
+struct Access {
+    endpoints: Vec<String>,
+    options: ConnectOptions,
+}
+
+impl Access {
+    fn plain(endpoints: &[String]) -> Self {
+        Self {
+            endpoints: endpoints.to_vec(),
+            options: ConnectOptions::new(),
+        }
+    }
+
+    fn to(cluster: &Cluster) -> Self {
+        let mut access = Self::plain(&cluster.client_urls());
+        if let Some(user) = cluster.user() {
+            access.options = access.options.with_user(user.name, user.password);
+        }
+        if let Security::Mutual(tls) = cluster.security() {
+            let pem = |path| std::fs::read(path).expect("the authority wrote it");
+            let tls = TlsOptions::new()
+                .ca_certificate(Certificate::from_pem(pem(&tls.cacert)))
+                .identity(Identity::from_pem(
+                    pem(&tls.client.cert),
+                    pem(&tls.client.key),
+                ));
+            access.options = access.options.with_tls(tls);
+        }
+        access
+    }
+
+    async fn connect(&self) -> Result<Client, etcd_client::Error> {
+        Client::connect(&self.endpoints, Some(self.options.clone())).await
+    }
+}
+
+fn fill_by(access: &Access, seed: u64, objects: u32) -> Filled {
+    block_on(fill_async(access, seed, objects)).expect("etcd takes the workload")
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build();
-    runtime
-        .expect("runtime starts")
-        .block_on(fill_async(endpoints, seed, objects))
-        .expect("etcd takes the workload")
+    runtime.expect("runtime starts").block_on(work)
 }
 
 async fn fill_async(
-    endpoints: &[String],
+    access: &Access,
     seed: u64,
     objects: u32,
 ) -> Result<Filled, etcd_client::Error> {
-    let mut client = Client::connect(endpoints, None).await?;
+    let mut client = access.connect().await?;
     for i in 0..LEASES {
         let options = LeaseGrantOptions::new().with_id(LEASE_ID_FIRST + i64::from(i));
         client.lease_grant(LEASE_TTL_SECS, Some(options)).await?;
     }
-    let mut filled = write_all(endpoints, seed, objects, Pass::Create).await?;
+    let mut filled = write_all(access, seed, objects, Pass::Create).await?;
     let created = revision(&mut client).await?;
-    filled.add(write_all(endpoints, seed, objects, Pass::Churn).await?);
+    filled.add(write_all(access, seed, objects, Pass::Churn).await?);
     // In the middle of the churn, so that some history lies on either side.
     filled.compacted = i64::midpoint(created, revision(&mut client).await?);
     client
@@ -98,7 +175,7 @@ async fn fill_async(
             Some(CompactionOptions::new().with_physical()),
         )
         .await?;
-    filled.add(write_all(endpoints, seed, objects, Pass::ChurnAfterCompaction).await?);
+    filled.add(write_all(access, seed, objects, Pass::ChurnAfterCompaction).await?);
     filled.keys_live = u64::from(objects) - filled.deletes;
     Ok(filled)
 }
@@ -111,16 +188,16 @@ async fn revision(client: &mut Client) -> Result<i64, etcd_client::Error> {
 }
 
 async fn write_all(
-    endpoints: &[String],
+    access: &Access,
     seed: u64,
     objects: u32,
     pass: Pass,
 ) -> Result<Filled, etcd_client::Error> {
     let mut writers = tokio::task::JoinSet::new();
     for writer in 0..WRITERS {
-        let endpoints = endpoints.to_vec();
+        let access = access.clone();
         writers.spawn(async move {
-            let mut client = Client::connect(&endpoints, None).await?;
+            let mut client = access.connect().await?;
             let mut filled = Filled::default();
             let mut batch = Batch::default();
             for index in (writer..objects).step_by(usize::try_from(WRITERS).expect("small")) {

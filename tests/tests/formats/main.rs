@@ -1,0 +1,10 @@
+//! What a snapshot says, equal to what etcd's own programs say: status in both countings and all forms, HashKV at every
+//! kind of revision, on databases that real etcds of each minor wrote and on random ones; and the commands that print it.
+//!
+//! The judges are etcdctl 3.4, etcdutl 3.5, 3.6 and 3.7, and `etcdctl endpoint hashkv` of the running cluster.
+
+mod commands;
+mod guarded;
+mod judges;
+mod lives;
+mod random;
