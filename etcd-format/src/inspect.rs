@@ -3,6 +3,37 @@
 //! Owns: the meaning of etcd's buckets, read in the same single walk that checks the database. Must not know how pages are
 //! laid out. Every MVCC row is decoded, and an error names the file offset of its row. Source: etcd
 //! `server/storage/schema`, `server/etcdserver/api/membership/storev2.go`, `server/lease/leasepb`, `server/auth`.
+//!
+//! | bucket | key | value | since |
+//! |---|---|---|---|
+//! | `key` | row key, see [`mvcc`] | [`KeyValue`] | |
+//! | `meta` | `consistent_index` | u64 BE: raft index of the last entry applied | |
+//! | `meta` | `term` | u64 BE: its raft term | 3.5 |
+//! | `meta` | `confState` | JSON of raft's ConfState; nobody reads it at boot | 3.5 |
+//! | `meta` | `scheduledCompactRev`, `finishedCompactRev` | row key of 17 bytes; absent before the first compaction | |
+//! | `meta` | `storageVersion` | text, `3.6.0` | 3.6 |
+//! | `cluster` | `clusterVersion` | text, `3.5.0` | |
+//! | `cluster` | `downgrade` | JSON `{"target-version":"3.5.0","enabled":true}` | 3.5 |
+//! | `members` | member id: hex without leading zeros | JSON, see [`StoredMember`] | |
+//! | `members_removed` | member id | `removed` | |
+//! | `lease` | u64 BE: lease id | protobuf `{1 id, 2 TTL in seconds, 3 remaining TTL}` | |
+//! | `alarm` | protobuf `{1 member id, 2 kind: 1 NOSPACE, 2 CORRUPT}` | empty | |
+//! | `auth` | `authEnabled` | one byte, 0 or 1 | |
+//! | `auth` | `authRevision` | u64 BE | |
+//! | `authUsers`, `authRoles` | name | protobuf; holds password hashes, never read here | |
+//!
+//! ```
+//! use strongroom_etcd_format::{bolt::Bolt, inspect, snapshot};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let file: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/etcd-3.4.db"));
+//! let bolt = Bolt::open(file, snapshot::db_len(u64::try_from(file.len())?)?)?;
+//! let found = inspect::inspect(&bolt)?;
+//! assert_eq!((found.revision, found.compact_revision, found.live_keys), (186, Some(150), 103));
+//! assert_eq!(found.members[0].name, "n1");
+//! # Ok(())
+//! # }
+//! ```
 
 use serde::Deserialize;
 

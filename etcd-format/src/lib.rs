@@ -1,29 +1,51 @@
 //! etcd's on-disk formats, read and written without a Go program and without any I/O of its own.
 //!
 //! Owns: the snapshot file with its trailer ([`snapshot`]), the bolt database in it ([`bolt`]: reader, full checker and
-//! append-only editor), what etcd keeps in it ([`mvcc`], [`inspect`]), who the members are ([`membership`]), the two other
-//! files of a data directory ([`wal`], [`raft_snap`]), what a restore changes ([`restore`]) and how backups are named
-//! ([`name`]). Must not know: object stores, HTTP, clocks, files.
+//! append-only editor), what etcd keeps in it ([`mvcc`], [`inspect`]), the numbers by which files and members are compared
+//! ([`status`], [`hashkv`]), who the members are ([`membership`]), the two other files of a data directory ([`wal`],
+//! [`raft_snap`]), what a restore changes ([`restore`]) and how backups are named ([`name`]). Must not know: where the
+//! bytes come from or go to, HTTP, clocks, files.
 //!
 //! Every byte given to this crate may be hostile. Bad bytes give an error that carries the offset, never a panic, a loop
 //! without end or memory beyond a named limit.
+//!
+//! # The formats, and where each is described byte by byte
+//!
+//! Each structure has its table in the module that owns it; those of private modules are shown by
+//! `cargo doc --document-private-items`.
+//!
+//! | structure | module | public source |
+//! |---|---|---|
+//! | snapshot file, SHA-256 trailer | [`snapshot`] | etcd `etcdutl/snapshot/v3_snapshot.go` |
+//! | page header, branch and leaf element, inline bucket | `bolt::page` | bbolt `internal/common/page.go`, `inode.go`, `bucket.go` |
+//! | meta page | `bolt::meta` | bbolt `internal/common/meta.go` |
+//! | freelist page | `bolt::check` | bbolt `internal/freelist` |
+//! | bucket header | `bolt::read` | bbolt `internal/common/bucket.go` |
+//! | MVCC row: key and value | [`mvcc`] | etcd `server/storage/mvcc/revision.go`, `api/mvccpb/kv.proto` |
+//! | rows of meta, cluster, members, alarm, lease, auth | [`inspect`] | etcd `server/storage/schema` |
+//! | status hash, key counts | [`status`] | etcd `etcdutl/snapshot/v3_snapshot.go` |
+//! | HashKV | [`hashkv`] | etcd `server/storage/mvcc/hash.go` |
+//! | member and cluster ids, member JSON | [`membership`] | etcd `server/etcdserver/api/membership` |
+//! | log segment: frame, record, entry | [`wal`] | etcd `server/storage/wal`, raft `raftpb/raft.proto` |
+//! | raft snapshot file, v2 store | [`raft_snap`] | etcd `server/etcdserver/api/snap`, `api/v2store` |
+//! | backup names | [`name`] | etcd-backup-restore `pkg/types/snapstore.go` |
 //!
 //! # Example
 //!
 //! Check a snapshot held in memory, then plan the edit that gives it a new membership:
 //!
-//! ```no_run
+//! ```
 //! use strongroom_etcd_format::{bolt, inspect, membership, restore, snapshot};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let file: Vec<u8> = std::fs::read("backup.db")?;
+//! # let file: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/etcd-3.4.db"));
 //! let mut digest = snapshot::StreamDigest::new();
-//! digest.update(&file);
+//! digest.update(file);
 //! let summary = digest.finish()?;
 //!
-//! let bolt = bolt::Bolt::open(file.as_slice(), summary.db_len)?;
+//! let bolt = bolt::Bolt::open(file, summary.db_len)?;
 //! let (report, inspection) = inspect::check_and_inspect(&bolt)?;
-//! println!("{} pages, revision {}", report.pages_reachable, inspection.revision);
+//! assert_eq!((report.pages_reachable, inspection.revision), (20, 186));
 //!
 //! let cluster = membership::InitialCluster::parse("m1=http://10.0.0.1:2380")?;
 //! let members = membership::Membership::new(&cluster, &membership::Token::new("restore-2024-05-01"))?;

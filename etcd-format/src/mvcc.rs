@@ -3,8 +3,36 @@
 //! Owns: the key and the value of rows in bucket `key`, both directions. Must not know bolt. Source: etcd
 //! `server/storage/mvcc/revision.go` and `api/mvccpb/kv.proto`.
 //!
-//! Row key: `u64 BE main, '_', u64 BE sub`, and `'t'` behind it when the row is a tombstone. Row value: protobuf
-//! `KeyValue {1 key, 2 create_revision, 3 mod_revision, 4 version, 5 value, 6 lease}`, zero fields left out.
+//! Row key, 17 or 18 bytes:
+//!
+//! | offset | type | field |
+//! |---|---|---|
+//! | 0 | u64 BE | main: the transaction's revision, from 2 on |
+//! | 8 | u8 | `_` |
+//! | 9 | u64 BE | sub: the operation in the transaction, from 0 on |
+//! | 17 | u8 | `t`, tombstones only: the row deletes its key |
+//!
+//! Row value, protobuf `mvccpb.KeyValue` with zero fields left out; a tombstone has field 1 alone:
+//!
+//! | field | type | content |
+//! |---|---|---|
+//! | 1 | bytes | the user's key |
+//! | 2 | varint | create_revision: the main revision that began this life of the key |
+//! | 3 | varint | mod_revision: this row's main revision |
+//! | 4 | varint | version: writes in this life of the key |
+//! | 5 | bytes | the user's value |
+//! | 6 | varint | lease, or absent |
+//!
+//! ```
+//! use strongroom_etcd_format::mvcc::{KeyValue, RevisionKey};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let row = RevisionKey::decode(b"\0\0\0\0\0\0\0\x39_\0\0\0\0\0\0\0\x02t")?;
+//! assert_eq!((row.main, row.sub, row.tombstone), (57, 2, true));
+//! assert_eq!(KeyValue::decode(b"\x0a\x05key12")?.key, b"key12");
+//! # Ok(())
+//! # }
+//! ```
 
 use crate::proto::{Fields, ProtoError, put_bytes_field, put_varint_field};
 

@@ -2,6 +2,21 @@
 //!
 //! Owns: `<prefix>/v2/<Full|Incr>-<start>-<last>-<unix>[.gz|.zlib|.Z|...][.final]`. Must not know stores. Source:
 //! etcd-backup-restore `pkg/types/snapstore.go` and `pkg/snapstore/utils.go`.
+//!
+//! | part | content |
+//! |---|---|
+//! | `Full`, `Incr` | a whole database, or events since the snapshot before it |
+//! | start, last | revisions, at least 8 digits; a full one starts at 0 |
+//! | unix | when it was begun, in seconds since 1970 |
+//! | `.gz` and the like | the compression |
+//! | `.final` | the last one before a shutdown |
+//!
+//! ```
+//! use strongroom_etcd_format::name::SnapshotName;
+//!
+//! let name = SnapshotName::parse("prod/v2/Full-00000000-00000060-1690000000.gz").expect("it is one");
+//! assert_eq!((name.last_revision, name.suffix.as_deref()), (60, Some(".gz")));
+//! ```
 
 use std::fmt;
 

@@ -3,6 +3,28 @@
 //! Owns: the 32-byte trailer that `etcdctl snapshot save` appends, the rule by which its presence is known, and the digest
 //! over a stream. Must not know what is in the database. Source: etcd `server/etcdserver/api/v3rpc/maintenance.go` and
 //! `etcdutl/snapshot/v3_snapshot.go`.
+//!
+//! | offset | bytes | content |
+//! |---|---|---|
+//! | 0 | n, a multiple of the page size | the bolt database, see [`crate::bolt`] |
+//! | n | 32 | SHA-256 of the bytes before; absent from files that were copied out of a data directory |
+//!
+//! Whether the trailer is there follows from the length: page sizes are at least 512, so `length % 512` is 32 or 0.
+//!
+//! ```
+//! use strongroom_etcd_format::snapshot::{StreamDigest, Trailer};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let file: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/etcd-3.4.db"));
+//! let mut digest = StreamDigest::new();
+//! for piece in file.chunks(32 * 1024) {
+//!     digest.update(piece);
+//! }
+//! let summary = digest.finish()?;
+//! assert_eq!((summary.trailer, summary.db_len), (Trailer::Matches, 118_784));
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fmt;
 

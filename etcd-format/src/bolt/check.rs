@@ -1,7 +1,15 @@
 //! The full check: every page, every element, every reference.
 //!
-//! Owns: the order of the check and the agreement of trees, freelist and high water mark. A superset of bbolt's own
-//! `tx.Check`: after it passes, a bbolt that opens the file finds nothing to complain about.
+//! Owns: the order of the check, the freelist, and the agreement of trees, freelist and high water mark. A superset of
+//! bbolt's own `tx.Check`: after it passes, a bbolt that opens the file finds nothing to complain about.
+//!
+//! Freelist page (etcd on Linux stores none: the meta page then says so, and pages that no tree reaches are free):
+//!
+//! | page offset | type | field |
+//! |---|---|---|
+//! | 0 | page header | flags 0x10; count 0xFFFF when there are more ids than it can say |
+//! | 16 | u64 | with count 0xFFFF only: how many ids follow |
+//! | 16 or 24 | u64 each | numbers of free pages, ascending |
 
 use super::{
     error::{BoltError, FreelistDefect, PageDefect},

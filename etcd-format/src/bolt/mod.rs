@@ -1,7 +1,50 @@
 //! The bolt database file: reader, full checker, append-only editor.
 //!
 //! Owns: bbolt's file format, version 2, of any page size. Must not know what etcd keeps in the buckets. Never writes: the
-//! editor returns bytes and offsets. Source: bbolt `page.go`, `bucket.go`, `db.go`, `tx_check.go`.
+//! editor returns bytes and offsets. Source: bbolt `internal/common` (`page.go`, `meta.go`, `inode.go`, `bucket.go`),
+//! `internal/freelist`, `db.go`, `tx_check.go`.
+//!
+//! A file is a row of pages of one size. All numbers in it are little-endian.
+//!
+//! | page | content | table in |
+//! |---|---|---|
+//! | 0, 1 | meta pages: the newer valid one counts | `meta` |
+//! | from 2 on, below the high water mark | branch and leaf pages of trees, the freelist, free pages with stale bytes | `page`, `check` |
+//!
+//! The top-level tree holds buckets only: name and bucket header (`read`), with the bucket's only leaf behind it where the
+//! bucket is small. Each bucket is a tree of its own. A page that is larger than the page size goes on in the pages behind
+//! it (overflow), which have no header.
+//!
+//! Reading in order, looking one key up, and an edit with its check:
+//!
+//! ```
+//! use strongroom_etcd_format::bolt::{Bolt, BoltError, edit::{self, BucketEdit, Edit}};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let file: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/etcd-3.4.db"));
+//! # let mut database = file[..file.len() - 32].to_vec();
+//! let bolt = Bolt::open(database.as_slice(), u64::try_from(database.len())?)?;
+//! let mut rows = 0;
+//! bolt.for_each(b"key", &mut |_key, _value, _offset| {
+//!     rows += 1;
+//!     Ok::<(), BoltError>(())
+//! })?;
+//! assert_eq!(rows, 158);
+//! assert_eq!(bolt.get(b"cluster", b"clusterVersion")?.as_deref(), Some(b"3.4.0".as_slice()));
+//!
+//! let row = (b"clusterVersion".to_vec(), b"3.5.0".to_vec());
+//! let appended = edit::append(&bolt, &Edit { buckets: vec![BucketEdit::upsert(b"cluster", [row])] })?;
+//! database.resize(usize::try_from(appended.new_len)?, 0);
+//! for (offset, bytes) in appended.writes() {
+//!     let at = usize::try_from(offset)?;
+//!     database[at..at + bytes.len()].copy_from_slice(bytes);
+//! }
+//! let bolt = Bolt::open(database.as_slice(), appended.new_len)?;
+//! assert_eq!(bolt.check()?.keys, 170);
+//! assert_eq!(bolt.get(b"cluster", b"clusterVersion")?.as_deref(), Some(b"3.5.0".as_slice()));
+//! # Ok(())
+//! # }
+//! ```
 
 mod check;
 pub mod edit;

@@ -2,9 +2,33 @@
 //!
 //! Owns: the layout within a page. Must not know trees or where a page lies in the file, except to name it in errors.
 //!
-//! Header (16 bytes): `u64 id, u16 flags, u16 count, u32 overflow`. Branch element (16 bytes): `u32 pos, u32 ksize,
-//! u64 child`. Leaf element (16 bytes): `u32 flags, u32 pos, u32 ksize, u32 vsize`. `pos` counts from the element itself;
-//! a leaf's value follows its key.
+//! Page header, at `id * page size`:
+//!
+//! | offset | type | field |
+//! |---|---|---|
+//! | 0 | u64 | id: the page's own number; 0 in the leaf of an inline bucket |
+//! | 8 | u16 | flags: exactly one of 0x01 branch, 0x02 leaf, 0x04 meta, 0x10 freelist |
+//! | 10 | u16 | count of elements |
+//! | 12 | u32 | overflow: how many pages behind this one belong to it |
+//!
+//! Branch element, `count` of them from offset 16 on; keys ascend, each a lower bound of its child's keys:
+//!
+//! | offset in the element | type | field |
+//! |---|---|---|
+//! | 0 | u32 | pos: where the key begins, counted from the element itself |
+//! | 4 | u32 | ksize: bytes of the key |
+//! | 8 | u64 | the child's page |
+//!
+//! Leaf element, `count` of them from offset 16 on; keys are unique and ascend, a value follows its key:
+//!
+//! | offset in the element | type | field |
+//! |---|---|---|
+//! | 0 | u32 | flags: 1 when the value is a bucket, else 0 |
+//! | 4 | u32 | pos: where the key begins, counted from the element itself |
+//! | 8 | u32 | ksize: bytes of the key, 1 to 32768 |
+//! | 12 | u32 | vsize: bytes of the value |
+//!
+//! Keys (and values) stand behind the elements, in their order; bytes behind the last one mean nothing.
 
 use super::{
     KEY_BYTES_MAX,

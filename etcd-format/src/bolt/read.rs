@@ -1,8 +1,18 @@
 //! Opening a database and looking into it.
 //!
 //! Owns: finding the page size and the newest valid meta page, and reading one logical page with every claim of its header
-//! checked. Must not know how trees are walked. Invariant: after [`Bolt::open`] the source holds every page below the high
-//! water mark, so what is sized by it (bitmaps) is bounded by the file.
+//! checked, and bucket headers. Must not know how trees are walked. Invariant: after [`Bolt::open`] the source holds every
+//! page below the high water mark, so what is sized by it (bitmaps) is bounded by the file.
+//!
+//! The value of a bucket in the top-level tree:
+//!
+//! | offset | type | field |
+//! |---|---|---|
+//! | 0 | u64 | the bucket's root page, or 0 when it is inline |
+//! | 8 | u64 | sequence, 0 in etcd |
+//! | 16 | page | inline only: the bucket's one leaf, a page header with id 0 and no overflow in front; not padded |
+//!
+//! bbolt keeps a bucket inline while its leaf takes at most a quarter of a page.
 
 use super::{
     BUCKETS_MAX, LOGICAL_PAGE_BYTES_MAX,

@@ -4,6 +4,26 @@
 //! ids that follow from them. Must not know DNS: URLs are compared as text, and a host name equals only itself. Source: etcd
 //! `client/pkg/types/urlsmap.go`, `server/config/config.go` (`VerifyBootstrap`, `advertiseMatchesCluster`) and
 //! `server/etcdserver/api/membership/member.go`.
+//!
+//! | id | first 8 bytes, big-endian, of the SHA-1 over |
+//! |---|---|
+//! | member | its peer URLs, sorted, then the token; nothing between them |
+//! | cluster | the ids of its founders, ascending, each as u64 BE |
+//!
+//! A member as etcd stores it: JSON `{"id":N,"peerURLs":[...],"name":"..."}`, the id in decimal, texts escaped as Go does
+//! (also `<`, `>` and `&`); `isLearner` and `clientURLs` come in between and behind where they are set.
+//!
+//! ```
+//! use strongroom_etcd_format::membership::{InitialCluster, Membership, Token};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let cluster = InitialCluster::parse("m1=http://10.0.0.1:2380")?;
+//! let members = Membership::new(&cluster, &Token::default())?;
+//! assert_eq!(members.members[0].id.to_string(), "3ebc01aec68d6d70");
+//! assert_eq!(members.cluster_id.to_string(), "ba8922d7af06ed93");
+//! # Ok(())
+//! # }
+//! ```
 
 mod error;
 mod ids;

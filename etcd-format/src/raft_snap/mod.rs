@@ -3,8 +3,32 @@
 //! Owns: the file a restored member starts with, byte for byte that of etcdutl 3.5, and reading any such file. Must not know
 //! files. Source: etcd `server/etcdserver/api/snap`, `raft/raftpb`, `server/etcdserver/api/v2store`.
 //!
-//! A file is protobuf `{1 crc, 2 data}` with the CRC-32C of the data; the data is raft's
-//! `Snapshot {1 v2 store as JSON, 2 metadata {1 conf_state, 2 index, 3 term}}`.
+//! A file is protobuf `snappb.Snapshot`, and its data raft's `Snapshot`:
+//!
+//! | field | type | content |
+//! |---|---|---|
+//! | 1 | varint | CRC-32C of the data |
+//! | 2 | bytes | data |
+//! | 2.1 | bytes | the v2 store as JSON: members below `/0/members/<id>`, nothing else |
+//! | 2.2 | message | metadata |
+//! | 2.2.1 | message | conf_state: 1 voter each, 5 auto_leave |
+//! | 2.2.2 | varint | raft index |
+//! | 2.2.3 | varint | raft term |
+//!
+//! Its name is term and index, 16 hex digits each.
+//!
+//! ```
+//! use strongroom_etcd_format::{membership::{InitialCluster, Membership, Token}, raft_snap};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let cluster = InitialCluster::parse("m1=http://10.0.0.1:2380")?;
+//! let members = Membership::new(&cluster, &Token::default())?;
+//! let found = raft_snap::decode(&raft_snap::restore_snap(&members))?;
+//! assert_eq!((found.index, found.term, found.voters), (1, 1, vec![members.members[0].id]));
+//! assert_eq!(raft_snap::file_name(&members), "0000000000000001-0000000000000001.snap");
+//! # Ok(())
+//! # }
+//! ```
 
 mod store;
 

@@ -3,9 +3,45 @@
 //! Owns: the log that a restored member starts with, and reading any log segment. Must not know files: etcd preallocates
 //! segments, which is not needed. Source: etcd `server/storage/wal` and `raft/raftpb`.
 //!
-//! A segment is a row of frames: `u64 LE` length field, record, zero bytes up to a multiple of 8. The field's low 56 bits are
-//! the record's length; with padding, the top byte is `0x80 | padding`. A zero field ends the log. A record is protobuf
-//! `{1 type, 2 crc, 3 data}`; the CRC-32C runs over the data of all records so far.
+//! A segment is a row of frames, which a zero length field (or the end of the file) ends:
+//!
+//! | offset in the frame | type | field |
+//! |---|---|---|
+//! | 0 | u64 LE | low 56 bits: n, bytes of the record; top byte: `0x80 \| padding` where there is padding, else 0 |
+//! | 8 | n bytes | the record |
+//! | 8 + n | 0 to 7 zero bytes | padding up to a multiple of 8 |
+//!
+//! Record, protobuf `walpb.Record`:
+//!
+//! | field | type | content |
+//! |---|---|---|
+//! | 1 | varint | type: 1 metadata, 2 entry, 3 state, 4 crc, 5 snapshot |
+//! | 2 | varint | CRC-32C over the data of all records so far, this one's included |
+//! | 3 | bytes | data; absent in type 4, which begins each segment with the CRC so far |
+//!
+//! Data by type, all protobuf:
+//!
+//! | type | fields |
+//! |---|---|
+//! | 1 metadata | 1 member id, 2 cluster id |
+//! | 2 entry | 1 kind (0 normal, 1 change of membership), 2 term, 3 index, 4 data (a change: 2 kind, 3 member id, 4 the member's JSON) |
+//! | 3 state | 1 term, 2 vote, 3 commit |
+//! | 5 snapshot | 1 index, 2 term, 3 conf_state (1 voter each; from etcd 3.5 on) |
+//!
+//! ```
+//! use strongroom_etcd_format::{membership::{InitialCluster, Membership, Token}, wal};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let cluster = InitialCluster::parse("m1=http://10.0.0.1:2380")?;
+//! let members = Membership::new(&cluster, &Token::default())?;
+//! let local = members.members[0].id;
+//! let segment = wal::restore_wal(&members, local);
+//! let log = wal::decode(&segment)?;
+//! assert_eq!(log.metadata, Some((local, members.cluster_id)));
+//! assert_eq!(log.entries[0].conf_change()?.member, local);
+//! # Ok(())
+//! # }
+//! ```
 
 mod decode;
 mod encode;
