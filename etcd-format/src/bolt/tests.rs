@@ -5,4 +5,5 @@ mod defects;
 mod golden;
 mod hostile;
 mod limits;
+mod naive;
 mod round_trip;

@@ -1,4 +1,5 @@
-//! The editor against a model: random trees, random edits, and the checker over the result.
+//! The editor against a model: random trees, random edits, and over the result the checker and a second reader that shares
+//! no code with it.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use super::{
         edit::{self, Appended, BucketEdit, Change, Edit},
     },
     builder::{Contents, Shape, build, contents},
+    naive,
 };
 
 /// Writes the edit into a copy of the file, as a restore does.
@@ -126,12 +128,15 @@ proptest! {
     ) {
         let db = build(&contents, shape);
         prop_assert_eq!(read(&db), contents.clone());
+        prop_assert_eq!(naive::read(&db), contents.clone());
         let once = edited(&db, &first);
         let expected = model(contents, &first);
         prop_assert_eq!(read(&once), expected.clone());
+        prop_assert_eq!(naive::read(&once), expected.clone());
         let twice = edited(&once, &second);
         let expected = model(expected, &second);
         prop_assert_eq!(read(&twice), expected.clone());
+        prop_assert_eq!(naive::read(&twice), expected.clone());
         let bolt = Bolt::open(twice.as_slice(), u64::try_from(twice.len())?).expect("metas are right");
         for (name, entries) in &expected {
             for (key, value) in entries {
@@ -139,6 +144,38 @@ proptest! {
             }
             prop_assert_eq!(bolt.get(name, b"missing").expect("it passed the check"), None);
         }
+    }
+}
+
+/// Trees that bbolt itself has written and rebalanced, with branch and overflow pages and free pages full of old rows.
+const REAL: &[u8] = include_bytes!("../../../tests/fixtures/etcd-3.4.db");
+
+proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+    #[test]
+    fn a_real_database_is_edited_anywhere_in_its_history(
+        removed in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
+        put in prop::collection::btree_map(any::<u32>(), values(), 0..30),
+        others in edits(),
+    ) {
+        let real = &REAL[..REAL.len() - 32];
+        let before = read(real);
+        prop_assert_eq!(naive::read(real), before.clone());
+        let rows: Vec<_> = before[b"key".as_slice()].keys().cloned().collect();
+        let mut changes: BTreeMap<Vec<u8>, Option<Vec<u8>>> =
+            removed.iter().map(|index| (index.get(&rows).clone(), None)).collect();
+        for (place, value) in put {
+            // Between existing rows, and behind them.
+            let at = u64::from(place % 250).to_be_bytes();
+            changes.insert([at.as_slice(), b"_new"].concat(), Some(value));
+        }
+        let change = Change::Patch(changes);
+        let mut edit = Edit { buckets: vec![BucketEdit { name: b"key".to_vec(), change }] };
+        edit.buckets.extend(others.buckets);
+        let after = edited(real, &edit);
+        let expected = model(before, &edit);
+        prop_assert_eq!(read(&after), expected.clone());
+        prop_assert_eq!(naive::read(&after), expected);
     }
 }
 
