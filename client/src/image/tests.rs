@@ -94,6 +94,7 @@ fn packed_files_that_are_cut_or_damaged_are_integrity_failures() {
     for packed in packings {
         for cut in [packed.len() / 2, packed.len() - 1] {
             let error = place.open(&packed[..cut]).expect_err("it is cut");
+            assert!(matches!(error, ImageError::Unpack { .. }), "{error}");
             assert_eq!(error.exit_code(), ExitCode::Integrity, "{error}");
         }
         let mut damaged = packed.clone();
