@@ -16,7 +16,7 @@ export RUST_TEST_THREADS ?= 2
 CARGO_FLAGS := --release --locked
 E2E_PEERS := 3.4 3.5 3.6 3.7
 
-.PHONY: help build binaries planted demo test check fmt clippy tidy deny peers clients units faults soak unit compilers
+.PHONY: help build binaries planted demo test check fmt clippy tidy docs deny peers clients units faults soak unit compilers
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s $$'\t'
@@ -75,7 +75,7 @@ soak: build planted clients faults ## the fault suites in their long form, about
 unit: compilers ## the tests beside the code alone
 	cargo test $(CARGO_FLAGS) --workspace --lib --bins
 
-check: fmt clippy tidy deny ## fmt, clippy -D warnings, tidy, cargo-deny (bans, licences, sources)
+check: fmt clippy tidy docs deny ## fmt, clippy -D warnings, tidy, docs without warnings, cargo-deny (bans, licences, sources)
 
 fmt:
 	cargo fmt --all --check
@@ -85,6 +85,11 @@ clippy: compilers
 
 tidy: compilers
 	cargo test $(CARGO_FLAGS) --workspace --test tidy
+
+# The format library is to be read as documentation: byte tables of private modules, too.
+docs: compilers
+	RUSTDOCFLAGS=-Dwarnings cargo doc $(CARGO_FLAGS) -p strongroom-etcd-format --no-deps
+	RUSTDOCFLAGS=-Dwarnings cargo doc $(CARGO_FLAGS) -p strongroom-etcd-format --no-deps --document-private-items
 
 deny:
 	@tests/setup/deny.sh

@@ -121,6 +121,9 @@ const NO_IO: [&str; 7] = [
     "std::time",
 ];
 
+/// What the format library must not even mention, in comments and tests neither: it is of use without our store.
+const NOT_OF_FORMATS: [&str; 5] = ["S3", "s3://", "Strongroom", "RocksDB", "MinIO"];
+
 /// The server's modules, bottom up; a module names only itself and those before it.
 const SERVER_LAYERS: [&str; 13] = [
     "model",
@@ -160,6 +163,14 @@ pub(crate) fn check(source: &Source) -> Vec<Finding> {
             if concerned && names(line, word) && !to.iter().any(|place| lies_in(source.path, place))
             {
                 found(format!("`{word}` does not belong here: {why}"));
+            }
+        }
+        if source.path.starts_with("etcd-format/") {
+            let written = source.text.lines().nth(number).unwrap_or_default();
+            for word in NOT_OF_FORMATS.iter().filter(|word| names(written, word)) {
+                found(format!(
+                    "`{word}`: the format library knows neither our store nor its protocol"
+                ));
             }
         }
         if !product {
@@ -297,6 +308,15 @@ mod tests {
             broken("etcd-format/src/bolt/tests.rs", "use std::fs::File;"),
             0
         );
+    }
+
+    #[test]
+    fn the_format_library_does_not_mention_our_store() {
+        for line in ["// kept in S3", "let uri = \"s3://b/k\";", "/// For RocksDB."] {
+            assert_eq!(broken("etcd-format/src/bolt/tests.rs", line), 1, "{line}");
+            assert_eq!(broken("server/src/s3/mod.rs", line), 0, "{line}");
+        }
+        assert_eq!(broken("etcd-format/src/lib.rs", "use strongroom_etcd_format::wal;"), 0);
     }
 
     #[test]
