@@ -237,7 +237,7 @@ fn metrics_count_requests_and_bytes() {
     for name in [
         "s3_sent_bytes_total",
         "storage_stored_bytes",
-        "meta_commit_seconds_count",
+        "meta_commit_duration_seconds_count",
     ] {
         let sum = sum_of(&text, &format!("strongroom_{name}"));
         assert!(sum > 0.0, "strongroom_{name} is {sum}:\n{text}");

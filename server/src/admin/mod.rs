@@ -1,4 +1,4 @@
-//! The operators' listener: liveness, readiness, metrics, background jobs. The JSON API and the console will join it.
+//! The operators' listener: liveness, readiness, metrics, background jobs, what is logged. The JSON API and the console will join it.
 //!
 //! It answers whoever reaches it, so its default is loopback. It knows no S3 types, and it does no I/O of its own: what
 //! costs something to know is sampled by the closure it is given.
@@ -7,5 +7,6 @@
 //! mend a disk; `/readyz` and `/metrics` never block on the store's writers.
 
 pub mod answer;
+mod log;
 
 pub use answer::Admin;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::config::settings::Source;
 use crate::model::BucketNameError;
+use crate::telemetry::log::LogFilterError;
 
 /// A setting that is missing or wrong. No message holds a credential.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +149,7 @@ pub enum ConfigError {
         source_of: Source,
         /// The parser's words.
         #[source]
-        why: tracing_subscriber::filter::ParseError,
+        why: LogFilterError,
     },
     /// The log format is unknown.
     #[error("{source_of}: `{value}` is no log format: write auto, json or text")]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
 use crate::clock::{Clock, UnixMillis};
 use crate::store::gate::Gate;
@@ -63,6 +64,10 @@ pub struct JobStatus {
     pub progress: Option<Step>,
     /// How often it has run.
     pub runs: u64,
+    /// How many of the runs failed.
+    pub failures: u64,
+    /// When the last run that did not fail ended, in Unix milliseconds.
+    pub last_success: Option<UnixMillis>,
     /// How its last run went.
     pub last: Option<LastRun>,
 }
@@ -135,6 +140,8 @@ impl JobBoard {
                 state: JobState::Waiting { next },
                 progress: None,
                 runs: 0,
+                failures: 0,
+                last_success: None,
                 last: None,
             });
             jobs.len() - 1
@@ -173,6 +180,7 @@ struct JobTask {
 
 impl JobTask {
     async fn run(self, mut work: Work, mut stopping: watch::Receiver<bool>) {
+        let mut runs = 0_u64;
         loop {
             let next = after(self.clock.now(), self.every);
             self.board
@@ -183,7 +191,9 @@ impl JobTask {
                 // The job's own interval, which an operator sets: nothing happens that could be waited for instead.
                 () = tokio::time::sleep(self.every) => {}
             }
-            work = self.once(work, stopping.clone()).await;
+            runs += 1;
+            let span = tracing::error_span!("job", job = self.name, run = runs);
+            work = self.once(work, stopping.clone()).instrument(span).await;
         }
         self.board
             .change(self.place, |job| job.state = JobState::Stopped);
@@ -206,13 +216,21 @@ impl JobTask {
                 (work, result)
             })
             .await;
-        if let Err(error) = &result {
-            tracing::error!(job = self.name, %error, "a job failed; it is tried again at its next time");
-        }
         let took_secs = self.clock.elapsed().saturating_sub(start).as_secs_f64();
+        match &result {
+            Ok(done) => tracing::debug!(%done, took_secs, "a job has run"),
+            Err(error) => {
+                tracing::error!(%error, took_secs, "a job failed; it is tried again at its next time");
+            }
+        }
+        let ended = self.clock.now();
         self.board.change(self.place, |job| {
             job.progress = None;
             job.runs += 1;
+            match &result {
+                Ok(_) => job.last_success = Some(ended),
+                Err(_) => job.failures += 1,
+            }
             job.last = Some(LastRun {
                 began,
                 took_secs,

@@ -10,6 +10,7 @@ use crate::objects::{BucketCreated, NewBucket, Objects};
 use crate::process::StartError;
 use crate::store::Store;
 use crate::store::observer::{CommitBatch, Observer, PackSync};
+use crate::telemetry::log::LogControl;
 use crate::telemetry::{Metrics, Readiness};
 use crate::vault::Vault;
 
@@ -20,6 +21,7 @@ pub(crate) struct Watchers {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) jobs: Arc<JobBoard>,
+    pub(crate) log: Arc<LogControl>,
 }
 
 /// Opens the store, puts right what a crash left, creates the configured buckets.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 
+use crate::store::gate::{READ_PERMITS, WRITE_PERMITS};
+
 /// Most S3 connections at once. A backup site has tens of writers; 500 fit twice, and each costs at most
 /// [`BUFFER_BYTES_MAX`] twice outside of a body.
 pub(crate) const S3_CONNECTIONS_MAX: usize = 1024;
@@ -44,6 +46,11 @@ pub(crate) const BACKLOG: u32 = 1024;
 
 /// How long the operators' listener may take to end after the S3 one has: its answers are short.
 pub(crate) const ADMIN_DRAIN: Duration = Duration::from_secs(1);
+
+/// Threads for blocking calls: every permit of the store's gates at work, the one job, and some for scrapes and for calls
+/// that have given their permit back and not yet their thread. tokio's own bound of 512 let a crowd of slow clients have
+/// 257 of them, with a stack and a share of the heap each.
+pub(crate) const BLOCKING_THREADS_MAX: usize = READ_PERMITS + WRITE_PERMITS + 16;
 
 /// How long blocking calls may take after everything is closed; they hold nothing that must be saved.
 pub(crate) const RUNTIME_DRAIN: Duration = Duration::from_secs(2);

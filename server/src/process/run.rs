@@ -7,7 +7,7 @@ use tokio::runtime::Builder;
 
 use crate::config::{self, Command, Config, Environment};
 use crate::process::{Exit, StartError, limits, looking, serving};
-use crate::telemetry::log;
+use crate::telemetry::log::{self, LogControl};
 
 /// Does what the arguments ask for and tells how it went.
 pub fn run(args: Vec<OsString>, environment: &Environment) -> Exit {
@@ -33,11 +33,11 @@ pub fn run(args: Vec<OsString>, environment: &Environment) -> Exit {
         Err(error) => return refuse(&error.into()),
     };
     limits::keep_files_private();
-    log::start(&config.log_filter, config.log_format);
+    let log = log::start(&config.log_filter, config.log_format);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    match serve(config) {
+    match serve(config, log) {
         Ok(exit) => exit,
         Err(error) => {
             let (code, next) = (error.exit().code(), error.next_command());
@@ -47,17 +47,18 @@ pub fn run(args: Vec<OsString>, environment: &Environment) -> Exit {
     }
 }
 
-fn serve(config: Config) -> Result<Exit, StartError> {
+fn serve(config: Config, log: LogControl) -> Result<Exit, StartError> {
     let open_files = limits::raise_open_files();
     let runtime = Builder::new_multi_thread()
         .thread_name("strongroom")
+        .max_blocking_threads(limits::BLOCKING_THREADS_MAX)
         .enable_all()
         .build()
         .map_err(|source| StartError::System {
             what: "the runtime's threads cannot be started",
             source,
         })?;
-    let ended = runtime.block_on(serving::life(config, open_files));
+    let ended = runtime.block_on(serving::life(config, log, open_files));
     match ended {
         // Whatever still runs ends with the process, also a call that hangs on a dead disk.
         Ok(Exit::Interrupted) => runtime.shutdown_background(),

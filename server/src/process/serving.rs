@@ -21,6 +21,7 @@ use crate::process::{Exit, StartError, limits, usage};
 use crate::s3::{Credentials, OPERATION_NAMES, S3Layers, S3Service};
 use crate::store::opening::META_DIR;
 use crate::store::{Store, StoreError};
+use crate::telemetry::log::LogControl;
 use crate::telemetry::{Metrics, Readiness, names};
 use crate::vault::Vault;
 
@@ -37,7 +38,11 @@ struct Serving {
 }
 
 /// Starts, serves until a signal, drains, closes.
-pub(crate) async fn life(config: Config, open_files: u64) -> Result<Exit, StartError> {
+pub(crate) async fn life(
+    config: Config,
+    log: LogControl,
+    open_files: u64,
+) -> Result<Exit, StartError> {
     let cannot = |source| StartError::System {
         what: "signals cannot be listened to",
         source,
@@ -48,6 +53,7 @@ pub(crate) async fn life(config: Config, open_files: u64) -> Result<Exit, StartE
         metrics: Arc::new(Metrics::new(OPERATION_NAMES, clock.now())),
         readiness: Arc::new(Readiness::starting()),
         jobs: JobBoard::new(),
+        log: Arc::new(log),
         entropy: Arc::new(SystemEntropy),
         clock,
     };
@@ -186,6 +192,7 @@ fn serve_admin(
         Arc::clone(&watchers.metrics),
         Arc::clone(&watchers.readiness),
         Arc::clone(&watchers.jobs),
+        Arc::clone(&watchers.log),
         sample,
     ));
     let listener = Listener {
@@ -197,7 +204,7 @@ fn serve_admin(
     };
     let answer = move |request: HttpRequest| {
         let admin = Arc::clone(&admin);
-        async move { admin.answer(&request).await }
+        async move { admin.answer(request).await }
     };
     let (stop, stopping) = watch::channel(false);
     Serving {
@@ -211,6 +218,7 @@ fn sample(metrics: &Metrics, data_dir: &Path, store: Option<&Store>) {
         metrics.set_filesystem(size, free);
     }
     let Some(store) = store else { return };
+    metrics.set_store_calls(store.reads.at_work(), store.writes.at_work());
     match usage::storage(&*store.meta, &*store.packs, &data_dir.join(META_DIR)) {
         Ok(usage) => metrics.set_storage(usage),
         // While the server stops, the last scrape may come after the store has closed: the old figures stand.

@@ -1,4 +1,4 @@
-//! What is told about each request when it has ended: one log line and the metrics.
+//! What is told about each request when it has ended: one log line and the metrics; and the span of all its lines.
 //!
 //! A [`RequestWatch`] travels from the request's head into its answer's body and speaks when it is dropped, so that a
 //! request is told about however it ends. Invariants: exactly one line for each request; no credentials, no
@@ -7,6 +7,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tracing::Span;
 
 use crate::clock::Clock;
 use crate::model::{BucketName, ObjectKey};
@@ -24,6 +26,7 @@ pub(crate) struct RequestWatch {
     in_flight: Option<InFlight>,
     started: Duration,
     record: RequestRecord,
+    span: Span,
 }
 
 /// What there is to say about a request.
@@ -72,13 +75,21 @@ impl RequestWatch {
         record: RequestRecord,
     ) -> RequestWatch {
         let in_flight = Some(metrics.request_started(record.api));
+        // At the level of errors, so that each line of a request names it whatever the filter hides.
+        let span = tracing::error_span!("request", request_id = %record.id, api = record.api);
         RequestWatch {
             started: clock.elapsed(),
             metrics,
             clock,
             in_flight,
             record,
+            span,
         }
+    }
+
+    /// What the request's own log lines happen in.
+    pub(crate) fn span(&self) -> Span {
+        self.span.clone()
     }
 
     /// The request's id, as the client sees it.
@@ -86,8 +97,10 @@ impl RequestWatch {
         &self.record.id
     }
 
-    /// The answer is decided.
+    /// The answer is decided; its head goes out now.
     pub(crate) fn answered(&mut self, status: u16, code: &'static str, received: u64) {
+        let took = self.clock.elapsed().saturating_sub(self.started);
+        self.metrics.request_answered(self.record.api, took);
         self.record.status = status;
         self.record.code = code;
         self.record.received = received;
@@ -101,23 +114,22 @@ impl RequestWatch {
     /// The answer's body cannot be finished.
     pub(crate) fn broke(&mut self, error: &S3BodyError) {
         self.record.code = "InternalError";
+        self.metrics.answer_broken();
+        let _entered = self.span.enter();
         let RequestRecord {
-            id,
-            bucket,
-            key,
-            sent,
-            ..
+            bucket, key, sent, ..
         } = &self.record;
         let (bucket, key) = (
             bucket.as_ref().map(BucketName::as_str),
             key.as_ref().map(ObjectKey::as_str),
         );
-        tracing::error!(request_id = id, bucket, key = ?key, sent, %error, "an object cannot be read; the connection is cut");
+        tracing::error!(bucket, key = ?key, sent, %error, "an object cannot be read; the connection is cut");
     }
 }
 
 impl Drop for RequestWatch {
     fn drop(&mut self) {
+        let _entered = self.span.enter();
         let record = &self.record;
         let took = self.clock.elapsed().saturating_sub(self.started);
         drop(self.in_flight.take());
@@ -129,8 +141,6 @@ impl Drop for RequestWatch {
             sent: record.sent,
         });
         tracing::info!(
-            request_id = record.id,
-            api = record.api,
             peer = record.peer.map(tracing::field::display),
             bucket = record.bucket.as_ref().map(BucketName::as_str),
             key = record.key.as_ref().map(tracing::field::debug),

@@ -14,6 +14,7 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use tracing::Instrument as _;
 
 use crate::clock::{Clock, Entropy};
 use crate::ingest::Ingest;
@@ -131,23 +132,39 @@ impl S3Service {
             record.api = operation.name();
             (record.bucket, record.key) = operation.target();
         }
-        let mut watch = RequestWatch::start(
+        let watch = RequestWatch::start(
             Arc::clone(&self.layers.metrics),
             Arc::clone(&self.layers.clock),
             record,
         );
+        let span = watch.span();
+        let answer = self.answer(&parts, routed, &mut body, watch);
+        answer.instrument(span).await
+    }
+
+    async fn answer<B>(
+        &self,
+        parts: &Parts,
+        routed: Routed,
+        body: &mut RequestBody<B>,
+        mut watch: RequestWatch,
+    ) -> Response<S3Body>
+    where
+        B: Body<Data = Bytes> + Unpin + Send,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
         let answer = match routed {
             Routed::Own(path) => self.own_answer(path, &parts.method),
             // A query that cannot be read cannot be signed either.
             Routed::Unreadable(error) => Err(error),
             Routed::S3(query, operation) => {
-                Box::pin(self.s3_answer(&parts, &query, operation, &mut body)).await
+                Box::pin(self.s3_answer(parts, &query, operation, body)).await
             }
         };
         let (mut response, code) = match answer {
             Ok(response) => (response, ""),
             Err(error) => (
-                self.error_answer(&error, &parts, watch.id()),
+                self.error_answer(&error, parts, watch.id()),
                 error.code().wire(),
             ),
         };
@@ -245,28 +262,14 @@ impl S3Service {
     }
 
     fn error_answer(&self, error: &S3Error, parts: &Parts, request_id: &str) -> Response<S3Body> {
-        if let Some(cause) = error.cause() {
-            let (api, code) = (parts.method.as_str(), error.code().wire());
-            let causes = chain(cause);
-            if error.code().status().is_server_error() {
-                tracing::error!(
-                    request_id,
-                    method = api,
-                    code,
-                    error = causes,
-                    "a request failed on our side"
-                );
-            } else {
-                tracing::debug!(
-                    request_id,
-                    method = api,
-                    code,
-                    error = causes,
-                    "a request was refused"
-                );
-            }
-        }
         let status = error.code().status();
+        let (method, code) = (parts.method.as_str(), error.code().wire());
+        match error.cause().map(|cause| chain(cause)) {
+            Some(error) if status.is_server_error() => {
+                tracing::error!(method, code, error, "a request failed on our side");
+            }
+            error => tracing::debug!(method, code, error, "a request was refused"),
+        }
         let mut response = if status == StatusCode::NOT_MODIFIED || parts.method == Method::HEAD {
             reply::empty(status)
         } else {

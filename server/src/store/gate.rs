@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinHandle};
+use tracing::{Instrument as _, Span};
 
 /// Reads at once. One keeps an NVMe disk's queue of 32 full; each holds at most 1 MiB of stored and 4 MiB of plain
 /// bytes, so reads stay under 160 MiB in the worst case, and far below it in practice.
@@ -24,7 +25,7 @@ pub struct Gate {
 
 #[derive(Debug, Clone)]
 enum Way {
-    Threads(Arc<Semaphore>),
+    Threads(Arc<Semaphore>, usize),
     Inline,
 }
 
@@ -32,7 +33,7 @@ impl Gate {
     /// A gate that lets `permits` calls run at once.
     pub fn new(permits: usize) -> Gate {
         Gate {
-            way: Way::Threads(Arc::new(Semaphore::new(permits))),
+            way: Way::Threads(Arc::new(Semaphore::new(permits)), permits),
         }
     }
 
@@ -51,7 +52,7 @@ impl Gate {
         F: FnOnce() -> T + Send + 'static,
     {
         let permits = match &self.way {
-            Way::Threads(permits) => permits,
+            Way::Threads(permits, _) => permits,
             Way::Inline => {
                 let_others_run().await;
                 let answer = f();
@@ -63,8 +64,10 @@ impl Gate {
             .acquire_owned()
             .await
             .expect("the semaphore is never closed");
+        // What the call logs belongs to the request or job that asked for it.
+        let span = Span::current();
         let call = tokio::task::spawn_blocking(move || {
-            let answer = f();
+            let answer = span.in_scope(f);
             drop(permit);
             answer
         });
@@ -78,9 +81,10 @@ impl Gate {
         F: FnOnce() -> T + Send + 'static,
     {
         match &self.way {
-            Way::Threads(_) => {
+            Way::Threads(..) => {
                 let gate = self.clone();
-                Running::Task(tokio::spawn(async move { gate.run(f).await }))
+                let call = async move { gate.run(f).await };
+                Running::Task(tokio::spawn(call.in_current_span()))
             }
             Way::Inline => Running::Waiting(Some(Box::new(f))),
         }
@@ -89,8 +93,16 @@ impl Gate {
     /// Permits free now.
     pub fn free(&self) -> usize {
         match &self.way {
-            Way::Threads(permits) => permits.available_permits(),
+            Way::Threads(permits, _) => permits.available_permits(),
             Way::Inline => usize::MAX,
+        }
+    }
+
+    /// Calls at work now.
+    pub fn at_work(&self) -> usize {
+        match &self.way {
+            Way::Threads(permits, all) => all.saturating_sub(permits.available_permits()),
+            Way::Inline => 0,
         }
     }
 }
@@ -204,9 +216,9 @@ mod tests {
         started.await.expect("the call starts");
         leaving.abort();
         drop(leaving.await);
-        assert_eq!(gate.free(), 0);
+        assert_eq!((gate.free(), gate.at_work()), (0, 1));
         release.send(()).expect("the call waits");
         gate.run(|| ()).await;
-        assert_eq!(gate.free(), 1);
+        assert_eq!((gate.free(), gate.at_work()), (1, 0));
     }
 }

@@ -3,31 +3,23 @@
 //! Counters and histograms are fed where things happen; gauges that cost something to know (usage, files, memory) are
 //! set just before a scrape by whoever owns the numbers.
 
-use std::collections::HashMap;
+mod jobs;
+mod register;
+mod s3;
+mod store;
+
 use std::time::Duration;
 
-use prometheus::core::Collector;
-use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
-};
+use prometheus::{Gauge, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
+use self::jobs::JobSeries;
+use self::register::{gauge, gauges, keep, signed};
+use self::s3::S3Series;
+use self::store::StoreSeries;
 use crate::clock::UnixMillis;
+use crate::jobs::JobStatus;
 use crate::telemetry::names;
 use crate::telemetry::own::OwnProcess;
-
-/// Request seconds: 5 ms is a cached answer, 60 s a large body on a slow line (beyond: `+Inf`).
-const REQUEST_SECONDS: [f64; 13] = [
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-];
-
-/// Seconds of a commit or a sync: an SSD syncs in well under a millisecond, a dying disk in seconds.
-const SYNC_SECONDS: [f64; 13] = [
-    0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
-];
-
-/// Transactions per group commit, in powers of two up to the committer's queue.
-const COMMIT_BATCH: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
 /// What is known of a request once its answer has been sent or given up.
 #[derive(Debug, Clone, Copy)]
@@ -55,154 +47,17 @@ pub struct StorageUsage {
     pub meta_bytes: u64,
 }
 
-/// Series of one operation, looked up once.
-#[derive(Debug)]
-struct PerApi {
-    in_flight: IntGauge,
-    duration: Histogram,
-    received: IntCounter,
-    sent: IntCounter,
-}
-
-/// What S3 requests count.
-#[derive(Debug)]
-struct S3Series {
-    apis: HashMap<&'static str, PerApi>,
-    requests: IntCounterVec,
-}
-
-/// What the store tells, and what is sampled from it.
-#[derive(Debug)]
-struct StoreSeries {
-    stored: IntGaugeVec,
-    logical: IntGauge,
-    commit_seconds: Histogram,
-    commit_batch: Histogram,
-    pack_sync_seconds: Histogram,
-    pack_written: IntCounter,
-    read_only: IntGauge,
-    filesystem_size: IntGauge,
-    filesystem_free: IntGauge,
-}
-
 /// All metrics of the process.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     s3: S3Series,
     store: StoreSeries,
+    jobs: JobSeries,
     ready: IntGauge,
+    log_overridden: IntGauge,
     connections: IntGaugeVec,
     own: OwnProcess,
-}
-
-impl S3Series {
-    fn register(registry: &Registry, apis: &[&'static str]) -> S3Series {
-        let in_flight = gauges(
-            registry,
-            names::S3_IN_FLIGHT,
-            "S3 requests being answered now",
-            names::LABEL_API,
-        );
-        let options = HistogramOpts::new(
-            names::S3_DURATION,
-            "Seconds from a request's head to the end of its answer",
-        )
-        .buckets(REQUEST_SECONDS.to_vec());
-        let duration = keep(registry, HistogramVec::new(options, &[names::LABEL_API]));
-        let received = counters(
-            registry,
-            names::S3_RECEIVED,
-            "Body bytes that clients sent",
-            &[names::LABEL_API],
-        );
-        let sent = counters(
-            registry,
-            names::S3_SENT,
-            "Body bytes sent to clients",
-            &[names::LABEL_API],
-        );
-        let by_code = [names::LABEL_API, names::LABEL_CODE];
-        let requests = counters(
-            registry,
-            names::S3_REQUESTS,
-            "Finished S3 requests by operation and HTTP status",
-            &by_code,
-        );
-        let mut per_api = HashMap::new();
-        for api in apis.iter().copied().chain([names::API_OTHER]) {
-            for code in names::CODES_AT_START {
-                requests.with_label_values(&[api, code]).reset();
-            }
-            let series = PerApi {
-                in_flight: in_flight.with_label_values(&[api]),
-                duration: duration.with_label_values(&[api]),
-                received: received.with_label_values(&[api]),
-                sent: sent.with_label_values(&[api]),
-            };
-            per_api.insert(api, series);
-        }
-        S3Series {
-            apis: per_api,
-            requests,
-        }
-    }
-
-    fn api(&self, api: &str) -> &PerApi {
-        self.apis
-            .get(api)
-            .or_else(|| self.apis.get(names::API_OTHER))
-            .expect("the series of `other` are created with the registry")
-    }
-}
-
-impl StoreSeries {
-    fn register(registry: &Registry) -> StoreSeries {
-        let one_gauge = |name, help| gauge(registry, name, help);
-        let timing = |name, help| histogram(registry, name, help, &SYNC_SECONDS);
-        let stored = gauges(
-            registry,
-            names::STORED_BYTES,
-            "Bytes on disk by kind of file",
-            names::LABEL_KIND,
-        );
-        for kind in [names::KIND_PACKS, names::KIND_META] {
-            stored.with_label_values(&[kind]).set(0);
-        }
-        let batch_help = "Transactions that shared one synced group commit";
-        StoreSeries {
-            stored,
-            logical: one_gauge(
-                names::LOGICAL_BYTES,
-                "Bytes of all object versions as clients sent them",
-            ),
-            commit_seconds: timing(
-                names::COMMIT_SECONDS,
-                "Seconds of one synced group commit of metadata",
-            ),
-            commit_batch: histogram(registry, names::COMMIT_BATCH, batch_help, &COMMIT_BATCH),
-            pack_sync_seconds: timing(
-                names::PACK_SYNC_SECONDS,
-                "Seconds of one sync of a pack file",
-            ),
-            pack_written: keep(
-                registry,
-                IntCounter::new(names::PACK_WRITTEN, "Bytes appended to pack files"),
-            ),
-            read_only: one_gauge(
-                names::READ_ONLY,
-                "1 while writes are refused after a failed sync or commit",
-            ),
-            filesystem_size: one_gauge(
-                names::FILESYSTEM_SIZE,
-                "Size of the data directory's file system",
-            ),
-            filesystem_free: one_gauge(
-                names::FILESYSTEM_FREE,
-                "Free bytes of the data directory's file system",
-            ),
-        }
-    }
 }
 
 impl Metrics {
@@ -222,6 +77,12 @@ impl Metrics {
         Metrics {
             s3: S3Series::register(&registry, apis),
             store: StoreSeries::register(&registry),
+            jobs: JobSeries::register(&registry),
+            log_overridden: gauge(
+                &registry,
+                names::LOG_OVERRIDDEN,
+                "1 while another log filter applies than the configured one",
+            ),
             ready: gauge(
                 &registry,
                 names::READY,
@@ -235,26 +96,24 @@ impl Metrics {
 
     /// Counts a request in; the guard counts it out when dropped.
     pub fn request_started(&self, api: &'static str) -> InFlight {
-        let gauge = self.s3.api(api).in_flight.clone();
+        let gauge = self.s3.started(api);
         gauge.inc();
         InFlight { gauge }
     }
 
+    /// Records that a request's answer begins, so long after its head.
+    pub fn request_answered(&self, api: &'static str, took: Duration) {
+        self.s3.answered(api, took);
+    }
+
+    /// Records an answer that cannot be finished.
+    pub fn answer_broken(&self) {
+        self.s3.broken.inc();
+    }
+
     /// Records a finished request.
     pub fn request_finished(&self, done: FinishedRequest) {
-        let api = if self.s3.apis.contains_key(done.api) {
-            done.api
-        } else {
-            names::API_OTHER
-        };
-        self.s3
-            .requests
-            .with_label_values(&[api, code_label(done.status)])
-            .inc();
-        let series = self.s3.api(api);
-        series.duration.observe(done.duration.as_secs_f64());
-        series.received.inc_by(done.received);
-        series.sent.inc_by(done.sent);
+        self.s3.finished(done);
     }
 
     /// Records one group commit: how long its sync took and how many transactions shared it.
@@ -282,6 +141,24 @@ impl Metrics {
             .stored
             .with_label_values(&[names::KIND_META])
             .set(signed(usage.meta_bytes));
+    }
+
+    /// Sets how many blocking calls of the store are at work.
+    pub fn set_store_calls(&self, reads: usize, writes: usize) {
+        for (kind, calls) in [(names::CALLS_READ, reads), (names::CALLS_WRITE, writes)] {
+            let calls = i64::try_from(calls).unwrap_or(i64::MAX);
+            self.store.calls.with_label_values(&[kind]).set(calls);
+        }
+    }
+
+    /// Brings the figures of background jobs up to what their board says.
+    pub fn set_jobs(&self, jobs: &[JobStatus]) {
+        self.jobs.set(jobs);
+    }
+
+    /// Tells whether another log filter applies than the configured one.
+    pub fn set_log_overridden(&self, overridden: bool) {
+        self.log_overridden.set(i64::from(overridden));
     }
 
     /// Sets the data directory's file system figures.
@@ -329,20 +206,6 @@ impl Drop for InFlight {
     }
 }
 
-/// The label of a status: itself when listed, else `other`.
-fn code_label(status: u16) -> &'static str {
-    let text = status.to_string();
-    names::CODES
-        .into_iter()
-        .find(|known| *known == text)
-        .unwrap_or(names::CODE_OTHER)
-}
-
-/// Gauges are signed in Prometheus' library; no disk of ours holds 8 EiB.
-fn signed(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
 fn register_facts(registry: &Registry, started: UnixMillis) {
     let build = gauges(
         registry,
@@ -361,173 +224,5 @@ fn register_facts(registry: &Registry, started: UnixMillis) {
     start.set(Duration::from_millis(started.0).as_secs_f64());
 }
 
-fn keep<C: Collector + Clone + 'static>(registry: &Registry, made: prometheus::Result<C>) -> C {
-    let collector = made.expect("names of metrics are constants that a test has seen accepted");
-    registry
-        .register(Box::new(collector.clone()))
-        .expect("each metric is registered once");
-    collector
-}
-
-fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-    keep(registry, IntCounterVec::new(Opts::new(name, help), labels))
-}
-
-fn gauges(registry: &Registry, name: &str, help: &str, label: &str) -> IntGaugeVec {
-    keep(registry, IntGaugeVec::new(Opts::new(name, help), &[label]))
-}
-
-fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
-    keep(registry, IntGauge::new(name, help))
-}
-
-fn histogram(registry: &Registry, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-    keep(
-        registry,
-        Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())),
-    )
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn metrics() -> Metrics {
-        Metrics::new(&["PutObject", "GetObject"], UnixMillis(1_700_000_000_500))
-    }
-
-    fn finished(api: &'static str, status: u16) -> FinishedRequest {
-        FinishedRequest {
-            api,
-            status,
-            duration: Duration::from_millis(20),
-            received: 7,
-            sent: 11,
-        }
-    }
-
-    #[test]
-    fn series_that_alerts_need_exist_before_the_first_request() {
-        let text = metrics().encode().expect("the registry encodes");
-        for line in [
-            "strongroom_s3_requests_total{api=\"PutObject\",code=\"500\"} 0",
-            "strongroom_s3_requests_total{api=\"other\",code=\"403\"} 0",
-            "strongroom_s3_request_duration_seconds_count{api=\"GetObject\"} 0",
-            "strongroom_s3_received_bytes_total{api=\"PutObject\"} 0",
-            "strongroom_storage_stored_bytes{kind=\"packs\"} 0",
-            "strongroom_storage_logical_bytes 0",
-            "strongroom_meta_commit_seconds_count 0",
-            "strongroom_store_read_only 0",
-            "process_start_time_seconds 1700000000.5",
-        ] {
-            assert!(text.lines().any(|l| l == line), "missing {line} in\n{text}");
-        }
-        assert!(text.contains("strongroom_build_info{version="), "{text}");
-    }
-
-    #[test]
-    fn every_metric_is_in_the_operators_manual() {
-        let manual = include_str!("../../../docs/operations.md");
-        let families = metrics().registry.gather();
-        assert!(families.len() > 15, "{families:?}");
-        for family in families {
-            let name = format!("`{}`", family.name());
-            assert!(
-                manual.contains(&name),
-                "{name} is not in docs/operations.md"
-            );
-        }
-    }
-
-    #[test]
-    fn a_finished_request_counts_once_under_its_operation_and_code() {
-        let metrics = metrics();
-        metrics.request_finished(finished("PutObject", 200));
-        let text = metrics.encode().expect("the registry encodes");
-        assert!(
-            text.contains("strongroom_s3_requests_total{api=\"PutObject\",code=\"200\"} 1\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("strongroom_s3_received_bytes_total{api=\"PutObject\"} 7\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("strongroom_s3_sent_bytes_total{api=\"PutObject\"} 11\n"),
-            "{text}"
-        );
-        assert!(text.contains(
-            "strongroom_s3_request_duration_seconds_bucket{api=\"PutObject\",le=\"0.025\"} 1\n"
-        ));
-        assert!(text.contains(
-            "strongroom_s3_request_duration_seconds_bucket{api=\"PutObject\",le=\"0.01\"} 0\n"
-        ));
-    }
-
-    #[test]
-    fn unknown_operations_and_codes_fall_into_other() {
-        let metrics = metrics();
-        let series = |m: &Metrics| m.encode().expect("the registry encodes").lines().count();
-        metrics.request_finished(finished("SomethingNew", 299));
-        let before = series(&metrics);
-        metrics.request_finished(finished("SomethingElse", 298));
-        assert_eq!(
-            series(&metrics),
-            before,
-            "an unknown operation or code must not add series"
-        );
-        let text = metrics.encode().expect("the registry encodes");
-        assert!(
-            text.contains("strongroom_s3_requests_total{api=\"other\",code=\"other\"} 2\n"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn in_flight_requests_are_counted_out_when_their_guard_goes() {
-        let metrics = metrics();
-        let guard = metrics.request_started("GetObject");
-        let line = "strongroom_s3_requests_in_flight{api=\"GetObject\"} 1\n";
-        assert!(
-            metrics
-                .encode()
-                .expect("the registry encodes")
-                .contains(line)
-        );
-        drop(guard);
-        assert!(
-            !metrics
-                .encode()
-                .expect("the registry encodes")
-                .contains(line)
-        );
-    }
-
-    #[test]
-    fn commits_and_syncs_feed_their_histograms() {
-        let metrics = metrics();
-        metrics.committed(Duration::from_millis(3), 17);
-        metrics.pack_synced(Duration::from_millis(3), 4096);
-        let text = metrics.encode().expect("the registry encodes");
-        assert!(
-            text.contains("strongroom_pack_sync_seconds_count 1\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("strongroom_pack_written_bytes_total 4096\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("strongroom_meta_commit_seconds_bucket{le=\"0.005\"} 1\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("strongroom_meta_commit_seconds_bucket{le=\"0.0025\"} 0\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("strongroom_meta_commit_batch_transactions_sum 17\n"),
-            "{text}"
-        );
-    }
-}
+mod tests;

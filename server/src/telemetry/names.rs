@@ -1,6 +1,6 @@
 //! Names of metrics, labels and log fields, each once.
 //!
-//! Prometheus' rules: base units, `_total` on counters only, `_info` for text. docs/operations.md explains each.
+//! Prometheus' rules: base units, `_total` on counters only, `_info` for text. docs/metrics.md explains each.
 
 /// Finished S3 requests by `api` and `code`.
 pub const S3_REQUESTS: &str = "strongroom_s3_requests_total";
@@ -8,6 +8,10 @@ pub const S3_REQUESTS: &str = "strongroom_s3_requests_total";
 pub const S3_IN_FLIGHT: &str = "strongroom_s3_requests_in_flight";
 /// Seconds from a request's head to the end of its answer, by `api`.
 pub const S3_DURATION: &str = "strongroom_s3_request_duration_seconds";
+/// Seconds from a request's head to the head of its answer, by `api`.
+pub const S3_FIRST_BYTE: &str = "strongroom_s3_time_to_first_byte_seconds";
+/// Answers cut in their middle.
+pub const S3_BROKEN: &str = "strongroom_s3_broken_answers_total";
 /// Body bytes that clients sent, by `api`.
 pub const S3_RECEIVED: &str = "strongroom_s3_received_bytes_total";
 /// Body bytes sent to clients, by `api`.
@@ -18,15 +22,27 @@ pub const STORED_BYTES: &str = "strongroom_storage_stored_bytes";
 /// Bytes of all object versions as clients sent them.
 pub const LOGICAL_BYTES: &str = "strongroom_storage_logical_bytes";
 /// Seconds of one synced group commit of metadata.
-pub const COMMIT_SECONDS: &str = "strongroom_meta_commit_seconds";
+pub const COMMIT_SECONDS: &str = "strongroom_meta_commit_duration_seconds";
 /// Transactions that shared one synced group commit.
 pub const COMMIT_BATCH: &str = "strongroom_meta_commit_batch_transactions";
 /// Seconds of one sync of a pack file.
-pub const PACK_SYNC_SECONDS: &str = "strongroom_pack_sync_seconds";
+pub const PACK_SYNC_SECONDS: &str = "strongroom_pack_sync_duration_seconds";
 /// Bytes appended to pack files.
 pub const PACK_WRITTEN: &str = "strongroom_pack_written_bytes_total";
 /// 1 while the store refuses writes after a failed sync or commit.
 pub const READ_ONLY: &str = "strongroom_store_read_only";
+/// Blocking calls of the store at work, by `calls`.
+pub const STORE_CALLS: &str = "strongroom_store_blocking_calls";
+/// Runs of background jobs by `name` and `result`.
+pub const JOB_RUNS: &str = "strongroom_job_runs_total";
+/// When a job last ended well, by `name`.
+pub const JOB_LAST_SUCCESS: &str = "strongroom_job_last_success_timestamp_seconds";
+/// How long a job's last run took, by `name`.
+pub const JOB_LAST_DURATION: &str = "strongroom_job_last_duration_seconds";
+/// 1 while a job works, by `name`.
+pub const JOB_RUNNING: &str = "strongroom_job_running";
+/// 1 while another log filter applies than the configured one.
+pub const LOG_OVERRIDDEN: &str = "strongroom_log_filter_overridden";
 /// Size of the file system that holds the data directory.
 pub const FILESYSTEM_SIZE: &str = "strongroom_filesystem_size_bytes";
 /// What is free there for an unprivileged process.
@@ -42,6 +58,10 @@ pub const BUILD_INFO: &str = "strongroom_build_info";
 pub const PROCESS_START: &str = "process_start_time_seconds";
 /// Resident memory.
 pub const PROCESS_RESIDENT: &str = "process_resident_memory_bytes";
+/// Virtual memory.
+pub const PROCESS_VIRTUAL: &str = "process_virtual_memory_bytes";
+/// Threads.
+pub const PROCESS_THREADS: &str = "process_threads";
 /// Open file descriptors.
 pub const PROCESS_OPEN_FDS: &str = "process_open_fds";
 /// The limit of open file descriptors.
@@ -55,6 +75,12 @@ pub const LABEL_API: &str = "api";
 pub const LABEL_CODE: &str = "code";
 /// Label: what the bytes on disk are.
 pub const LABEL_KIND: &str = "kind";
+/// Label: which of the store's blocking calls.
+pub const LABEL_CALLS: &str = "calls";
+/// Label: which background job.
+pub const LABEL_NAME: &str = "name";
+/// Label: how a job's run ended.
+pub const LABEL_RESULT: &str = "result";
 /// Label: which listener.
 pub const LABEL_LISTENER: &str = "listener";
 
@@ -66,6 +92,14 @@ pub const CODE_OTHER: &str = "other";
 pub const KIND_PACKS: &str = "packs";
 /// The `kind` of the metadata engine's files.
 pub const KIND_META: &str = "meta";
+/// The `calls` that read packs and rows.
+pub const CALLS_READ: &str = "read";
+/// The `calls` that digest, compress and write bodies.
+pub const CALLS_WRITE: &str = "write";
+/// The `result` of a run that did what it should.
+pub const RESULT_SUCCESS: &str = "success";
+/// The `result` of a run that met an error.
+pub const RESULT_FAILURE: &str = "failure";
 /// The `listener` of S3 clients.
 pub const LISTENER_S3: &str = "s3";
 /// The `listener` of operators.

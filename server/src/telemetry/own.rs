@@ -18,6 +18,8 @@ const STAT_UTIME: usize = 11;
 #[derive(Debug)]
 pub(crate) struct OwnProcess {
     resident: IntGauge,
+    virtual_size: IntGauge,
+    threads: IntGauge,
     open_fds: IntGauge,
     max_fds: IntGauge,
     cpu: Counter,
@@ -30,6 +32,11 @@ impl OwnProcess {
         let gauge = |name, help| IntGauge::new(name, help).expect(made);
         let own = OwnProcess {
             resident: gauge(names::PROCESS_RESIDENT, "Resident memory of this process"),
+            virtual_size: gauge(
+                names::PROCESS_VIRTUAL,
+                "Virtual memory size of this process",
+            ),
+            threads: gauge(names::PROCESS_THREADS, "Threads of this process"),
             open_fds: gauge(
                 names::PROCESS_OPEN_FDS,
                 "Open file descriptors of this process",
@@ -41,7 +48,13 @@ impl OwnProcess {
             cpu: Counter::new(names::PROCESS_CPU, "User and system time of this process")
                 .expect(made),
         };
-        for gauge in [&own.resident, &own.open_fds, &own.max_fds] {
+        for gauge in [
+            &own.resident,
+            &own.virtual_size,
+            &own.threads,
+            &own.open_fds,
+            &own.max_fds,
+        ] {
             registry
                 .register(Box::new(gauge.clone()))
                 .expect("each metric is registered once");
@@ -54,12 +67,15 @@ impl OwnProcess {
 
     /// Reads the figures now.
     pub(crate) fn sample(&self) {
-        if let Some(bytes) = fs::read_to_string("/proc/self/status")
-            .ok()
-            .as_deref()
-            .and_then(resident_bytes)
-        {
-            self.resident.set(bytes);
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        for (gauge, figure) in [
+            (&self.resident, kib_of(&status, "VmRSS:")),
+            (&self.virtual_size, kib_of(&status, "VmSize:")),
+            (&self.threads, number_of(&status, "Threads:")),
+        ] {
+            if let Some(figure) = figure {
+                gauge.set(figure);
+            }
         }
         if let Ok(entries) = fs::read_dir("/proc/self/fd") {
             // The listing itself holds one descriptor.
@@ -84,13 +100,19 @@ impl OwnProcess {
     }
 }
 
-/// `VmRSS` of `/proc/self/status`, which the kernel prints in KiB.
-fn resident_bytes(status: &str) -> Option<i64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kib.checked_mul(1024)
+/// Bytes of a line of `/proc/self/status`, which the kernel prints in KiB.
+fn kib_of(status: &str, name: &str) -> Option<i64> {
+    let text = line_of(status, name)?.strip_suffix("kB")?.trim();
+    text.parse::<i64>().ok()?.checked_mul(1024)
+}
+
+fn number_of(status: &str, name: &str) -> Option<i64> {
+    line_of(status, name)?.parse().ok()
+}
+
+fn line_of<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = status.lines();
+    Some(lines.find_map(|line| line.strip_prefix(name))?.trim())
 }
 
 /// `utime` + `stime` of `/proc/self/stat`, whose second field may hold blanks and parentheses.
@@ -108,10 +130,10 @@ mod tests {
 
     #[test]
     fn figures_are_found_in_what_the_kernel_prints() {
-        assert_eq!(
-            resident_bytes("Name:\tx\nVmRSS:\t    1234 kB\nRssAnon:\t 1 kB\n"),
-            Some(1234 * 1024)
-        );
+        let status = "Name:\tx\nVmRSS:\t    1234 kB\nRssAnon:\t 1 kB\nThreads:\t13\n";
+        assert_eq!(kib_of(status, "VmRSS:"), Some(1234 * 1024));
+        assert_eq!(number_of(status, "Threads:"), Some(13));
+        assert_eq!(kib_of(status, "VmSize:"), None);
         let stat = "42 (a) b) S 1 42 42 0 -1 4194560 900 0 0 0 70 30 0 0 20 0 9 0 12345 0 0";
         assert_eq!(cpu_ticks(stat), Some(100));
         assert_eq!(cpu_ticks("garbled"), None);
@@ -122,6 +144,8 @@ mod tests {
         let own = OwnProcess::register(&Registry::new());
         own.sample();
         assert!(own.resident.get() > 0);
+        assert!(own.virtual_size.get() > own.resident.get());
+        assert!(own.threads.get() > 0);
         assert!(own.open_fds.get() > 0);
         assert!(own.max_fds.get() >= own.open_fds.get());
     }

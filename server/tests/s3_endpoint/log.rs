@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use strongroom_server::telemetry::log::{LogFilter, Look, build};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::harness::{Endpoint, SECRET};
@@ -40,15 +41,18 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
+/// Whether it is the line that tells a request's end.
+fn is_request(line: &str) -> bool {
+    line.contains("\"message\":\"s3 request\"")
+}
+
 /// On one thread, so that its subscriber sees every line.
 #[tokio::test]
 async fn each_request_leaves_one_line_without_secrets() {
     let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_writer(lines.clone())
-        .finish();
-    let _default = tracing::subscriber::set_default(subscriber);
+    let filter = LogFilter::parse("debug").expect("a filter");
+    let (dispatch, _control) = build(&filter, Look::Json, lines.clone());
+    let _default = tracing::dispatcher::set_default(&dispatch);
     let endpoint = Endpoint::start().await;
     let put = endpoint
         .call("PUT", "/bkt/a%0Ab")
@@ -69,13 +73,7 @@ async fn each_request_leaves_one_line_without_secrets() {
 
     // A line is written when the answer has been dropped, which may be after we have read it.
     let written = async {
-        while lines
-            .text()
-            .lines()
-            .filter(|line| line.contains("s3 request"))
-            .count()
-            < 4
-        {
+        while lines.text().lines().filter(|line| is_request(line)).count() < 4 {
             tokio::task::yield_now().await;
         }
     };
@@ -85,9 +83,8 @@ async fn each_request_leaves_one_line_without_secrets() {
     let of = |api: &str| {
         let line = text
             .lines()
-            .find(|line| line.contains(&format!("\"api\":\"{api}\"")));
-        let line: serde_json::Value = serde_json::from_str(line.expect("a line")).expect("JSON");
-        line.get("fields").cloned().expect("fields")
+            .find(|line| line.contains(&format!("\"api\":\"{api}\"")) && is_request(line));
+        serde_json::from_str::<serde_json::Value>(line.expect("a line")).expect("JSON")
     };
     let line = of("PutObject");
     assert_eq!(

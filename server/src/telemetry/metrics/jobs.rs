@@ -1,0 +1,78 @@
+//! What background jobs have done, sampled from their board.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry};
+
+use super::register::{counters, gauges, keep};
+use crate::jobs::{JobState, JobStatus};
+use crate::telemetry::names;
+
+/// Series of all jobs.
+#[derive(Debug)]
+pub(super) struct JobSeries {
+    runs: IntCounterVec,
+    last_success: GaugeVec,
+    last_duration: GaugeVec,
+    running: IntGaugeVec,
+    /// Held while counters are brought up to what the board says: two scrapes at once must not both add.
+    sampling: Mutex<()>,
+}
+
+impl JobSeries {
+    pub(super) fn register(registry: &Registry) -> JobSeries {
+        let by_name = |name, help| {
+            keep(
+                registry,
+                GaugeVec::new(Opts::new(name, help), &[names::LABEL_NAME]),
+            )
+        };
+        JobSeries {
+            runs: counters(
+                registry,
+                names::JOB_RUNS,
+                "Runs of background jobs by job and how they ended",
+                &[names::LABEL_NAME, names::LABEL_RESULT],
+            ),
+            last_success: by_name(
+                names::JOB_LAST_SUCCESS,
+                "When the job's last run without an error ended, in Unix seconds; 0 before the first",
+            ),
+            last_duration: by_name(
+                names::JOB_LAST_DURATION,
+                "Seconds that the job's last run took",
+            ),
+            running: gauges(
+                registry,
+                names::JOB_RUNNING,
+                "1 while the job works",
+                names::LABEL_NAME,
+            ),
+            sampling: Mutex::new(()),
+        }
+    }
+
+    pub(super) fn set(&self, jobs: &[JobStatus]) {
+        let _one_at_a_time = self.sampling.lock().unwrap_or_else(PoisonError::into_inner);
+        for job in jobs {
+            let label: &[&str] = &[job.name];
+            let of = |vec: &GaugeVec| -> Gauge { vec.with_label_values(label) };
+            for (result, runs) in [
+                (names::RESULT_SUCCESS, job.runs.saturating_sub(job.failures)),
+                (names::RESULT_FAILURE, job.failures),
+            ] {
+                let counter = self.runs.with_label_values(&[job.name, result]);
+                counter.inc_by(runs.saturating_sub(counter.get()));
+            }
+            if let Some(ended) = job.last_success {
+                of(&self.last_success).set(Duration::from_millis(ended.0).as_secs_f64());
+            } else {
+                of(&self.last_success).set(0.0);
+            }
+            of(&self.last_duration).set(job.last.as_ref().map_or(0.0, |last| last.took_secs));
+            let running = matches!(job.state, JobState::Running { .. });
+            self.running.with_label_values(label).set(running.into());
+        }
+    }
+}
