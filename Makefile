@@ -56,6 +56,7 @@ clients:
 
 units:
 	@tests/setup/packages.sh systemd
+	@tests/setup/promtool.sh
 
 # The fault suites trace and strike system calls, and cut the power of file systems in loop-mounted images (as root).
 faults:

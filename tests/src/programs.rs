@@ -104,6 +104,18 @@ pub fn workspace() -> PathBuf {
         .to_owned()
 }
 
+/// Prometheus' `promtool`.
+pub fn promtool() -> Command {
+    let path = cache().join("tools/bin/promtool");
+    command(&existing(
+        path,
+        &format!(
+            "STRONGROOM_CACHE={} tests/setup/promtool.sh",
+            cache().display()
+        ),
+    ))
+}
+
 /// Where this machine's ports are reserved among all suites that run on it.
 pub fn port_reservations() -> PathBuf {
     cache().join("ports")
