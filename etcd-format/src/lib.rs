@@ -68,6 +68,10 @@ pub mod snapshot;
 pub mod status;
 pub mod wal;
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 mod crc32c;
 mod gojson;
 mod live;

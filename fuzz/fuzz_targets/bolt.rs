@@ -1,0 +1,4 @@
+//! Fuzz target `bolt`: see `etcd-format/src/fuzzing`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| strongroom_etcd_format::fuzzing::run("bolt", data));
