@@ -17,7 +17,8 @@ Environment:
   both  STORAGE_CONTAINER (instead of --store-container), AWS_CA_BUNDLE (PEM file with the CA of the endpoint)
 
 Output: progress, log lines and warnings go to stderr, as etcdbrctl's do; the summary of a finished run goes to stdout.
-The line `Successfully restored the etcd data directory.` is the last one, on success always and otherwise never.
+The line `Successfully restored the etcd data directory.` is the last one, on success always and otherwise never (a dry
+run restores nothing, so it ends without it).
 
 Exit codes: 0 restored, 1 failed, 2 usage, 4 no such bucket, object or file, 5 access denied, 6 network or timeout
 (try again), 7 the snapshot is damaged, 8 a precondition is not met (member folder exists, etcd is running, disk full,
@@ -30,6 +31,9 @@ Examples:
   strongroom-restore --snapshot snapshot.db --data-dir /var/lib/etcd --name=kube-etcd-1 \\
     --initial-cluster-token=etcd-cluster-1 --initial-cluster=kube-etcd-0=https://...,kube-etcd-1=https://... \\
     --initial-advertise-peer-urls=https://kube-etcd-1.kube-etcd:2380";
+
+/// A revision has 63 bits; half of them are more than any cluster reaches.
+const BUMP_MAX: u64 = 1 << 62;
 
 /// The stores that etcdbrctl knows and this program can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -75,7 +79,8 @@ pub struct LowArgs {
     #[arg(long, value_name = "TOKEN")]
     pub initial_cluster_token: Option<String>,
 
-    /// Restore this file instead of the newest snapshot of a store: as saved by etcdctl, raw or gzip.
+    /// Restore this file instead of the newest snapshot of a store: as saved by etcdctl, plain or packed by gzip,
+    /// zlib or zstd.
     #[arg(
         long,
         value_name = "FILE",
@@ -102,6 +107,41 @@ pub struct LowArgs {
     /// Remove the storage and cluster version keys, so that an older etcd minor boots (3.6 from a 3.7 snapshot).
     #[arg(long)]
     pub clear_storage_version: bool,
+
+    /// Raise the revision by this much above the snapshot's, so that no client sees a revision twice; for Kubernetes
+    /// 1000000000 is usual. The same on all members.
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "mark_compacted",
+        value_parser = clap::value_parser!(u64).range(1..=BUMP_MAX)
+    )]
+    pub bump_revision: Option<u64>,
+
+    /// Mark all revisions up to the raised one as compacted, so that watches are told to list anew.
+    #[arg(long, requires = "bump_revision")]
+    pub mark_compacted: bool,
+
+    /// Put the write-ahead log into this directory instead of DATA-DIR/member/wal; etcd needs the same --wal-dir.
+    #[arg(long, value_name = "DIR")]
+    pub wal_dir: Option<PathBuf>,
+
+    /// Accept a file without SHA-256 trailer, such as a database copied out of a data directory, or with a wrong one.
+    /// Every page and record is still checked.
+    #[arg(long)]
+    pub skip_hash_check: bool,
+
+    /// Give all that is created to this user and group (names or numbers), such as etcd:etcd.
+    #[arg(long, value_name = "USER[:GROUP]")]
+    pub chown: Option<String>,
+
+    /// Find the snapshot and say what would be read and written and which ids result; write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Print the summary as JSON, also that of a failed run.
+    #[arg(long)]
+    pub json: bool,
 
     /// Flags of etcdbrctl that have no meaning here.
     #[command(flatten)]
@@ -251,6 +291,23 @@ mod tests {
             args.initial_advertise_peer_urls,
             ["http://h:1", "http://h:2"]
         );
+    }
+
+    /// As in etcdutl, where either alone ends with a usage error.
+    #[test]
+    fn bumping_and_marking_belong_together() {
+        let line = |flags: &[&str]| parse(&[&["-d", "x", "--snapshot", "f"], flags].concat());
+        let args = line(&["--bump-revision=1000000000", "--mark-compacted"]).expect("both");
+        assert_eq!(args.bump_revision, Some(1_000_000_000));
+        for flags in [
+            &["--bump-revision=5"][..],
+            &["--mark-compacted"],
+            &["--bump-revision=0", "--mark-compacted"],
+            &["--bump-revision=9223372036854775807", "--mark-compacted"],
+            &["--bump-revision=-1", "--mark-compacted"],
+        ] {
+            assert!(line(flags).is_err(), "{flags:?}");
+        }
     }
 
     #[test]

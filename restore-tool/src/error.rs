@@ -9,14 +9,19 @@ mod advice;
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use strongroom_client::{s3::S3Error, uri::UriError};
+use strongroom_client::{
+    packing::{ForeignPacking, Packing},
+    s3::S3Error,
+    uri::UriError,
+};
 use strongroom_etcd_format::{
     bolt::BoltError, inspect::InspectError, membership::MembershipError, snapshot::SnapshotError,
 };
 
-use crate::{intake::ForeignPacking, interrupt::Interrupted};
+use crate::{interrupt::Interrupted, owner::OwnerError};
 
 /// Why there is no restored directory.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +36,7 @@ pub enum RestoreError {
     #[error("the snapshot is damaged: {0}")]
     Damage(#[from] Damage),
     /// The snapshot is packed in a way that this version does not read.
-    #[error("the snapshot is packed as {packing:?}, which this version does not unpack")]
+    #[error("the snapshot is {packing}, which this version does not unpack")]
     ForeignPacking {
         /// How it is packed.
         packing: ForeignPacking,
@@ -110,6 +115,25 @@ pub enum PlanError {
     /// Names and URLs do not fit together.
     #[error(transparent)]
     Membership(#[from] MembershipError),
+    /// The log's directory would lie where the data directory's own files do.
+    #[error("--wal-dir {path} is the data directory or lies in its member folder: name one beside it", path = path.display())]
+    WalDir {
+        /// As given.
+        path: PathBuf,
+    },
+    /// Nobody of that name.
+    #[error(transparent)]
+    Owner(#[from] OwnerError),
+    /// The raised revision does not fit.
+    #[error(
+        "--bump-revision: the snapshot's revision {revision} plus {by} is above the largest revision there is"
+    )]
+    Bump {
+        /// Of the snapshot.
+        revision: i64,
+        /// As given.
+        by: u64,
+    },
 }
 
 /// The snapshot cannot be had.
@@ -178,8 +202,20 @@ pub enum SourceError {
         /// The limit.
         limit: u64,
     },
-    /// The body ended early or went on.
-    #[error("s3://{bucket}/{key} has {expected} bytes, but {received} came")]
+    /// A line that would take hours.
+    #[error("s3://{bucket}/{key}: {bytes} bytes did not come within {} minutes", limit.as_secs() / 60)]
+    TooSlow {
+        /// The bucket.
+        bucket: String,
+        /// The object.
+        key: String,
+        /// Asked for at once.
+        bytes: u64,
+        /// How long it was waited for.
+        limit: Duration,
+    },
+    /// The body ended early or went on, or another object is there than was listed.
+    #[error("s3://{bucket}/{key} has {expected} bytes by its listing, but {received} came")]
     Length {
         /// The bucket.
         bucket: String,
@@ -190,6 +226,18 @@ pub enum SourceError {
         /// Counted.
         received: u64,
     },
+}
+
+impl SourceError {
+    pub(crate) fn finding(source: S3Error) -> Self {
+        let doing = "find";
+        Self::Store { doing, source }
+    }
+
+    pub(crate) fn fetching(source: S3Error) -> Self {
+        let doing = "fetch";
+        Self::Store { doing, source }
+    }
 }
 
 fn elsewhere_suffix(elsewhere: &[String]) -> String {
@@ -221,9 +269,11 @@ pub enum Damage {
         /// Unpacked length.
         len: u64,
     },
-    /// The gzip stream is broken or ends early.
-    #[error("its gzip stream breaks after {unpacked} unpacked bytes")]
-    Gzip {
+    /// The packed stream is broken or ends early.
+    #[error("its {packing} stream breaks after {unpacked} unpacked bytes")]
+    Unpack {
+        /// How it is packed.
+        packing: Packing,
         /// How far it went.
         unpacked: u64,
         /// What the decoder says.
@@ -254,6 +304,12 @@ pub enum TargetError {
     #[error("{path} exists already; a restore never overwrites data", path = path.display())]
     MemberExists {
         /// The `member` entry.
+        path: PathBuf,
+    },
+    /// A log is there already.
+    #[error("{path} holds a write-ahead log already; a restore never overwrites data", path = path.display())]
+    LogExists {
+        /// The log's directory.
         path: PathBuf,
     },
     /// An etcd has the database open.

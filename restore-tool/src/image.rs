@@ -63,16 +63,20 @@ impl Image {
         inspect::check_and_inspect(&bolt).map_err(|error| self.explain_inspect(error))
     }
 
-    /// Gives the database its new membership and syncs it.
+    /// Gives the database its new membership, and where it is `raised` its new revision, and syncs it.
     pub(crate) fn edit(
         &mut self,
         membership: &Membership,
         options: RestoreOptions,
+        raised: Option<i64>,
     ) -> Result<(), RestoreError> {
+        let mut edit = restore::edit_for(membership, &options);
+        if let Some(revision) = raised {
+            restore::raise_revision(&mut edit, revision);
+        }
         let appended = {
             let bolt = self.open()?;
-            edit::append(&bolt, &restore::edit_for(membership, &options))
-                .map_err(|error| self.explain(error))?
+            edit::append(&bolt, &edit).map_err(|error| self.explain(error))?
         };
         let writing = |source| TargetError::io("writing", &self.path, source);
         for (offset, bytes) in appended.writes() {

@@ -1,227 +1,222 @@
-//! The snapshot's way to disk: compressed or not (told by its first bytes, never by its name), hashed while it is
-//! written, and stopped before the disk is full.
+//! The snapshot's way to disk: packed or not (told by its first bytes, never by its name), hashed beside the writing,
+//! and stopped before the disk is full.
 //!
-//! A push interface, so that a file and an HTTP body feed it alike. Memory: what the caller pushes (at most 1 MiB at a
-//! time) and one inflate window. It trusts nothing: what comes out is a file that [`crate::image`] has yet to check.
+//! It pulls from any buffered source, so a file and a download feed it alike. Blocks travel in a circle: filled here,
+//! written here, hashed on a thread of their own, and back. Memory: [`BLOCKS_MAX`] blocks and one decoder's window. It
+//! trusts nothing: what comes out is a file that [`crate::image`] has yet to check.
 
 use std::{
     fs::File,
-    io::{self, Write},
-    path::PathBuf,
+    io::{self, BufRead, Cursor, Read, Write as _},
+    path::Path,
+    sync::mpsc::{Receiver, Sender, channel},
+    thread,
 };
 
-use flate2::write::MultiGzDecoder;
-use strongroom_etcd_format::snapshot::{StreamDigest, StreamSummary, Trailer};
+use strongroom_client::packing::{self, MAGIC_BYTES, Packing};
+use strongroom_etcd_format::snapshot::{SnapshotError, StreamDigest, StreamSummary, Trailer};
 
 use crate::{
     error::{Damage, RestoreError, TargetError},
     interrupt::Interrupt,
     space,
+    write_behind::WriteBehind,
 };
 
-/// Free space is looked at again each time this much was written; a gzip file does not tell its size beforehand.
-const SPACE_CHECK_BYTES: u64 = 32 * 1024 * 1024;
-/// The longest of the known magics.
-const MAGIC_BYTES_MAX: usize = 4;
+/// Large enough that system calls and hand-overs cost nothing, small enough to stay in a cache.
+const BLOCK_BYTES: usize = 1024 * 1024;
+/// One being filled, one being hashed, and some for the one who is ahead.
+const BLOCKS_MAX: usize = 6;
+/// Free space is looked at again each time this much was written (a packed file does not tell its size beforehand), and
+/// as much is handed to the disk.
+const STRIDE_BYTES: u64 = 32 * 1024 * 1024;
 
-/// How the snapshot was packed.
+/// Whether a snapshot must be vouched for by its trailer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Packing {
-    Raw,
-    Gzip,
+pub(crate) enum HashCheck {
+    Required,
+    /// For files that never had a trailer: copied out of a data directory.
+    Skipped,
 }
 
-/// Formats that other writers use and this program does not read yet.
+/// What the trailer says of a snapshot that was taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ForeignPacking {
-    /// etcdbrctl's `.zlib`.
-    Zlib,
-    /// Zstandard.
-    Zstd,
-    /// A zip archive.
-    Zip,
-    /// An age-encrypted file.
-    Age,
+pub(crate) enum Vouching {
+    Matches,
+    /// There is none, and none was required.
+    Missing,
+    /// It belongs to other bytes, and none was required.
+    Differs,
 }
 
-/// Where pushed bytes go.
-pub(crate) struct Intake(State);
-
-enum State {
-    /// Fewer bytes than a magic has.
-    Sniffing(Vec<u8>, Box<Sink>),
-    Raw(Box<Sink>),
-    Gzip(Box<MultiGzDecoder<Sink>>),
-    /// Only between taking a state and putting the next one.
-    Taken,
-}
-
-/// A snapshot that is on disk, trailer checked.
+/// A snapshot that is on disk.
 #[derive(Debug)]
 pub(crate) struct Taken {
     pub(crate) packing: Packing,
-    pub(crate) summary: StreamSummary,
+    /// Bytes unpacked, trailer included.
+    pub(crate) file_len: u64,
+    /// Bytes of database.
+    pub(crate) db_len: u64,
+    /// Over the database.
+    pub(crate) sha256: [u8; 32],
+    pub(crate) vouching: Vouching,
 }
 
-impl Intake {
-    pub(crate) fn new(file: File, path: PathBuf, interrupt: Interrupt) -> Self {
-        let sink = Sink {
-            file,
-            path,
-            interrupt,
-            digest: StreamDigest::new(),
-            written: 0,
-            unchecked: 0,
-            failed: None,
-        };
-        Self(State::Sniffing(
-            Vec::with_capacity(MAGIC_BYTES_MAX),
-            Box::new(sink),
-        ))
-    }
+/// Where the bytes go.
+pub(crate) struct Into<'a> {
+    pub(crate) file: &'a File,
+    pub(crate) path: &'a Path,
+    pub(crate) behind: &'a WriteBehind,
+    pub(crate) interrupt: &'a Interrupt,
+}
 
-    /// Takes the next bytes of the stored form.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
-        self.0 = match std::mem::replace(&mut self.0, State::Taken) {
-            State::Sniffing(mut head, sink) => {
-                head.extend_from_slice(bytes);
-                if head.len() < MAGIC_BYTES_MAX {
-                    State::Sniffing(head, sink)
-                } else {
-                    unpack(&head, *sink)?
-                }
-            }
-            mut open => {
-                open.feed(bytes)?;
-                open
-            }
-        };
-        Ok(())
-    }
+/// A source's own failure on its way through a decoder, which knows only `io::Error`.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Carried(RestoreError);
 
-    /// The stored form has ended.
-    pub(crate) fn finish(self) -> Result<Taken, RestoreError> {
-        let state = match self.0 {
-            State::Sniffing(head, sink) => unpack(&head, *sink)?,
-            open => open,
+/// Makes an error of the source one that [`take`] gives back as it is.
+pub(crate) fn carry(error: impl std::convert::Into<RestoreError>) -> io::Error {
+    io::Error::other(Carried(error.into()))
+}
+
+/// Takes all of `stored` in. Errors of the source come through [`carry`].
+pub(crate) fn take(
+    mut stored: impl BufRead,
+    into: &Into<'_>,
+    check: HashCheck,
+) -> Result<Taken, RestoreError> {
+    let mut first = Vec::with_capacity(MAGIC_BYTES);
+    let magic = u64::try_from(MAGIC_BYTES).expect("a small constant");
+    (&mut stored)
+        .take(magic)
+        .read_to_end(&mut first)
+        .map_err(|error| explain(error, Packing::None, 0))?;
+    let packing =
+        packing::sniff(&first).map_err(|packing| RestoreError::ForeignPacking { packing })?;
+    let plain = packing::reader(packing, Cursor::new(first).chain(stored))
+        .map_err(|error| explain(error, packing, 0))?;
+    let digest = thread::scope(|scope| {
+        let (to_hash, blocks) = channel::<Vec<u8>>();
+        let (hashed, free) = channel();
+        let hasher = thread::Builder::new()
+            .name("sha256".to_owned())
+            .spawn_scoped(scope, move || digest_of(&blocks, &hashed))
+            .map_err(RestoreError::Start)?;
+        pour(plain, packing, into, &to_hash, &free)?;
+        drop(to_hash);
+        Ok::<_, RestoreError>(hasher.join().expect("hashing does not panic"))
+    })?;
+    judge(packing, digest.finish(), check)
+}
+
+fn digest_of(blocks: &Receiver<Vec<u8>>, hashed: &Sender<Vec<u8>>) -> StreamDigest {
+    let mut digest = StreamDigest::new();
+    for block in blocks {
+        digest.update(&block);
+        // Nobody takes it back after the last one.
+        let _ended = hashed.send(block);
+    }
+    digest
+}
+
+/// Reads, writes and hands to the hasher, block by block.
+fn pour(
+    mut plain: Box<dyn Read + '_>,
+    packing: Packing,
+    into: &Into<'_>,
+    to_hash: &Sender<Vec<u8>>,
+    free: &Receiver<Vec<u8>>,
+) -> Result<(), RestoreError> {
+    let (mut written, mut next_stride, mut made) = (0_u64, STRIDE_BYTES, 0);
+    loop {
+        into.interrupt.check()?;
+        let mut block = if made < BLOCKS_MAX {
+            made += 1;
+            Vec::with_capacity(BLOCK_BYTES)
+        } else {
+            free.recv().expect("the hasher lives until the last block")
         };
-        let (packing, sink) = match state {
-            State::Raw(sink) => (Packing::Raw, *sink),
-            State::Gzip(mut decoder) => match decoder.try_finish() {
-                Ok(()) => {
-                    let sink = decoder.finish().map_err(|source| Damage::Gzip {
-                        unpacked: 0,
-                        source,
-                    })?;
-                    (Packing::Gzip, sink)
-                }
-                Err(error) => return Err(decoder.get_mut().explain(error)),
-            },
-            State::Sniffing(..) | State::Taken => {
-                unreachable!("unpack returns an open state and finish consumes it")
-            }
-        };
-        let summary = sink.digest.finish().map_err(Damage::Snapshot)?;
-        match summary.trailer {
-            Trailer::Matches => Ok(Taken { packing, summary }),
-            Trailer::Missing => Err(Damage::NoTrailer {
-                len: summary.file_len,
+        let full = u64::try_from(BLOCK_BYTES).expect("a small constant");
+        block.clear();
+        (&mut plain)
+            .take(full)
+            .read_to_end(&mut block)
+            .map_err(|error| explain(error, packing, written))?;
+        if block.is_empty() {
+            return Ok(());
+        }
+        let mut file = into.file;
+        file.write_all(&block)
+            .map_err(|source| TargetError::io("writing", into.path, source))?;
+        written += u64::try_from(block.len()).expect("a block's length fits 64 bits");
+        if written >= next_stride {
+            next_stride = written + STRIDE_BYTES;
+            into.behind.nudge();
+            space::require(into.path, 0)?;
+        }
+        to_hash
+            .send(block)
+            .expect("the hasher lives until the last block");
+    }
+}
+
+/// The reason behind a failed read: the source's, or else the decoder's complaint about its input.
+fn explain(error: io::Error, packing: Packing, unpacked: u64) -> RestoreError {
+    match error.downcast::<Carried>() {
+        Ok(Carried(error)) => error,
+        Err(source) => Damage::Unpack {
+            packing,
+            unpacked,
+            source,
+        }
+        .into(),
+    }
+}
+
+fn judge(
+    packing: Packing,
+    found: Result<StreamSummary, SnapshotError>,
+    check: HashCheck,
+) -> Result<Taken, RestoreError> {
+    let taken = |file_len, db_len, sha256, vouching| Taken {
+        packing,
+        file_len,
+        db_len,
+        sha256,
+        vouching,
+    };
+    match (found, check) {
+        (Ok(found), check) => match (found.trailer, check) {
+            (Trailer::Matches, _) => Ok(taken(
+                found.file_len,
+                found.db_len,
+                found.sha256,
+                Vouching::Matches,
+            )),
+            (Trailer::Missing, HashCheck::Skipped) => Ok(taken(
+                found.file_len,
+                found.db_len,
+                found.sha256,
+                Vouching::Missing,
+            )),
+            (Trailer::Missing, HashCheck::Required) => Err(Damage::NoTrailer {
+                len: found.file_len,
             }
             .into()),
+        },
+        (
+            Err(SnapshotError::TrailerMismatch {
+                offset,
+                stored,
+                computed,
+            }),
+            HashCheck::Skipped,
+        ) => {
+            let trailer = u64::try_from(stored.len()).expect("32");
+            Ok(taken(offset + trailer, offset, computed, Vouching::Differs))
         }
-    }
-}
-
-impl State {
-    fn feed(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
-        match self {
-            Self::Raw(sink) => sink.write_all(bytes).map_err(|error| sink.explain(error)),
-            Self::Gzip(decoder) => match decoder.write_all(bytes) {
-                Ok(()) => Ok(()),
-                Err(error) => Err(decoder.get_mut().explain(error)),
-            },
-            Self::Sniffing(..) | Self::Taken => unreachable!("push handles the other states"),
-        }
-    }
-}
-
-fn unpack(head: &[u8], sink: Sink) -> Result<State, RestoreError> {
-    if let Some(packing) = foreign(head) {
-        return Err(RestoreError::ForeignPacking { packing });
-    }
-    let mut state = match head {
-        [0x1f, 0x8b, ..] => State::Gzip(Box::new(MultiGzDecoder::new(sink))),
-        _ => State::Raw(Box::new(sink)),
-    };
-    state.feed(head)?;
-    Ok(state)
-}
-
-/// A bolt file starts with page id 0, eight zero bytes, so none of these can be one.
-fn foreign(head: &[u8]) -> Option<ForeignPacking> {
-    match head {
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(ForeignPacking::Zstd),
-        [b'P', b'K', 3, 4, ..] => Some(ForeignPacking::Zip),
-        [b'a', b'g', b'e', b'-', ..] => Some(ForeignPacking::Age),
-        // RFC 1950: deflate with a 32 KiB window, and the two bytes are a multiple of 31.
-        [0x78, flags, ..] if (0x7800 + u16::from(*flags)) % 31 == 0 => Some(ForeignPacking::Zlib),
-        _ => None,
-    }
-}
-
-/// The file under construction.
-struct Sink {
-    file: File,
-    path: PathBuf,
-    interrupt: Interrupt,
-    digest: StreamDigest,
-    written: u64,
-    /// Bytes since the free space was last looked at.
-    unchecked: u64,
-    /// Why a write was refused; an `io::Error` cannot carry it through the decoder.
-    failed: Option<RestoreError>,
-}
-
-impl Sink {
-    /// The reason behind an error of `write`: ours, or else the decoder's complaint about its input.
-    fn explain(&mut self, error: io::Error) -> RestoreError {
-        self.failed.take().unwrap_or_else(|| {
-            Damage::Gzip {
-                unpacked: self.written,
-                source: error,
-            }
-            .into()
-        })
-    }
-
-    fn accept(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
-        self.interrupt.check()?;
-        self.digest.update(bytes);
-        self.file
-            .write_all(bytes)
-            .map_err(|source| TargetError::io("writing", &self.path, source))?;
-        let added = u64::try_from(bytes.len()).expect("a slice's length fits 64 bits");
-        self.written += added;
-        self.unchecked += added;
-        if self.unchecked >= SPACE_CHECK_BYTES {
-            self.unchecked = 0;
-            space::require(&self.path, 0)?;
-        }
-        Ok(())
-    }
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.accept(bytes).map_err(|error| {
-            self.failed = Some(error);
-            io::Error::other("the sink keeps the reason")
-        })?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        (Err(damage), _) => Err(Damage::Snapshot(damage).into()),
     }
 }
 

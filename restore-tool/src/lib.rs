@@ -21,15 +21,18 @@ mod credentials;
 mod image;
 mod intake;
 mod interrupt;
+mod owner;
+mod preview;
 mod running_etcd;
 mod source;
 mod space;
 mod stages;
 mod staging;
 mod unconfirmed;
+mod write_behind;
 
-pub use intake::ForeignPacking;
 pub use interrupt::Interrupted;
+pub use owner::OwnerError;
 
 use std::{
     io::{IsTerminal as _, Write as _, stderr, stdout},
@@ -45,22 +48,32 @@ use crate::{
     error::RestoreError,
     interrupt::StopSignals,
     plan::RestorePlan,
-    report::Report,
+    report::json,
+    stages::Done,
     staging::Unconfirmed,
 };
 
 /// Plans, restores, and tells how it went.
 pub fn run(args: LowArgs, environment: &Environment) -> ExitCode {
     log_warnings();
+    let form = if args.json { Form::Json } else { Form::Text };
     let console = Arc::new(Console::default());
-    match plan_and_restore(args, environment, &console) {
-        Ok((report, restored)) => {
-            // A closed stdout does not undo a restore.
-            let mut out = stdout().lock();
-            let _closed = write!(out, "{report}").and_then(|()| out.flush());
+    match plan_and_run(args, environment, &console) {
+        Ok(Done::Restored(report, restored)) => {
+            print(match form {
+                Form::Text => report.to_string(),
+                Form::Json => json::report(&report),
+            });
             console.line(lines::SUCCESS);
             // ORDER: after the last word. Who is killed before it has told nobody, and the next run may start anew.
-            restored.confirm();
+            restored.into_iter().for_each(Unconfirmed::confirm);
+            ExitCode::Ok
+        }
+        Ok(Done::Previewed(preview)) => {
+            print(match form {
+                Form::Text => preview.to_string(),
+                Form::Json => json::preview(&preview),
+            });
             ExitCode::Ok
         }
         Err(error) => {
@@ -68,16 +81,32 @@ pub fn run(args: LowArgs, environment: &Environment) -> ExitCode {
             if let Some(next) = error.next_step() {
                 console.line(format_args!("Next: {next}"));
             }
+            if form == Form::Json {
+                print(json::failure(&error, &console.warnings()));
+            }
             error.exit_code()
         }
     }
 }
 
-fn plan_and_restore(
+/// How the summary is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+}
+
+/// A closed stdout does not undo a restore.
+fn print(text: String) {
+    let mut out = stdout().lock();
+    let _closed = write!(out, "{text}").and_then(|()| out.flush());
+}
+
+fn plan_and_run(
     args: LowArgs,
     environment: &Environment,
     console: &Arc<Console>,
-) -> Result<(Report, Unconfirmed), RestoreError> {
+) -> Result<Done, RestoreError> {
     let plan = RestorePlan::new(args, environment)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -89,15 +118,12 @@ fn plan_and_restore(
 
 /// Runs the stages on a blocking thread and turns signals into an interrupt; always waits for the stages' end, so that
 /// they tidy up.
-async fn supervise(
-    plan: RestorePlan,
-    console: Arc<Console>,
-) -> Result<(Report, Unconfirmed), RestoreError> {
+async fn supervise(plan: RestorePlan, console: Arc<Console>) -> Result<Done, RestoreError> {
     let mut signals = StopSignals::install().map_err(RestoreError::Start)?;
     let (trigger, interrupt) = interrupt::channel();
     let runtime = tokio::runtime::Handle::current();
     let mut work =
-        tokio::task::spawn_blocking(move || stages::restore(&plan, &console, &interrupt, &runtime));
+        tokio::task::spawn_blocking(move || stages::run(&plan, &console, &interrupt, &runtime));
     loop {
         tokio::select! {
             done = &mut work => match done {

@@ -2,7 +2,7 @@
 //!
 //! After [`RestorePlan::new`] nobody checks names, URLs or settings again. It reads credentials files, and nothing else.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use strongroom_client::{s3::S3Config, uri::S3Uri};
 use strongroom_etcd_format::{
@@ -10,7 +10,10 @@ use strongroom_etcd_format::{
     restore::RestoreOptions,
 };
 
-use crate::{args::LowArgs, credentials, environment::Environment, error::PlanError};
+use crate::{
+    args::LowArgs, credentials, environment::Environment, error::PlanError, intake::HashCheck,
+    owner::Owner, staging::MEMBER,
+};
 
 /// A valid restore.
 #[derive(Debug)]
@@ -20,6 +23,13 @@ pub struct RestorePlan {
     pub(crate) membership: Membership,
     pub(crate) local: Local,
     pub(crate) options: RestoreOptions,
+    /// Above the snapshot's revision.
+    pub(crate) bump_revision: Option<u64>,
+    /// The log's directory, where it is not `member/wal`.
+    pub(crate) wal_dir: Option<PathBuf>,
+    pub(crate) hash_check: HashCheck,
+    pub(crate) owner: Option<Owner>,
+    pub(crate) dry_run: bool,
     /// What the plan itself has to say.
     pub(crate) warnings: Vec<String>,
 }
@@ -72,15 +82,40 @@ impl RestorePlan {
         let options = RestoreOptions {
             clear_storage_version: args.clear_storage_version,
         };
+        let hash_check = if args.skip_hash_check {
+            HashCheck::Skipped
+        } else {
+            HashCheck::Required
+        };
         Ok(Self {
-            data_dir: args.data_dir,
             source,
             membership,
             local,
             options,
+            bump_revision: args.bump_revision,
+            wal_dir: wal_dir(args.wal_dir, &args.data_dir)?,
+            hash_check,
+            owner: args.chown.as_deref().map(Owner::parse).transpose()?,
+            dry_run: args.dry_run,
+            data_dir: args.data_dir,
             warnings,
         })
     }
+}
+
+/// The log's own directory; the usual place inside `member` is none.
+fn wal_dir(typed: Option<PathBuf>, data_dir: &Path) -> Result<Option<PathBuf>, PlanError> {
+    let Some(wal_dir) = typed else {
+        return Ok(None);
+    };
+    let member = data_dir.join(MEMBER);
+    if wal_dir == member.join("wal") {
+        return Ok(None);
+    }
+    if wal_dir == data_dir || wal_dir.starts_with(&member) {
+        return Err(PlanError::WalDir { path: wal_dir });
+    }
+    Ok(Some(wal_dir))
 }
 
 fn members(args: &LowArgs, token: &Token) -> Result<(Membership, Local), PlanError> {
@@ -228,6 +263,21 @@ mod tests {
             panic!("a store was named")
         };
         assert_eq!(place.to_string(), "s3://etcd-backup/c1");
+        Ok(())
+    }
+
+    #[test]
+    fn a_log_directory_is_outside_of_the_member() -> Result<(), PlanError> {
+        let wal_dir = |dir: &str| {
+            plan(&["--snapshot", "f", &format!("--wal-dir={dir}")]).map(|plan| plan.wal_dir)
+        };
+        assert_eq!(wal_dir("/fast/wal")?, Some(PathBuf::from("/fast/wal")));
+        assert_eq!(wal_dir("x/wal")?, Some(PathBuf::from("x/wal")));
+        assert_eq!(wal_dir("x/member/wal/")?, None, "where it is anyway");
+        for inside in ["x", "x/member", "x/member/snap"] {
+            let error = wal_dir(inside).expect_err("would lie in the way");
+            assert!(matches!(error, PlanError::WalDir { .. }), "{error}");
+        }
         Ok(())
     }
 

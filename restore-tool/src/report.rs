@@ -1,6 +1,8 @@
 //! What a finished restore tells: the summary on stdout, and warnings about what the snapshot carries.
 //!
-//! Pure: values in, text out.
+//! Pure: values in, text out; [`json`] says the same to programs.
+
+pub(crate) mod json;
 
 use std::{fmt, path::PathBuf, time::Duration};
 
@@ -10,7 +12,11 @@ use strongroom_etcd_format::{
     membership::Membership,
 };
 
-use crate::{intake::Packing, plan::Local};
+use crate::{
+    intake::{Taken, Vouching},
+    owner::Owner,
+    plan::Local,
+};
 
 /// How long the stages took.
 #[derive(Debug, Clone, Copy)]
@@ -25,15 +31,17 @@ pub(crate) struct Times {
 #[derive(Debug)]
 pub struct Report {
     pub(crate) place: String,
-    pub(crate) packing: Packing,
     pub(crate) stored_bytes: u64,
-    pub(crate) snapshot_bytes: u64,
-    pub(crate) sha256: [u8; 32],
+    pub(crate) taken: Taken,
     pub(crate) checked: CheckReport,
     pub(crate) inspection: Inspection,
+    /// Where the revision goes on, when it was raised.
+    pub(crate) raised_revision: Option<i64>,
     pub(crate) membership: Membership,
     pub(crate) local: Local,
     pub(crate) data_dir: PathBuf,
+    pub(crate) wal_dir: Option<PathBuf>,
+    pub(crate) owner: Option<Owner>,
     pub(crate) db_bytes: u64,
     pub(crate) times: Times,
     pub(crate) warnings: Vec<String>,
@@ -41,23 +49,26 @@ pub struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let packing = match self.packing {
-            Packing::Raw => "raw",
-            Packing::Gzip => "gzip",
-        };
-        let found = &self.inspection;
+        let (found, taken) = (&self.inspection, &self.taken);
         writeln!(f, "snapshot    {}", self.place)?;
         writeln!(
             f,
-            "            {packing}, {} bytes stored, {} unpacked",
-            self.stored_bytes, self.snapshot_bytes
+            "            {}, {} bytes stored, {} unpacked",
+            taken.packing, self.stored_bytes, taken.file_len
         )?;
         writeln!(
             f,
-            "            sha256 {} (trailer matches)",
-            hex::encode(self.sha256)
+            "            sha256 {} ({})",
+            hex::encode(taken.sha256),
+            vouching_words(taken.vouching)
         )?;
         writeln!(f, "revision    {}", found.revision)?;
+        if let Some(raised) = self.raised_revision {
+            writeln!(
+                f,
+                "            raised to {raised}, all before it marked as compacted"
+            )?;
+        }
         writeln!(
             f,
             "keys        {} alive, {} revisions of them",
@@ -68,34 +79,22 @@ impl fmt::Display for Report {
             "checked     {} pages in use, {} free, {} buckets",
             self.checked.pages_reachable, self.checked.pages_free, self.checked.buckets
         )?;
-        if let Some(version) = found
-            .storage_version
-            .as_ref()
-            .or(found.cluster_version.as_ref())
-        {
+        if let Some(version) = written_by(found) {
             writeln!(f, "written by  etcd {version}")?;
         }
-        writeln!(f, "cluster id  {}", self.membership.cluster_id)?;
-        for member in &self.membership.members {
-            let here = if member.id == self.local.id {
-                "  <- this member"
-            } else {
-                ""
-            };
-            writeln!(
-                f,
-                "member      {} {} {}{here}",
-                member.id,
-                member.name,
-                member.peer_urls.join(",")
-            )?;
-        }
+        write_membership(f, &self.membership, &self.local)?;
         writeln!(
             f,
             "data dir    {} ({} bytes of database)",
             self.data_dir.display(),
             self.db_bytes
         )?;
+        if let Some(wal_dir) = &self.wal_dir {
+            writeln!(f, "wal dir     {}", wal_dir.display())?;
+        }
+        if let Some(Owner { uid, gid }) = self.owner {
+            writeln!(f, "owner       {uid}:{gid}")?;
+        }
         let Times {
             fetch,
             check,
@@ -111,19 +110,81 @@ impl fmt::Display for Report {
             secs(build),
             secs(total)
         )?;
-        for warning in &self.warnings {
-            writeln!(f, "warning     {warning}")?;
-        }
+        write_warnings(f, &self.warnings)?;
         writeln!(f, "next        {}", self.next_step())
     }
 }
 
+/// The cluster that results, one line per member.
+pub(crate) fn write_membership(
+    f: &mut fmt::Formatter<'_>,
+    membership: &Membership,
+    local: &Local,
+) -> fmt::Result {
+    writeln!(f, "cluster id  {}", membership.cluster_id)?;
+    for member in &membership.members {
+        let here = if member.id == local.id {
+            "  <- this member"
+        } else {
+            ""
+        };
+        writeln!(
+            f,
+            "member      {} {} {}{here}",
+            member.id,
+            member.name,
+            member.peer_urls.join(",")
+        )?;
+    }
+    Ok(())
+}
+
+pub(crate) fn write_warnings(f: &mut fmt::Formatter<'_>, warnings: &[String]) -> fmt::Result {
+    warnings
+        .iter()
+        .try_for_each(|warning| writeln!(f, "warning     {warning}"))
+}
+
+/// The version of the etcd that wrote it, as far as it says so.
+fn written_by(found: &Inspection) -> Option<&str> {
+    let version = found.storage_version.as_ref();
+    version
+        .or(found.cluster_version.as_ref())
+        .map(String::as_str)
+}
+
+fn vouching_words(vouching: Vouching) -> &'static str {
+    match vouching {
+        Vouching::Matches => "trailer matches",
+        Vouching::Missing => "no trailer vouches for it",
+        Vouching::Differs => "the trailer is that of other bytes",
+    }
+}
+
+/// What to say when nothing vouches for the bytes.
+pub(crate) fn vouching_warning(vouching: Vouching) -> Option<String> {
+    let what = match vouching {
+        Vouching::Matches => return None,
+        Vouching::Missing => "the file has no SHA-256 trailer",
+        Vouching::Differs => "the file's SHA-256 trailer belongs to other bytes",
+    };
+    Some(format!(
+        "{what}, and --skip-hash-check accepts that: pages and records are checked, the values in them are not"
+    ))
+}
+
 impl Report {
-    fn next_step(&self) -> String {
+    /// What to do now.
+    pub(crate) fn next_step(&self) -> String {
         let others = self.membership.members.len() - 1;
+        let with_log = match &self.wal_dir {
+            Some(wal_dir) => format!(" with --wal-dir={}", wal_dir.display()),
+            None => String::new(),
+        };
         if others == 0 {
-            "start etcd on this directory, then: etcdctl member list; etcdctl endpoint status"
-                .to_owned()
+            format!(
+                "start etcd on this directory{with_log}, then: etcdctl member list; etcdctl endpoint status"
+            )
         } else {
             format!(
                 "restore the other {others} member(s) from the same snapshot with the same --initial-cluster and \
@@ -134,7 +195,7 @@ impl Report {
 }
 
 /// What an operator should know about the data before clients come back.
-pub(crate) fn inspection_warnings(found: &Inspection) -> Vec<String> {
+pub(crate) fn inspection_warnings(found: &Inspection, raised: Option<i64>) -> Vec<String> {
     let mut warnings: Vec<String> = found.alarms.iter().map(alarm_warning).collect();
     if found.downgrade_enabled {
         warnings.push(
@@ -152,10 +213,11 @@ pub(crate) fn inspection_warnings(found: &Inspection) -> Vec<String> {
             found.leases
         ));
     }
-    if found.looks_like_kubernetes {
+    if found.looks_like_kubernetes && raised.is_none() {
         warnings.push(format!(
             "this is Kubernetes' data, and the revision goes back to {}: restart every kube-apiserver, controller and \
-             kubelet, since their caches may hold higher revisions",
+             kubelet, since their caches may hold higher revisions (or restore with --bump-revision 1000000000 \
+             --mark-compacted)",
             found.revision
         ));
     }
@@ -204,7 +266,7 @@ mod tests {
 
     #[test]
     fn each_thing_that_survives_a_restore_is_warned_about() {
-        assert_eq!(inspection_warnings(&quiet()), Vec::<String>::new());
+        assert_eq!(inspection_warnings(&quiet(), None), Vec::<String>::new());
         let loud = Inspection {
             downgrade_enabled: true,
             auth_enabled: true,
@@ -222,7 +284,7 @@ mod tests {
             ],
             ..quiet()
         };
-        let warnings = inspection_warnings(&loud);
+        let warnings = inspection_warnings(&loud, None);
         for (warning, word) in warnings.iter().zip([
             "CORRUPT",
             "NOSPACE",
@@ -234,5 +296,7 @@ mod tests {
             assert!(warning.contains(word), "{warning}");
         }
         assert_eq!(warnings.len(), 6);
+        // A raised revision does not go back.
+        assert_eq!(inspection_warnings(&loud, Some(1_000_000_007)).len(), 5);
     }
 }

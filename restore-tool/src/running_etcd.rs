@@ -18,6 +18,7 @@ use std::{
 use hickory_resolver::TokioResolver;
 use rustix::fs::FlockOperation;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, pki_types::ServerName};
+use strongroom_etcd_format::wal;
 use url::{Host, Url};
 
 use crate::{error::TargetError, staging::MEMBER, unconfirmed};
@@ -63,6 +64,30 @@ pub(crate) fn refuse_member(data_dir: &Path) -> Result<Standing, TargetError> {
         return Ok(Standing::Unconfirmed);
     }
     Err(TargetError::MemberExists { path: member })
+}
+
+/// Refuses when the log's own directory holds a log, unless nobody was told of it and nobody has used it.
+pub(crate) fn refuse_log(wal_dir: &Path) -> Result<(), TargetError> {
+    let entries = match std::fs::read_dir(wal_dir) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(());
+        }
+        Err(source) => return Err(TargetError::io("listing", wal_dir, source)),
+    };
+    let mut holds_log = false;
+    for entry in entries {
+        let entry = entry.map_err(|source| TargetError::io("listing", wal_dir, source))?;
+        holds_log |= Path::new(&entry.file_name())
+            .extension()
+            .is_some_and(|extension| extension == "wal");
+    }
+    if holds_log && !unconfirmed::describes(wal_dir, &[wal::FILE_NAME]) {
+        return Err(TargetError::LogExists {
+            path: wal_dir.to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// Looks at the ports this member would use.

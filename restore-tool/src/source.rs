@@ -1,19 +1,24 @@
 //! Where the snapshot's bytes come from: a file, or the newest full snapshot of a store.
 //!
-//! Finding and fetching are apart, so that space is checked between them. Both kinds push pieces of at most 1 MiB into an
-//! [`Intake`]; nothing is kept. It decides nothing about what the bytes mean.
+//! Finding and opening are apart, so that space is checked between them. Both kinds open as one sequential reader whose
+//! errors are made by [`crate::intake::carry`]. It decides nothing about what the bytes mean.
 
+mod download;
 mod file;
 mod store;
 
+use std::{io::BufRead, sync::Arc};
+
+use indicatif::ProgressBar;
+
 use crate::{
-    chain::NewerDeltas, console::Console, error::RestoreError, intake::Intake,
-    interrupt::Interrupt, plan::SourcePlan,
+    chain::NewerDeltas, console::Console, error::RestoreError, interrupt::Interrupt,
+    plan::SourcePlan,
 };
 
 /// What the sources need from the program.
 pub(crate) struct Surroundings<'a> {
-    pub(crate) console: &'a Console,
+    pub(crate) console: &'a Arc<Console>,
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) runtime: &'a tokio::runtime::Handle,
 }
@@ -47,20 +52,15 @@ pub(crate) fn find(plan: &SourcePlan, around: &Surroundings<'_>) -> Result<Found
 }
 
 impl Found {
-    /// Streams it into the intake.
-    pub(crate) fn fetch(
-        &mut self,
-        intake: &mut Intake,
+    /// Opens it for reading once, from its beginning.
+    pub(crate) fn open(
+        &self,
         around: &Surroundings<'_>,
-    ) -> Result<(), RestoreError> {
-        let progress = around.console.progress(self.bytes);
-        let fetched = match &mut self.origin {
-            Origin::File(file) => file.fetch(intake, &progress),
-            Origin::Store(object) => around
-                .runtime
-                .block_on(object.fetch(intake, around, &progress)),
-        };
-        progress.finish_and_clear();
-        fetched
+        progress: ProgressBar,
+    ) -> Result<Box<dyn BufRead>, RestoreError> {
+        Ok(match &self.origin {
+            Origin::File(file) => Box::new(file.open(progress)?),
+            Origin::Store(object) => Box::new(object.open(around, progress)),
+        })
     }
 }

@@ -24,6 +24,12 @@ pub(crate) fn require(path: &Path, bytes: u64) -> Result<(), TargetError> {
     Ok(())
 }
 
+/// As [`require`] for a directory that may not exist yet: asked of the nearest one above it that does.
+pub(crate) fn require_ahead(path: &Path, bytes: u64) -> Result<(), TargetError> {
+    let existing = path.ancestors().find(|above| above.exists());
+    require(existing.unwrap_or(Path::new(".")), bytes)
+}
+
 fn free_bytes(path: &Path) -> Result<u64, TargetError> {
     let stat = rustix::fs::statvfs(path)
         .map_err(|errno| TargetError::io("measuring free space of", path, errno.into()))?;

@@ -7,6 +7,7 @@ use std::{
     fs::File,
     io::Write as _,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,25 +17,35 @@ use strongroom_etcd_format::{inspect::Inspection, raft_snap, wal};
 use crate::{
     clock::Stopwatch,
     console::{Console, lines},
-    error::{RestoreError, TargetError},
+    error::{PlanError, RestoreError, TargetError},
     image::Image,
-    intake::{Intake, Taken},
+    intake::{self, Into, Taken},
     interrupt::Interrupt,
     plan::RestorePlan,
-    report::{Report, Times, inspection_warnings},
+    preview::Preview,
+    report::{Report, Times, inspection_warnings, vouching_warning},
     running_etcd::{self, Ports, Standing},
     source::{self, Found, Surroundings},
     space,
     staging::{self, MEMBER, Staging, Unconfirmed},
+    write_behind::WriteBehind,
 };
 
-/// Restores. On any error the target is as it was; what comes with the report is to be confirmed once that was told.
-pub(crate) fn restore(
+/// What a run that succeeded has to tell.
+pub(crate) enum Done {
+    /// The marks are to be removed once the report was told.
+    Restored(Box<Report>, Vec<Unconfirmed>),
+    /// Nothing was written.
+    Previewed(Preview),
+}
+
+/// Restores, or says what it would do. On any error the target is as it was.
+pub(crate) fn run(
     plan: &RestorePlan,
-    console: &Console,
+    console: &Arc<Console>,
     interrupt: &Interrupt,
     runtime: &tokio::runtime::Handle,
-) -> Result<(Report, Unconfirmed), RestoreError> {
+) -> Result<Done, RestoreError> {
     let total = Stopwatch::start();
     let around = Surroundings {
         console,
@@ -44,43 +55,62 @@ pub(crate) fn restore(
     for warning in &plan.warnings {
         console.warn(warning.clone());
     }
-    look_for_etcd(plan, &around)?;
-    let mut found = source::find(&plan.source, &around)?;
-    let mut stage = Staging::begin(&plan.data_dir, &[MEMBER])?;
+    look_at_target(plan, &around)?;
+    let found = source::find(&plan.source, &around)?;
+    if plan.dry_run {
+        space::require_ahead(&plan.data_dir, found.bytes)?;
+        let preview = Preview::new(plan, &found, console.warnings());
+        return Ok(Done::Previewed(preview));
+    }
+    restore(plan, &found, &around, total)
+}
+
+fn restore(
+    plan: &RestorePlan,
+    found: &Found,
+    around: &Surroundings<'_>,
+    total: Stopwatch,
+) -> Result<Done, RestoreError> {
+    let console = around.console;
+    let stages = Stages::begin(plan)?;
     space::require(&plan.data_dir, found.bytes)?;
     console.line(lines::restoring_from(&found.shown));
-    stage.dir(MEMBER)?;
-    let snap_dir = stage.dir("member/snap")?;
-    let wal_dir = stage.dir("member/wal")?;
 
-    let (mut image, taken, fetch) = fetch(&mut found, &snap_dir, &around)?;
+    let (mut image, taken, fetch, behind) = fetch(plan, found, &stages.snap_dir, around)?;
     console.line(lines::fetched_in(fetch));
+    if let Some(warning) = vouching_warning(taken.vouching) {
+        console.warn(warning);
+    }
     let checking = Stopwatch::start();
     let (checked, inspection) = image.check()?;
     let check = checking.elapsed();
-    for warning in inspection_warnings(&inspection) {
+    let raised = raised_revision(plan, &inspection)?;
+    for warning in inspection_warnings(&inspection, raised) {
         console.warn(warning);
     }
-    warn_of_deltas(&found, &inspection, console);
+    warn_of_deltas(found, &inspection, console);
 
     let building = Stopwatch::start();
-    build(plan, &mut image, &snap_dir, &wal_dir)?;
-    interrupt.check()?;
+    behind.finish()?;
+    image.edit(&plan.membership, plan.options, raised)?;
+    image.read_back(&plan.membership)?;
+    stages.write_logs(plan)?;
+    around.interrupt.check()?;
     // Somebody may have started etcd meanwhile.
     running_etcd::refuse_member(&plan.data_dir)?;
-    stage.place()?;
-    let restored = stage.keep()?;
+    let restored = stages.place(plan)?;
     let report = Report {
-        place: found.place,
-        packing: taken.packing,
+        place: found.place.clone(),
         stored_bytes: found.bytes,
-        snapshot_bytes: taken.summary.file_len,
-        sha256: taken.summary.sha256,
+        taken,
         checked,
         inspection,
+        raised_revision: raised,
         membership: plan.membership.clone(),
         local: plan.local.clone(),
         data_dir: plan.data_dir.clone(),
+        wal_dir: plan.wal_dir.clone(),
+        owner: plan.owner,
         db_bytes: image.len_bytes(),
         times: Times {
             fetch,
@@ -90,15 +120,23 @@ pub(crate) fn restore(
         },
         warnings: console.warnings(),
     };
-    Ok((report, restored))
+    Ok(Done::Restored(Box::new(report), restored))
 }
 
-fn look_for_etcd(plan: &RestorePlan, around: &Surroundings<'_>) -> Result<(), RestoreError> {
+fn look_at_target(plan: &RestorePlan, around: &Surroundings<'_>) -> Result<(), RestoreError> {
     if running_etcd::refuse_member(&plan.data_dir)? == Standing::Unconfirmed {
         around.console.warn(format!(
             "{} is what a restore built that was ended before it could say so; nobody has used it, and it is built anew",
             plan.data_dir.join(MEMBER).display()
         ));
+    }
+    if let Some(wal_dir) = &plan.wal_dir {
+        running_etcd::refuse_log(wal_dir)?;
+    }
+    for dir in [&plan.data_dir].into_iter().chain(&plan.wal_dir) {
+        if let Some(warning) = staging::owner_warning(dir, plan.owner) {
+            around.console.warn(warning);
+        }
     }
     for warning in around
         .runtime
@@ -110,22 +148,106 @@ fn look_for_etcd(plan: &RestorePlan, around: &Surroundings<'_>) -> Result<(), Re
     Ok(())
 }
 
+/// The directories under construction.
+struct Stages {
+    data: Staging,
+    /// The log's, where it has a directory of its own.
+    log: Option<Staging>,
+    snap_dir: PathBuf,
+}
+
+impl Stages {
+    fn begin(plan: &RestorePlan) -> Result<Self, RestoreError> {
+        let mut data = Staging::begin(&plan.data_dir, &[MEMBER])?;
+        data.dir(MEMBER)?;
+        let snap_dir = data.dir("member/snap")?;
+        let log = match &plan.wal_dir {
+            None => {
+                data.dir("member/wal")?;
+                None
+            }
+            Some(dir) => {
+                let log = Staging::begin(dir, &[wal::FILE_NAME])?;
+                space::require(dir, 0)?;
+                Some(log)
+            }
+        };
+        Ok(Self {
+            data,
+            log,
+            snap_dir,
+        })
+    }
+
+    /// Log and raft snapshot, on disk.
+    fn write_logs(&self, plan: &RestorePlan) -> Result<(), RestoreError> {
+        let name = raft_snap::file_name(&plan.membership);
+        let (path, snapshot) = write_file(
+            self.snap_dir.join(name),
+            &raft_snap::restore_snap(&plan.membership),
+        )?;
+        sync(&path, &snapshot)?;
+        let at = match &self.log {
+            None => self.data.path("member/wal").join(wal::FILE_NAME),
+            Some(log) => log.path(wal::FILE_NAME),
+        };
+        let (path, log) = write_file(at, &wal::restore_wal(&plan.membership, plan.local.id))?;
+        preallocate(&path, &log)?;
+        sync(&path, &log)?;
+        Ok(())
+    }
+
+    /// The log first: an etcd finds no member before all of it is there.
+    fn place(self, plan: &RestorePlan) -> Result<Vec<Unconfirmed>, TargetError> {
+        let mut stages: Vec<Staging> = self.log.into_iter().chain([self.data]).collect();
+        for stage in &mut stages {
+            if let Some(owner) = plan.owner {
+                stage.give(owner)?;
+            }
+            stage.place()?;
+        }
+        Ok(stages.into_iter().map(Staging::keep).collect())
+    }
+}
+
 fn fetch(
-    found: &mut Found,
+    plan: &RestorePlan,
+    found: &Found,
     snap_dir: &Path,
     around: &Surroundings<'_>,
-) -> Result<(Image, Taken, Duration), RestoreError> {
+) -> Result<(Image, Taken, Duration, WriteBehind), RestoreError> {
     let fetching = Stopwatch::start();
     let path = snap_dir.join("db");
     let file = staging::create_file(&path)?;
-    let writer = file
-        .try_clone()
-        .map_err(|source| TargetError::io("opening", &path, source))?;
-    let mut intake = Intake::new(writer, path.clone(), around.interrupt.clone());
-    found.fetch(&mut intake, around)?;
-    let taken = intake.finish()?;
-    let image = Image::new(file, path, taken.summary.db_len, around.interrupt.clone())?;
-    Ok((image, taken, fetching.elapsed()))
+    let behind = WriteBehind::start(&file, &path)?;
+    let progress = around.console.progress(found.bytes);
+    let into = Into {
+        file: &file,
+        path: &path,
+        behind: &behind,
+        interrupt: around.interrupt,
+    };
+    let taken = found
+        .open(around, progress.clone())
+        .and_then(|stored| intake::take(stored, &into, plan.hash_check));
+    progress.finish_and_clear();
+    let taken = taken?;
+    // The rest goes to disk while the pages are checked.
+    behind.nudge();
+    let image = Image::new(file, path, taken.db_len, around.interrupt.clone())?;
+    Ok((image, taken, fetching.elapsed(), behind))
+}
+
+fn raised_revision(plan: &RestorePlan, inspection: &Inspection) -> Result<Option<i64>, PlanError> {
+    let Some(by) = plan.bump_revision else {
+        return Ok(None);
+    };
+    let revision = inspection.current_revision();
+    i64::try_from(by)
+        .ok()
+        .and_then(|by| revision.checked_add(by))
+        .map(Some)
+        .ok_or(PlanError::Bump { revision, by })
 }
 
 fn warn_of_deltas(found: &Found, inspection: &Inspection, console: &Console) {
@@ -142,41 +264,20 @@ fn warn_of_deltas(found: &Found, inspection: &Inspection, console: &Console) {
     ));
 }
 
-/// Turns the snapshot into the member: database, log, raft snapshot, all on disk.
-fn build(
-    plan: &RestorePlan,
-    image: &mut Image,
-    snap_dir: &Path,
-    wal_dir: &Path,
-) -> Result<(), RestoreError> {
-    image.edit(&plan.membership, plan.options)?;
-    image.read_back(&plan.membership)?;
-    let raft_snapshot = raft_snap::restore_snap(&plan.membership);
-    write_file(
-        &snap_dir.join(raft_snap::file_name(&plan.membership)),
-        &raft_snapshot,
-    )?
-    .1
-    .sync_all()
-    .map_err(|source| TargetError::io("syncing", snap_dir, source))?;
-    let (path, log) = write_file(
-        &wal_dir.join(wal::FILE_NAME),
-        &wal::restore_wal(&plan.membership, plan.local.id),
-    )?;
-    preallocate(&path, &log)?;
-    log.sync_all()
-        .map_err(|source| TargetError::io("syncing", &path, source))?;
-    Ok(())
-}
-
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(PathBuf, File), TargetError> {
-    let mut file = staging::create_file(path)?;
+fn write_file(path: PathBuf, bytes: &[u8]) -> Result<(PathBuf, File), TargetError> {
+    let mut file = staging::create_file(&path)?;
     file.write_all(bytes)
-        .map_err(|source| TargetError::io("writing", path, source))?;
-    Ok((path.to_owned(), file))
+        .map_err(|source| TargetError::io("writing", &path, source))?;
+    Ok((path, file))
 }
 
-/// As etcd does for each segment, so that its appends do not change the file's size. Best effort: a log that ends after its last record boots as well, so only a full disk is an error.
+fn sync(path: &Path, file: &File) -> Result<(), TargetError> {
+    file.sync_all()
+        .map_err(|source| TargetError::io("syncing", path, source))
+}
+
+/// As etcd does for each segment, so that its appends do not change the file's size. Best effort: a log that ends after
+/// its last record boots as well, so only a full disk is an error.
 fn preallocate(path: &Path, log: &File) -> Result<(), TargetError> {
     match rustix::fs::fallocate(log, FallocateFlags::empty(), 0, wal::SEGMENT_BYTES) {
         Err(errno @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT)) => {

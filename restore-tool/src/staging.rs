@@ -23,7 +23,7 @@ use std::{
 
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 
-use crate::{error::TargetError, unconfirmed};
+use crate::{error::TargetError, owner::Owner, unconfirmed};
 
 /// What etcd looks for in its data directory.
 pub(crate) const MEMBER: &str = "member";
@@ -42,8 +42,8 @@ pub(crate) struct Staging {
     entries: &'static [&'static str],
     /// Missing directories that were created for it, outermost first.
     created: Vec<PathBuf>,
-    /// Open for the lock, which ends with it.
-    lock: File,
+    /// Open for the lock, which ends with it. Nobody has it any more after [`Staging::keep`].
+    lock: Option<File>,
     stage: PathBuf,
     /// The stage's own directories, outermost first.
     inside: Vec<PathBuf>,
@@ -57,7 +57,7 @@ pub(crate) struct Staging {
 #[derive(Debug)]
 pub(crate) struct Unconfirmed {
     mark: PathBuf,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl Staging {
@@ -76,7 +76,7 @@ impl Staging {
             dir: dir.to_owned(),
             entries,
             created,
-            lock,
+            lock: Some(lock),
             stage,
             inside: Vec::new(),
             aside: None,
@@ -93,6 +93,19 @@ impl Staging {
         make_dir(&path)?;
         self.inside.push(path.clone());
         Ok(path)
+    }
+
+    /// A place in the stage.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.stage.join(name)
+    }
+
+    /// Gives all that will stay to `owner`: the entries, and what was created for them.
+    pub(crate) fn give(&self, owner: Owner) -> Result<(), TargetError> {
+        for entry in self.entries {
+            give_tree(&self.stage.join(entry), owner)?;
+        }
+        self.created.iter().try_for_each(|dir| owner.take(dir))
     }
 
     /// Syncs the stage's directories and renames its entries into place, all of them or none. Success may be told once
@@ -112,9 +125,7 @@ impl Staging {
             self.moved.push((from, to));
         }
         // ORDER: only a synced directory keeps the new names over a power cut, so success is told after it.
-        self.lock
-            .sync_all()
-            .map_err(|source| TargetError::io("syncing", &self.dir, source))?;
+        sync_dir(&self.dir)?;
         for dir in &self.created {
             sync_dir(parent_of(dir))?;
         }
@@ -122,17 +133,13 @@ impl Staging {
     }
 
     /// Ends the undoing. The mark stays until [`Unconfirmed::confirm`].
-    pub(crate) fn keep(mut self) -> Result<Unconfirmed, TargetError> {
-        let lock = self
-            .lock
-            .try_clone()
-            .map_err(|source| TargetError::io("opening", &self.dir, source))?;
+    pub(crate) fn keep(mut self) -> Unconfirmed {
         self.moved.clear();
         self.created.clear();
-        Ok(Unconfirmed {
+        Unconfirmed {
             mark: self.dir.join(unconfirmed::FILE_NAME),
-            _lock: lock,
-        })
+            _lock: self.lock.take(),
+        }
     }
 
     /// Makes room where an unconfirmed restore stands, or where its mark alone was left.
@@ -198,6 +205,28 @@ impl Unconfirmed {
     }
 }
 
+/// What to say of a directory that exists and belongs to another user than its new files will.
+pub(crate) fn owner_warning(dir: &Path, owner: Option<Owner>) -> Option<String> {
+    let metadata = fs::metadata(dir).ok()?;
+    let uid = owner.map_or_else(|| rustix::process::geteuid().as_raw(), |owner| owner.uid);
+    if metadata.uid() == uid {
+        return None;
+    }
+    let advice = match owner {
+        None => format!(
+            "if etcd runs as the former: --chown {}:{}",
+            metadata.uid(),
+            metadata.gid()
+        ),
+        Some(owner) => format!("chown {}:{} {}", owner.uid, owner.gid, dir.display()),
+    };
+    Some(format!(
+        "{} belongs to user {}, and what is restored will belong to user {uid}; {advice}",
+        dir.display(),
+        metadata.uid()
+    ))
+}
+
 /// A new file of a stage, 0600.
 pub(crate) fn create_file(path: &Path) -> Result<File, TargetError> {
     OpenOptions::new()
@@ -207,6 +236,17 @@ pub(crate) fn create_file(path: &Path) -> Result<File, TargetError> {
         .mode(FILE_MODE)
         .open(path)
         .map_err(|source| TargetError::io("creating", path, source))
+}
+
+fn give_tree(path: &Path, owner: Owner) -> Result<(), TargetError> {
+    owner.take(path)?;
+    if path.is_dir() {
+        let listing = |source| TargetError::io("listing", path, source);
+        for entry in fs::read_dir(path).map_err(listing)? {
+            give_tree(&entry.map_err(listing)?.path(), owner)?;
+        }
+    }
+    Ok(())
 }
 
 fn make_dir(path: &Path) -> Result<(), TargetError> {

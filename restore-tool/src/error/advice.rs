@@ -5,11 +5,12 @@ use std::{io, path::Path};
 use strongroom_client::{
     causes,
     exit::ExitCode,
+    packing::ForeignPacking,
     s3::{S3Error, S3ErrorKind},
 };
 
 use super::{Damage, RestoreError, SourceError, TargetError};
-use crate::{intake::ForeignPacking, staging::STAGE_PREFIX};
+use crate::staging::STAGE_PREFIX;
 
 impl RestoreError {
     /// The process' exit code.
@@ -40,7 +41,12 @@ impl RestoreError {
             Self::Damage(Damage::ReadBack { .. }) => {
                 Some("check this machine's disk and memory: dmesg".to_owned())
             }
-            Self::Damage(Damage::NoTrailer { .. } | Damage::Snapshot(_) | Damage::Gzip { .. }) => {
+            Self::Damage(Damage::NoTrailer { .. }) => Some(
+                "restore a saved snapshot; if this is a database copied out of a data directory: the same command with \
+                 --skip-hash-check"
+                    .to_owned(),
+            ),
+            Self::Damage(Damage::Snapshot(_) | Damage::Unpack { .. }) => {
                 Some(
                     "restore another snapshot, or fetch this one again and compare: sha256sum FILE"
                         .to_owned(),
@@ -52,9 +58,8 @@ impl RestoreError {
             Self::ForeignPacking { packing } => Some(format!(
                 "unpack it first ({}), then strongroom-restore --snapshot FILE ...",
                 match packing {
-                    ForeignPacking::Zlib => "zlib-flate -uncompress <IN >FILE",
-                    ForeignPacking::Zstd => "zstd -d IN -o FILE",
-                    ForeignPacking::Zip => "unzip IN",
+                    ForeignPacking::Zip => "unzip -p IN >FILE",
+                    ForeignPacking::Lzw => "uncompress -c IN >FILE",
                     ForeignPacking::Age => "age -d -i KEY -o FILE IN",
                 }
             )),
@@ -77,6 +82,7 @@ impl SourceError {
             }
             Self::File { .. } | Self::TooMany { .. } => ExitCode::Failed,
             Self::Store { source, .. } => source.exit_code(),
+            Self::TooSlow { .. } => ExitCode::Network,
             Self::Length { .. } | Self::OnlyEmpty { .. } => ExitCode::Integrity,
         }
     }
@@ -97,7 +103,9 @@ impl SourceError {
                 "strongroom snapshot list s3://{bucket}/, then --snapshot"
             )),
             Self::Store { source, .. } => store_next_step(source),
-            Self::Length { .. } => Some("run the same command again".to_owned()),
+            Self::Length { .. } | Self::TooSlow { .. } => {
+                Some("run the same command again".to_owned())
+            }
             Self::NotAFile { .. } | Self::File { .. } => None,
         }
     }
@@ -125,6 +133,10 @@ impl TargetError {
         match self {
             Self::MemberExists { path } => format!(
                 "keep the old data under another name until the restore has proved itself: mv {0} {0}.old",
+                path.display()
+            ),
+            Self::LogExists { path } => format!(
+                "keep the old log elsewhere until the restore has proved itself: mkdir {0}.old && mv {0}/*.wal {0}.old/",
                 path.display()
             ),
             Self::EtcdHolds { .. } | Self::EtcdAnswers { .. } => "stop etcd first (kubeadm: move etcd.yaml out of /etc/kubernetes/manifests; systemd: systemctl stop \

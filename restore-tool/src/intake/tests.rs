@@ -1,10 +1,13 @@
-//! Raw and gzip, whole and broken, in pieces of any size.
+//! Each packing, whole and broken, in pieces of any size.
 
-use std::io::Write as _;
+use std::io::BufReader;
 
-use flate2::{Compression, write::GzEncoder};
+use flate2::{
+    Compression,
+    write::{GzEncoder, ZlibEncoder},
+};
 use sha2::{Digest as _, Sha256};
-use strongroom_etcd_format::snapshot::SnapshotError;
+use strongroom_client::packing::ForeignPacking;
 
 use super::*;
 use crate::interrupt;
@@ -26,33 +29,66 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory")
 }
 
-fn take(stored: &[u8], piece: usize) -> Result<(Taken, Vec<u8>), RestoreError> {
+/// Hands out at most so many bytes at once.
+struct Pieces<'a>(&'a [u8], usize);
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let len = self.1.min(buf.len());
+        self.0.read(&mut buf[..len])
+    }
+}
+
+fn take_with(
+    stored: &[u8],
+    piece: usize,
+    check: HashCheck,
+) -> Result<(Taken, Vec<u8>), RestoreError> {
     let dir = tempfile::tempdir().expect("temporary directory");
     let path = dir.path().join("db");
     let file = File::create_new(&path).expect("new file");
     let (_trigger, interrupt) = interrupt::channel();
-    let mut intake = Intake::new(file, path.clone(), interrupt);
-    for bytes in stored.chunks(piece) {
-        intake.push(bytes)?;
-    }
-    let taken = intake.finish()?;
+    let behind = WriteBehind::start(&file, &path)?;
+    let into = Into {
+        file: &file,
+        path: &path,
+        behind: &behind,
+        interrupt: &interrupt,
+    };
+    let taken = super::take(BufReader::new(Pieces(stored, piece)), &into, check)?;
     Ok((taken, std::fs::read(&path).expect("written")))
 }
 
+fn take(stored: &[u8], piece: usize) -> Result<(Taken, Vec<u8>), RestoreError> {
+    take_with(stored, piece, HashCheck::Required)
+}
+
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).expect("memory")
+}
+
 #[test]
-fn raw_and_gzip_arrive_the_same_whatever_the_pieces() -> Result<(), RestoreError> {
+fn every_packing_arrives_the_same_whatever_the_pieces() -> Result<(), RestoreError> {
     let plain = snapshot();
     let mut two_members = gzip(&plain[..5000]);
     two_members.extend(gzip(&plain[5000..]));
     for piece in [1, 3, 4, 5, 1000, 1 << 20] {
         for (stored, packing) in [
-            (&plain, Packing::Raw),
+            (&plain, Packing::None),
             (&gzip(&plain), Packing::Gzip),
             (&two_members, Packing::Gzip),
+            (&zlib(&plain), Packing::Zlib),
+            (&zstd(&plain), Packing::Zstd),
         ] {
             let (taken, written) = take(stored, piece)?;
             assert_eq!(
-                (taken.packing, taken.summary.file_len),
+                (taken.packing, taken.file_len),
                 (packing, 32_800),
                 "pieces of {piece}"
             );
@@ -63,15 +99,17 @@ fn raw_and_gzip_arrive_the_same_whatever_the_pieces() -> Result<(), RestoreError
 }
 
 #[test]
-fn every_cut_and_flip_of_a_gzip_snapshot_is_damage() {
-    let stored = gzip(&snapshot());
-    for cut in (1..stored.len()).step_by(97) {
-        let error = take(&stored[..cut], 64).expect_err("cut");
-        assert!(
-            matches!(error, RestoreError::Damage(_)),
-            "cut at {cut}: {error}"
-        );
+fn every_cut_and_flip_of_a_packed_snapshot_is_damage() {
+    for stored in [gzip(&snapshot()), zlib(&snapshot()), zstd(&snapshot())] {
+        for cut in (1..stored.len()).step_by(97) {
+            let error = take(&stored[..cut], 64).expect_err("cut");
+            assert!(
+                matches!(error, RestoreError::Damage(_)),
+                "cut at {cut}: {error}"
+            );
+        }
     }
+    let stored = gzip(&snapshot());
     for at in (2..stored.len()).step_by(101) {
         let mut flipped = stored.clone();
         flipped[at] ^= 0x20;
@@ -125,9 +163,8 @@ fn damage_of_a_raw_snapshot_is_named() {
 #[test]
 fn foreign_packings_are_named_before_anything_is_written() {
     let cases = [
-        (&[0x28, 0xb5, 0x2f, 0xfd][..], ForeignPacking::Zstd),
-        (&[0x78, 0x9c, 1, 2], ForeignPacking::Zlib),
-        (b"PK\x03\x04", ForeignPacking::Zip),
+        (&b"PK\x03\x04"[..], ForeignPacking::Zip),
+        (b"\x1f\x9d\x90", ForeignPacking::Lzw),
         (b"age-encryption.org/v1", ForeignPacking::Age),
     ];
     for (magic, expected) in cases {
@@ -139,17 +176,102 @@ fn foreign_packings_are_named_before_anything_is_written() {
     }
 }
 
+/// A source that raises the interrupt when it has given a few blocks, and never ends.
+struct Endless<'a>(interrupt::Trigger, usize, &'a [u8]);
+
+impl Read for Endless<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.1 += 1;
+        if self.1 == 100 {
+            self.0.raise();
+        }
+        let len = self.2.len().min(buf.len());
+        buf[..len].copy_from_slice(&self.2[..len]);
+        Ok(len)
+    }
+}
+
 #[test]
-fn an_interrupt_stops_the_next_piece() {
+fn an_interrupt_stops_it_between_two_blocks() -> Result<(), RestoreError> {
     let dir = tempfile::tempdir().expect("temporary directory");
     let path = dir.path().join("db");
     let file = File::create_new(&path).expect("new file");
     let (trigger, interrupt) = interrupt::channel();
-    let mut intake = Intake::new(file, path, interrupt);
-    intake.push(&[0; 4096]).expect("nobody interrupted yet");
-    trigger.raise();
-    assert!(matches!(
-        intake.push(&[0; 4096]),
-        Err(RestoreError::Interrupted(_))
-    ));
+    let behind = WriteBehind::start(&file, &path)?;
+    let into = Into {
+        file: &file,
+        path: &path,
+        behind: &behind,
+        interrupt: &interrupt,
+    };
+    let endless = BufReader::new(Endless(trigger, 0, &[0; 64 * 1024]));
+    let error = super::take(endless, &into, HashCheck::Required).expect_err("never ends");
+    assert!(matches!(error, RestoreError::Interrupted(_)), "{error}");
+    Ok(())
+}
+
+#[test]
+fn without_the_check_a_trailer_may_be_missing_or_wrong_and_nothing_else() -> Result<(), RestoreError>
+{
+    let good = snapshot();
+    let (db, _trailer) = good.split_at(32_768);
+    let mut flipped = good.clone();
+    flipped[20_000] ^= 1;
+    for (stored, vouching) in [
+        (&good[..], Vouching::Matches),
+        (db, Vouching::Missing),
+        (&flipped, Vouching::Differs),
+        (&gzip(db), Vouching::Missing),
+    ] {
+        let (taken, written) = take_with(stored, 1000, HashCheck::Skipped)?;
+        assert_eq!((taken.vouching, taken.db_len), (vouching, 32_768));
+        assert_eq!(
+            taken.sha256,
+            <[u8; 32]>::from(Sha256::digest(&written[..32_768]))
+        );
+    }
+    for stored in [&good[..20_001], &[]] {
+        let error = take_with(stored, 1000, HashCheck::Skipped).expect_err("no database");
+        assert!(
+            matches!(error, RestoreError::Damage(Damage::Snapshot(_))),
+            "{error}"
+        );
+    }
+    Ok(())
+}
+
+/// What the source has to say is told as it said it, through every decoder.
+#[test]
+fn a_source_that_fails_is_not_taken_for_damage() {
+    struct Failing<'a>(&'a [u8]);
+    impl Read for Failing<'_> {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            match self.0.read(buf)? {
+                0 => Err(carry(interrupt::Interrupted)),
+                read => Ok(read),
+            }
+        }
+    }
+    let plain = snapshot();
+    for stored in [plain.clone(), gzip(&plain), zlib(&plain), zstd(&plain)] {
+        for len in [0, 3, stored.len() / 2] {
+            let dir = tempfile::tempdir().expect("temporary directory");
+            let path = dir.path().join("db");
+            let file = File::create_new(&path).expect("new file");
+            let (_trigger, interrupt) = interrupt::channel();
+            let behind = WriteBehind::start(&file, &path).expect("a thread");
+            let into = Into {
+                file: &file,
+                path: &path,
+                behind: &behind,
+                interrupt: &interrupt,
+            };
+            let source = BufReader::new(Failing(&stored[..len]));
+            let error = super::take(source, &into, HashCheck::Required).expect_err("failed");
+            assert!(
+                matches!(error, RestoreError::Interrupted(_)),
+                "{len}: {error}"
+            );
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{ErrorKind, Read as _},
+    io::{self, BufReader, ErrorKind, Read},
     path::{Path, PathBuf},
 };
 
@@ -11,11 +11,11 @@ use indicatif::ProgressBar;
 use super::{Found, Origin};
 use crate::{
     error::{RestoreError, SourceError},
-    intake::Intake,
+    intake::carry,
 };
 
-/// Large enough that system calls cost nothing, small enough to stay in a cache.
-const BUFFER_BYTES: usize = 1024 * 1024;
+/// What a decoder reads at a time; plain bytes are read past it.
+const BUFFER_BYTES: usize = 256 * 1024;
 
 /// An open file.
 pub(super) struct SnapshotFile {
@@ -23,8 +23,16 @@ pub(super) struct SnapshotFile {
     path: PathBuf,
 }
 
+/// The file from its beginning, told to the progress bar.
+pub(super) struct Reading {
+    file: File,
+    path: PathBuf,
+    offset: u64,
+    progress: ProgressBar,
+}
+
 pub(super) fn find(path: &Path) -> Result<Found, RestoreError> {
-    let failed = |source: std::io::Error| match source.kind() {
+    let failed = |source: io::Error| match source.kind() {
         ErrorKind::NotFound => SourceError::NoFile {
             path: path.to_owned(),
         },
@@ -61,34 +69,36 @@ pub(super) fn find(path: &Path) -> Result<Found, RestoreError> {
 }
 
 impl SnapshotFile {
-    pub(super) fn fetch(
-        &mut self,
-        intake: &mut Intake,
-        progress: &ProgressBar,
-    ) -> Result<(), RestoreError> {
-        let mut buffer = vec![0_u8; BUFFER_BYTES];
-        let mut offset = 0;
-        loop {
-            let read = match self.file.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(read) => read,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(source) => {
-                    return Err(SourceError::File {
-                        path: self.path.clone(),
-                        offset,
-                        source,
-                    }
-                    .into());
-                }
-            };
-            intake.push(
-                buffer
-                    .get(..read)
-                    .expect("read returns at most the buffer's length"),
-            )?;
-            offset += u64::try_from(read).expect("a buffer's length fits 64 bits");
-            progress.set_position(offset);
+    pub(super) fn open(&self, progress: ProgressBar) -> Result<BufReader<Reading>, RestoreError> {
+        let file = self.file.try_clone().map_err(|source| SourceError::File {
+            path: self.path.clone(),
+            offset: 0,
+            source,
+        })?;
+        let reading = Reading {
+            file,
+            path: self.path.clone(),
+            offset: 0,
+            progress,
+        };
+        Ok(BufReader::with_capacity(BUFFER_BYTES, reading))
+    }
+}
+
+impl Read for Reading {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.file.read(buf) {
+            Ok(read) => {
+                self.offset += u64::try_from(read).expect("a buffer's length fits 64 bits");
+                self.progress.set_position(self.offset);
+                Ok(read)
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => Err(error),
+            Err(source) => Err(carry(SourceError::File {
+                path: self.path.clone(),
+                offset: self.offset,
+                source,
+            })),
         }
     }
 }

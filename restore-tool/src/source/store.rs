@@ -1,4 +1,4 @@
-//! The newest full snapshot of a cluster in an S3 store, and a download that survives cut connections.
+//! The newest full snapshot of a cluster in an S3 store.
 //!
 //! Listed are `<prefix>/v2/` and etcdbrctl's old `<prefix>/v1/`, with the slash, so that `cluster1` never sees
 //! `cluster10`. Nothing found is an error, never a success.
@@ -7,16 +7,18 @@ use std::collections::BTreeSet;
 
 use indicatif::ProgressBar;
 use strongroom_client::{
-    s3::{GetObject, ListRequest, S3Client, S3Config, S3Error, S3ErrorKind},
+    s3::{ListRequest, S3Client, S3Config, S3Error},
     uri::S3Uri,
 };
 
-use super::{Found, Origin, Surroundings};
+use super::{
+    Found, Origin, Surroundings,
+    download::{Download, Object},
+};
 use crate::{
     chain::{Candidate, Chain, NoBase, Selection},
     console::lines,
     error::{RestoreError, SourceError},
-    intake::Intake,
     interrupt::Interrupted,
 };
 
@@ -28,16 +30,9 @@ const PAGES_MAX: u64 = 1_000;
 const HINT_PAGES_MAX: u64 = 5;
 /// So many prefixes are named at most.
 const HINTS_MAX: usize = 8;
-/// A download is taken up again so often; each time the client itself tries to connect for several seconds.
-const RESUMES_MAX: u32 = 5;
 
 /// An object to download.
-pub(super) struct SnapshotObject {
-    client: S3Client,
-    bucket: String,
-    key: String,
-    bytes: u64,
-}
+pub(super) struct SnapshotObject(Object);
 
 pub(super) async fn find(
     config: &S3Config,
@@ -58,10 +53,7 @@ async fn look(
     place: &S3Uri,
     around: &Surroundings<'_>,
 ) -> Result<Found, RestoreError> {
-    let client = S3Client::new(config.clone()).map_err(|source| SourceError::Store {
-        doing: "find",
-        source,
-    })?;
+    let client = S3Client::new(config.clone()).map_err(SourceError::finding)?;
     let selection = select(&client, place).await?;
     tell_clock(&client, around);
     let Selection {
@@ -87,17 +79,36 @@ async fn look(
             base.revision
         ));
     }
+    let object = object(client, place.bucket(), &base).await?;
     Ok(Found {
         shown: base.shown,
         place: format!("s3://{}/{}", place.bucket(), base.key),
         bytes: base.bytes,
         newer_deltas: Some(newer_deltas),
-        origin: Origin::Store(SnapshotObject {
-            client,
-            bucket: place.bucket().to_owned(),
-            key: base.key,
-            bytes: base.bytes,
-        }),
+        origin: Origin::Store(SnapshotObject(object)),
+    })
+}
+
+/// What is listed must be what is there: its ranges are asked for by this ETag.
+async fn object(client: S3Client, bucket: &str, base: &Candidate) -> Result<Object, SourceError> {
+    let head = client
+        .head_object(bucket, &base.key)
+        .await
+        .map_err(SourceError::fetching)?;
+    if head.size != base.bytes {
+        return Err(SourceError::Length {
+            bucket: bucket.to_owned(),
+            key: base.key.clone(),
+            expected: base.bytes,
+            received: head.size,
+        });
+    }
+    Ok(Object {
+        client,
+        bucket: bucket.to_owned(),
+        key: base.key.clone(),
+        bytes: base.bytes,
+        etag: head.etag,
     })
 }
 
@@ -128,10 +139,7 @@ async fn select(
             chain.offer(&folder, key, bytes);
         })
         .await
-        .map_err(|source| SourceError::Store {
-            doing: "find",
-            source,
-        })?;
+        .map_err(SourceError::finding)?;
         if !whole {
             let bucket = place.bucket().to_owned();
             return Err(SourceError::TooMany {
@@ -220,110 +228,13 @@ fn tell_clock(client: &S3Client, around: &Surroundings<'_>) {
 }
 
 impl SnapshotObject {
-    pub(super) async fn fetch(
-        &mut self,
-        intake: &mut Intake,
-        around: &Surroundings<'_>,
-        progress: &ProgressBar,
-    ) -> Result<(), RestoreError> {
-        let mut interrupt = around.interrupt.clone();
-        tokio::select! {
-            biased;
-            () = interrupt.raised() => Err(Interrupted.into()),
-            fetched = self.download(intake, around, progress) => fetched,
-        }
+    pub(super) fn open(&self, around: &Surroundings<'_>, progress: ProgressBar) -> Download {
+        Download::start(
+            self.0.clone(),
+            around.console,
+            around.interrupt,
+            around.runtime,
+            progress,
+        )
     }
-
-    async fn download(
-        &self,
-        intake: &mut Intake,
-        around: &Surroundings<'_>,
-        progress: &ProgressBar,
-    ) -> Result<(), RestoreError> {
-        let failed = |source| SourceError::Store {
-            doing: "fetch",
-            source,
-        };
-        let mut answer = self
-            .client
-            .get_object(&self.bucket, &self.key, None)
-            .await
-            .map_err(failed)?;
-        if answer.len != self.bytes {
-            return Err(self.wrong_length(answer.len).into());
-        }
-        let etag = answer.etag.clone();
-        let mut received = 0;
-        let mut resumes = 0;
-        loop {
-            let Err(error) = self
-                .drain(&mut answer, &mut received, intake, progress)
-                .await?
-            else {
-                break;
-            };
-            resumes += 1;
-            if resumes > RESUMES_MAX
-                || etag.is_empty()
-                || !is_passing(&error)
-                || received >= self.bytes
-            {
-                return Err(failed(error).into());
-            }
-            around.console.line(format_args!(
-                "the connection broke after {received} of {} bytes; continuing from there ({resumes} of {RESUMES_MAX})",
-                self.bytes
-            ));
-            let rest = received..=self.bytes - 1;
-            // The ETag makes sure that it is still the same object.
-            answer = self
-                .client
-                .get_object_if_match(&self.bucket, &self.key, Some(rest), &etag)
-                .await
-                .map_err(failed)?;
-        }
-        if received != self.bytes {
-            return Err(self.wrong_length(received).into());
-        }
-        Ok(())
-    }
-
-    /// Pushes one answer's body. The outer error is final, the inner one the connection's.
-    async fn drain(
-        &self,
-        answer: &mut GetObject,
-        received: &mut u64,
-        intake: &mut Intake,
-        progress: &ProgressBar,
-    ) -> Result<Result<(), S3Error>, RestoreError> {
-        while let Some(piece) = answer.body.next().await {
-            let piece = match piece {
-                Ok(piece) => piece,
-                Err(error) => return Ok(Err(error)),
-            };
-            *received += u64::try_from(piece.len()).expect("a piece's length fits 64 bits");
-            if *received > self.bytes {
-                return Err(self.wrong_length(*received).into());
-            }
-            intake.push(&piece)?;
-            progress.set_position(*received);
-        }
-        Ok(Ok(()))
-    }
-
-    fn wrong_length(&self, received: u64) -> SourceError {
-        SourceError::Length {
-            bucket: self.bucket.clone(),
-            key: self.key.clone(),
-            expected: self.bytes,
-            received,
-        }
-    }
-}
-
-fn is_passing(error: &S3Error) -> bool {
-    matches!(
-        error.kind(),
-        S3ErrorKind::Network | S3ErrorKind::Timeout { .. } | S3ErrorKind::Integrity { .. }
-    )
 }

@@ -31,7 +31,7 @@ fn mode(path: &Path) -> u32 {
 fn restore(data_dir: &Path, text: &str) -> Result<Unconfirmed, TargetError> {
     let mut staging = staged(data_dir, text)?;
     staging.place()?;
-    staging.keep()
+    Ok(staging.keep())
 }
 
 fn staged(data_dir: &Path, text: &str) -> Result<Staging, TargetError> {

@@ -99,11 +99,13 @@ fn a_damaged_file_is_an_integrity_failure_that_tells_what_is_wrong() -> Outcome 
 }
 
 #[test]
-fn a_packing_that_is_not_read_yet_is_named() -> Outcome {
+fn a_packing_that_is_not_read_is_named() -> Outcome {
     let dir = tempfile::tempdir()?;
-    let file = dir.path().join("snapshot.zst");
+    let file = dir.path().join("snapshot.zip");
+    fs::write(&file, [&b"PK\x03\x04"[..], &[0; 5000]].concat())?;
+    refused(&file, &[], 1).expect_words(&["a zip archive", "Next: unpack it first (unzip"]);
     fs::write(&file, [&[0x28, 0xb5, 0x2f, 0xfd][..], &[0; 5000]].concat())?;
-    refused(&file, &[], 1).expect_words(&["Zstd", "zstd -d"]);
+    refused(&file, &[], 7).expect_words(&["its zstd stream breaks after 0 unpacked bytes"]);
     Ok(())
 }
 

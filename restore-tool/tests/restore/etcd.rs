@@ -8,6 +8,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::{clock::eventually, tool::text};
 
 /// A port that was free a moment ago.
@@ -75,6 +77,13 @@ impl Etcd {
         }
     }
 
+    /// Ends it as systemd does: what it has acknowledged is in its database then, not in its log alone.
+    pub(crate) fn stop(mut self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM).expect("it runs");
+        self.child.wait().expect("its child");
+    }
+
     pub(crate) fn wait_until_healthy(&mut self) {
         let name = self.seat.name.clone();
         eventually(&format!("etcd {name} is healthy"), || {
@@ -98,7 +107,7 @@ impl Etcd {
             .unwrap_or_else(|error| panic!("etcdctl {args:?}: {error}"))
     }
 
-    fn try_ctl(&self, args: &[&str], input: &str) -> Result<String, String> {
+    pub(crate) fn try_ctl(&self, args: &[&str], input: &str) -> Result<String, String> {
         let mut child = Command::new("etcdctl")
             .env("ETCDCTL_API", "3")
             .args(["--endpoints", &self.seat.client_url])

@@ -7,6 +7,7 @@ mod bad_input;
 mod boot;
 mod clock;
 mod etcd;
+mod options;
 mod sample;
 mod static_binary;
 mod store;

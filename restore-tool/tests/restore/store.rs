@@ -8,6 +8,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     clock::eventually,
@@ -213,7 +214,7 @@ fn each_failure_of_the_store_has_its_code_and_message() {
             Reply::error(404, "NoSuchKey")
         }
     });
-    restore(&vanished, &[], 4).expect_words(&["NoSuchKey", "Full-00000000-00000040-1679991074"]);
+    restore(&vanished, &[], 4).expect_words(&["Full-00000000-00000040-1679991074"]);
     restore_from(&format!("http://127.0.0.1:{}", free_port()), &[], 6)
         .expect_words(&["network", "Next: "]);
 }
@@ -234,39 +235,74 @@ fn damage_on_the_way_is_an_integrity_failure() {
     restore(&other_length, &[], 7).expect_words(&["but 7 came"]);
 }
 
+/// What the tool asks for at once.
+const RANGE_BYTES: usize = 8 << 20;
+
+/// The sample with free space behind its last page, as a database that once was larger has: several ranges long.
+fn large() -> Vec<u8> {
+    let (db, _trailer) = sample().bytes.split_at(sample().bytes.len() - 32);
+    let mut large = db.to_vec();
+    large.resize(2 * RANGE_BYTES + 4096, 0);
+    large.extend(Sha256::digest(&large));
+    large
+}
+
+fn ranges(store: &TinyS3) -> Vec<String> {
+    let seen = store.seen().into_iter();
+    seen.filter(|request| request.method == "GET" && !request.is_list())
+        .map(|request| {
+            assert_eq!(
+                request.headers.get("if-match").map(String::as_str),
+                Some("\"tiny\""),
+                "all ranges are of one object"
+            );
+            request.headers["range"].clone()
+        })
+        .collect()
+}
+
 #[test]
-fn a_cut_download_continues_where_it_broke() {
-    let sample = sample();
-    let store = TinyS3::start(
-        objects(&[(FULL, &sample.bytes)]),
-        |request, reply, before| {
-            if request.is_list() || before > 4 {
-                reply
-            } else {
-                reply.cut_after(100_001)
-            }
-        },
-    );
-    restore(&store, &[], 0).expect_words(&["the connection broke after 100001 of"]);
-    let ranges: Vec<_> = store
-        .seen()
-        .iter()
-        .filter_map(|request| request.headers.get("range").cloned())
-        .collect();
-    assert_eq!(
-        ranges.first(),
-        Some(&format!("bytes=100001-{}", sample.bytes.len() - 1))
-    );
+fn a_large_object_comes_in_ranges_that_are_put_together_in_order() {
+    let object = large();
+    let store = TinyS3::honest(objects(&[(FULL, &object)]));
+    let run = restore(&store, &[], 0);
     assert!(
-        store
-            .seen()
-            .iter()
-            .all(|r| !r.headers.contains_key("range") || r.headers.contains_key("if-match"))
+        run.stdout
+            .contains(&hex::encode(Sha256::digest(&object[..object.len() - 32]))),
+        "{}",
+        run.stdout
+    );
+    let mut ranges = ranges(&store);
+    ranges.sort();
+    assert_eq!(
+        ranges,
+        [
+            "bytes=0-8388607".to_owned(),
+            format!("bytes=16777216-{}", object.len() - 1),
+            "bytes=8388608-16777215".to_owned(),
+        ]
     );
 }
 
 #[test]
-fn a_download_that_breaks_every_time_fails_cleanly() {
+fn a_cut_download_continues_where_it_broke() {
+    let object = large();
+    let len = object.len();
+    let store = TinyS3::start(objects(&[(FULL, &object)]), |request, reply, before| {
+        if request.is_list() || before > 5 {
+            reply
+        } else {
+            reply.cut_after(100_001)
+        }
+    });
+    restore(&store, &[], 0)
+        .expect_words(&[&format!("the connection broke at byte 100001 of {len}")]);
+    assert!(ranges(&store).contains(&"bytes=100001-8388607".to_owned()));
+}
+
+/// Every connection brings something, so the end is reached, however often it breaks.
+#[test]
+fn a_download_that_always_breaks_and_always_brings_something_is_finished() {
     let store = TinyS3::start(objects(&[(FULL, &sample().bytes)]), |request, reply, _| {
         if request.is_list() {
             reply
@@ -274,8 +310,56 @@ fn a_download_that_breaks_every_time_fails_cleanly() {
             reply.cut_after(50_000)
         }
     });
+    restore(&store, &[], 0);
+}
+
+#[test]
+fn a_download_that_brings_nothing_any_more_fails_cleanly() {
+    let store = TinyS3::start(objects(&[(FULL, &large())]), |request, reply, _| {
+        let last = request.headers.get("range");
+        if last.is_some_and(|range| range.starts_with("bytes=16777216-")) {
+            reply.cut_after(0)
+        } else {
+            reply
+        }
+    });
     let run = restore(&store, &[], 6);
-    run.expect_words(&["cannot fetch the snapshot", "Next: "]);
+    run.expect_words(&[
+        "cannot fetch the snapshot",
+        "the connection broke at byte 16777216",
+        "Next: ",
+    ]);
+}
+
+/// The object is replaced while it is read: ranges of two objects are never put together.
+#[test]
+fn an_object_that_is_replaced_meanwhile_is_told() {
+    let store = TinyS3::start(objects(&[(FULL, &large())]), |request, reply, _| {
+        let range = request.headers.get("range");
+        if range.is_some_and(|range| !range.starts_with("bytes=0-")) {
+            Reply::error(412, "PreconditionFailed")
+        } else {
+            reply
+        }
+    });
+    restore(&store, &[], 1).expect_words(&["PreconditionFailed"]);
+}
+
+/// A store that answers a range with other bytes of the same number.
+#[test]
+fn wrong_bytes_of_the_right_length_are_caught() {
+    let object = large();
+    let store = TinyS3::start(objects(&[(FULL, &object)]), move |request, reply, _| {
+        let range = request.headers.get("range");
+        if range.is_some_and(|range| range == "bytes=8388608-16777215") {
+            Reply::new(206, vec![7; RANGE_BYTES])
+                .header("ETag", "\"tiny\"")
+                .header("Content-Range", "bytes 8388608-16777215/16781312")
+        } else {
+            reply
+        }
+    });
+    restore(&store, &[], 7).expect_words(&["SHA-256", "Next: "]);
 }
 
 /// A master's clock may be wrong: the store's time is used, and that is said.
@@ -308,11 +392,11 @@ fn a_wrong_clock_is_met_with_the_stores_time_and_told() {
 
 #[test]
 fn a_signal_while_fetching_leaves_no_trace() -> Outcome {
-    let store = TinyS3::start(objects(&[(FULL, &sample().bytes)]), |request, reply, _| {
+    let store = TinyS3::start(objects(&[(FULL, &large())]), |request, reply, _| {
         if request.is_list() {
             reply
         } else {
-            reply.stall_after(200_000)
+            reply.stall_after(RANGE_BYTES / 2)
         }
     });
     for signal in [Signal::TERM, Signal::INT] {

@@ -18,6 +18,7 @@ pub(crate) const BUCKET: &str = "etcd-backup";
 
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) headers: BTreeMap<String, String>,
@@ -173,6 +174,9 @@ async fn serve(mut stream: TcpStream, shop: Arc<Shop>) -> std::io::Result<()> {
     }
     text.push_str("\r\n");
     stream.write_all(text.as_bytes()).await?;
+    if request.method == "HEAD" {
+        return stream.flush().await;
+    }
     let sent = reply.cut.unwrap_or(reply.body.len()).min(reply.body.len());
     stream.write_all(&reply.body[..sent]).await?;
     stream.flush().await?;
@@ -185,16 +189,16 @@ async fn serve(mut stream: TcpStream, shop: Arc<Shop>) -> std::io::Result<()> {
 
 fn parse(head: &str) -> Request {
     let mut lines = head.split("\r\n");
-    let target = lines
-        .next()
-        .and_then(|line| line.split(' ').nth(1))
-        .unwrap_or_default();
+    let mut first = lines.next().unwrap_or_default().split(' ');
+    let method = first.next().unwrap_or_default().to_owned();
+    let target = first.next().unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let headers = lines
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
     Request {
+        method,
         path: path.to_owned(),
         query: query.to_owned(),
         headers,

@@ -63,6 +63,13 @@ impl Run {
         self
     }
 
+    /// A dry run ends well, without the line that says that something was restored.
+    pub(crate) fn expect_preview(self) -> Self {
+        assert_eq!(self.code, Some(0), "{}", self.stderr);
+        assert!(!self.stderr.contains(SUCCESS), "{}", self.stderr);
+        self
+    }
+
     pub(crate) fn expect_words(self, words: &[&str]) -> Self {
         for word in words {
             assert!(

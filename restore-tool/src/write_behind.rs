@@ -1,0 +1,106 @@
+//! Hands written bytes to the disk while the program reads, hashes and checks: at the end little is left to wait for.
+//!
+//! One thread syncs the file whenever it is nudged. A failed sync is kept and told by [`WriteBehind::finish`]: the kernel
+//! tells it once only, so a later sync of the same file would not.
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread::{self, JoinHandle},
+};
+
+use crate::error::{RestoreError, TargetError};
+
+/// The thread, joined at the end in any case.
+#[derive(Debug)]
+pub(crate) struct WriteBehind {
+    nudges: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+    path: PathBuf,
+}
+
+impl WriteBehind {
+    /// Starts it for `file`, which is called `path` in errors.
+    pub(crate) fn start(file: &File, path: &Path) -> Result<Self, RestoreError> {
+        let file = file
+            .try_clone()
+            .map_err(|source| TargetError::io("opening", path, source))?;
+        // One nudge waits while another is served; more would say nothing new.
+        let (nudges, nudged) = sync_channel(1);
+        let thread = thread::Builder::new()
+            .name("write-behind".to_owned())
+            .spawn(move || sync_when(&nudged, &file))
+            .map_err(RestoreError::Start)?;
+        Ok(Self {
+            nudges: Some(nudges),
+            thread: Some(thread),
+            path: path.to_owned(),
+        })
+    }
+
+    /// There is something to hand over. Never waits.
+    pub(crate) fn nudge(&self) {
+        if let Some(nudges) = &self.nudges {
+            // Full: it will see these bytes as well. Gone: a sync failed, and finish tells.
+            let _nothing_new = nudges.try_send(());
+        }
+    }
+
+    /// Waits for the nudges so far.
+    ///
+    /// # Errors
+    /// Any sync that failed.
+    pub(crate) fn finish(mut self) -> Result<(), TargetError> {
+        match self.join() {
+            Some(Err(source)) => Err(TargetError::io("syncing", &self.path, source)),
+            Some(Ok(())) | None => Ok(()),
+        }
+    }
+
+    fn join(&mut self) -> Option<io::Result<()>> {
+        drop(self.nudges.take());
+        let thread = self.thread.take()?;
+        Some(thread.join().expect("syncing does not panic"))
+    }
+}
+
+impl Drop for WriteBehind {
+    /// Another error is on its way out; the file goes with its stage.
+    fn drop(&mut self) {
+        let _undone = self.join();
+    }
+}
+
+fn sync_when(nudged: &Receiver<()>, file: &File) -> io::Result<()> {
+    nudged.iter().try_for_each(|()| file.sync_data())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+
+    /// A file that cannot be synced: a pipe's end.
+    #[test]
+    fn a_failed_sync_is_told_at_the_end_and_stops_nobody_before() -> Result<(), RestoreError> {
+        let (_reader, writer) = io::pipe().expect("a pipe");
+        let behind =
+            WriteBehind::start(&File::from(OwnedFd::from(writer)), Path::new("/target/db"))?;
+        for _ in 0..100 {
+            behind.nudge();
+        }
+        let error = behind.finish().expect_err("a pipe has no disk");
+        assert!(error.to_string().contains("/target/db"), "{error}");
+        Ok(())
+    }
+
+    #[test]
+    fn without_a_nudge_nothing_is_synced() -> Result<(), RestoreError> {
+        let (_reader, writer) = io::pipe().expect("a pipe");
+        WriteBehind::start(&File::from(OwnedFd::from(writer)), Path::new("x"))?.finish()?;
+        Ok(())
+    }
+}
