@@ -1,1 +1,17 @@
-//! Benchmarks live in this package, with the peers they compare against, so that no other crate carries their dependencies.
+//! What `strongroom-bench` is made of: yardsticks, meters, the cases, and how figures are told.
+//!
+//! Invariants: whatever is compared runs alternately in one process tree on one disk; a figure keeps all its samples and is
+//! told as minimum, median and maximum; the server is the real program and is never linked. A step that fails panics
+//! with what was done, as in the suites.
+
+pub mod args;
+pub mod bodies;
+pub mod cases;
+pub mod chart;
+pub mod figures;
+pub mod machine;
+pub mod meter;
+pub mod page;
+pub mod stats;
+pub mod wire;
+pub mod yardstick;

@@ -1,0 +1,149 @@
+//! The command line: which cases, how often, how large, and where to.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+/// Measures Strongroom beside its peers, alternately, on this machine's disk.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "strongroom-bench",
+    version,
+    about,
+    after_help = "Programs come from `make build`, peers from `make peers`. The first run fills an etcd and keeps its snapshots \
+in the working folder. Run it on a machine that does nothing else: docs/benchmarks.md tells what to expect."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// PUT of one large body, beside OpenSSL's MD5
+    Put(Run),
+    /// GET of one large body, beside OpenSSL's MD5
+    Get(Run),
+    /// PUTs of 100 KiB, beside the disk's own syncs
+    Small(Run),
+    /// The server's memory under large uploads and 10,000 parts
+    Memory(Run),
+    /// LIST out of a million objects
+    List(Run),
+    /// Start-up with a million objects
+    Start(Run),
+    /// Restore of a file, beside etcdutl and beside cp, fsync and SHA-256
+    Restore(Run),
+    /// Saving an etcd into the server, beside etcdctl into a file
+    Save(Run),
+    /// All of them, in this order
+    All(Run),
+    /// Writes the tables and pictures of docs/benchmarks.md from --json files
+    Page(Page),
+}
+
+/// Which tables and pictures.
+#[derive(Debug, Clone, Args)]
+pub struct Page {
+    /// Reports as --json wrote them; of a case that is in several, the last one counts
+    #[arg(required = true)]
+    pub reports: Vec<PathBuf>,
+    /// The page: what stands between its two `figures` marks is replaced; pictures go into a folder of its name
+    #[arg(long, default_value = "docs/benchmarks.md")]
+    pub page: PathBuf,
+}
+
+/// How to run.
+#[derive(Debug, Clone, Args)]
+pub struct Run {
+    /// How often each pair is measured
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+    /// Write the report there as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Working folder, on the disk to measure: some 40 GB at the sizes given here [default: bench in the cache folder]
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+    /// Write the pictures there
+    #[arg(long, value_name = "DIR")]
+    pub pictures: Option<PathBuf>,
+    /// The sizes.
+    #[command(flatten)]
+    pub scale: Scale,
+}
+
+/// How large; the defaults are what docs/benchmarks.md reports.
+#[derive(Debug, Clone, Copy, Args, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scale {
+    /// MiB of the body of put and get, and of the snapshot of restore and save
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u64).range(1..))]
+    pub mib: u64,
+    /// MiB of the large snapshot whose restore is weighed
+    #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..))]
+    pub large_mib: u64,
+    /// Small PUTs of the widest crowd; narrower ones do their share
+    #[arg(long, default_value_t = 6400, value_parser = clap::value_parser!(u64).range(64..))]
+    pub puts: u64,
+    /// MiB of each of eight parallel uploads
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u64).range(5..))]
+    pub upload_mib: u64,
+    /// Parts of the long upload
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    pub parts: u32,
+    /// Objects in the listed bucket
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(2_000..))]
+    pub objects: u32,
+}
+
+/// What a command line asks for.
+#[derive(Debug, Clone)]
+pub enum Task {
+    /// These cases, so.
+    Measure(Vec<Case>, Run),
+    /// The page.
+    Page(Page),
+}
+
+/// The cases, in the order of `all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Case {
+    /// See [`Command`].
+    Put,
+    /// See [`Command`].
+    Get,
+    /// See [`Command`].
+    Small,
+    /// See [`Command`].
+    Memory,
+    /// See [`Command`].
+    List,
+    /// See [`Command`].
+    Start,
+    /// See [`Command`].
+    Restore,
+    /// See [`Command`].
+    Save,
+}
+
+impl Command {
+    /// What that asks for.
+    pub fn task(self) -> Task {
+        let (cases, run) = match self {
+            Self::Put(run) => (vec![Case::Put], run),
+            Self::Get(run) => (vec![Case::Get], run),
+            Self::Small(run) => (vec![Case::Small], run),
+            Self::Memory(run) => (vec![Case::Memory], run),
+            Self::List(run) => (vec![Case::List], run),
+            Self::Start(run) => (vec![Case::Start], run),
+            Self::Restore(run) => (vec![Case::Restore], run),
+            Self::Save(run) => (vec![Case::Save], run),
+            Self::All(run) => (Case::value_variants().to_vec(), run),
+            Self::Page(page) => return Task::Page(page),
+        };
+        Task::Measure(cases, run)
+    }
+}

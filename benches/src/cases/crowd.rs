@@ -1,0 +1,65 @@
+//! Many clients at once, one thread and one kept connection each.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use strongroom_tests::clock::Stopwatch;
+
+use crate::wire::Connection;
+
+/// A client's thread holds a head and a few calls; its body lies elsewhere.
+const STACK_BYTES: usize = 256 << 10;
+
+/// What a crowd did.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// From the first to the last.
+    pub(crate) secs: f64,
+    /// How long each piece of work took, in no order.
+    pub(crate) times: Vec<Duration>,
+}
+
+/// Shares `work` among `clients`; `one` does a piece of it on the client's own connection, open before the clock starts.
+pub(crate) fn work<T: Sync>(
+    addr: SocketAddr,
+    clients: usize,
+    work: &[T],
+    one: impl Fn(&mut Connection, &T) + Sync,
+) -> Done {
+    let next = AtomicUsize::new(0);
+    let connections: Vec<_> = (0..clients).map(|_| Connection::open(addr)).collect();
+    let watch = Stopwatch::start();
+    let times = thread::scope(|scope| {
+        let (next, one) = (&next, &one);
+        let client = |mut connection: Connection| {
+            move || {
+                let mut times = Vec::with_capacity(work.len() / clients + 1);
+                while let Some(piece) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let watch = Stopwatch::start();
+                    one(&mut connection, piece);
+                    times.push(watch.elapsed());
+                }
+                times
+            }
+        };
+        let threads: Vec<_> = connections
+            .into_iter()
+            .map(|connection| {
+                thread::Builder::new()
+                    .stack_size(STACK_BYTES)
+                    .spawn_scoped(scope, client(connection))
+                    .expect("a thread starts")
+            })
+            .collect();
+        let times = threads
+            .into_iter()
+            .flat_map(|thread| thread.join().expect("every answer is 200"));
+        times.collect::<Vec<_>>()
+    });
+    Done {
+        secs: watch.elapsed().as_secs_f64(),
+        times,
+    }
+}

@@ -1,0 +1,85 @@
+//! GET of one large body over loopback, one at a time and four at once, beside OpenSSL's MD5 of the same round.
+
+use strongroom_tests::s3::S3;
+use strongroom_tests::server::{BUCKET, Server};
+
+use super::{Bench, crowd};
+use crate::bodies;
+use crate::figures::{Chart, Curve, Goal, Sheet};
+use crate::meter::{peak_mib, server_cpu_secs};
+use crate::stats::{GB, bytes, real};
+use crate::wire::{Connection, bare_head, put_head};
+use crate::yardstick::md5_bytes_per_sec;
+
+/// The server that we replace reaches 2.9, at 0.52 CPU-seconds per GB.
+const GOAL: Goal = Goal::AtLeast(3.0);
+
+const NAME: &str = "GET";
+
+pub(crate) fn run(bench: &Bench) -> Sheet {
+    let mut sheet = Sheet::new("get");
+    let body = bodies::body(&bench.bodies(), bench.scale.mib);
+    let dir = bench.folder();
+    let mut server = Server::start(dir.path());
+    let s3 = S3::of(&server);
+    let path = format!("/{BUCKET}/body");
+    let mut connection = Connection::open(server.s3_addr());
+    connection.must(&put_head(&s3, &path, bytes(body.len())), &[&body]);
+    let head = bare_head(&s3, "GET", &path);
+    let mut at = 0;
+    let answer = connection.exchange(&head, &[], |piece| {
+        assert!(
+            body.get(at..at + piece.len()) == Some(piece),
+            "other bytes at {at}"
+        );
+        at += piece.len();
+    });
+    assert_eq!(
+        (answer.status, at),
+        (200, body.len()),
+        "what was put is got"
+    );
+    sheet.note(
+        "The packs lie in the page cache; a first GET outside the clock compares every byte. The client counts what comes.",
+    );
+    for _ in 0..bench.rounds {
+        let md5 = md5_bytes_per_sec(1);
+        sheet.add("OpenSSL MD5, one thread", "GB/s", md5 / GB);
+        for streams in [1, 4] {
+            let name = if streams == 1 {
+                NAME.to_owned()
+            } else {
+                format!("{NAME}, four at once")
+            };
+            let heads = vec![head.clone(); streams];
+            let cpu = server_cpu_secs(&mut server);
+            let done = crowd::work(server.s3_addr(), streams, &heads, |connection, head| {
+                connection.must(head, &[]);
+            });
+            let got = real(bytes(body.len() * streams));
+            sheet.add(&name, "GB/s", got / done.secs / GB);
+            if streams == 1 {
+                sheet.promise(&format!("{name} : MD5"), "x", GOAL, got / done.secs / md5);
+            }
+            let cost = (server_cpu_secs(&mut server) - cpu) / (got / GB);
+            sheet.add(&format!("{name}, server CPU"), "CPU-s/GB", cost);
+        }
+    }
+    sheet.add(
+        "server's peak memory",
+        "MiB",
+        peak_mib(server.process().id()),
+    );
+    let curves = sheet.figures.iter().filter(|f| f.name.ends_with(": MD5"));
+    let curves = curves.map(|figure| Curve::over_rounds(&figure.name, &figure.samples));
+    let chart = Chart {
+        file: "get".to_owned(),
+        title: "GET of one large body, as a multiple of OpenSSL's MD5 speed".to_owned(),
+        x: "round".to_owned(),
+        y: "x MD5".to_owned(),
+        x_log: false,
+        curves: curves.collect(),
+    };
+    sheet.charts.push(chart);
+    sheet
+}

@@ -1,0 +1,123 @@
+//! PUT of one large body over loopback, unsigned and with its SHA-256 signed, one at a time and four at once, beside
+//! OpenSSL's MD5 of the same round: an ETag is an MD5, so that is one stream's bound.
+
+use strongroom_tests::s3::S3;
+use strongroom_tests::server::{BUCKET, Server};
+
+use super::{Bench, crowd};
+use crate::bodies;
+use crate::figures::{Chart, Curve, Goal, Sheet};
+use crate::meter::server_cpu_secs;
+use crate::stats::{GB, bytes, real};
+use crate::wire::{put_head, signed_head};
+use crate::yardstick::{md5_bytes_per_sec, settle};
+
+/// The server that we replace reaches 0.63 and 0.39.
+const UNSIGNED: Goal = Goal::AtLeast(0.65);
+const SIGNED: Goal = Goal::AtLeast(0.45);
+const FOUR: Goal = Goal::AtLeast(1.2);
+
+/// How a body is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Unsigned,
+    Signed,
+    FourAtOnce,
+}
+
+const WAYS: [Way; 3] = [Way::Unsigned, Way::Signed, Way::FourAtOnce];
+
+/// What one PUT, or four, took.
+struct Sent {
+    bytes_per_sec: f64,
+    cpu_secs_per_gb: f64,
+}
+
+pub(crate) fn run(bench: &Bench) -> Sheet {
+    let mut sheet = Sheet::new("put");
+    let body = bodies::body(&bench.bodies(), bench.scale.mib);
+    let dir = bench.folder();
+    let mut server = Server::start(dir.path());
+    sheet.note(format!(
+        "The body: the first {} MiB of one snapshot of an etcd {} filled by the suites' workload. The client: one blocking \
+         connection per stream that writes from memory, heads signed before the clock starts.",
+        bench.scale.mib,
+        bodies::ETCD
+    ));
+    send(&mut server, Way::Unsigned, "warm-up", &body);
+    for round in 0..bench.rounds {
+        settle(&bench.dir);
+        let md5 = md5_bytes_per_sec(1);
+        sheet.add("OpenSSL MD5, one thread", "GB/s", md5 / GB);
+        let mut one = 0.0;
+        // Whose turn is first changes from round to round; four at once are compared with the one just before.
+        let ways = if round % 2 == 0 {
+            WAYS
+        } else {
+            [WAYS[1], WAYS[0], WAYS[2]]
+        };
+        for way in ways {
+            settle(&bench.dir);
+            let sent = send(&mut server, way, &format!("{way:?}-{round}"), &body);
+            if way == Way::Unsigned {
+                one = sent.bytes_per_sec;
+            }
+            tell(&mut sheet, way, &sent, md5, one);
+        }
+    }
+    assert_eq!(server.stop(), Some(0), "the server ends cleanly");
+    sheet.charts.push(chart(&sheet));
+    sheet
+}
+
+fn tell(sheet: &mut Sheet, way: Way, sent: &Sent, md5: f64, one: f64) {
+    let speed = sent.bytes_per_sec;
+    let (name, goal) = match way {
+        Way::Unsigned => ("PUT, unsigned payload", Some(UNSIGNED)),
+        Way::Signed => ("PUT, signed SHA-256 payload", Some(SIGNED)),
+        Way::FourAtOnce => ("PUT, four at once, unsigned", None),
+    };
+    sheet.add(name, "GB/s", speed / GB);
+    match goal {
+        Some(goal) => sheet.promise(&format!("{name} : MD5"), "x", goal, speed / md5),
+        None => sheet.promise(&format!("{name} : one"), "x", FOUR, speed / one),
+    }
+    let cost = format!("{name}, server CPU");
+    sheet.add(&cost, "CPU-s/GB", sent.cpu_secs_per_gb);
+}
+
+fn send(server: &mut Server, way: Way, name: &str, body: &[u8]) -> Sent {
+    let s3 = S3::of(server);
+    let streams = if way == Way::FourAtOnce { 4 } else { 1 };
+    let heads: Vec<_> = (0..streams)
+        .map(|n| {
+            let path = format!("/{BUCKET}/{name}-{n}");
+            match way {
+                Way::Signed => signed_head(&s3, "PUT", &path, &[], body),
+                Way::Unsigned | Way::FourAtOnce => put_head(&s3, &path, bytes(body.len())),
+            }
+        })
+        .collect();
+    let cpu = server_cpu_secs(server);
+    let done = crowd::work(server.s3_addr(), streams, &heads, |connection, head| {
+        connection.must(head, &[body]);
+    });
+    let sent = real(bytes(body.len() * streams));
+    Sent {
+        bytes_per_sec: sent / done.secs,
+        cpu_secs_per_gb: (server_cpu_secs(server) - cpu) / (sent / GB),
+    }
+}
+
+fn chart(sheet: &Sheet) -> Chart {
+    let curves = sheet.figures.iter().filter(|f| f.name.ends_with(": MD5"));
+    let curves = curves.map(|figure| Curve::over_rounds(&figure.name, &figure.samples));
+    Chart {
+        file: "put".to_owned(),
+        title: "PUT of one large body, as a part of OpenSSL's MD5 speed".to_owned(),
+        x: "round".to_owned(),
+        y: "x MD5".to_owned(),
+        x_log: false,
+        curves: curves.collect(),
+    }
+}

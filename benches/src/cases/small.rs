@@ -1,0 +1,152 @@
+//! PUTs of 100 KiB by 1 to 64 clients, beside the disk's own rate of sync pairs: how far one pair of syncs carries.
+
+use std::collections::BTreeMap;
+
+use strongroom_tests::s3::S3;
+use strongroom_tests::server::{BUCKET, Server};
+
+use super::{Bench, crowd};
+use crate::bodies;
+use crate::figures::{Chart, Curve, Goal, Sheet};
+use crate::meter::{counter, server_cpu_secs};
+use crate::stats::{bytes, quantile_ms, real};
+use crate::wire::put_head;
+use crate::yardstick::{settle, sync_pairs_per_sec};
+
+const OBJECT_BYTES: usize = 100 << 10;
+
+/// How many at once; the figures tell of 1, 8 and 64, the curve of all.
+const WIDTHS: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
+const TOLD: [usize; 3] = [1, 8, 64];
+const WIDEST: usize = 64;
+
+/// At the widest: objects acknowledged in the time of one pair of syncs, and per pair that the server itself made.
+const PER_PAIR: Goal = Goal::AtLeast(8.0);
+
+/// Pairs measured in each round; half a second on a disk of 400 per second.
+const PAIRS: u64 = 200;
+
+/// Histograms of the server that count its syncs of packs and its commits, each of which is one sync of Meta's log.
+const PACK_SYNCS: &str = "strongroom_pack_sync_duration_seconds_count";
+const COMMITS: &str = "strongroom_meta_commit_duration_seconds_count";
+
+pub(crate) fn run(bench: &Bench) -> Sheet {
+    let mut sheet = Sheet::new("small");
+    let body = bodies::body(&bench.bodies(), bench.scale.mib);
+    let dir = bench.folder();
+    let mut server = Server::start(dir.path());
+    sheet.note(
+        "Each object is another 100 KiB of the snapshot, payload unsigned. A sync pair of the disk: 100 KiB appended to one \
+         file and fsynced, 1 KiB appended to another and fdatasynced, one after the other, by one thread.",
+    );
+    let mut curve: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    burst(&mut server, "warm-up", 8, 200, &body);
+    for round in 0..bench.rounds {
+        settle(&bench.dir);
+        let pairs = sync_pairs_per_sec(dir.path(), PAIRS.min(bench.scale.puts));
+        sheet.add("the disk's sync pairs", "1/s", pairs);
+        for width in WIDTHS {
+            // Narrow crowds wait for syncs: fewer PUTs take as long.
+            let puts = usize::try_from(bench.scale.puts).expect("few") * (width + 4) / (WIDEST + 4);
+            let cpu = server_cpu_secs(&mut server);
+            let before = syncs(&server);
+            let mut done = burst(&mut server, &format!("{round}-{width}"), width, puts, &body);
+            let count = real(bytes(done.times.len()));
+            let rate = count / done.secs;
+            curve.entry(width).or_default().push(rate);
+            if !TOLD.contains(&width) {
+                continue;
+            }
+            let name = format!("{width} at once");
+            sheet.add(&format!("{name}, rate"), "1/s", rate);
+            sheet.add(
+                &format!("{name}, p50"),
+                "ms",
+                quantile_ms(&mut done.times, 50),
+            );
+            sheet.add(
+                &format!("{name}, p99"),
+                "ms",
+                quantile_ms(&mut done.times, 99),
+            );
+            let cpu = (server_cpu_secs(&mut server) - cpu) / count * 1e3;
+            sheet.add(&format!("{name}, server CPU"), "CPU-ms each", cpu);
+            let disk = format!("{name}, objects in the time of a sync pair of the disk");
+            per_pair(&mut sheet, &disk, rate / pairs, width);
+            let own = count / (syncs(&server) - before);
+            per_pair(
+                &mut sheet,
+                &format!("{name}, objects per sync pair of the server"),
+                own,
+                width,
+            );
+        }
+    }
+    sheet.charts.push(chart(&sheet, &curve));
+    sheet
+}
+
+fn per_pair(sheet: &mut Sheet, name: &str, objects: f64, width: usize) {
+    if width == WIDEST {
+        sheet.promise(name, "objects", PER_PAIR, objects);
+    } else {
+        sheet.add(name, "objects", objects);
+    }
+}
+
+/// Pairs of syncs that the server made so far: half of all its syncs, as its metrics count them.
+fn syncs(server: &Server) -> f64 {
+    f64::midpoint(counter(server, PACK_SYNCS), counter(server, COMMITS))
+}
+
+fn burst(server: &mut Server, name: &str, width: usize, puts: usize, body: &[u8]) -> crowd::Done {
+    let s3 = S3::of(server);
+    let last = body.len() - OBJECT_BYTES;
+    let work: Vec<_> = (0..puts)
+        .map(|n| {
+            let path = format!("/{BUCKET}/small-{name}/{n:06}");
+            let from = n.wrapping_mul(OBJECT_BYTES + 4096) % (last + 1);
+            let piece = body.get(from..from + OBJECT_BYTES).expect("below the last");
+            (put_head(&s3, &path, bytes(OBJECT_BYTES)), piece)
+        })
+        .collect();
+    crowd::work(
+        server.s3_addr(),
+        width,
+        &work,
+        |connection, (head, piece)| {
+            connection.must(head, &[piece]);
+        },
+    )
+}
+
+fn chart(sheet: &Sheet, rates: &BTreeMap<usize, Vec<f64>>) -> Chart {
+    let at = |width: &usize| real(bytes(*width));
+    let rates: Vec<_> = rates
+        .iter()
+        .map(|(width, rates)| (at(width), rates.clone()))
+        .collect();
+    let pairs = sheet
+        .figures
+        .first()
+        .map_or(f64::NAN, |f| f.spread().median);
+    let line = |name: &str, y: f64| Curve {
+        name: name.to_owned(),
+        points: [1, 64].map(|width| (at(&width), y)).to_vec(),
+    };
+    let mut curves = vec![
+        Curve::of_medians("PUTs of 100 KiB", &rates),
+        line("the disk's sync pairs", pairs),
+    ];
+    // What MD5 alone allows: the other bound.
+    let md5 = crate::yardstick::md5_bytes_per_sec(1) / real(bytes(OBJECT_BYTES));
+    curves.push(line("OpenSSL's MD5 of 100 KiB, one thread", md5));
+    Chart {
+        file: "small".to_owned(),
+        title: "PUTs of 100 KiB".to_owned(),
+        x: "clients at once".to_owned(),
+        y: "per second".to_owned(),
+        x_log: true,
+        curves,
+    }
+}

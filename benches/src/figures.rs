@@ -1,0 +1,215 @@
+//! What was measured, with its goal, as values: printed as a table, kept as JSON, drawn elsewhere.
+//!
+//! A goal is judged by the median. All samples are kept, so that nobody has to believe a summary.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::machine::Machine;
+use crate::stats::Spread;
+
+/// One run of the program.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Where and of what.
+    pub machine: Machine,
+    /// The arguments, as typed.
+    pub command: String,
+    /// One for each case that ran.
+    pub sheets: Vec<Sheet>,
+}
+
+/// One case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sheet {
+    /// Its name on the command line.
+    pub case: String,
+    /// What was measured on what: sentences.
+    pub notes: Vec<String>,
+    /// The figures.
+    pub figures: Vec<Figure>,
+    /// Pictures.
+    pub charts: Vec<Chart>,
+    /// How long the case took, preparations included.
+    pub took_secs: f64,
+}
+
+/// One figure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    /// What it is.
+    pub name: String,
+    /// `GB/s`, `ms`, `x`...
+    pub unit: String,
+    /// In the order measured.
+    pub samples: Vec<f64>,
+    /// What was promised, if anything.
+    pub goal: Option<Goal>,
+}
+
+/// A promise.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Goal {
+    /// The median is this or more.
+    AtLeast(f64),
+    /// The median is this or less.
+    AtMost(f64),
+    /// The median is less.
+    Below(f64),
+}
+
+/// A picture of curves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Chart {
+    /// Name of its file, without ending.
+    pub file: String,
+    /// What it shows.
+    pub title: String,
+    /// What grows to the right.
+    pub x: String,
+    /// What grows upwards.
+    pub y: String,
+    /// Whether steps to the right are factors.
+    pub x_log: bool,
+    /// The curves.
+    pub curves: Vec<Curve>,
+}
+
+/// One curve.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Curve {
+    /// Its name in the legend.
+    pub name: String,
+    /// Places, by x.
+    pub points: Vec<(f64, f64)>,
+}
+
+impl Goal {
+    /// Whether a value keeps the promise.
+    pub fn is_met_by(self, value: f64) -> bool {
+        match self {
+            Self::AtLeast(least) => value >= least,
+            Self::AtMost(most) => value <= most,
+            Self::Below(bound) => value < bound,
+        }
+    }
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtLeast(least) => write!(f, ">= {least}"),
+            Self::AtMost(most) => write!(f, "<= {most}"),
+            Self::Below(bound) => write!(f, "< {bound}"),
+        }
+    }
+}
+
+impl Figure {
+    /// Minimum, median and maximum; zeros when nothing was measured.
+    pub fn spread(&self) -> Spread {
+        Spread::of(&self.samples).unwrap_or(Spread {
+            min: 0.0,
+            median: 0.0,
+            max: 0.0,
+        })
+    }
+
+    /// Whether the goal was reached, where there is one.
+    pub fn is_reached(&self) -> Option<bool> {
+        let measured = !self.samples.is_empty();
+        self.goal
+            .map(|goal| measured && goal.is_met_by(self.spread().median))
+    }
+}
+
+impl Sheet {
+    /// An empty one.
+    pub fn new(case: &str) -> Self {
+        Self {
+            case: case.to_owned(),
+            notes: Vec::new(),
+            figures: Vec::new(),
+            charts: Vec::new(),
+            took_secs: 0.0,
+        }
+    }
+
+    /// Adds a sentence on what was measured.
+    pub fn note(&mut self, text: impl Into<String>) {
+        self.notes.push(text.into());
+    }
+
+    /// Adds a sample to the figure of this name.
+    pub fn add(&mut self, name: &str, unit: &str, sample: f64) {
+        self.figure(name, unit).samples.push(sample);
+    }
+
+    /// Adds a sample to a figure that was promised something.
+    pub fn promise(&mut self, name: &str, unit: &str, goal: Goal, sample: f64) {
+        let figure = self.figure(name, unit);
+        figure.goal = Some(goal);
+        figure.samples.push(sample);
+    }
+
+    fn figure(&mut self, name: &str, unit: &str) -> &mut Figure {
+        let at = self.figures.iter().position(|f| f.name == name);
+        let at = at.unwrap_or_else(|| {
+            self.figures.push(Figure {
+                name: name.to_owned(),
+                unit: unit.to_owned(),
+                samples: Vec::new(),
+                goal: None,
+            });
+            self.figures.len() - 1
+        });
+        let figure = self.figures.get_mut(at).expect("found or just pushed");
+        assert_eq!(figure.unit, unit, "one unit for all samples of {name}");
+        figure
+    }
+}
+
+impl Curve {
+    /// One place per round, counted from 1.
+    pub fn over_rounds(name: &str, samples: &[f64]) -> Self {
+        let rounds = (1_u32..).map(f64::from);
+        Self {
+            name: name.to_owned(),
+            points: rounds.zip(samples.iter().copied()).collect(),
+        }
+    }
+
+    /// The medians of each of these figures over x; figures without samples are left out.
+    pub fn of_medians(name: &str, figures: &[(f64, Vec<f64>)]) -> Self {
+        let points = figures
+            .iter()
+            .filter_map(|(x, samples)| Spread::of(samples).map(|spread| (*x, spread.median)))
+            .collect();
+        Self {
+            name: name.to_owned(),
+            points,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_goal_is_judged_by_the_median_and_needs_samples() {
+        let mut sheet = Sheet::new("put");
+        for sample in [0.1, 0.7, 0.9] {
+            sheet.promise("ratio", "x", Goal::AtLeast(0.65), sample);
+        }
+        sheet.add("speed", "GB/s", 1.0);
+        let reached: Vec<_> = sheet.figures.iter().map(Figure::is_reached).collect();
+        assert_eq!(reached, [Some(true), None]);
+        let mut empty = sheet.figures.first().expect("two figures").clone();
+        empty.samples.clear();
+        assert_eq!(empty.is_reached(), Some(false));
+        assert!(!Goal::Below(20.0).is_met_by(20.0) && Goal::AtMost(20.0).is_met_by(20.0));
+    }
+}

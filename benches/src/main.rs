@@ -1,0 +1,56 @@
+//! `strongroom-bench`: runs the cases and tells their figures; nothing of what it measures lies here.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use strongroom_benches::args::{Case, Cli, Page, Run, Task};
+use strongroom_benches::cases::{self, Bench};
+use strongroom_benches::figures::Report;
+use strongroom_benches::machine::Machine;
+use strongroom_benches::page;
+
+fn main() -> ExitCode {
+    let typed: Vec<_> = std::env::args().skip(1).collect();
+    let done = match Cli::parse().command.task() {
+        Task::Measure(cases, run) => measure(&cases, &run, &typed),
+        Task::Page(page) => write_page(&page),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("strongroom-bench: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(cases: &[Case], run: &Run, typed: &[String]) -> Result<(), String> {
+    let bench = Bench::new(run);
+    let mut report = Report {
+        machine: Machine::here(&bench.dir),
+        command: format!("strongroom-bench {}", typed.join(" ")),
+        sheets: Vec::new(),
+    };
+    report.sheets = cases::run(&bench, cases, |sheet| print!("{}", page::table(sheet)));
+    if let Some(folder) = &run.pictures {
+        for sheet in &report.sheets {
+            page::pictures(folder, sheet)?;
+        }
+    }
+    if let Some(file) = &run.json {
+        let text = serde_json::to_string_pretty(&report).map_err(|e| e.to_string())?;
+        fs::write(file, text).map_err(|e| format!("{}: {e}", file.display()))?;
+    }
+    Ok(())
+}
+
+fn write_page(page: &Page) -> Result<(), String> {
+    let read = |file: &Path| {
+        let text = fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        serde_json::from_str(&text).map_err(|e| format!("{}: {e}", file.display()))
+    };
+    let reports: Result<Vec<Report>, String> = page.reports.iter().map(|file| read(file)).collect();
+    page::write(&page.page, &reports?)
+}
