@@ -10,6 +10,7 @@ use crate::packing::{self, Packing};
 
 /// etcd advises at most 8 GiB; this leaves room for eight times that, and ends a decompression bomb.
 pub(super) const UNPACKED_BYTES_MAX: u64 = 64 << 30;
+
 /// Unpacks the whole file into a temporary one.
 pub(super) fn into_scratch(
     packing: Packing,

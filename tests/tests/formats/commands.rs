@@ -111,6 +111,41 @@ fn objects_answer_as_files_do_packed_or_not() {
     );
 }
 
+/// Every name in a JSON document.
+fn names(document: &Value, found: &mut Vec<String>) {
+    match document {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                found.push(name.clone());
+                names(value, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| names(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_number_of_the_json_form_is_explained() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let cluster = Cluster::start(&dir.path().join("etcd"), Version::V3_6, 1);
+    cluster.put("k", "v");
+    let file = dir.path().join("snapshot.db");
+    cluster.save_snapshot(0, &file);
+    let page = std::fs::read_to_string(programs::workspace().join("docs/inspecting.md"));
+    let page = page.expect("it is there");
+    for args in [["status", "-w", "json"], ["hashkv", "-w", "json"]] {
+        let printed = ours(&file, &args).ok().stdout;
+        let document: Value = serde_json::from_str(&printed).expect("JSON");
+        let mut found = Vec::new();
+        names(&document, &mut found);
+        assert!(found.len() >= 3, "{printed}");
+        for name in found {
+            assert!(page.contains(&format!("`{name}`")), "{name} of {printed}");
+        }
+    }
+}
+
 #[test]
 fn a_database_out_of_a_data_folder_is_told_to_have_no_trailer() {
     let dir = tempfile::tempdir().expect("temporary folder");
