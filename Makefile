@@ -16,7 +16,7 @@ export RUST_TEST_THREADS ?= 2
 CARGO_FLAGS := --release --locked
 E2E_PEERS := 3.4 3.5 3.6 3.7
 
-.PHONY: help build binaries planted demo test check fmt clippy tidy docs deny peers clients units faults soak unit compilers
+.PHONY: help build binaries planted demo test check fmt clippy tidy docs deny peers clients units faults yardsticks soak bench unit compilers
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s $$'\t'
@@ -62,7 +62,11 @@ units:
 faults:
 	@tests/setup/packages.sh strace mount e2fsprogs xfsprogs
 
-test: build planted peers clients units faults ## all tests: unit, format, end to end against real etcd and real S3 clients
+# The benchmarks' MD5 and SHA-256.
+yardsticks:
+	@tests/setup/packages.sh openssl
+
+test: build planted peers clients units faults yardsticks ## all tests: unit, format, end to end against real etcd and real S3 clients
 	cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
 
 # What docs/durability.md reports: the same suites, for about an hour.
@@ -72,6 +76,12 @@ soak: build planted clients faults ## the fault suites in their long form, about
 	STRONGROOM_ROT_FLIPS=2000 STRONGROOM_ROT_META_FLIPS=2500 STRONGROOM_RESTORE_ALL=1 \
 		cargo test $(CARGO_FLAGS) --workspace --no-fail-fast --test kill --test power --test order --test mixed --test rot \
 		--test broken_disk --test restore_faults --test load -- --nocapture
+
+# On a machine that does nothing else: docs/benchmarks.md. The working folder lies in the cache, on the disk that is measured.
+bench: build yardsticks ## the benchmarks in full, about half an hour on a quiet machine; rewrites docs/benchmarks.md
+	@tests/setup/etcd.sh 3.5
+	$(CARGO_TARGET_DIR)/release/strongroom-bench all --json $(CACHE)/bench.json
+	$(CARGO_TARGET_DIR)/release/strongroom-bench page $(CACHE)/bench.json
 
 unit: compilers ## the tests beside the code alone
 	cargo test $(CARGO_FLAGS) --workspace --lib --bins

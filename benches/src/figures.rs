@@ -87,6 +87,12 @@ pub struct Curve {
 }
 
 impl Goal {
+    /// The value that it is about.
+    pub fn bound(self) -> f64 {
+        let (Self::AtLeast(bound) | Self::AtMost(bound) | Self::Below(bound)) = self;
+        bound
+    }
+
     /// Whether a value keeps the promise.
     pub fn is_met_by(self, value: f64) -> bool {
         match self {
@@ -171,16 +177,45 @@ impl Sheet {
     }
 }
 
-impl Curve {
-    /// One place per round, counted from 1.
-    pub fn over_rounds(name: &str, samples: &[f64]) -> Self {
-        let rounds = (1_u32..).map(f64::from);
+impl Chart {
+    /// Figures of these names round by round, each with its goal as a level line.
+    pub fn over_rounds(file: &str, title: &str, sheet: &Sheet, names: &[&str]) -> Self {
+        let figures = names
+            .iter()
+            .filter_map(|name| sheet.figures.iter().find(|figure| figure.name == *name));
+        let curves = figures.clone().flat_map(|figure| {
+            let rounds = (1_u32..).map(f64::from);
+            let measured = Curve {
+                name: figure.name.clone(),
+                points: rounds.zip(figure.samples.iter().copied()).collect(),
+            };
+            let goal = figure.goal.map(|goal| {
+                let name = format!("goal of {}: {goal}", figure.name);
+                let ends = [measured.points.first(), measured.points.last()];
+                let points = ends.iter().flatten().map(|(x, _)| (*x, goal.bound()));
+                Curve {
+                    name,
+                    points: points.collect(),
+                }
+            });
+            std::iter::once(measured).chain(goal)
+        });
         Self {
-            name: name.to_owned(),
-            points: rounds.zip(samples.iter().copied()).collect(),
+            file: file.to_owned(),
+            title: title.to_owned(),
+            x: "round".to_owned(),
+            y: figures
+                .clone()
+                .map(|f| f.unit.clone())
+                .next()
+                .unwrap_or_default(),
+            x_log: false,
+            curves: curves.collect(),
         }
     }
+}
 
+impl Curve {
     /// The medians of each of these figures over x; figures without samples are left out.
     pub fn of_medians(name: &str, figures: &[(f64, Vec<f64>)]) -> Self {
         let points = figures
@@ -211,5 +246,13 @@ mod tests {
         empty.samples.clear();
         assert_eq!(empty.is_reached(), Some(false));
         assert!(!Goal::Below(20.0).is_met_by(20.0) && Goal::AtMost(20.0).is_met_by(20.0));
+
+        let chart = Chart::over_rounds("put", "PUT", &sheet, &["ratio", "missing"]);
+        let curves = chart.curves.iter().map(|curve| curve.points.as_slice());
+        let wanted: [&[(f64, f64)]; 2] = [
+            &[(1.0, 0.1), (2.0, 0.7), (3.0, 0.9)],
+            &[(1.0, 0.65), (3.0, 0.65)],
+        ];
+        assert_eq!(curves.collect::<Vec<_>>(), wanted);
     }
 }

@@ -48,15 +48,6 @@ pub fn sync_pairs_per_sec(dir: &Path, pairs: u64) -> f64 {
     real(pairs) / watch.elapsed().as_secs_f64()
 }
 
-/// Copies a file by `cp` and syncs it; the whole time.
-pub fn copy_and_sync(from: &Path, to: &Path, log: &Path) -> Cost {
-    let copied = weigh(Command::new("cp").arg(from).arg(to), log);
-    Cost {
-        secs: copied.secs + sync_tree(to),
-        ..copied
-    }
-}
-
 /// SHA-256 of a file by OpenSSL.
 pub fn sha256(file: &Path, log: &Path) -> Cost {
     let mut command = Command::new("openssl");

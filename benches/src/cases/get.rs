@@ -5,7 +5,7 @@ use strongroom_tests::server::{BUCKET, Server};
 
 use super::{Bench, crowd};
 use crate::bodies;
-use crate::figures::{Chart, Curve, Goal, Sheet};
+use crate::figures::{Chart, Goal, Sheet};
 use crate::meter::{peak_mib, server_cpu_secs};
 use crate::stats::{GB, bytes, real};
 use crate::wire::{Connection, bare_head, put_head};
@@ -70,16 +70,8 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
         "MiB",
         peak_mib(server.process().id()),
     );
-    let curves = sheet.figures.iter().filter(|f| f.name.ends_with(": MD5"));
-    let curves = curves.map(|figure| Curve::over_rounds(&figure.name, &figure.samples));
-    let chart = Chart {
-        file: "get".to_owned(),
-        title: "GET of one large body, as a multiple of OpenSSL's MD5 speed".to_owned(),
-        x: "round".to_owned(),
-        y: "x MD5".to_owned(),
-        x_log: false,
-        curves: curves.collect(),
-    };
+    let title = "GET of one large body, as a multiple of OpenSSL's MD5 speed";
+    let chart = Chart::over_rounds("get", title, &sheet, &["GET : MD5"]);
     sheet.charts.push(chart);
     sheet
 }

@@ -6,7 +6,7 @@ use strongroom_tests::server::{BUCKET, Server};
 
 use super::{Bench, crowd};
 use crate::bodies;
-use crate::figures::{Chart, Curve, Goal, Sheet};
+use crate::figures::{Chart, Goal, Sheet};
 use crate::meter::server_cpu_secs;
 use crate::stats::{GB, bytes, real};
 use crate::wire::{put_head, signed_head};
@@ -66,7 +66,13 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
         }
     }
     assert_eq!(server.stop(), Some(0), "the server ends cleanly");
-    sheet.charts.push(chart(&sheet));
+    let names = [
+        "PUT, unsigned payload : MD5",
+        "PUT, signed SHA-256 payload : MD5",
+    ];
+    let title = "PUT of one large body, as a part of OpenSSL's MD5 speed";
+    let chart = Chart::over_rounds("put", title, &sheet, &names);
+    sheet.charts.push(chart);
     sheet
 }
 
@@ -106,18 +112,5 @@ fn send(server: &mut Server, way: Way, name: &str, body: &[u8]) -> Sent {
     Sent {
         bytes_per_sec: sent / done.secs,
         cpu_secs_per_gb: (server_cpu_secs(server) - cpu) / (sent / GB),
-    }
-}
-
-fn chart(sheet: &Sheet) -> Chart {
-    let curves = sheet.figures.iter().filter(|f| f.name.ends_with(": MD5"));
-    let curves = curves.map(|figure| Curve::over_rounds(&figure.name, &figure.samples));
-    Chart {
-        file: "put".to_owned(),
-        title: "PUT of one large body, as a part of OpenSSL's MD5 speed".to_owned(),
-        x: "round".to_owned(),
-        y: "x MD5".to_owned(),
-        x_log: false,
-        curves: curves.collect(),
     }
 }

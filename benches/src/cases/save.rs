@@ -8,7 +8,7 @@ use strongroom_tests::server::Server;
 
 use super::Bench;
 use crate::bodies::{self, ETCD};
-use crate::figures::{Chart, Curve, Goal, Sheet};
+use crate::figures::{Chart, Goal, Sheet};
 use crate::meter::{server_cpu_secs, weigh};
 use crate::stats::{MIB, real};
 use crate::yardstick::settle;
@@ -52,7 +52,6 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
          client share this machine.",
         bytes / MIB
     ));
-    let mut ratios = Vec::new();
     for round in 0..bench.rounds {
         let mut pair = [0.0; 2];
         for turn in [round % 2, (round + 1) % 2] {
@@ -75,16 +74,10 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
         let [ours, theirs] = pair;
         sheet.promise("strongroom : etcdctl", "x", GOAL, ours / theirs);
         sheet.add("strongroom, speed", "MiB/s", real(bytes / MIB) / ours);
-        ratios.push(ours / theirs);
     }
     cluster.stop();
-    sheet.charts.push(Chart {
-        file: "save".to_owned(),
-        title: "snapshot save into the server, as a multiple of etcdctl's into a file".to_owned(),
-        x: "round".to_owned(),
-        y: "x".to_owned(),
-        x_log: false,
-        curves: vec![Curve::over_rounds("strongroom : etcdctl", &ratios)],
-    });
+    let title = "snapshot save into the server, as a multiple of etcdctl's into a file";
+    let chart = Chart::over_rounds("save", title, &sheet, &["strongroom : etcdctl"]);
+    sheet.charts.push(chart);
     sheet
 }

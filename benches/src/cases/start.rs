@@ -22,11 +22,11 @@ pub(crate) fn run(bench: &Bench, fleet: &mut Fleet) -> Sheet {
          Each SIGKILL comes right after {burst} more PUTs."
     ));
     for _ in 0..bench.rounds {
+        fleet.fill_to(fleet.objects + burst);
         fleet.server.kill();
         sheet.promise("ready after SIGKILL", "s", AFTER_KILL, boot(fleet));
         assert_eq!(fleet.server.stop(), Some(0), "the server ends cleanly");
         sheet.promise("ready after SIGTERM", "s", AFTER_TERM, boot(fleet));
-        fleet.fill_to(fleet.objects + burst);
     }
     let alive = f64::from(fleet.objects - fleet.deleted);
     sheet.add(
