@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::ingest::chain::Chain;
-use crate::ingest::digests::{ChecksumValue, Digests, Expected};
+use crate::ingest::digests::{Asked, ChecksumValue, Expected, verify};
 use crate::ingest::sink::{FullPack, OwnPack, Rest, Sink};
 use crate::ingest::{Appender, Ingest, IngestError};
 use crate::model::upload::PART_BYTES_MAX;
@@ -14,6 +14,15 @@ use crate::store::gate::{Gate, Running};
 use crate::store::packs::segment::OriginTarget;
 use crate::store::packs::{FRAME_PLAIN_BYTES, Origin, PackHold, Packs};
 use bytes::{Bytes, BytesMut};
+use md5::{Digest as _, Md5};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Frames that a body which runs ahead hands on together: 1 MiB, some 2 ms of MD5.
+const FRAMES_AT_ONCE: usize = 4;
+
+/// Bodies that may run ahead at a time, with 2 MiB each: more than a machine's cores keep busy. All others hold two frames
+/// of 256 KiB, so that 500 slow clients hold little together.
+pub(super) const BODIES_AHEAD: usize = 16;
 
 /// What a body is meant for; written into its segments, for salvage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,9 +42,16 @@ pub struct BodyIngest {
     gate: Gate,
     expected: Expected,
     filling: BytesMut,
+    /// Filled frames that are handed on together.
+    filled: Vec<Bytes>,
     received: u64,
-    digests: Chain<Digests>,
+    md5: Chain<Md5>,
+    asked: Option<Chain<Asked>>,
     sink: Chain<Sink>,
+    /// Who may hand on several frames at once.
+    ahead: Arc<Semaphore>,
+    /// Held by a body that does, until its end.
+    runs_ahead: Option<OwnedSemaphorePermit>,
     syncing: Option<Running<Result<OwnPack, StoreError>>>,
     done: Vec<PlacedSegment>,
     holds: Vec<PackHold>,
@@ -59,7 +75,8 @@ pub(super) fn begin(ingest: &Ingest, target: &BodyTarget, expected: Expected) ->
         body_offset: 0,
     };
     BodyIngest {
-        digests: Chain::Idle(Digests::new(&expected)),
+        md5: Chain::Idle(Md5::new()),
+        asked: Asked::new(&expected).map(Chain::Idle),
         sink: Chain::Idle(Sink::new(
             Arc::clone(&ingest.packs),
             Arc::clone(&ingest.small_bodies),
@@ -71,6 +88,9 @@ pub(super) fn begin(ingest: &Ingest, target: &BodyTarget, expected: Expected) ->
         gate: ingest.gate.clone(),
         expected,
         filling: BytesMut::new(),
+        filled: Vec::new(),
+        ahead: Arc::clone(&ingest.ahead),
+        runs_ahead: None,
         received: 0,
         syncing: None,
         done: Vec::new(),
@@ -101,11 +121,17 @@ impl BodyIngest {
             });
         }
         while !bytes.is_empty() {
+            if self.filling.capacity() == 0 {
+                self.filling.reserve(self.next_frame(bytes.len()));
+            }
             let room = FRAME_PLAIN_BYTES - self.filling.len();
             self.filling
                 .extend_from_slice(&bytes.split_to(room.min(bytes.len())));
             if self.filling.len() == FRAME_PLAIN_BYTES {
-                self.pass_on().await?;
+                self.filled.push(self.filling.split().freeze());
+                if self.filled.len() >= self.frames_at_once() {
+                    self.pass_on().await?;
+                }
             }
         }
         Ok(())
@@ -136,11 +162,18 @@ impl BodyIngest {
                 .await);
         }
         if !self.filling.is_empty() {
+            self.filled.push(self.filling.split().freeze());
+        }
+        if !self.filled.is_empty() {
             self.pass_on().await?;
         }
-        let digests = self.digests.take().await?;
+        let md5 = self.md5.take().await?;
+        let asked = match &mut self.asked {
+            Some(asked) => Some(asked.take().await?),
+            None => None,
+        };
         let sink = self.settle_sink().await?;
-        let verified = match digests.verify(&self.expected) {
+        let verified = match verify(md5, asked, &self.expected) {
             Ok(verified) => verified,
             Err(wrong) => {
                 drop(sink);
@@ -169,25 +202,58 @@ impl BodyIngest {
         })
     }
 
-    /// Hands the filled frame to digests and sink, each after its previous work.
+    /// How long the frame will be that begins with these `left` bytes: taken at once, a buffer that grew step by step
+    /// would copy each byte twice and leave holes in the heap. What the client does not send is never touched.
+    fn next_frame(&self, left: usize) -> usize {
+        let still = self
+            .expected
+            .length
+            .and_then(|length| usize::try_from(length.saturating_sub(self.received)).ok());
+        still.map_or(FRAME_PLAIN_BYTES, |still| {
+            FRAME_PLAIN_BYTES.min(still.saturating_add(left))
+        })
+    }
+
+    /// How many frames are handed on together: each hand-over wakes threads, which costs a fast body more than the work.
+    fn frames_at_once(&mut self) -> usize {
+        if self.runs_ahead.is_none() {
+            self.runs_ahead = Arc::clone(&self.ahead).try_acquire_owned().ok();
+        }
+        if self.runs_ahead.is_some() {
+            FRAMES_AT_ONCE
+        } else {
+            1
+        }
+    }
+
+    /// Hands the filled frames to digests and sink, each after its previous work.
     async fn pass_on(&mut self) -> Result<(), IngestError> {
-        let frame = self.filling.split().freeze();
-        let digests = self.digests.take().await?;
-        let bytes = frame.clone();
-        self.digests.start(&self.gate, digests, move |mut digests| {
-            digests.update(&bytes);
-            Ok(digests)
+        let frames: Arc<[Bytes]> = std::mem::take(&mut self.filled).into();
+        let md5 = self.md5.take().await?;
+        let work = Arc::clone(&frames);
+        self.md5.start(&self.gate, md5, move |mut md5| {
+            work.iter().for_each(|frame| md5.update(frame));
+            Ok(md5)
         });
+        if let Some(chain) = &mut self.asked {
+            let asked = chain.take().await?;
+            let work = Arc::clone(&frames);
+            chain.start(&self.gate, asked, move |mut asked| {
+                work.iter().for_each(|frame| asked.update(frame));
+                Ok(asked)
+            });
+        }
         let sink = self.settle_sink().await?;
-        self.sink
-            .start(&self.gate, sink, move |sink| sink.take(&frame));
+        self.sink.start(&self.gate, sink, move |sink| {
+            frames.iter().try_fold(sink, Sink::take)
+        });
         Ok(())
     }
 
-    /// The sink at rest; a pack that has become full is set to sync beside it.
+    /// The sink at rest; packs that have become full are set to sync beside it, one after the other.
     async fn settle_sink(&mut self) -> Result<Sink, IngestError> {
         let mut sink = self.sink.take().await?;
-        if let Some(full) = sink.take_full() {
+        while let Some(full) = sink.take_full() {
             self.settle_syncing().await?;
             self.start_syncing(full);
         }

@@ -123,6 +123,24 @@ fn what_is_logged_changes_and_goes_back() {
 }
 
 #[test]
+fn more_can_be_asked_of_some_requests_only() {
+    let lines = Lines::default();
+    let some = filter("warn,[request{api=PutObject}]=debug");
+    let (dispatch, _control) = build(&some, Look::Json, lines.clone());
+    tracing::dispatcher::with_default(&dispatch, || {
+        for api in ["PutObject", "GetObject"] {
+            let span = tracing::error_span!("request", api);
+            span.in_scope(|| tracing::debug!("looked at"));
+        }
+    });
+    let text = lines.text();
+    assert!(
+        text.contains("PutObject") && !text.contains("GetObject"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_bare_level_speaks_of_our_own_events_only() {
     assert_eq!(filter("debug").as_str(), "warn,strongroom_server=debug");
     assert_eq!(filter(" Info \n").as_str(), "warn,strongroom_server=Info");
