@@ -14,9 +14,11 @@ export STRONGROOM_RESTORE_BIN := $(CARGO_TARGET_DIR)/$(HOST)/release/strongroom-
 export RUST_TEST_THREADS ?= 2
 
 CARGO_FLAGS := --release --locked
+FUZZ_SECS ?= 600
+FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 E2E_PEERS := 3.4 3.5 3.6 3.7
 
-.PHONY: help build binaries planted demo test check fmt clippy tidy docs deny peers clients units faults yardsticks soak bench unit compilers
+.PHONY: help build binaries planted demo test check fmt clippy tidy docs deny peers clients units faults yardsticks soak bench fuzz unit compilers
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s $$'\t'
@@ -82,6 +84,17 @@ bench: build yardsticks ## the benchmarks in full, about half an hour on a quiet
 	@tests/setup/etcd.sh 3.5
 	$(CARGO_TARGET_DIR)/release/strongroom-bench all --json $(CACHE)/bench.json
 	$(CARGO_TARGET_DIR)/release/strongroom-bench page $(CACHE)/bench.json
+
+# `make test` replays the seeds on stable Rust; this looks for more. What it finds lies in fuzz/artifacts: docs/fuzzing.md.
+fuzz: ## fuzz every target for FUZZ_SECS=600 seconds, one after another; FUZZ_TARGETS="wal xml" picks some
+	@tests/setup/packages.sh build-essential clang libclang-dev
+	@tests/setup/cargo-fuzz.sh
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/corpus/$$target; \
+		PATH=$(CACHE)/tools/bin:$$PATH CARGO_TARGET_DIR=$(CACHE)/target-fuzz cargo +nightly fuzz run --fuzz-dir fuzz $$target \
+			fuzz/corpus/$$target fuzz/seeds/$$target -- \
+			-max_total_time=$(FUZZ_SECS) -rss_limit_mb=2048 -timeout=10 -max_len=16384 -print_final_stats=1; \
+	done
 
 unit: compilers ## the tests beside the code alone
 	cargo test $(CARGO_FLAGS) --workspace --lib --bins

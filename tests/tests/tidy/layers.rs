@@ -70,7 +70,7 @@ const CONFINED: [Confined; 12] = [
     ),
     product(
         "strongroom_server",
-        &["server/", "benches/"],
+        &["server/", "benches/", "fuzz/"],
         "the wire is the contract of server and client",
     ),
     product(
