@@ -107,7 +107,8 @@ pub enum HashKvError {
     },
 }
 
-/// Hashes the history in two walks over it. Memory: 17 to 38 bytes per live key where history was compacted.
+/// Checks the whole database, then hashes its history: two walks. Memory: one page, a bit per page and, where history was
+/// compacted, 17 to 38 bytes per live key.
 ///
 /// # Errors
 /// The revision cannot be asked for, or the database is damaged.
@@ -117,7 +118,7 @@ pub fn hash_kv<S: PageSource>(bolt: &Bolt<S>, at: At, rules: Rules) -> Result<Ha
         At::Current => None,
         At::Revision(asked) => Some(in_reach(asked, compact, rules)?),
     };
-    let (keep, last) = kept_rows(bolt, asked.unwrap_or(i64::MAX))?;
+    let (keep, last) = kept_rows(bolt, asked.unwrap_or(i64::MAX), compact)?;
     let current = last.max(compact).max(1);
     let at = match asked {
         Some(asked) if asked > current => return Err(HashKvError::Future { asked, current }),
@@ -158,16 +159,24 @@ fn in_reach(asked: i64, compact: i64, rules: Rules) -> Result<i64, HashKvError> 
     Ok(asked)
 }
 
-/// The rows to keep at a revision, and the main revision of the last row of all.
+/// The rows to keep at a revision, and the main revision of the last row of all. Checks the whole database on the way.
 ///
 /// etcd refuses transactions that touch one key twice, so a key is not deleted and written again in one main revision.
-fn kept_rows<S: PageSource>(bolt: &Bolt<S>, at: i64) -> Result<(Kept, i64), InspectError> {
+fn kept_rows<S: PageSource>(
+    bolt: &Bolt<S>,
+    at: i64,
+    compact: i64,
+) -> Result<(Kept, i64), InspectError> {
     let (mut keep, mut last, mut place) = (Kept::new(), 0, 0_u64);
-    bolt.for_each(mvcc::BUCKET, &mut |key, value, offset| {
-        let row = decoded(key, offset)?;
+    bolt.check_each(&mut |entry| {
+        if entry.bucket != mvcc::BUCKET {
+            return Ok(());
+        }
+        let row = decoded(entry.key, entry.offset)?;
+        let user_key = inspect::row_value(entry.value, entry.offset)?.key;
         last = row.main;
-        if row.main <= at {
-            let user_key = inspect::row_value(value, offset)?.key;
+        // Without a compaction nothing is left out, and no key needs to be remembered.
+        if row.main <= at && compact > NEVER_COMPACTED {
             if row.tombstone {
                 keep.delete(user_key);
             } else {

@@ -134,7 +134,7 @@ impl Failure {
                 Some(format!("df -h {}", path.parent().unwrap_or(path).display()))
             }
             Self::Image(error) => image_step(error),
-            Self::Look { name, source } => look_step(name, source),
+            Self::Look { name, source } => Some(look_step(name, source)),
             Self::Settings(SettingsError::NoKey { text }) => {
                 Some(format!("strongroom snapshot list {text}"))
             }
@@ -170,15 +170,15 @@ fn image_step(error: &ImageError) -> Option<String> {
     }
 }
 
-fn look_step(name: &str, refused: &Refused) -> Option<String> {
+fn look_step(name: &str, refused: &Refused) -> String {
     match refused {
         Refused::HashKv(HashKvError::Compacted { first, .. }) => {
-            Some(format!("strongroom snapshot hashkv {name} --rev {first}"))
+            format!("strongroom snapshot hashkv {name} --rev {first}")
         }
         Refused::HashKv(HashKvError::Future { .. } | HashKvError::NotARevision { .. }) => {
-            Some(format!("strongroom snapshot hashkv {name}"))
+            format!("strongroom snapshot hashkv {name}")
         }
-        _ => Some(another_snapshot(name)),
+        _ => another_snapshot(name),
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) fn table(minor: Minor, columns: &[(&str, String)]) -> String {
     let row = |cell: &dyn Fn(&(&str, String)) -> String| {
         let mut line = String::from(border.bar);
         for column in columns {
-            line.push_str(&format!(" {} {}", cell(column), border.bar));
+            write!(line, " {} {}", cell(column), border.bar).expect("a String takes any text");
         }
         line.push('\n');
         line

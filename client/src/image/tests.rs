@@ -51,7 +51,11 @@ impl Place {
             .expect("a folder")
             .map(|entry| entry.expect("an entry").path())
             .collect();
-        assert_eq!(left, [path.clone()], "no temporary file has a name");
+        assert_eq!(
+            left,
+            std::slice::from_ref(&path),
+            "no temporary file has a name"
+        );
         assert!(fs::read(&path).expect("still there") == bytes);
         opened
     }

@@ -43,7 +43,7 @@ pub(super) fn read(db: &[u8]) -> Contents {
         assert_eq!(word, 1, "the top level holds buckets");
         let mut found = Vec::new();
         match number(value, 0, 8) {
-            0 => found = naive.elements(&value[16..], 2),
+            0 => found = elements_of(&value[16..], 2),
             root => naive.tree(root, None, None, &mut found),
         }
         let entries: Entries = found
@@ -75,7 +75,7 @@ impl<'d> Naive<'d> {
         }
         let bytes = &self.db[at..at + (overflow + 1) * self.page_size];
         let flags = number(bytes, 8, 2);
-        let elements = self.elements(bytes, flags);
+        let elements = elements_of(bytes, flags);
         let within =
             |key: &[u8]| from.is_none_or(|from| from <= key) && to.is_none_or(|to| key < to);
         assert!(elements.iter().all(|element| within(element.key)));
@@ -89,28 +89,29 @@ impl<'d> Naive<'d> {
             self.tree(child, Some(element.key), next, found);
         }
     }
+}
 
-    fn elements(&self, page: &'d [u8], flags: usize) -> Vec<Element<'d>> {
-        assert!(flags == 1 || flags == 2, "a branch or a leaf, not {flags}");
-        let element = |index: usize| {
-            let at = 16 + 16 * index;
-            let words = [0, 4, 8, 12].map(|offset| number(page, at + offset, 4));
-            let (word, pos, key, value) = if flags == 1 {
-                (number(page, at + 8, 8), words[0], words[1], 0)
-            } else {
-                (words[0], words[1], words[2], words[3])
-            };
-            let begin = at + pos;
-            Element {
-                word: u64::try_from(word).expect("it fits"),
-                key: &page[begin..begin + key],
-                value: &page[begin + key..begin + key + value],
-            }
+/// The elements of a page, branch or leaf.
+fn elements_of(page: &[u8], flags: usize) -> Vec<Element<'_>> {
+    assert!(flags == 1 || flags == 2, "a branch or a leaf, not {flags}");
+    let element = |index: usize| {
+        let at = 16 + 16 * index;
+        let words = [0, 4, 8, 12].map(|offset| number(page, at + offset, 4));
+        let (word, pos, key, value) = if flags == 1 {
+            (number(page, at + 8, 8), words[0], words[1], 0)
+        } else {
+            (words[0], words[1], words[2], words[3])
         };
-        let elements: Vec<_> = (0..number(page, 10, 2)).map(element).collect();
-        assert!(elements.is_sorted_by(|a, b| a.key < b.key), "keys ascend");
-        elements
-    }
+        let begin = at + pos;
+        Element {
+            word: u64::try_from(word).expect("it fits"),
+            key: &page[begin..begin + key],
+            value: &page[begin + key..begin + key + value],
+        }
+    };
+    let elements: Vec<_> = (0..number(page, 10, 2)).map(element).collect();
+    assert!(elements.is_sorted_by(|a, b| a.key < b.key), "keys ascend");
+    elements
 }
 
 struct NaiveMeta {
