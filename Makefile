@@ -80,7 +80,7 @@ soak: build planted clients faults ## the fault suites in their long form, about
 		--test broken_disk --test restore_faults --test load -- --nocapture
 
 # On a machine that does nothing else: docs/benchmarks.md. The working folder lies in the cache, on the disk that is measured.
-bench: build yardsticks ## the benchmarks in full, about half an hour on a quiet machine; rewrites docs/benchmarks.md
+bench: build yardsticks ## the benchmarks in full, about twenty minutes on a quiet machine; rewrites docs/benchmarks.md
 	@tests/setup/etcd.sh 3.5
 	$(CARGO_TARGET_DIR)/release/strongroom-bench all --json $(CACHE)/bench.json
 	$(CARGO_TARGET_DIR)/release/strongroom-bench page $(CACHE)/bench.json

@@ -129,6 +129,26 @@ pub enum Case {
     Save,
 }
 
+/// Places: of this machine only, and no part of what was measured.
+const PLACES: [&str; 3] = ["--json", "--dir", "--pictures"];
+
+/// A command line as others can repeat it: as typed, without the places of this machine.
+pub fn repeatable(typed: &[String]) -> String {
+    let mut words = vec!["strongroom-bench"];
+    let mut left = typed.iter();
+    while let Some(word) = left.next() {
+        if PLACES.contains(&word.as_str()) {
+            left.next();
+        } else if !PLACES
+            .iter()
+            .any(|place| word.starts_with(&format!("{place}=")))
+        {
+            words.push(word);
+        }
+    }
+    words.join(" ")
+}
+
 impl Command {
     /// What that asks for.
     pub fn task(self) -> Task {
@@ -145,5 +165,20 @@ impl Command {
             Self::Page(page) => return Task::Page(page),
         };
         Task::Measure(cases, run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_of_this_machine_are_not_told() {
+        let typed = "put --json /tmp/x --rounds 3 --dir=/mnt --mib 9 --pictures p";
+        let typed: Vec<_> = typed.split(' ').map(str::to_owned).collect();
+        assert_eq!(
+            repeatable(&typed),
+            "strongroom-bench put --rounds 3 --mib 9"
+        );
     }
 }

@@ -130,7 +130,7 @@ fn axes(out: &mut String, chart: &Chart, frame: &Frame) {
         "middle",
         &chart.x,
     );
-    text(out, left, TOP - 8.0, "end", &chart.y);
+    text(out, 10.0, TOP - 14.0, "start", &chart.y);
 }
 
 fn draw(out: &mut String, curve: &Curve, frame: &Frame, colour: &str) {

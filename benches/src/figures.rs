@@ -14,7 +14,7 @@ use crate::stats::Spread;
 pub struct Report {
     /// Where and of what.
     pub machine: Machine,
-    /// The arguments, as typed.
+    /// The command line that repeats it.
     pub command: String,
     /// One for each case that ran.
     pub sheets: Vec<Sheet>,

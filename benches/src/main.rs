@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use strongroom_benches::args::{Case, Cli, Page, Run, Task};
+use strongroom_benches::args::{Case, Cli, Page, Run, Task, repeatable};
 use strongroom_benches::cases::{self, Bench};
 use strongroom_benches::figures::Report;
 use strongroom_benches::machine::Machine;
@@ -30,7 +30,7 @@ fn measure(cases: &[Case], run: &Run, typed: &[String]) -> Result<(), String> {
     let bench = Bench::new(run);
     let mut report = Report {
         machine: Machine::here(&bench.dir),
-        command: format!("strongroom-bench {}", typed.join(" ")),
+        command: repeatable(typed),
         sheets: Vec::new(),
     };
     report.sheets = cases::run(&bench, cases, |sheet| print!("{}", page::table(sheet)));
