@@ -266,11 +266,11 @@ impl S3Error {
         let mut xml = XmlWriter::document();
         xml.open("Error");
         xml.text("Code", self.code.wire());
-        xml.text("Message", &self.message);
+        xml.text("Message", &legible(&self.message));
         for (name, value) in &self.details.fields {
-            xml.text(name, value);
+            xml.text(name, &legible(value));
         }
-        xml.text("Resource", resource);
+        xml.text("Resource", &legible(resource));
         xml.text("RequestId", request_id);
         xml.text("HostId", host_id);
         xml.close("Error");
@@ -278,9 +278,36 @@ impl S3Error {
     }
 }
 
+/// Characters that XML 1.0 has no way to write become U+FFFD: a client must be able to read why it was refused.
+fn legible(text: &str) -> Cow<'_, str> {
+    let fits = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+    if text.chars().all(fits) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |c| if fits(c) { c } else { '\u{fffd}' };
+    Cow::Owned(text.chars().map(shown).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Fuzzing sent a bucket's name with control characters: the refusal named it as `&#x4;` and `&#x0;`, and no client
+    /// could read why it was refused.
+    #[test]
+    fn a_refusal_can_be_read_whatever_it_repeats() {
+        let name = "m\u{4}\0\u{ffff}\t\n\u{7f}\u{e000}\u{1f512}";
+        let body = S3Error::new(S3ErrorCode::InvalidBucketName, "no")
+            .with_field("BucketName", name)
+            .body("/\u{1}", "1", "h");
+        let text = String::from_utf8(body).expect("XML is UTF-8");
+        let shown = "m\u{fffd}\u{fffd}\u{fffd}&#x9;&#xa;&#x7f;\u{e000}\u{1f512}";
+        assert!(
+            text.contains(&format!("<BucketName>{shown}</BucketName>")),
+            "{text}"
+        );
+        assert!(text.contains("<Resource>/\u{fffd}</Resource>"), "{text}");
+    }
 
     #[test]
     fn body_names_code_resource_and_request() {
