@@ -24,6 +24,10 @@ mod router;
 mod service;
 mod xml;
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use auth::Credentials;
 pub use error::{S3Error, S3ErrorCode};
 pub use reply::{S3Body, S3BodyError};

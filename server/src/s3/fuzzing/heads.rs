@@ -1,0 +1,255 @@
+//! Targets over the head of a request: request line, Authorization, and every other header that is read.
+//!
+//! Input is text as on the wire: a request line `METHOD target`, then `Name: value` lines. Lines that are no header are left
+//! out, since hyper lets none through.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RANGE};
+use hyper::http::request::Parts;
+use hyper::{Method, Request};
+
+use super::{refused, told};
+use crate::clock::UnixMillis;
+use crate::model::ETag;
+use crate::s3::auth::{Authenticated, Credentials, authenticate};
+use crate::s3::error::{S3Error, S3ErrorCode};
+use crate::s3::payload::PayloadMode;
+use crate::s3::payload::expect::BodyPromise;
+use crate::s3::query::{Query, decode_path, encode_path};
+use crate::s3::router::{Operation, own_path};
+use crate::s3::{conditions, headers, http_date, range};
+
+const USER: &str = "AKIAIOSFODNN7EXAMPLE";
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+/// The moment of AWS' published examples: 24 May 2013.
+const NOW: UnixMillis = UnixMillis(1_369_353_600_000);
+
+/// Authentication by header, as sent and once more with the right signature.
+pub(super) fn sigv4(data: &[u8]) {
+    let Some(mut parts) = head(data) else { return };
+    let Ok(query) = Query::parse(parts.uri.query().unwrap_or("")) else {
+        return;
+    };
+    let credentials = Credentials::new(USER, SECRET);
+    let error = match authenticate(&parts, &query, &credentials, NOW) {
+        Ok(authenticated) => return behind(&parts, &authenticated),
+        Err(error) => error,
+    };
+    refused(&error);
+    if error.code() != S3ErrorCode::SignatureDoesNotMatch || !sign(&mut parts, &error) {
+        return;
+    }
+    match authenticate(&parts, &query, &credentials, NOW) {
+        Ok(authenticated) => behind(&parts, &authenticated),
+        Err(error) => panic!("AWS' own signature is refused: {error}"),
+    }
+}
+
+/// Puts the right signature into a head whose only fault is the wrong one. `false` where that cannot be: a signature that
+/// covers itself.
+fn sign(parts: &mut Parts, error: &S3Error) -> bool {
+    let to_sign = told(error, "StringToSign").expect("the client is told what to sign");
+    let mut lines = to_sign.lines().skip(1);
+    let (time, scope) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
+    let time = http_date::parse_iso_basic(time).expect("the time that was signed");
+    let region = scope
+        .rsplit('/')
+        .nth(2)
+        .expect("date/region/s3/aws4_request");
+    let time = UNIX_EPOCH + Duration::from_secs(time.secs());
+    let key = generate_signing_key(SECRET, time, region, "s3");
+    let signature = calculate_signature(key, to_sign.as_bytes());
+
+    let value = parts
+        .headers
+        .get(AUTHORIZATION)
+        .expect("it was read before");
+    let value = value.to_str().expect("it was read before");
+    if value.to_ascii_lowercase().contains("authorization") {
+        return false;
+    }
+    let signed: Vec<String> = value
+        .trim()
+        .split(',')
+        .map(|part| match part.split_once("Signature=") {
+            Some((before, _))
+                if before.trim().is_empty() || before.trim() == "AWS4-HMAC-SHA256" =>
+            {
+                format!("{before}Signature={signature}")
+            }
+            _ => part.to_owned(),
+        })
+        .collect();
+    let value = HeaderValue::from_str(&signed.join(",")).expect("hex in place of text");
+    parts.headers.insert(AUTHORIZATION, value);
+    true
+}
+
+/// What is read next of a head whose signature is right.
+fn behind(parts: &Parts, authenticated: &Authenticated) {
+    if let Err(error) = BodyPromise::read(&parts.headers, authenticated.payload) {
+        refused(&error);
+    }
+}
+
+/// Path and query: routing, decoding, and the canonical forms that are signed.
+pub(super) fn request_uri(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (method, target) = text.split_once(' ').unwrap_or(("GET", &text));
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let _ = own_path(path);
+    if let Ok(decoded) = decode_path(path) {
+        let again = decode_path(&encode_path(&decoded));
+        assert_eq!(
+            again.ok(),
+            Some(decoded),
+            "an encoded path decodes to itself"
+        );
+    }
+    let query = match Query::parse(query) {
+        Ok(query) => query,
+        Err(error) => return refused(&error),
+    };
+    let canonical = query.canonical();
+    let again = Query::parse(&canonical).expect("the canonical query is a query");
+    assert_eq!(
+        again.canonical(),
+        canonical,
+        "the canonical query of itself"
+    );
+    let sent = Method::from_bytes(method.as_bytes()).unwrap_or_default();
+    for method in [sent, Method::GET, Method::PUT, Method::POST, Method::DELETE] {
+        route(&method, path, &query);
+    }
+}
+
+fn route(method: &Method, path: &str, query: &Query) {
+    let operation = match Operation::parse(method, path, query) {
+        Ok(operation) => operation,
+        Err(error) => return refused(&error),
+    };
+    if let Operation::Object(bucket, key, _) = &operation {
+        let path = format!("/{bucket}/{}", encode_path(key.as_str()));
+        let again = Operation::parse(method, &path, query);
+        assert_eq!(again.ok().as_ref(), Some(&operation), "by way of {path}");
+    }
+}
+
+/// Ranges, conditions, dates, object headers and what a body is promised to be.
+pub(super) fn request_headers(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (size, lines) = text.split_once('\n').unwrap_or((&text, ""));
+    let size = size.trim().parse().unwrap_or(1000);
+    let headers = header_lines(lines.as_bytes());
+    byte_range(&headers, size);
+    preconditions(&headers, size);
+    object_headers(&headers);
+    let mode = headers.get("x-amz-content-sha256");
+    let mode = mode.and_then(|value| value.to_str().ok()).unwrap_or("");
+    match PayloadMode::parse(mode) {
+        Ok(mode) => {
+            let _ = BodyPromise::read(&headers, mode).inspect_err(refused);
+        }
+        Err(error) => refused(&error),
+    }
+    let _ = BodyPromise::read(&headers, PayloadMode::Unsigned).inspect_err(refused);
+    let _ = BodyPromise::of_nothing(&headers, PayloadMode::UnsignedChunks).inspect_err(refused);
+}
+
+fn byte_range(headers: &HeaderMap, size: u64) {
+    match range::parse(headers.get(RANGE), size) {
+        Ok(None) => {}
+        Ok(Some(range)) => {
+            assert!(
+                range.start < range.end && range.end <= size,
+                "{range:?} of {size}"
+            );
+            let _ = range::content_range(&range, size);
+        }
+        Err(error) => {
+            refused(&error);
+            assert_eq!(error.code(), S3ErrorCode::InvalidRange);
+        }
+    }
+}
+
+fn preconditions(headers: &HeaderMap, size: u64) {
+    let (etag, modified) = (ETag::whole([7; 16]), UnixMillis(size));
+    let _ = conditions::check_read(headers, etag, modified).inspect_err(refused);
+    let _ = conditions::range_applies(headers, etag, modified);
+    let _ = conditions::for_write(headers).inspect_err(refused);
+    for value in headers.values().filter_map(|value| value.to_str().ok()) {
+        if let Some(date) = http_date::parse_http(value) {
+            assert_eq!(
+                http_date::parse_http(&http_date::http(date)),
+                Some(date),
+                "{value}"
+            );
+        }
+        if let Some(etag) = ETag::parse(value) {
+            assert_eq!(ETag::parse(&etag.to_string()), Some(etag), "{value}");
+        }
+    }
+}
+
+/// What is kept of a write must come back with a read as it is.
+fn object_headers(sent: &HeaderMap) {
+    let _ = headers::refuse_unserved(sent).inspect_err(refused);
+    let _ = headers::storage_class(sent).inspect_err(refused);
+    let _ = headers::tags(sent).inspect_err(refused);
+    let mut answer = HeaderMap::new();
+    match headers::content(sent) {
+        Ok(mut content) => {
+            let query = Query::default();
+            headers::write_content(&mut answer, &content, &query).expect("it came in headers");
+            content
+                .content_type
+                .get_or_insert("binary/octet-stream".to_owned());
+            assert_eq!(headers::content(&answer).ok(), Some(content));
+        }
+        Err(error) => refused(&error),
+    }
+    match headers::metadata(sent) {
+        Ok(metadata) => {
+            headers::write_metadata(&mut answer, &metadata);
+            assert_eq!(headers::metadata(&answer).ok(), Some(metadata));
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+/// A request's head, where hyper would take the request line.
+fn head(data: &[u8]) -> Option<Parts> {
+    let line_end = data
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap_or(data.len());
+    let (line, rest) = data.split_at(line_end);
+    let line = std::str::from_utf8(line).ok()?;
+    let mut words = line.split_ascii_whitespace();
+    let method = Method::from_bytes(words.next()?.as_bytes()).ok()?;
+    let request = Request::builder().method(method).uri(words.next()?);
+    let (mut parts, ()) = request.body(()).ok()?.into_parts();
+    parts.headers = header_lines(rest);
+    Some(parts)
+}
+
+fn header_lines(text: &[u8]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for line in text.split(|byte| *byte == b'\n') {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            continue;
+        };
+        let (name, value) = line.split_at(colon);
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+        {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
