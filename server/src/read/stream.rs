@@ -140,3 +140,6 @@ impl Drop for BodyStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

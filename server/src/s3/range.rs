@@ -87,6 +87,9 @@ fn unsatisfiable(spec: &str, size: u64) -> S3Error {
 }
 
 #[cfg(test)]
+mod model;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -1,5 +1,7 @@
 //! Order, round trips and golden bytes of keys.
 
+mod order;
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,5 +1,7 @@
 //! A segment's bytes are pinned, and its table takes nothing on trust.
 
+mod layout;
+
 use super::*;
 use crate::store::Epoch;
 

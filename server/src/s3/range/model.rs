@@ -1,0 +1,55 @@
+//! The `Range` header beside a model that asks each byte of a small object whether it is meant.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn parsed(text: &str, size: u64) -> Result<Option<Range<u64>>, S3ErrorCode> {
+    let header = HeaderValue::from_str(text).expect("visible ASCII");
+    parse(Some(&header), size).map_err(|error| error.code())
+}
+
+/// The bytes that a predicate means, as the answer must be.
+fn meant(size: u64, means: impl Fn(u64) -> bool) -> Result<Option<Range<u64>>, S3ErrorCode> {
+    let bytes: Vec<u64> = (0..size).filter(|byte| means(*byte)).collect();
+    match (bytes.first(), bytes.last()) {
+        (Some(first), Some(last)) => Ok(Some(*first..last + 1)),
+        _ => Err(S3ErrorCode::InvalidRange),
+    }
+}
+
+/// Positions within, around and far behind a small object.
+fn positions() -> impl Strategy<Value = u64> {
+    prop_oneof![4 => 0..40_u64, 1 => any::<u64>(), 1 => Just(u64::MAX)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn every_form_means_the_bytes_it_says(first in positions(), last in positions(), size in 0..32_u64) {
+        let between = match first <= last {
+            true => meant(size, |byte| (first..=last).contains(&byte)),
+            false => Ok(None),
+        };
+        prop_assert_eq!(parsed(&format!("bytes={first}-{last}"), size), between);
+        prop_assert_eq!(parsed(&format!("bytes={first}-"), size), meant(size, |byte| byte >= first));
+        let from_end = |byte| size - byte <= last;
+        prop_assert_eq!(parsed(&format!(" BYTES = -{last}"), size), meant(size, from_end));
+    }
+
+    #[test]
+    fn whatever_is_written_is_ignored_refused_or_within_the_object(
+        text in prop_oneof!["bytes=[0-9 ,=+-]{0,24}", "[ -~]{0,24}"], size in prop_oneof![0..32_u64, any::<u64>()],
+    ) {
+        match parsed(&text, size) {
+            Ok(Some(range)) => {
+                prop_assert!(range.start < range.end && range.end <= size, "{:?} of {}", range, size);
+                let shown = content_range(&range, size);
+                prop_assert_eq!(shown, format!("bytes {}-{}/{}", range.start, range.end - 1, size));
+            }
+            Ok(None) => {}
+            Err(code) => prop_assert_eq!(code, S3ErrorCode::InvalidRange),
+        }
+    }
+}
