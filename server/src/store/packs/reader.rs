@@ -174,7 +174,8 @@ impl SegmentReader {
         Err(damaged("the frame table does not reach the range"))
     }
 
-    /// Stored bytes that `frames` frames probably take, by the segment's mean and an eighth more.
+    /// Stored bytes that `frames` frames probably take, by the segment's mean and an eighth more. No frame is longer than
+    /// one that did not shrink: what is read beyond it is held as long as the frame itself.
     fn stored_estimate(&self, frames: u64) -> u64 {
         let plain = self
             .segment
@@ -183,6 +184,7 @@ impl SegmentReader {
         let total = plain.div_ceil(FULL).max(1);
         let mean = self.segment.stored_len.div_ceil(total);
         mean.saturating_add(mean / 8)
+            .min(len64(FRAME_HEADER_BYTES) + FULL)
             .saturating_mul(frames)
             .min(READ_BYTES_MAX)
     }
