@@ -28,9 +28,10 @@ proptest! {
 
     #[test]
     fn every_form_means_the_bytes_it_says(first in positions(), last in positions(), size in 0..32_u64) {
-        let between = match first <= last {
-            true => meant(size, |byte| (first..=last).contains(&byte)),
-            false => Ok(None),
+        let between = if first <= last {
+            meant(size, |byte| (first..=last).contains(&byte))
+        } else {
+            Ok(None)
         };
         prop_assert_eq!(parsed(&format!("bytes={first}-{last}"), size), between);
         prop_assert_eq!(parsed(&format!("bytes={first}-"), size), meant(size, |byte| byte >= first));
