@@ -194,7 +194,7 @@ impl Chain {
                 if name == "x-amz-trailer-signature" {
                     continue;
                 }
-                canonical.push_str(&format!("{name}:{}\n", value.trim()));
+                canonical.extend([name.as_str(), ":", value.trim(), "\n"]);
             }
             out.extend(line);
             out.extend(b"\r\n");
