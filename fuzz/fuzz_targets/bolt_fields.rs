@@ -1,4 +1,7 @@
 //! Fuzz target `bolt_fields`: see `etcd-format/src/fuzzing`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| strongroom_etcd_format::fuzzing::run("bolt_fields", data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| strongroom_etcd_format::fuzzing::run(
+    "bolt_fields",
+    data
+));
