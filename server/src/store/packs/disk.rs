@@ -11,8 +11,6 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::buffer::spare_capacity;
-
 /// Most buffers of one vectored write (`IOV_MAX` on Linux).
 const WRITE_BUFFERS_MAX: usize = 1024;
 
@@ -87,11 +85,11 @@ pub trait DiskFile: Send + Sync {
     /// As `pwritev`.
     fn write_at(&self, offset: u64, bytes: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Reads `len` bytes at a position, fewer at the file's end.
+    /// Fills a buffer from a position on and tells how far: less than all of it at the file's end.
     ///
     /// # Errors
     /// As `pread`.
-    fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>>;
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize>;
 
     /// Makes the file's bytes and length durable.
     ///
@@ -204,21 +202,18 @@ impl DiskFile for RealFile {
         Ok(rustix::io::pwritev(&self.file, bytes, offset)?)
     }
 
-    fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        let mut out = Vec::new();
-        out.try_reserve_exact(len)?;
-        while out.len() < len {
-            let mut piece = offset.saturating_add(super::len64(out.len()));
-            // `spare_capacity` may be larger than asked; a few bytes more are cut off below.
-            piece = piece.min(i64::MAX.unsigned_abs());
-            match rustix::io::pread(&self.file, spare_capacity(&mut out), piece) {
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            let at = offset.saturating_add(super::len64(filled));
+            match rustix::io::pread(&self.file, rest, at.min(i64::MAX.unsigned_abs())) {
                 Ok(0) => break,
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Ok(read) => filled += read,
+                Err(rustix::io::Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
         }
-        out.truncate(len);
-        Ok(out)
+        Ok(filled)
     }
 
     fn sync(&self) -> io::Result<()> {

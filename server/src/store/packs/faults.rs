@@ -175,11 +175,12 @@ impl DiskFile for FaultFile {
         }
     }
 
-    fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        match self.plan.next(DiskOp::Read, &self.path)? {
-            Some(DiskFault::Short(most)) => self.file.read_at(offset, len.min(most)),
-            _ => self.file.read_at(offset, len),
-        }
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let most = match self.plan.next(DiskOp::Read, &self.path)? {
+            Some(DiskFault::Short(most)) => into.len().min(most),
+            _ => into.len(),
+        };
+        self.file.read_at(offset, &mut into[..most])
     }
 
     fn sync(&self) -> io::Result<()> {

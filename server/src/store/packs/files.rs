@@ -17,6 +17,7 @@ use std::{fmt, io};
 use bytes::Bytes;
 
 use self::writer::FileWriter;
+use super::buffers::Buffer;
 use super::disk::{Disk, DiskFile, write_all};
 use super::handles::{Handles, READ_HANDLES_MAX};
 use super::header::{PACK_HEADER_BYTES, PackHeader};
@@ -185,11 +186,14 @@ impl Packs for PackFiles {
             let Ok(len) = usize::try_from(range.end.saturating_sub(range.start)) else {
                 return Err(short);
             };
-            let bytes = file.read_at(range.start, len).map_err(failed)?;
-            if bytes.len() != len {
+            let mut buffer = Buffer::of(len);
+            let read = file
+                .read_at(range.start, &mut buffer[..len])
+                .map_err(failed)?;
+            if read != len {
                 return Err(short);
             }
-            out.push(Bytes::from(bytes));
+            out.push(buffer.share(len));
         }
         Ok(out)
     }
@@ -411,10 +415,11 @@ impl Files {
             }
             Err(error) => return Err(self.failed("open", &path, error)),
         };
-        let len = usize::try_from(PACK_HEADER_BYTES).expect("64");
-        let header = file
-            .read_at(0, len)
+        let mut header = vec![0; usize::try_from(PACK_HEADER_BYTES).expect("64")];
+        let read = file
+            .read_at(0, &mut header)
             .map_err(|error| self.failed("read", &path, error))?;
+        header.truncate(read);
         PackHeader::decode(self.context.store, pack, &header)?;
         Ok(file)
     }

@@ -21,6 +21,7 @@ use std::cell::RefCell;
 use bytes::{Buf, BufMut, Bytes};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use super::buffers::Buffer;
 use super::{FRAME_PLAIN_BYTES, len64};
 use crate::store::{PackId, StoreError, StoreId};
 
@@ -299,16 +300,16 @@ impl Frame {
     fn decompress(&self) -> Result<Bytes, StoreError> {
         let damaged = || self.place.damaged("lz4 block");
         let len = usize::try_from(self.head.plain_len).map_err(|_| damaged())?;
-        let mut plain = vec![0; len];
+        let mut plain = Buffer::of(len);
         let size = i32::try_from(len).map_err(|_| damaged())?;
-        let decoded = lz4::block::decompress_to_buffer(&self.stored, Some(size), &mut plain)
+        let decoded = lz4::block::decompress_to_buffer(&self.stored, Some(size), &mut plain[..len])
             .map_err(|_| damaged())?;
         if decoded != len {
             return Err(self
                 .place
                 .damaged("the lz4 block is shorter than the header says"));
         }
-        Ok(Bytes::from(plain))
+        Ok(plain.share(len))
     }
 }
 

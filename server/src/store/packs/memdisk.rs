@@ -361,13 +361,15 @@ impl DiskFile for MemFile {
         })?
     }
 
-    fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         self.content(|content| {
             let from = usize::try_from(offset)
                 .unwrap_or(usize::MAX)
                 .min(content.live.len());
-            let to = from.saturating_add(len).min(content.live.len());
-            content.live[from..to].to_vec()
+            let to = from.saturating_add(into.len()).min(content.live.len());
+            let found = &content.live[from..to];
+            into[..found.len()].copy_from_slice(found);
+            found.len()
         })
     }
 

@@ -8,6 +8,7 @@
 //! position, so a frame read from a wrong place is found out; a pack that met a short or failed write is not appended
 //! to again.
 
+pub mod buffers;
 pub mod disk;
 pub mod faults;
 pub mod files;

@@ -1,0 +1,167 @@
+//! Large buffers that are used again: frames on their way in and out, and what one read of a pack brings.
+//!
+//! A buffer of this size that the allocator gives is memory the process has not touched, or has given back: its pages
+//! are faulted in one by one, which costs more than all else that happens to the bytes. So a few are kept. Bytes made
+//! from a buffer hold it; it comes back when the last of them is dropped. Nothing here knows what is in them, and a
+//! buffer that is taken holds whatever its last user left.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use super::FRAME_PLAIN_BYTES;
+use super::frame::FRAME_BYTES_MAX;
+
+/// What one read of a pack brings at most: four frames that did not shrink.
+const READ_BYTES: usize = 4 * FRAME_BYTES_MAX;
+
+/// Up to here the allocator serves better: a frame that is mostly empty would hold memory for nothing.
+const SMALL_BYTES_MAX: usize = FRAME_PLAIN_BYTES / 2;
+
+/// Frames that are kept: 16 MiB, as much as the streams that run ahead have on their way.
+static FRAMES: Class = Class::new(FRAME_PLAIN_BYTES, 64);
+/// Reads that are kept: 8 MiB, more than run at once on a machine's cores.
+static READS: Class = Class::new(READ_BYTES, 8);
+
+/// Buffers of one size.
+struct Class {
+    bytes: usize,
+    kept_max: usize,
+    kept: Mutex<Vec<Vec<u8>>>,
+}
+
+/// A buffer of one user.
+pub struct Buffer {
+    bytes: Vec<u8>,
+    class: Option<&'static Class>,
+}
+
+impl Class {
+    const fn new(bytes: usize, kept_max: usize) -> Class {
+        Class {
+            bytes,
+            kept_max,
+            kept: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// The smallest one for `len` bytes. Small ones have none: they are bounded by their own length where they wait.
+    fn of(len: usize) -> Option<&'static Class> {
+        if len <= SMALL_BYTES_MAX {
+            return None;
+        }
+        [&FRAMES, &READS]
+            .into_iter()
+            .find(|class| len <= class.bytes)
+    }
+
+    fn take(&self) -> Vec<u8> {
+        let kept = self
+            .kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        kept.unwrap_or_else(|| vec![0; self.bytes])
+    }
+
+    fn keep(&self, bytes: Vec<u8>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < self.kept_max {
+            kept.push(bytes);
+        }
+    }
+}
+
+impl Buffer {
+    /// At least `len` bytes.
+    pub fn of(len: usize) -> Buffer {
+        let class = Class::of(len);
+        Buffer {
+            bytes: class.map_or_else(|| vec![0; len], Class::take),
+            class,
+        }
+    }
+
+    /// Its first `len` bytes, to be shared.
+    ///
+    /// # Panics
+    /// When it has fewer.
+    pub fn share(mut self, len: usize) -> Bytes {
+        assert!(len <= self.bytes.len(), "no more than was asked for");
+        if self.class.is_some() {
+            return Bytes::from_owner(self).slice(..len);
+        }
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.truncate(len);
+        Bytes::from(bytes)
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if let Some(class) = self.class {
+            class.keep(std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_is_as_long_as_asked_and_shares_what_was_written() {
+        for len in [
+            0,
+            1,
+            70_000,
+            FRAME_PLAIN_BYTES,
+            FRAME_PLAIN_BYTES + 1,
+            READ_BYTES,
+            READ_BYTES + 1,
+        ] {
+            let mut buffer = Buffer::of(len);
+            assert!(buffer.len() >= len, "{len}");
+            buffer[..len].fill(7);
+            let bytes = buffer.share(len);
+            assert_eq!(bytes.len(), len);
+            assert!(bytes.iter().all(|byte| *byte == 7));
+        }
+    }
+
+    #[test]
+    fn small_ones_are_not_kept_and_of_large_ones_a_bounded_number() {
+        assert!(
+            Class::of(1024).is_none(),
+            "a small body takes what it needs"
+        );
+        assert!(Class::of(READ_BYTES + 1).is_none());
+        let class = Class::new(16, 2);
+        for _ in 0..5 {
+            class.keep(vec![1; 16]);
+        }
+        assert_eq!(class.kept.lock().expect("no user panicked").len(), 2);
+        assert_eq!(class.take(), [1; 16], "used again as it is");
+    }
+}
