@@ -11,9 +11,10 @@ use crate::model::{BucketId, ETag, ObjectKey, PartNumber, UploadId};
 use crate::objects::{PlacedSegment, StoredBody};
 use crate::store::StoreError;
 use crate::store::gate::{Gate, Running};
+use crate::store::packs::buffers::Buffer;
 use crate::store::packs::segment::OriginTarget;
 use crate::store::packs::{FRAME_PLAIN_BYTES, Origin, PackHold, Packs};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use md5::{Digest as _, Md5};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -41,7 +42,8 @@ pub struct BodyIngest {
     appender: Arc<Appender>,
     gate: Gate,
     expected: Expected,
-    filling: BytesMut,
+    /// The frame being filled, and how far it is.
+    filling: Option<(Buffer, usize)>,
     /// Filled frames that are handed on together.
     filled: Vec<Bytes>,
     received: u64,
@@ -87,7 +89,7 @@ pub(super) fn begin(ingest: &Ingest, target: &BodyTarget, expected: Expected) ->
         appender: Arc::clone(&ingest.appender),
         gate: ingest.gate.clone(),
         expected,
-        filling: BytesMut::new(),
+        filling: None,
         filled: Vec::new(),
         ahead: Arc::clone(&ingest.ahead),
         runs_ahead: None,
@@ -121,17 +123,21 @@ impl BodyIngest {
             });
         }
         while !bytes.is_empty() {
-            if self.filling.capacity() == 0 {
-                self.filling.reserve(self.next_frame(bytes.len()));
+            let (mut buffer, mut filled) = match self.filling.take() {
+                Some(filling) => filling,
+                None => (Buffer::of(self.next_frame(bytes.len())), 0),
+            };
+            assert!(filled < buffer.len(), "the length was checked above");
+            let piece = bytes.split_to(bytes.len().min(buffer.len() - filled));
+            buffer[filled..filled + piece.len()].copy_from_slice(&piece);
+            filled += piece.len();
+            if filled < FRAME_PLAIN_BYTES {
+                self.filling = Some((buffer, filled));
+                continue;
             }
-            let room = FRAME_PLAIN_BYTES - self.filling.len();
-            self.filling
-                .extend_from_slice(&bytes.split_to(room.min(bytes.len())));
-            if self.filling.len() == FRAME_PLAIN_BYTES {
-                self.filled.push(self.filling.split().freeze());
-                if self.filled.len() >= self.frames_at_once() {
-                    self.pass_on().await?;
-                }
+            self.filled.push(buffer.share(filled));
+            if self.filled.len() >= self.frames_at_once() {
+                self.pass_on().await?;
             }
         }
         Ok(())
@@ -161,8 +167,8 @@ impl BodyIngest {
                 })
                 .await);
         }
-        if !self.filling.is_empty() {
-            self.filled.push(self.filling.split().freeze());
+        if let Some((buffer, filled)) = self.filling.take() {
+            self.filled.push(buffer.share(filled));
         }
         if !self.filled.is_empty() {
             self.pass_on().await?;

@@ -32,9 +32,8 @@ pub enum ChecksumValue {
     Computed,
 }
 
-/// Digests being computed.
-pub(super) struct Digests {
-    md5: md5::Md5,
+/// The digests that only some clients ask for; apart from the MD5 that every ETag needs, so that both are computed at once.
+pub(super) struct Asked {
     sha256: Option<sha2::Sha256>,
     checksum: Option<(ChecksumAlgorithm, Running)>,
 }
@@ -45,20 +44,20 @@ pub(super) struct Verified {
     pub(super) checksums: Vec<Checksum>,
 }
 
-impl Digests {
-    pub(super) fn new(expected: &Expected) -> Digests {
-        Digests {
-            md5: md5::Md5::new(),
+impl Asked {
+    /// None when the client asks for nothing but an ETag.
+    pub(super) fn new(expected: &Expected) -> Option<Asked> {
+        let asked = Asked {
             sha256: expected.sha256.map(|_| sha2::Sha256::new()),
             checksum: expected
                 .checksum
                 .as_ref()
                 .map(|(algorithm, _)| (*algorithm, Running::new(*algorithm))),
-        }
+        };
+        (asked.sha256.is_some() || asked.checksum.is_some()).then_some(asked)
     }
 
     pub(super) fn update(&mut self, bytes: &[u8]) {
-        self.md5.update(bytes);
         if let Some(sha256) = &mut self.sha256 {
             sha256.update(bytes);
         }
@@ -66,42 +65,50 @@ impl Digests {
             running.update(bytes);
         }
     }
+}
 
-    pub(super) fn verify(self, expected: &Expected) -> Result<Verified, IngestError> {
-        let md5: [u8; 16] = self.md5.finalize().into();
-        if let Some(said) = expected.md5.filter(|said| !same(said, &md5)) {
-            return Err(IngestError::Md5 {
-                expected: hex::encode(said),
-                computed: hex::encode(md5),
-            });
-        }
-        if let (Some(said), Some(sha256)) = (expected.sha256, self.sha256) {
-            let computed: [u8; 32] = sha256.finalize().into();
-            if !same(&said, &computed) {
-                return Err(IngestError::Sha256 {
-                    expected: hex::encode(said),
-                    computed: hex::encode(computed),
-                });
-            }
-        }
-        let mut checksums = Vec::new();
-        if let (Some((algorithm, running)), Some((_, said))) = (self.checksum, &expected.checksum) {
-            let value = running.finish();
-            match said {
-                ChecksumValue::Known(said) if !same(said, &value) => {
-                    return Err(IngestError::Checksum { algorithm });
-                }
-                ChecksumValue::InTrailer => return Err(IngestError::ChecksumMissing { algorithm }),
-                ChecksumValue::Known(_) | ChecksumValue::Computed => {}
-            }
-            checksums.push(Checksum {
-                algorithm,
-                kind: ChecksumKind::FullObject,
-                value,
-            });
-        }
-        Ok(Verified { md5, checksums })
+/// Compares what was computed with what the client said.
+pub(super) fn verify(
+    md5: md5::Md5,
+    asked: Option<Asked>,
+    expected: &Expected,
+) -> Result<Verified, IngestError> {
+    let md5: [u8; 16] = md5.finalize().into();
+    if let Some(said) = expected.md5.filter(|said| !same(said, &md5)) {
+        return Err(IngestError::Md5 {
+            expected: hex::encode(said),
+            computed: hex::encode(md5),
+        });
     }
+    let mut checksums = Vec::new();
+    let Some(Asked { sha256, checksum }) = asked else {
+        return Ok(Verified { md5, checksums });
+    };
+    if let (Some(said), Some(sha256)) = (expected.sha256, sha256) {
+        let computed: [u8; 32] = sha256.finalize().into();
+        if !same(&said, &computed) {
+            return Err(IngestError::Sha256 {
+                expected: hex::encode(said),
+                computed: hex::encode(computed),
+            });
+        }
+    }
+    if let (Some((algorithm, running)), Some((_, said))) = (checksum, &expected.checksum) {
+        let value = running.finish();
+        match said {
+            ChecksumValue::Known(said) if !same(said, &value) => {
+                return Err(IngestError::Checksum { algorithm });
+            }
+            ChecksumValue::InTrailer => return Err(IngestError::ChecksumMissing { algorithm }),
+            ChecksumValue::Known(_) | ChecksumValue::Computed => {}
+        }
+        checksums.push(Checksum {
+            algorithm,
+            kind: ChecksumKind::FullObject,
+            value,
+        });
+    }
+    Ok(Verified { md5, checksums })
 }
 
 fn same(a: &[u8], b: &[u8]) -> bool {

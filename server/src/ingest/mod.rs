@@ -3,7 +3,8 @@
 //! Knows packs and digests, not what the body becomes: `objects` commits the [`StoredBody`] that comes out.
 //!
 //! Invariants: a body that fails a digest never reaches the shared pack; what [`BodyIngest::finish`] returns is synced;
-//! a body holds at most one frame being filled and one being worked on, and a small body's frames count against one
+//! a body holds at most one hand-over being filled and one being worked on, a bounded number of bodies hand on more than a
+//! frame at once, and a small body's frames count against one
 //! budget for all.
 
 pub mod appender;
@@ -65,6 +66,8 @@ pub struct Ingest {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     small_bodies: Arc<Semaphore>,
+    /// Bodies that hand on several frames at once.
+    ahead: Arc<Semaphore>,
     sizes: Sizes,
 }
 
@@ -86,6 +89,7 @@ impl Ingest {
             clock,
             entropy,
             small_bodies,
+            ahead: Arc::new(Semaphore::new(body::BODIES_AHEAD)),
             sizes,
         }
     }

@@ -1,5 +1,6 @@
 //! Where a body's frames go: memory while it is small, packs of its own once it is not.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,8 +23,8 @@ pub(super) struct Sink {
     small_bodies: Arc<Semaphore>,
     sizes: Sizes,
     place: Place,
-    /// A full pack to be finished while the next one fills.
-    pub(super) full: Option<FullPack>,
+    /// Full packs to be finished while the next one fills, oldest first.
+    full: VecDeque<FullPack>,
     origin: Origin,
     /// Plain bytes taken in.
     plain: u64,
@@ -94,7 +95,7 @@ impl Sink {
             small_bodies,
             sizes,
             place,
-            full: None,
+            full: VecDeque::new(),
             origin,
             plain: 0,
             packed: 0,
@@ -112,6 +113,9 @@ impl Sink {
             Place::Nowhere => self.begin_pack(&[frame])?,
         };
         self.plain += u64::try_from(plain.len()).unwrap_or(u64::MAX);
+        if matches!(self.place, Place::Nowhere) {
+            self.packed = self.plain;
+        }
         Ok(self)
     }
 
@@ -175,14 +179,12 @@ impl Sink {
         }
         let mut origin = self.origin.clone();
         origin.body_offset = self.packed;
-        self.full = Some(FullPack { writer, origin });
+        self.full.push_back(FullPack { writer, origin });
         Ok(Place::Nowhere)
     }
 
-    /// Takes a full pack out, to be finished beside further frames.
+    /// Takes the oldest full pack out, to be finished beside further frames.
     pub(super) fn take_full(&mut self) -> Option<FullPack> {
-        let full = self.full.take()?;
-        self.packed = self.plain;
-        Some(full)
+        self.full.pop_front()
     }
 }
