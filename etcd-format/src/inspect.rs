@@ -20,7 +20,7 @@
 //! | `alarm` | protobuf `{1 member id, 2 kind: 1 NOSPACE, 2 CORRUPT}` | empty | |
 //! | `auth` | `authEnabled` | one byte, 0 or 1 | |
 //! | `auth` | `authRevision` | u64 BE | |
-//! | `authUsers`, `authRoles` | name | protobuf; holds password hashes, never read here | |
+//! | `authUsers`, `authRoles` | name | protobuf, field 1 the name; holds password hashes, of which nothing is kept | |
 //!
 //! ```
 //! use strongroom_etcd_format::{bolt::Bolt, inspect, snapshot};
@@ -35,10 +35,12 @@
 //! # }
 //! ```
 
+mod records;
+
 use serde::Deserialize;
 
 use crate::{
-    bolt::{Bolt, BoltError, CheckReport, Entry, PageSource},
+    bolt::{Bolt, BoltError, BucketRef, CheckReport, Entry, PageSource},
     live::LiveKeys,
     membership::MemberId,
     mvcc::{self, KeyValue, RevisionKey, RowKeyError},
@@ -204,6 +206,26 @@ pub enum InspectError {
         /// The file offset of the one too many.
         offset: u64,
     },
+    /// A bucket that every etcd creates at its first start.
+    #[error("the top-level bucket `{name}` is missing: no etcd writes such a database")]
+    NoBucket {
+        /// Its name.
+        name: &'static str,
+    },
+    /// A row that puts something, but to no key.
+    #[error("the MVCC row at offset {offset} has a value without a key")]
+    NoKey {
+        /// The file offset of the row's element.
+        offset: u64,
+    },
+    /// A record says that it is another one.
+    #[error("{what} at offset {offset} is stored under another key than its own")]
+    RecordKey {
+        /// Which record.
+        what: &'static str,
+        /// The file offset of its element.
+        offset: u64,
+    },
     /// A member is stored under another member's id.
     #[error("the member at offset {offset} says its id is {id}, but is stored under another one")]
     MemberKey {
@@ -229,9 +251,20 @@ pub fn inspect<S: PageSource>(bolt: &Bolt<S>) -> Result<Inspection, InspectError
 pub fn check_and_inspect<S: PageSource>(
     bolt: &Bolt<S>,
 ) -> Result<(CheckReport, Inspection), InspectError> {
+    require_buckets(&bolt.buckets()?)?;
     let mut inspector = Inspector::new();
     let report = bolt.check_each(&mut |entry| inspector.entry(entry))?;
     Ok((report, inspector.finish()))
+}
+
+/// Every etcd since 3.0 creates these before it serves, so that a database without them was never an etcd's.
+pub(crate) fn require_buckets(found: &[BucketRef]) -> Result<(), InspectError> {
+    for name in ["key", "meta"] {
+        if !found.iter().any(|bucket| bucket.name == name.as_bytes()) {
+            return Err(InspectError::NoBucket { name });
+        }
+    }
+    Ok(())
 }
 
 /// Gathers an inspection entry by entry.
@@ -274,12 +307,20 @@ impl Inspector {
         let found = &mut self.found;
         match (entry.bucket, entry.key) {
             (mvcc::BUCKET, _) => self.row(entry)?,
-            (b"lease", _) => found.leases += 1,
+            (b"lease", _) => {
+                records::lease(entry)?;
+                found.leases += 1;
+            }
             (b"members", _) => push(&mut found.members, member(entry)?, "members", entry.offset)?,
             (b"alarm", _) => push(&mut found.alarms, alarm(entry)?, "alarms", entry.offset)?,
-            (b"auth", b"authEnabled") => found.auth_enabled = entry.value == [1],
+            (b"auth", b"authEnabled") => found.auth_enabled = records::auth_enabled(entry)?,
+            (b"auth", b"authRevision") => {
+                big_endian(entry, "auth/authRevision")?;
+            }
+            (b"authUsers", _) => records::user(entry)?,
+            (b"authRoles", _) => records::role(entry)?,
             (b"cluster", b"clusterVersion") => {
-                found.cluster_version = Some(text(entry, "cluster/clusterVersion")?);
+                found.cluster_version = Some(records::cluster_version(entry)?);
             }
             (b"cluster", b"downgrade") => found.downgrade_enabled = downgrade(entry)?,
             (b"meta", b"storageVersion") => {
@@ -303,6 +344,10 @@ impl Inspector {
         let row = RevisionKey::decode(entry.key)
             .map_err(|source| InspectError::RowKey { offset, source })?;
         let value = row_value(entry.value, offset)?;
+        // The row that a revision bump adds has no value at all.
+        if value.key.is_empty() && !entry.value.is_empty() {
+            return Err(InspectError::NoKey { offset });
+        }
         self.found.row_count += 1;
         self.found.revision = row.main;
         self.found.looks_like_kubernetes |= value.key.starts_with(KUBERNETES_PREFIX);

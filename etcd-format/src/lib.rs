@@ -76,6 +76,7 @@ mod crc32c;
 mod gojson;
 mod live;
 mod proto;
+mod version;
 mod width;
 
 pub use proto::{ProtoDefect, ProtoError};

@@ -32,7 +32,8 @@
 use crate::{
     bolt::{Bolt, CheckReport, Entry, PageSource},
     crc32c,
-    inspect::{InspectError, Inspection, Inspector},
+    inspect::{self, InspectError, Inspection, Inspector},
+    version::is_version,
 };
 
 /// What `etcdutl snapshot status` prints.
@@ -71,7 +72,9 @@ pub struct Examined {
 /// # Errors
 /// The database is damaged or is none of etcd's.
 pub fn examine<S: PageSource>(bolt: &Bolt<S>) -> Result<Examined, InspectError> {
-    let names = bolt.buckets()?.into_iter().map(|bucket| bucket.name);
+    let buckets = bolt.buckets()?;
+    inspect::require_buckets(&buckets)?;
+    let names = buckets.into_iter().map(|bucket| bucket.name);
     let mut fingerprint = Fingerprint::new(names.collect());
     let mut inspector = Inspector::new();
     let mut members_removed = 0;
@@ -136,26 +139,9 @@ impl Fingerprint {
     }
 }
 
-/// Whether etcd reads the text as a version: three numbers, then perhaps `-` or `+` with more.
-fn is_version(text: &str) -> bool {
-    let numbers = text.split(['-', '+']).next().unwrap_or_default();
-    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    numbers.split('.').count() == 3 && numbers.split('.').all(is_number)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_versions_are_printed() {
-        for text in ["3.6.0", "3.7.1-rc.0", "10.20.30+build"] {
-            assert!(is_version(text), "{text}");
-        }
-        for text in ["", "3.6", "3.6.0.1", "v3.6.0", "3..0", "a.b.c", "3.6.-1"] {
-            assert!(!is_version(text), "{text}");
-        }
-    }
 
     #[test]
     fn empty_buckets_count_by_their_name() {

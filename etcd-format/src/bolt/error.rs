@@ -34,9 +34,9 @@ pub enum BoltError {
         /// What is wrong with the other.
         second: MetaDefect,
     },
-    /// A valid meta page points outside of the database.
+    /// The meta page that counts points outside of the database.
     #[error(
-        "meta page {page} at offset {offset}: {field} is {value}, beyond the {high_water} pages in use"
+        "meta page {page} at offset {offset}: {field} is {value}, which is no data page (2 and more, below the high water mark {high_water})"
     )]
     MetaRange {
         /// The page, 0 or 1.
@@ -202,7 +202,7 @@ pub enum PageDefect {
 pub enum ElementDefect {
     /// Key or value lie outside of the page, or over the element table.
     #[error(
-        "its key or value (bytes {start} to {end} of the page) lie outside of the {limit} bytes of the page's data"
+        "its key or value (bytes {start} to {end} of the page) lie over its elements or beyond its {limit} bytes"
     )]
     Bounds {
         /// First byte, from the start of the page.
@@ -301,7 +301,9 @@ pub enum FreelistDefect {
         bytes: u64,
     },
     /// An entry is no data page.
-    #[error("it lists page {listed}, not one of the {high_water} pages in use")]
+    #[error(
+        "it lists page {listed}, which is no data page (2 and more, below the high water mark {high_water})"
+    )]
     Range {
         /// The entry.
         listed: u64,

@@ -77,7 +77,7 @@ impl PageHeader {
 /// A leaf or branch page whose count is known to fit its bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Page<'a> {
-    /// The number it was reached by (for an inline bucket: 0).
+    /// The number it was reached by (for an inline bucket: the page that its bytes lie on).
     pub(super) number: u64,
     /// The file offset of its header.
     pub(super) offset: u64,

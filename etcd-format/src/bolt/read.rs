@@ -18,7 +18,9 @@ use super::{
     BUCKETS_MAX, LOGICAL_PAGE_BYTES_MAX,
     error::{BoltError, ElementDefect, PageDefect},
     meta::{FREELIST_AT, META_BYTES, Meta, MetaDefect, PAGE_SIZE_MAX, PAGE_SIZE_MIN, ROOT_AT},
-    page::{FLAG_BRANCH, FLAG_LEAF, LeafElement, Page, PageHeader},
+    page::{
+        ELEMENT_BYTES, FLAG_BRANCH, FLAG_LEAF, LeafElement, PAGE_HEADER_BYTES, Page, PageHeader,
+    },
     source::PageSource,
     walk::{Level, Walker},
 };
@@ -330,7 +332,11 @@ impl<S: PageSource> Bolt<S> {
     ) -> Result<Page<'b>, BoltError> {
         let image = grown(buf, len);
         self.read_exact(offset, image)?;
-        super::walk::inline_leaf(image, offset)
+        // Errors name the page that its bytes lie on; its own header says 0.
+        super::walk::inline_leaf(image, offset).map(|page| Page {
+            number: offset / u64::from(self.meta.page_size),
+            ..page
+        })
     }
 
     /// Follows one key from `root` down to its leaf.
@@ -398,9 +404,11 @@ pub(super) fn bucket_ref(
     element: &LeafElement<'_>,
 ) -> Result<BucketRef, BoltError> {
     const HEADER_BYTES: usize = 16;
+    let table = page.offset + u64_of(PAGE_HEADER_BYTES);
+    let index = element.offset.saturating_sub(table) / u64_of(ELEMENT_BYTES);
     let fault = |defect| BoltError::Element {
         page: page.number,
-        index: 0,
+        index: usize_of(index).unwrap_or(usize::MAX),
         offset: element.offset,
         defect,
     };

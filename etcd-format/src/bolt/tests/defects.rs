@@ -492,7 +492,7 @@ fn inline_buckets() {
     }
     match broken(TOP, value + 16 + 16 + 12, &[21]) {
         BoltError::Element {
-            page: 0,
+            page: TOP,
             index: 0,
             defect: ElementDefect::Bounds { .. },
             offset: found,
