@@ -35,6 +35,15 @@ pub enum RestoreError {
     /// The snapshot is not whole.
     #[error("the snapshot is damaged: {0}")]
     Damage(#[from] Damage),
+    /// The same, once it is known which.
+    #[error("the snapshot {snapshot} is damaged")]
+    Damaged {
+        /// The file or object.
+        snapshot: String,
+        /// What is wrong with it.
+        #[source]
+        damage: Damage,
+    },
     /// The snapshot is packed in a way that this version does not read.
     #[error("the snapshot is {packing}, which this version does not unpack")]
     ForeignPacking {

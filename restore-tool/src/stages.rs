@@ -62,7 +62,7 @@ pub(crate) fn run(
         let preview = Preview::new(plan, &found, console.warnings());
         return Ok(Done::Previewed(preview));
     }
-    restore(plan, &found, &around, total)
+    restore(plan, &found, &around, total).map_err(|error| error.naming(&found.place))
 }
 
 fn restore(

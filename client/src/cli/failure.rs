@@ -130,6 +130,9 @@ impl Failure {
             Self::Save(SaveError::Snapshot { .. } | SaveError::NoTrailer { .. }) => Some(
                 "save once more; if it repeats, check that member's disk and ask another one with --endpoints".to_owned(),
             ),
+            Self::Save(SaveError::Database { endpoint, .. }) => Some(format!(
+                "strongroom snapshot save FILE --endpoints ANOTHER-MEMBER   (and replace the member at {endpoint}: its database is broken)"
+            )),
             Self::Save(SaveError::File { path, source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
                 Some(format!("df -h {}", path.parent().unwrap_or(path).display()))
             }

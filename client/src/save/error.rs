@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use strongroom_etcd_format::bolt::BoltError;
+use strongroom_etcd_format::inspect::InspectError;
 use strongroom_etcd_format::snapshot::SnapshotError;
 
 use crate::etcd::EtcdError;
@@ -35,6 +37,14 @@ pub enum SaveError {
         endpoint: String,
         /// How long it was.
         bytes: u64,
+    },
+    /// All bytes came as they were sent, but what the member sent is damaged.
+    #[error("the snapshot from {endpoint} is damaged on that member's side")]
+    Database {
+        /// Where it came from.
+        endpoint: String,
+        /// What is wrong with it.
+        source: InspectError,
     },
     /// A file operation failed.
     #[error("cannot {action} {}", path.display())]
@@ -69,7 +79,14 @@ impl SaveError {
         match self {
             Self::Etcd(error) => error.exit_code(),
             Self::S3(error) => error.exit_code(),
-            Self::Snapshot { .. } | Self::NoTrailer { .. } => ExitCode::Integrity,
+            // What was just written cannot be read: the disk's fault.
+            Self::Database {
+                source: InspectError::Bolt(BoltError::Read { .. }),
+                ..
+            } => ExitCode::Failed,
+            Self::Snapshot { .. } | Self::NoTrailer { .. } | Self::Database { .. } => {
+                ExitCode::Integrity
+            }
             Self::File { source, .. } => file_exit_code(source.kind()),
             Self::InTheWay { .. } => ExitCode::Precondition,
             Self::Held { .. } => ExitCode::HeldElsewhere,

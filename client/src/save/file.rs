@@ -9,11 +9,13 @@ use std::io::{self, Write as _};
 use std::mem;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
 use super::Sink;
 use super::error::SaveError;
+use super::pages::FilePages;
 
 /// Large enough that a write call costs nothing beside its copy, small enough to stay in the cache.
 const BLOCK_BYTES: usize = 1024 * 1024;
@@ -59,6 +61,24 @@ impl PartFile {
             state,
             block: Vec::with_capacity(BLOCK_BYTES),
         })
+    }
+
+    /// Checks the database that was written, its first `db_len` bytes.
+    pub(super) async fn check(&mut self, endpoint: &str, db_len: u64) -> Result<(), SaveError> {
+        self.hand_over_block().await?;
+        let (file, spare) = self.settle().await?;
+        // Dropped with this future: the check then ends at its next page.
+        let wanted = Arc::new(());
+        let pages = FilePages::new(&file, Arc::downgrade(&wanted))
+            .map_err(|source| failed("read back", &self.path, source))?;
+        let checked = tokio::task::spawn_blocking(move || pages.check(db_len)).await;
+        self.state = State::Idle(file, spare);
+        checked
+            .expect("decoders do not panic")
+            .map_err(|source| SaveError::Database {
+                endpoint: endpoint.to_owned(),
+                source,
+            })
     }
 
     /// Makes everything written durable under the target's name.
@@ -142,6 +162,7 @@ fn open_locked(path: &Path) -> Result<File, SaveError> {
     let create = |source| failed("create", path, source);
     for _ in 0..LOCK_TRIES {
         let file = OpenOptions::new()
+            .read(true)
             .write(true)
             .create(true)
             .truncate(false)

@@ -1,10 +1,13 @@
 //! Saving a snapshot: from a member's stream into a file or straight into a multipart upload, without a temporary copy.
 //!
 //! Invariants: nothing becomes visible (rename, Complete) before the stream has ended well and its SHA-256 trailer has
-//! been compared; on any failure the part file is removed or the upload aborted; memory stays below three parts.
+//! been compared; a file gets its name only after every page and record in it was checked (an upload's pages are gone by
+//! then: the tools that read it check them); on any failure the part file is removed or the upload aborted; memory stays
+//! below three parts.
 
 mod error;
 mod file;
+mod pages;
 mod upload;
 
 use std::path::{Path, PathBuf};
@@ -71,7 +74,10 @@ pub async fn to_file(
     let mut part = PartFile::create(target)?;
     let streamed = async {
         let mut stream = member.snapshot().await?;
-        pump(&mut stream, &mut part, progress).await
+        let summary = pump(&mut stream, &mut part, progress).await?;
+        // ORDER: before the name. The trailer vouches for the way from the member, not for what the member holds.
+        part.check(&endpoint, summary.db_len).await?;
+        Ok::<_, SaveError>(summary)
     };
     let summary = tokio::select! {
         biased;

@@ -18,13 +18,25 @@ impl RestoreError {
         match self {
             Self::Plan(_) => ExitCode::Usage,
             Self::Source(error) => error.exit_code(),
-            Self::Damage(_) => ExitCode::Integrity,
+            Self::Damage(_) | Self::Damaged { .. } => ExitCode::Integrity,
             Self::Target(TargetError::Busy { .. }) => ExitCode::HeldElsewhere,
             Self::Target(TargetError::Io { .. }) | Self::ForeignPacking { .. } | Self::Start(_) => {
                 ExitCode::Failed
             }
             Self::Target(_) => ExitCode::Precondition,
             Self::Interrupted(_) => ExitCode::Interrupted,
+        }
+    }
+
+    /// The same error, telling which snapshot is damaged.
+    pub(crate) fn naming(self, snapshot: &str) -> Self {
+        match self {
+            // What was written and reads back wrong is this machine's fault.
+            Self::Damage(damage) if !matches!(damage, Damage::ReadBack { .. }) => Self::Damaged {
+                snapshot: snapshot.to_owned(),
+                damage,
+            },
+            other => other,
         }
     }
 
@@ -38,23 +50,7 @@ impl RestoreError {
         match self {
             Self::Plan(_) => Some("strongroom-restore --help".to_owned()),
             Self::Source(error) => error.next_step(),
-            Self::Damage(Damage::ReadBack { .. }) => {
-                Some("check this machine's disk and memory: dmesg".to_owned())
-            }
-            Self::Damage(Damage::NoTrailer { .. }) => Some(
-                "restore a saved snapshot; if this is a database copied out of a data directory: the same command with \
-                 --skip-hash-check"
-                    .to_owned(),
-            ),
-            Self::Damage(Damage::Snapshot(_) | Damage::Unpack { .. }) => {
-                Some(
-                    "restore another snapshot, or fetch this one again and compare: sha256sum FILE"
-                        .to_owned(),
-                )
-            }
-            Self::Damage(_) => {
-                Some("restore another snapshot: strongroom-restore --snapshot FILE ...".to_owned())
-            }
+            Self::Damage(damage) | Self::Damaged { damage, .. } => Some(damage.next_step()),
             Self::ForeignPacking { packing } => Some(format!(
                 "unpack it first ({}), then strongroom-restore --snapshot FILE ...",
                 match packing {
@@ -69,6 +65,25 @@ impl RestoreError {
             }
             Self::Start(_) => None,
         }
+    }
+}
+
+impl Damage {
+    fn next_step(&self) -> String {
+        match self {
+            Self::ReadBack { .. } => "check this machine's disk and memory: dmesg",
+            Self::NoTrailer { .. } => {
+                "restore a saved snapshot; if this is a database copied out of a data directory: the same command with \
+                 --skip-hash-check"
+            }
+            Self::Snapshot(_) | Self::Unpack { .. } => {
+                "restore another snapshot, or fetch this one again and compare: sha256sum FILE"
+            }
+            Self::Bolt(_) | Self::Records(_) => {
+                "restore another snapshot: strongroom-restore --snapshot FILE ..."
+            }
+        }
+        .to_owned()
     }
 }
 
