@@ -29,3 +29,4 @@ pub mod trace;
 pub mod tree;
 pub mod walog;
 pub mod workload;
+pub mod zoo;

@@ -1,0 +1,136 @@
+//! The zoo: one sound snapshot, and many of which each is wrong in one field of one structure.
+//!
+//! Checksums (FNV of meta pages, SHA-256 of the file) are made right again behind the change, so that a reader meets the
+//! defect and not the checksum; where a checksum is the defect, everything else is right. Each specimen knows what the
+//! three tools must say of it and with which exit code. [`table`] writes all of them down as differences from the base.
+//!
+//! | module | bends |
+//! |---|---|
+//! | [`metas`] | meta pages, the high water mark |
+//! | [`pages`] | page headers of trees and freelist |
+//! | [`elements`] | elements of branches and leaves, buckets |
+//! | [`rows`] | the history: row keys and their values |
+//! | [`records`] | all other records of etcd |
+//! | [`files`] | lengths, trailers, packings |
+//! | [`harmless`] | what etcd accepts, and so do we |
+
+pub mod base;
+pub mod elements;
+pub mod files;
+pub mod harmless;
+pub mod image;
+pub mod member;
+pub mod metas;
+pub mod pages;
+pub mod records;
+pub mod rows;
+pub mod table;
+
+use std::path::Path;
+
+use image::Image;
+
+/// A broken snapshot and what must be said of it.
+#[derive(Debug, Clone)]
+pub struct Specimen {
+    /// Its name, which is its file's as well.
+    pub name: &'static str,
+    /// What its bytes differ least from.
+    pub over: Over,
+    /// All of its bytes.
+    pub bytes: Vec<u8>,
+    /// Of `strongroom-restore --snapshot`.
+    pub restore: Verdict,
+    /// Of `strongroom snapshot status`.
+    pub status: Verdict,
+    /// Of `strongroom snapshot save FILE` when an etcd sends these bytes; none for what no etcd sends.
+    pub save: Option<Verdict>,
+}
+
+/// A file that specimens are written down against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// The base, unpacked.
+    Base,
+    /// The base as it is committed.
+    Packed,
+    /// Nothing.
+    Nothing,
+}
+
+/// What a tool must answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Its exit code.
+    pub code: i32,
+    /// Words of its message: the place and the reason.
+    pub says: String,
+}
+
+impl Verdict {
+    /// An integrity failure.
+    pub fn refused(says: impl Into<String>) -> Self {
+        Self {
+            code: 7,
+            says: says.into(),
+        }
+    }
+}
+
+/// Bends a database and tells what must be said of it.
+pub type Bend = fn(&mut Image) -> String;
+
+/// A name and a way to bend.
+pub type Bent = (&'static str, Bend);
+
+impl Specimen {
+    /// All three tools refuse it with the same words.
+    pub fn refused(name: &'static str, over: Over, bytes: Vec<u8>, says: &str) -> Self {
+        let verdict = Verdict::refused(says);
+        Self {
+            name,
+            over,
+            bytes,
+            restore: verdict.clone(),
+            status: verdict.clone(),
+            save: (over != Over::Packed).then_some(verdict),
+        }
+    }
+}
+
+/// The base and every specimen.
+#[derive(Debug)]
+pub struct Zoo {
+    /// The base as it is committed.
+    pub packed: Vec<u8>,
+    /// The database in it.
+    pub base: Image,
+    /// The broken ones.
+    pub broken: Vec<Specimen>,
+}
+
+impl Zoo {
+    /// Makes all of them from the base in this folder.
+    pub fn from(fixtures: &Path) -> Self {
+        let packed = base::packed(fixtures);
+        let base = base::unpacked(&packed);
+        let bends = [
+            metas::BENT,
+            pages::BENT,
+            elements::BENT,
+            rows::BENT,
+            records::BENT,
+        ];
+        let bent = bends.into_iter().flatten().map(|(name, bend)| {
+            let mut image = base.clone();
+            let says = bend(&mut image);
+            Specimen::refused(name, Over::Base, image.snapshot(), &says)
+        });
+        let broken = bent.chain(files::specimens(&base, &packed)).collect();
+        Self {
+            packed,
+            base,
+            broken,
+        }
+    }
+}

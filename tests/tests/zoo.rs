@@ -1,0 +1,213 @@
+//! The zoo of broken snapshots, shown to the real programs: each is refused with a message that names the file, the place,
+//! the reason and the next command, and with the right exit code. What only looks broken is accepted.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use strongroom_tests::process::{Finished, run};
+use strongroom_tests::programs;
+use strongroom_tests::zoo::harmless::ACCEPTED;
+use strongroom_tests::zoo::member::Member;
+use strongroom_tests::zoo::{Verdict, Zoo, base, table};
+use tempfile::TempDir;
+
+/// What the zoo promises to hold at least.
+const SPECIMENS_MIN: usize = 60;
+
+fn fixtures() -> PathBuf {
+    programs::workspace().join("tests/fixtures/zoo")
+}
+
+/// Every specimen as a file, and the zoo that made them.
+fn opened() -> (TempDir, Zoo) {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let zoo = Zoo::from(&fixtures());
+    for specimen in &zoo.broken {
+        write(&dir.path().join(specimen.name), &specimen.bytes);
+    }
+    (dir, zoo)
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).expect("the temporary folder takes it");
+}
+
+fn restore_command(file: &Path, data_dir: &Path) -> Command {
+    let mut command = programs::restore();
+    command.arg("--snapshot").arg(file);
+    command.arg("--data-dir").arg(data_dir);
+    command.args(["--name=zoo", "--initial-cluster=zoo=http://127.0.0.1:1"]);
+    command.args([
+        "--initial-cluster-token=zoo",
+        "--initial-advertise-peer-urls=http://127.0.0.1:1",
+    ]);
+    command
+}
+
+/// What differs from the verdict; none when all of it was said.
+fn dissent(said: &Finished, verdict: &Verdict, subject: &str) -> Option<String> {
+    let mut rest = said.stderr.as_str();
+    let mut missing = Vec::new();
+    for words in verdict.says.split('…') {
+        match rest.split_once(words) {
+            Some((_, behind)) => rest = behind,
+            None => missing.push(words),
+        }
+    }
+    if !said.stderr.contains(subject) {
+        missing.push(subject);
+    }
+    if verdict.code != 0 && !said.stderr.to_lowercase().contains("\nnext: ") {
+        missing.push("Next: ");
+    }
+    if said.stderr.contains("panicked") {
+        missing.push("(it panicked)");
+    }
+    (said.code != Some(verdict.code) || !missing.is_empty()).then(|| {
+        format!(
+            "exit {:?}, not {}; not said: {missing:?}\n    {}",
+            said.code,
+            verdict.code,
+            said.stderr.trim_end().replace('\n', "\n    ")
+        )
+    })
+}
+
+#[track_caller]
+fn assert_none(dissents: &[String]) {
+    assert!(
+        dissents.is_empty(),
+        "{} specimens are misjudged:\n{}",
+        dissents.len(),
+        dissents.join("\n")
+    );
+}
+
+#[test]
+fn the_table_holds_every_specimen() {
+    let zoo = Zoo::from(&fixtures());
+    assert!(zoo.broken.len() >= SPECIMENS_MIN);
+    let committed = std::fs::read_to_string(fixtures().join("zoo.tsv")).expect("it is committed");
+    assert!(
+        committed == table::text(&zoo),
+        "tests/fixtures/zoo/zoo.tsv is another zoo; run: strongroom-zoo table"
+    );
+    let mut names = std::collections::BTreeSet::new();
+    for (line, specimen) in table::lines(&committed).zip(&zoo.broken) {
+        let (name, bytes) = table::materialize(line, &zoo);
+        assert_eq!(name, specimen.name);
+        assert!(
+            bytes == specimen.bytes,
+            "{name}: the table makes other bytes"
+        );
+        assert!(bytes != zoo.base.snapshot(), "{name} is the sound one");
+        assert!(names.insert(name), "{name} twice");
+    }
+}
+
+#[test]
+fn a_restore_refuses_every_broken_snapshot() {
+    let (dir, zoo) = opened();
+    let mut dissents = Vec::new();
+    for specimen in &zoo.broken {
+        let file = dir.path().join(specimen.name);
+        let data_dir = dir.path().join("data");
+        let said = run(&mut restore_command(&file, &data_dir));
+        let name = file.to_str().expect("temporary paths are text");
+        dissents.extend(
+            dissent(&said, &specimen.restore, name).map(|d| format!("{}: {d}", specimen.name)),
+        );
+        let left = std::fs::read_dir(&data_dir).map_or(0, Iterator::count);
+        if left > 0 {
+            dissents.push(format!(
+                "{}: {left} entries are left in the data folder",
+                specimen.name
+            ));
+        }
+    }
+    assert_none(&dissents);
+}
+
+#[test]
+fn a_status_refuses_every_broken_snapshot() {
+    let (dir, zoo) = opened();
+    let mut dissents = Vec::new();
+    for specimen in &zoo.broken {
+        let file = dir.path().join(specimen.name);
+        let said = run(programs::client().args(["snapshot", "status"]).arg(&file));
+        let name = file.to_str().expect("temporary paths are text");
+        dissents.extend(
+            dissent(&said, &specimen.status, name).map(|d| format!("{}: {d}", specimen.name)),
+        );
+        if specimen.status.code != 0 && !said.stdout.is_empty() {
+            dissents.push(format!("{}: it printed {}", specimen.name, said.stdout));
+        }
+    }
+    assert_none(&dissents);
+}
+
+#[test]
+fn a_save_refuses_every_broken_snapshot() {
+    let (dir, zoo) = opened();
+    let target = dir.path().join("saved");
+    std::fs::create_dir(&target).expect("the temporary folder takes it");
+    let mut dissents = Vec::new();
+    for specimen in &zoo.broken {
+        let Some(verdict) = &specimen.save else {
+            continue;
+        };
+        let member = Member::sending(specimen.bytes.clone());
+        let mut command = programs::client();
+        command.args(["snapshot", "save", "--endpoints", &member.url()]);
+        let said = run(command.arg(target.join("snapshot.db")));
+        dissents.extend(
+            dissent(&said, verdict, &member.url()).map(|d| format!("{}: {d}", specimen.name)),
+        );
+        let left = std::fs::read_dir(&target).map_or(0, Iterator::count);
+        if left > 0 {
+            dissents.push(format!("{}: {left} files are left", specimen.name));
+        }
+    }
+    assert_none(&dissents);
+}
+
+#[test]
+fn the_sound_snapshot_is_saved_looked_into_and_restored() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let sound = base::unpacked(&base::packed(&fixtures())).snapshot();
+    let file = dir.path().join("snapshot.db");
+    let member = Member::sending(sound.clone());
+    let mut save = programs::client();
+    save.args(["snapshot", "save", "--endpoints", &member.url()]);
+    run(save.arg(&file)).ok();
+    assert!(
+        std::fs::read(&file).expect("it is saved") == sound,
+        "the save altered it"
+    );
+    run(programs::client().args(["snapshot", "status"]).arg(&file)).ok();
+    run(&mut restore_command(&file, &dir.path().join("data"))).ok();
+}
+
+#[test]
+fn what_only_looks_broken_is_accepted() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let sound = base::unpacked(&base::packed(&fixtures()));
+    for (name, because, bend) in ACCEPTED {
+        let mut image = sound.clone();
+        bend(&mut image);
+        assert!(image != sound, "{name} changes nothing");
+        let file = dir.path().join(name);
+        write(&file, &image.snapshot());
+        let restored = run(&mut restore_command(
+            &file,
+            &dir.path().join(format!("{name}.data")),
+        ));
+        assert_eq!(
+            restored.code,
+            Some(0),
+            "{name} ({because}): {}",
+            restored.stderr
+        );
+        run(programs::client().args(["snapshot", "status"]).arg(&file)).ok();
+    }
+}
