@@ -87,10 +87,9 @@ fn unsatisfiable(spec: &str, size: u64) -> S3Error {
 }
 
 #[cfg(test)]
-mod model;
-
-#[cfg(test)]
 mod tests {
+    mod model;
+
     use super::*;
 
     fn of(spec: &str, size: u64) -> Result<Option<Range<u64>>, S3Error> {

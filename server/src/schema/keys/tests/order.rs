@@ -43,11 +43,13 @@ proptest! {
 
     #[test]
     fn the_rows_of_one_key_are_never_among_anothers(
-        a in object_keys(), b in object_keys(), number: u64, upload: [u8; 16],
+        a in object_keys(), b in object_keys(), tail in "[\\x00-\\x02]{0,3}", number: u64, upload: [u8; 16],
     ) {
         let versions = of_key(Keyspace::Version, BUCKET, &key(&a));
         let uploads = of_key(Keyspace::Upload, BUCKET, &key(&a));
-        for text in [&a, &b] {
+        // Bytes behind a key that look like its end in a row.
+        let longer = format!("{a}\0{tail}");
+        for text in [&a, &b, &longer].into_iter().filter(|text| text.len() <= 1024) {
             let row = RowKey::Version(BUCKET, &key(text), VersionNumber(number)).encode();
             prop_assert_eq!(holds(&versions, &row), *text == a);
             let row = RowKey::Upload(BUCKET, &key(text), UploadId(upload)).encode();
@@ -86,8 +88,14 @@ proptest! {
     #[test]
     fn the_end_of_a_prefix_comes_right_behind_all_that_start_with_it(
         prefix in prop::collection::vec(prop_oneof![Just(0xff), any::<u8>()], 1..6),
-        other in prop::collection::vec(prop_oneof![Just(0xff), any::<u8>()], 0..8),
+        step in 0..3_u8, tail in prop::collection::vec(prop_oneof![Just(0xff), any::<u8>()], 0..3),
     ) {
+        // The prefix itself or one of the next two of its length, and something behind it.
+        let mut other = prefix.clone();
+        if let Some(last) = other.last_mut() {
+            *last = last.wrapping_add(step);
+        }
+        other.extend(tail);
         let end = after_prefix(&prefix);
         // All ones have no end but that of everything, which is written as the empty key.
         let below = end.is_empty() || other < end.to_vec();
