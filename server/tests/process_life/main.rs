@@ -363,8 +363,8 @@ fn metrics_tell_requests_bytes_commits_and_what_is_stored() {
         line.and_then(|number| number.parse().ok())
             .unwrap_or_else(|| panic!("no {name} in\n{metrics}"))
     };
-    assert!(value("strongroom_meta_commit_seconds_count") >= 1.0);
-    assert!(value("strongroom_pack_sync_seconds_count") >= 1.0);
+    assert!(value("strongroom_meta_commit_duration_seconds_count") >= 1.0);
+    assert!(value("strongroom_pack_sync_duration_seconds_count") >= 1.0);
     assert!(value("strongroom_storage_stored_bytes{kind=\"packs\"}") > 0.0);
     assert!(value("strongroom_storage_stored_bytes{kind=\"meta\"}") > 0.0);
     assert!(value("strongroom_filesystem_free_bytes") > 0.0);
