@@ -18,7 +18,7 @@ FUZZ_SECS ?= 600
 FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 E2E_PEERS := 3.4 3.5 3.6 3.7
 
-.PHONY: help build binaries planted demo test check fmt clippy tidy docs deny peers clients units faults yardsticks soak bench fuzz unit compilers
+.PHONY: help build binaries planted demo test check fmt clippy tidy docs deny peers clients units faults yardsticks soak compatibility bench fuzz unit compilers
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s $$'\t'
@@ -78,6 +78,9 @@ soak: build planted clients faults ## the fault suites in their long form, about
 	STRONGROOM_ROT_FLIPS=2000 STRONGROOM_ROT_META_FLIPS=2500 STRONGROOM_RESTORE_ALL=1 \
 		cargo test $(CARGO_FLAGS) --workspace --no-fail-fast --test kill --test power --test order --test mixed --test rot \
 		--test broken_disk --test restore_faults --test load -- --nocapture
+
+compatibility: build peers ## the boot matrix, about two minutes; rewrites the table in docs/compatibility.md
+	STRONGROOM_WRITE_COMPATIBILITY=1 cargo test $(CARGO_FLAGS) --workspace --test restore_matrix
 
 # On a machine that does nothing else: docs/benchmarks.md. The working folder lies in the cache, on the disk that is measured.
 bench: build yardsticks ## the benchmarks in full, about twenty minutes on a quiet machine; rewrites docs/benchmarks.md
