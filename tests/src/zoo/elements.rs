@@ -326,7 +326,10 @@ fn row(db: &Image) -> Leaf {
 
 fn inline(db: &Image) -> usize {
     let at = db.bucket_page("members");
-    assert!(at % PAGE_BYTES > 0, "the bucket of members is inline");
+    assert!(
+        !at.is_multiple_of(PAGE_BYTES),
+        "the bucket of members is inline"
+    );
     at
 }
 

@@ -14,7 +14,7 @@ pub const ACCEPTED: &[Harmless] = &[
         |db| db.put(meta::MAGIC, &[0; 4]),
     ),
     ("older-meta-checksum", "the newer one counts", |db| {
-        db.put(PAGE_BYTES + meta::CHECKSUM, &[0; 8])
+        db.put(PAGE_BYTES + meta::CHECKSUM, &[0; 8]);
     }),
     (
         "metas-in-either-order",
