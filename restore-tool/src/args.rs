@@ -50,6 +50,10 @@ pub enum StorageProvider {
 /// target and puts it in place with one rename. Whatever fails, the target stays as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(name = "strongroom-restore", version, after_help = AFTER_HELP, args_override_self = true, max_term_width = 120)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch as typed; what they mean together is the plan's"
+)]
 pub struct LowArgs {
     /// The word `restore` is allowed, as in etcdbrctl, and changes nothing.
     #[arg(value_parser = ["restore"], value_name = "restore")]

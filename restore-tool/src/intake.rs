@@ -98,10 +98,10 @@ pub(crate) fn take(
         .map_err(|error| explain(error, packing, 0))?;
     let digest = thread::scope(|scope| {
         let (to_hash, blocks) = channel::<Vec<u8>>();
-        let (hashed, free) = channel();
+        let (back, free) = channel();
         let hasher = thread::Builder::new()
             .name("sha256".to_owned())
-            .spawn_scoped(scope, move || digest_of(&blocks, &hashed))
+            .spawn_scoped(scope, move || digest_of(&blocks, &back))
             .map_err(RestoreError::Start)?;
         pour(plain, packing, into, &to_hash, &free)?;
         drop(to_hash);
@@ -110,12 +110,12 @@ pub(crate) fn take(
     judge(packing, digest.finish(), check)
 }
 
-fn digest_of(blocks: &Receiver<Vec<u8>>, hashed: &Sender<Vec<u8>>) -> StreamDigest {
+fn digest_of(blocks: &Receiver<Vec<u8>>, back: &Sender<Vec<u8>>) -> StreamDigest {
     let mut digest = StreamDigest::new();
     for block in blocks {
         digest.update(&block);
         // Nobody takes it back after the last one.
-        let _ended = hashed.send(block);
+        let _ended = back.send(block);
     }
     digest
 }

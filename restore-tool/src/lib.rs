@@ -60,7 +60,7 @@ pub fn run(args: LowArgs, environment: &Environment) -> ExitCode {
     let console = Arc::new(Console::default());
     match plan_and_run(args, environment, &console) {
         Ok(Done::Restored(report, restored)) => {
-            print(match form {
+            print(&match form {
                 Form::Text => report.to_string(),
                 Form::Json => json::report(&report),
             });
@@ -70,7 +70,7 @@ pub fn run(args: LowArgs, environment: &Environment) -> ExitCode {
             ExitCode::Ok
         }
         Ok(Done::Previewed(preview)) => {
-            print(match form {
+            print(&match form {
                 Form::Text => preview.to_string(),
                 Form::Json => json::preview(&preview),
             });
@@ -82,7 +82,7 @@ pub fn run(args: LowArgs, environment: &Environment) -> ExitCode {
                 console.line(format_args!("Next: {next}"));
             }
             if form == Form::Json {
-                print(json::failure(&error, &console.warnings()));
+                print(&json::failure(&error, &console.warnings()));
             }
             error.exit_code()
         }
@@ -97,7 +97,7 @@ enum Form {
 }
 
 /// A closed stdout does not undo a restore.
-fn print(text: String) {
+fn print(text: &str) {
     let mut out = stdout().lock();
     let _closed = write!(out, "{text}").and_then(|()| out.flush());
 }

@@ -36,7 +36,7 @@ pub(crate) enum Done {
     /// The marks are to be removed once the report was told.
     Restored(Box<Report>, Vec<Unconfirmed>),
     /// Nothing was written.
-    Previewed(Preview),
+    Previewed(Box<Preview>),
 }
 
 /// Restores, or says what it would do. On any error the target is as it was.
@@ -60,7 +60,7 @@ pub(crate) fn run(
     if plan.dry_run {
         space::require_ahead(&plan.data_dir, found.bytes)?;
         let preview = Preview::new(plan, &found, console.warnings());
-        return Ok(Done::Previewed(preview));
+        return Ok(Done::Previewed(Box::new(preview)));
     }
     restore(plan, &found, &around, total).map_err(|error| error.naming(&found.place))
 }

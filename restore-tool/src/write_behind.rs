@@ -28,10 +28,10 @@ impl WriteBehind {
             .try_clone()
             .map_err(|source| TargetError::io("opening", path, source))?;
         // One nudge waits while another is served; more would say nothing new.
-        let (nudges, nudged) = sync_channel(1);
+        let (nudges, inbox) = sync_channel(1);
         let thread = thread::Builder::new()
             .name("write-behind".to_owned())
-            .spawn(move || sync_when(&nudged, &file))
+            .spawn(move || sync_when(&inbox, &file))
             .map_err(RestoreError::Start)?;
         Ok(Self {
             nudges: Some(nudges),
@@ -73,8 +73,8 @@ impl Drop for WriteBehind {
     }
 }
 
-fn sync_when(nudged: &Receiver<()>, file: &File) -> io::Result<()> {
-    nudged.iter().try_for_each(|()| file.sync_data())
+fn sync_when(inbox: &Receiver<()>, file: &File) -> io::Result<()> {
+    inbox.iter().try_for_each(|()| file.sync_data())
 }
 
 #[cfg(test)]

@@ -204,7 +204,7 @@ fn an_interrupt_stops_it_between_two_blocks() -> Result<(), RestoreError> {
         behind: &behind,
         interrupt: &interrupt,
     };
-    let endless = BufReader::new(Endless(trigger, 0, &[0; 64 * 1024]));
+    let endless = BufReader::new(Endless(trigger, 0, &[0; 4096]));
     let error = super::take(endless, &into, HashCheck::Required).expect_err("never ends");
     assert!(matches!(error, RestoreError::Interrupted(_)), "{error}");
     Ok(())

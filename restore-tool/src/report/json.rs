@@ -16,7 +16,7 @@ const API_VERSION: &str = "strongroom/v1";
 /// A finished restore.
 pub(crate) fn report(report: &Report) -> String {
     let (found, taken) = (&report.inspection, &report.taken);
-    line(json!({
+    line(&json!({
         "apiVersion": API_VERSION,
         "kind": "Restore",
         "snapshot": {
@@ -55,7 +55,7 @@ pub(crate) fn report(report: &Report) -> String {
 
 /// What a restore would do.
 pub(crate) fn preview(preview: &Preview) -> String {
-    line(json!({
+    line(&json!({
         "apiVersion": API_VERSION,
         "kind": "RestorePreview",
         "snapshot": { "place": preview.place, "storedBytes": preview.stored_bytes },
@@ -69,7 +69,7 @@ pub(crate) fn preview(preview: &Preview) -> String {
 
 /// Why there is none.
 pub(crate) fn failure(error: &RestoreError, warnings: &[String]) -> String {
-    line(json!({
+    line(&json!({
         "apiVersion": API_VERSION,
         "kind": "RestoreFailure",
         "error": error.full_message(),
@@ -103,6 +103,6 @@ fn target(data_dir: &Path, wal_dir: Option<&Path>, owner: Option<Owner>) -> Valu
     })
 }
 
-fn line(value: Value) -> String {
+fn line(value: &Value) -> String {
     format!("{value}\n")
 }

@@ -176,9 +176,9 @@ async fn what_is_logged_can_be_changed_and_set_back() {
 
 #[tokio::test]
 async fn a_bad_filter_changes_nothing_and_says_why() {
+    const LONG: &str = concat!("a=info,", "0123456789012345678901234567890123456789");
     let fixture = fixture();
     let admin = &fixture.admin;
-    const LONG: &str = concat!("a=info,", "0123456789012345678901234567890123456789");
     let before = ask(admin, Method::GET, "/log").await;
     for (body, status, why) in [
         (
