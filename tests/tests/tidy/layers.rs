@@ -312,11 +312,18 @@ mod tests {
 
     #[test]
     fn the_format_library_does_not_mention_our_store() {
-        for line in ["// kept in S3", "let uri = \"s3://b/k\";", "/// For RocksDB."] {
+        for line in [
+            "// kept in S3",
+            "let uri = \"s3://b/k\";",
+            "/// For RocksDB.",
+        ] {
             assert_eq!(broken("etcd-format/src/bolt/tests.rs", line), 1, "{line}");
             assert_eq!(broken("server/src/s3/mod.rs", line), 0, "{line}");
         }
-        assert_eq!(broken("etcd-format/src/lib.rs", "use strongroom_etcd_format::wal;"), 0);
+        assert_eq!(
+            broken("etcd-format/src/lib.rs", "use strongroom_etcd_format::wal;"),
+            0
+        );
     }
 
     #[test]
