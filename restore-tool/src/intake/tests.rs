@@ -39,24 +39,33 @@ impl Read for Pieces<'_> {
     }
 }
 
-fn take_with(
-    stored: &[u8],
-    piece: usize,
+/// Takes a source into a new file; what was written, when it succeeds.
+fn take_from(
+    source: impl Read,
+    interrupt: &Interrupt,
     check: HashCheck,
 ) -> Result<(Taken, Vec<u8>), RestoreError> {
     let dir = tempfile::tempdir().expect("temporary directory");
     let path = dir.path().join("db");
     let file = File::create_new(&path).expect("new file");
-    let (_trigger, interrupt) = interrupt::channel();
     let behind = WriteBehind::start(&file, &path)?;
     let into = Into {
         file: &file,
         path: &path,
         behind: &behind,
-        interrupt: &interrupt,
+        interrupt,
     };
-    let taken = super::take(BufReader::new(Pieces(stored, piece)), &into, check)?;
+    let taken = super::take(BufReader::new(source), &into, check)?;
     Ok((taken, std::fs::read(&path).expect("written")))
+}
+
+fn take_with(
+    stored: &[u8],
+    piece: usize,
+    check: HashCheck,
+) -> Result<(Taken, Vec<u8>), RestoreError> {
+    let (_trigger, interrupt) = interrupt::channel();
+    take_from(Pieces(stored, piece), &interrupt, check)
 }
 
 fn take(stored: &[u8], piece: usize) -> Result<(Taken, Vec<u8>), RestoreError> {
@@ -192,22 +201,11 @@ impl Read for Endless<'_> {
 }
 
 #[test]
-fn an_interrupt_stops_it_between_two_blocks() -> Result<(), RestoreError> {
-    let dir = tempfile::tempdir().expect("temporary directory");
-    let path = dir.path().join("db");
-    let file = File::create_new(&path).expect("new file");
+fn an_interrupt_stops_it_between_two_blocks() {
     let (trigger, interrupt) = interrupt::channel();
-    let behind = WriteBehind::start(&file, &path)?;
-    let into = Into {
-        file: &file,
-        path: &path,
-        behind: &behind,
-        interrupt: &interrupt,
-    };
-    let endless = BufReader::new(Endless(trigger, 0, &[0; 4096]));
-    let error = super::take(endless, &into, HashCheck::Required).expect_err("never ends");
+    let endless = Endless(trigger, 0, &[0; 4096]);
+    let error = take_from(endless, &interrupt, HashCheck::Required).expect_err("never ends");
     assert!(matches!(error, RestoreError::Interrupted(_)), "{error}");
-    Ok(())
 }
 
 #[test]
@@ -255,19 +253,9 @@ fn a_source_that_fails_is_not_taken_for_damage() {
     let plain = snapshot();
     for stored in [plain.clone(), gzip(&plain), zlib(&plain), zstd(&plain)] {
         for len in [0, 3, stored.len() / 2] {
-            let dir = tempfile::tempdir().expect("temporary directory");
-            let path = dir.path().join("db");
-            let file = File::create_new(&path).expect("new file");
             let (_trigger, interrupt) = interrupt::channel();
-            let behind = WriteBehind::start(&file, &path).expect("a thread");
-            let into = Into {
-                file: &file,
-                path: &path,
-                behind: &behind,
-                interrupt: &interrupt,
-            };
-            let source = BufReader::new(Failing(&stored[..len]));
-            let error = super::take(source, &into, HashCheck::Required).expect_err("failed");
+            let source = Failing(&stored[..len]);
+            let error = take_from(source, &interrupt, HashCheck::Required).expect_err("failed");
             assert!(
                 matches!(error, RestoreError::Interrupted(_)),
                 "{len}: {error}"

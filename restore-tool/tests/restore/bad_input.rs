@@ -91,9 +91,11 @@ fn a_damaged_file_is_an_integrity_failure_that_tells_what_is_wrong() -> Outcome 
     for (name, bytes, words) in cases {
         let file = dir.path().join(name);
         fs::write(&file, bytes)?;
-        refused(&file, &[], 7)
-            .expect_words(words)
-            .expect_words(&["Error: the snapshot is damaged", "Next: "]);
+        refused(&file, &[], 7).expect_words(words).expect_words(&[
+            "Error: the snapshot ",
+            " is damaged: ",
+            "Next: ",
+        ]);
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! A real etcd boots what the tool made, with the same data: from a raw and a gzip file, alone and as three members.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     etcd::{Etcd, Seat},
     sample::sample,
-    tool::{fingerprint, run, text},
+    tool::{entries, fingerprint, run, text},
 };
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -159,19 +159,4 @@ fn log_and_raft_snapshot_are_etcdutls_byte_for_byte() -> Outcome {
     assert_eq!(entries(&member), ["snap", "wal"]);
     assert_eq!(entries(&member.join("snap")).len(), 2);
     Ok(())
-}
-
-fn entries(dir: &Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).expect("listable");
-    let mut names: Vec<_> = entries
-        .map(|entry| {
-            entry
-                .expect("readable")
-                .file_name()
-                .into_string()
-                .expect("ASCII")
-        })
-        .collect();
-    names.sort();
-    names
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{
     etcd::{Etcd, Seat},
     sample::sample,
-    tool::{Run, fingerprint, run, text},
+    tool::{Run, entries, fingerprint, run, text},
 };
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -69,9 +69,9 @@ fn the_log_may_have_a_directory_of_its_own() -> Outcome {
         "{}",
         done.stdout
     );
-    assert_eq!(names(&data_dir), ["member"]);
-    assert_eq!(names(&data_dir.join("member")), ["snap"]);
-    assert_eq!(names(&wal_dir), [WAL]);
+    assert_eq!(entries(&data_dir), ["member"]);
+    assert_eq!(entries(&data_dir.join("member")), ["snap"]);
+    assert_eq!(entries(&wal_dir), [WAL]);
     assert_eq!(fs::metadata(&wal_dir)?.mode() & 0o7777, 0o700);
     let mut etcd = Etcd::start(&seat, &data_dir, &[&wal_flag]);
     etcd.wait_until_healthy();
@@ -96,7 +96,7 @@ fn a_log_directory_that_is_a_mount_point_is_fine_and_one_inside_the_member_is_no
     fs::create_dir_all(wal_dir.join("lost+found"))?;
     let wal_flag = format!("--wal-dir={}", text(&wal_dir));
     restore(&data_dir, &[&wal_flag]).expect_code(0);
-    assert_eq!(names(&wal_dir), [WAL, "lost+found"]);
+    assert_eq!(entries(&wal_dir), [WAL, "lost+found"]);
 
     let inside = format!("--wal-dir={}", text(&dir.path().join("new/member/snap")));
     restore(&dir.path().join("new"), &[&inside])
@@ -160,7 +160,7 @@ fn without_the_hash_a_broken_page_is_still_found() -> Outcome {
         "--skip-hash-check",
     ])
     .expect_code(7)
-    .expect_words(&["the snapshot is damaged", "page"]);
+    .expect_words(&["is damaged: ", "page"]);
     Ok(())
 }
 
@@ -283,19 +283,4 @@ fn the_summary_for_programs_says_what_the_text_says() -> Outcome {
 
 fn json(run: &Run) -> Value {
     serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {:?}", run.stdout))
-}
-
-fn names(dir: &Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).expect("listable");
-    let mut names: Vec<_> = entries
-        .map(|entry| {
-            entry
-                .expect("readable")
-                .file_name()
-                .into_string()
-                .expect("ASCII")
-        })
-        .collect();
-    names.sort();
-    names
 }

@@ -111,6 +111,19 @@ pub(crate) fn fingerprint(root: &Path) -> BTreeMap<PathBuf, (u32, u64, String)> 
     found
 }
 
+/// The names in a directory, sorted.
+pub(crate) fn entries(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).expect("listable");
+    let mut names: Vec<_> = entries
+        .map(|entry| {
+            let name = entry.expect("readable").file_name();
+            name.into_string().expect("ASCII")
+        })
+        .collect();
+    names.sort();
+    names
+}
+
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("test paths are UTF-8")
 }
