@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use strongroom_tests::etcd::Version;
 use strongroom_tests::process::{Finished, run};
 use strongroom_tests::programs;
 use strongroom_tests::zoo::harmless::ACCEPTED;
@@ -188,6 +189,7 @@ fn the_sound_snapshot_is_saved_looked_into_and_restored() {
     run(&mut restore_command(&file, &dir.path().join("data"))).ok();
 }
 
+/// The judge is etcd's own tool, which runs bbolt's check first.
 #[test]
 fn what_only_looks_broken_is_accepted() {
     let dir = tempfile::tempdir().expect("temporary folder");
@@ -198,10 +200,17 @@ fn what_only_looks_broken_is_accepted() {
         assert!(image != sound, "{name} changes nothing");
         let file = dir.path().join(name);
         write(&file, &image.snapshot());
-        let restored = run(&mut restore_command(
-            &file,
-            &dir.path().join(format!("{name}.data")),
-        ));
+        let judged = run(programs::etcd(Version::V3_7, "etcdutl")
+            .args(["snapshot", "status"])
+            .arg(&file));
+        assert_eq!(
+            judged.code,
+            Some(0),
+            "{name} ({because}): {}",
+            judged.stderr
+        );
+        let data_dir = dir.path().join(format!("{name}.data"));
+        let restored = run(&mut restore_command(&file, &data_dir));
         assert_eq!(
             restored.code,
             Some(0),

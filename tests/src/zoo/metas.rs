@@ -107,9 +107,9 @@ pub const BENT: &[Bent] = &[
         db.put_u64(PAGE_BYTES + header::ID, 0);
         "page 1 at offset 4096: it says it is page 0".to_owned()
     }),
-    ("meta-flags-of-a-leaf", |db| {
-        db.put_u16(PAGE_BYTES + header::FLAGS, 2);
-        "page 1 at offset 4096: its flags are 0x0002, expected 0x0004 (meta)".to_owned()
+    ("meta-flags-unknown", |db| {
+        db.put_u16(PAGE_BYTES + header::FLAGS, 0x40);
+        "page 1 at offset 4096: its flags are 0x0040, expected 0x0004 (meta)".to_owned()
     }),
 ];
 

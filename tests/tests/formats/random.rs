@@ -16,7 +16,7 @@ use crate::judges::{assert_hash_kv_agrees, assert_status_agrees};
 const ROUNDS: u64 = 10;
 /// Enough for branch pages in bucket `key`.
 const OBJECTS: u32 = 200;
-const KEYS: [&str; 7] = ["", "a", "b", "bb", "/registry/pods/x", "key-\u{e9}", "z"];
+const KEYS: [&str; 7] = ["\0", "a", "b", "bb", "/registry/pods/x", "key-\u{e9}", "z"];
 
 /// A history as etcd could have written it.
 struct History {
