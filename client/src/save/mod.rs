@@ -1,12 +1,13 @@
 //! Saving a snapshot: from a member's stream into a file or straight into a multipart upload, without a temporary copy.
 //!
 //! Invariants: nothing becomes visible (rename, Complete) before the stream has ended well and its SHA-256 trailer has
-//! been compared; a file gets its name only after every page and record in it was checked (an upload's pages are gone by
-//! then: the tools that read it check them); on any failure the part file is removed or the upload aborted; memory stays
-//! below three parts.
+//! been compared and its meta pages checked; a file gets its name only after every page and record in it was checked (an
+//! upload's pages are gone by then: the tools that read it check them); on any failure the part file is removed or the
+//! upload aborted; memory stays below three parts.
 
 mod error;
 mod file;
+mod head;
 mod pages;
 mod upload;
 
@@ -23,6 +24,7 @@ use crate::etcd::{Member, MemberStatus, SnapshotStream};
 use crate::s3::S3Client;
 use crate::uri::S3Uri;
 use file::PartFile;
+use head::Head;
 use upload::PartUploader;
 
 /// What was saved, from whom and where to.
@@ -173,15 +175,16 @@ trait Sink {
     async fn write(&mut self, bytes: &[u8]) -> Result<(), SaveError>;
 }
 
-/// Moves the stream into the sink and compares the trailer at the end.
+/// Moves the stream into the sink; at the end compares the trailer and checks the meta pages.
 async fn pump(
     stream: &mut SnapshotStream,
     sink: &mut impl Sink,
     progress: Progress<'_>,
 ) -> Result<StreamSummary, SaveError> {
-    let mut digest = StreamDigest::new();
+    let (mut digest, mut head) = (StreamDigest::new(), Head::default());
     while let Some(piece) = stream.next().await? {
         digest.update(piece.bytes());
+        head.update(piece.bytes());
         sink.write(piece.bytes()).await?;
         progress(stream.received(), stream.total());
     }
@@ -190,13 +193,18 @@ async fn pump(
         endpoint: endpoint(),
         source,
     })?;
-    match summary.trailer {
-        Trailer::Matches => Ok(summary),
-        Trailer::Missing => Err(SaveError::NoTrailer {
+    if summary.trailer == Trailer::Missing {
+        return Err(SaveError::NoTrailer {
             endpoint: endpoint(),
             bytes: summary.file_len,
-        }),
+        });
     }
+    head.check(summary.db_len)
+        .map_err(|error| SaveError::Database {
+            endpoint: endpoint(),
+            source: error.into(),
+        })?;
+    Ok(summary)
 }
 
 #[cfg(test)]
