@@ -63,7 +63,7 @@ pub(crate) struct Taken {
 }
 
 /// Where the bytes go.
-pub(crate) struct Into<'a> {
+pub(crate) struct Destination<'a> {
     pub(crate) file: &'a File,
     pub(crate) path: &'a Path,
     pub(crate) behind: &'a WriteBehind,
@@ -76,14 +76,14 @@ pub(crate) struct Into<'a> {
 struct Carried(RestoreError);
 
 /// Makes an error of the source one that [`take`] gives back as it is.
-pub(crate) fn carry(error: impl std::convert::Into<RestoreError>) -> io::Error {
+pub(crate) fn carry(error: impl Into<RestoreError>) -> io::Error {
     io::Error::other(Carried(error.into()))
 }
 
 /// Takes all of `stored` in. Errors of the source come through [`carry`].
 pub(crate) fn take(
     mut stored: impl BufRead,
-    into: &Into<'_>,
+    into: &Destination<'_>,
     check: HashCheck,
 ) -> Result<Taken, RestoreError> {
     let mut first = Vec::with_capacity(MAGIC_BYTES);
@@ -124,7 +124,7 @@ fn digest_of(blocks: &Receiver<Vec<u8>>, back: &Sender<Vec<u8>>) -> StreamDigest
 fn pour(
     mut plain: Box<dyn Read + '_>,
     packing: Packing,
-    into: &Into<'_>,
+    into: &Destination<'_>,
     to_hash: &Sender<Vec<u8>>,
     free: &Receiver<Vec<u8>>,
 ) -> Result<(), RestoreError> {

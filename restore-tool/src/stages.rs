@@ -19,7 +19,7 @@ use crate::{
     console::{Console, lines},
     error::{PlanError, RestoreError, TargetError},
     image::Image,
-    intake::{self, Into, Taken},
+    intake::{self, Destination, Taken},
     interrupt::Interrupt,
     plan::RestorePlan,
     preview::Preview,
@@ -221,7 +221,7 @@ fn fetch(
     let file = staging::create_file(&path)?;
     let behind = WriteBehind::start(&file, &path)?;
     let progress = around.console.progress(found.bytes);
-    let into = Into {
+    let into = Destination {
         file: &file,
         path: &path,
         behind: &behind,

@@ -49,7 +49,7 @@ fn take_from(
     let path = dir.path().join("db");
     let file = File::create_new(&path).expect("new file");
     let behind = WriteBehind::start(&file, &path)?;
-    let into = Into {
+    let into = Destination {
         file: &file,
         path: &path,
         behind: &behind,
