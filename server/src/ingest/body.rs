@@ -127,8 +127,9 @@ impl BodyIngest {
                 Some(filling) => filling,
                 None => (Buffer::of(self.next_frame(bytes.len())), 0),
             };
-            assert!(filled < buffer.len(), "the length was checked above");
-            let piece = bytes.split_to(bytes.len().min(buffer.len() - filled));
+            let room = FRAME_PLAIN_BYTES.min(buffer.len()) - filled;
+            assert!(room > 0, "the length was checked above");
+            let piece = bytes.split_to(bytes.len().min(room));
             buffer[filled..filled + piece.len()].copy_from_slice(&piece);
             filled += piece.len();
             if filled < FRAME_PLAIN_BYTES {

@@ -19,8 +19,9 @@ const READ_BYTES: usize = 4 * FRAME_BYTES_MAX;
 /// Up to here the allocator serves better: a frame that is mostly empty would hold memory for nothing.
 const SMALL_BYTES_MAX: usize = FRAME_PLAIN_BYTES / 2;
 
-/// Frames that are kept: 16 MiB, as much as the streams that run ahead have on their way.
-static FRAMES: Class = Class::new(FRAME_PLAIN_BYTES, 64);
+/// Frames that are kept, plain ones and those that are stored as they are: 16 MiB, as much as the streams that run ahead
+/// have on their way. A slow client holds one for long, so a single frame never sits in a larger buffer.
+static FRAMES: Class = Class::new(FRAME_BYTES_MAX, 64);
 /// Reads that are kept: 8 MiB, more than run at once on a machine's cores.
 static READS: Class = Class::new(READ_BYTES, 8);
 
@@ -137,7 +138,8 @@ mod tests {
             1,
             70_000,
             FRAME_PLAIN_BYTES,
-            FRAME_PLAIN_BYTES + 1,
+            FRAME_BYTES_MAX,
+            FRAME_BYTES_MAX + 1,
             READ_BYTES,
             READ_BYTES + 1,
         ] {
@@ -155,6 +157,11 @@ mod tests {
         assert!(
             Class::of(1024).is_none(),
             "a small body takes what it needs"
+        );
+        let frame = Class::of(FRAME_BYTES_MAX).expect("frames are kept");
+        assert_eq!(
+            frame.bytes, FRAME_BYTES_MAX,
+            "one frame takes one frame's room"
         );
         assert!(Class::of(READ_BYTES + 1).is_none());
         let class = Class::new(16, 2);
