@@ -81,13 +81,13 @@ impl Stopwatch {
     }
 }
 
-/// Waits without holding a thread.
-pub(crate) async fn pause(duration: Duration) {
+/// Waits without holding a thread: between two tries at a server that just failed, asking again at once would only load it.
+pub async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
 /// Gives `work` at most `limit`; `None` when it took longer (the work is dropped).
-pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+pub async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(limit, work).await.ok()
 }
 

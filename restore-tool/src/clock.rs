@@ -22,13 +22,3 @@ impl Stopwatch {
         self.0.elapsed()
     }
 }
-
-/// Waits without holding a thread.
-pub(crate) async fn pause(duration: Duration) {
-    tokio::time::sleep(duration).await;
-}
-
-/// Gives `work` at most `limit`; `None` when it took longer (the work is dropped).
-pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(limit, work).await.ok()
-}

@@ -15,14 +15,16 @@ use std::{
 
 use bytes::{Buf as _, Bytes};
 use indicatif::ProgressBar;
-use strongroom_client::s3::{S3Client, S3Error, S3ErrorKind};
+use strongroom_client::{
+    clock,
+    s3::{S3Client, S3Error, S3ErrorKind},
+};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::JoinSet,
 };
 
 use crate::{
-    clock,
     console::Console,
     error::{RestoreError, SourceError},
     intake::carry,
