@@ -36,6 +36,7 @@
 //! ```
 
 mod records;
+mod values;
 
 use serde::Deserialize;
 
@@ -44,7 +45,7 @@ use crate::{
     live::LiveKeys,
     membership::MemberId,
     mvcc::{self, KeyValue, RevisionKey, RowKeyError},
-    proto::{Fields, ProtoError},
+    proto::ProtoError,
 };
 
 /// Kubernetes keeps everything below this key.
@@ -56,9 +57,6 @@ const RECORDS_MAX: usize = 10_000;
 /// Keys in bucket `meta`, each with a row key as its value.
 pub(crate) const FINISHED_COMPACTION: &[u8] = b"finishedCompactRev";
 pub(crate) const SCHEDULED_COMPACTION: &[u8] = b"scheduledCompactRev";
-
-/// Longest member or downgrade record that is read: a name and a few URLs.
-const JSON_BYTES_MAX: usize = 64 << 10;
 
 /// What a snapshot holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -311,28 +309,40 @@ impl Inspector {
                 records::lease(entry)?;
                 found.leases += 1;
             }
-            (b"members", _) => push(&mut found.members, member(entry)?, "members", entry.offset)?,
-            (b"alarm", _) => push(&mut found.alarms, alarm(entry)?, "alarms", entry.offset)?,
+            (b"members", _) => push(
+                &mut found.members,
+                values::member(entry)?,
+                "members",
+                entry.offset,
+            )?,
+            (b"alarm", _) => push(
+                &mut found.alarms,
+                values::alarm(entry)?,
+                "alarms",
+                entry.offset,
+            )?,
             (b"auth", b"authEnabled") => found.auth_enabled = records::auth_enabled(entry)?,
             (b"auth", b"authRevision") => {
-                big_endian(entry, "auth/authRevision")?;
+                values::big_endian(entry, "auth/authRevision")?;
             }
             (b"authUsers", _) => records::user(entry)?,
             (b"authRoles", _) => records::role(entry)?,
             (b"cluster", b"clusterVersion") => {
                 found.cluster_version = Some(records::cluster_version(entry)?);
             }
-            (b"cluster", b"downgrade") => found.downgrade_enabled = downgrade(entry)?,
+            (b"cluster", b"downgrade") => found.downgrade_enabled = values::downgrade(entry)?,
             (b"meta", b"storageVersion") => {
-                found.storage_version = Some(text(entry, "meta/storageVersion")?);
+                found.storage_version = Some(values::text(entry, "meta/storageVersion")?);
             }
             (b"meta", b"consistent_index") => {
-                found.consistent_index = Some(big_endian(entry, "meta/consistent_index")?);
+                found.consistent_index = Some(values::big_endian(entry, "meta/consistent_index")?);
             }
-            (b"meta", b"term") => found.term = Some(big_endian(entry, "meta/term")?),
-            (b"meta", FINISHED_COMPACTION) => found.compact_revision = Some(revision(entry)?),
+            (b"meta", b"term") => found.term = Some(values::big_endian(entry, "meta/term")?),
+            (b"meta", FINISHED_COMPACTION) => {
+                found.compact_revision = Some(values::revision(entry)?);
+            }
             (b"meta", SCHEDULED_COMPACTION) => {
-                found.scheduled_compact_revision = Some(revision(entry)?);
+                found.scheduled_compact_revision = Some(values::revision(entry)?);
             }
             _ => {}
         }
@@ -378,7 +388,7 @@ pub(crate) fn revision_in_meta<S: PageSource>(
     bolt.for_each(b"meta", &mut |key, value, offset| {
         if key == name {
             let bucket = b"meta";
-            found = Some(revision(Entry {
+            found = Some(values::revision(Entry {
                 bucket,
                 key,
                 value,
@@ -401,112 +411,6 @@ fn push<T>(
     }
     list.push(record);
     Ok(())
-}
-
-fn json<'a, T: Deserialize<'a>>(entry: Entry<'a>, what: &'static str) -> Result<T, InspectError> {
-    let (offset, len) = (entry.offset, entry.value.len());
-    if len > JSON_BYTES_MAX {
-        return Err(InspectError::Shape {
-            what,
-            offset,
-            len,
-            expected: "a record of at most 64 KiB",
-        });
-    }
-    serde_json::from_slice(entry.value).map_err(|source| InspectError::Json {
-        what,
-        offset,
-        source,
-    })
-}
-
-fn member(entry: Entry<'_>) -> Result<StoredMember, InspectError> {
-    let Entry { offset, .. } = entry;
-    let member: StoredMember = json(entry, "the member")?;
-    if entry.key != member.id.to_string().as_bytes() {
-        return Err(InspectError::MemberKey {
-            offset,
-            id: member.id,
-        });
-    }
-    Ok(member)
-}
-
-/// The alarm is the key: protobuf `AlarmMember {1 member id, 2 alarm type}`.
-fn alarm(entry: Entry<'_>) -> Result<Alarm, InspectError> {
-    let decode = || {
-        let mut alarm = Alarm {
-            member: MemberId(0),
-            kind: AlarmKind::Other(0),
-        };
-        let mut fields = Fields::new(entry.key);
-        while let Some(field) = fields.next_field()? {
-            match field.number {
-                1 => alarm.member = MemberId(field.varint()?),
-                2 => {
-                    alarm.kind = match field.varint()? {
-                        1 => AlarmKind::NoSpace,
-                        2 => AlarmKind::Corrupt,
-                        other => AlarmKind::Other(other),
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(alarm)
-    };
-    decode().map_err(|source| InspectError::Message {
-        what: "the alarm",
-        offset: entry.offset,
-        source,
-    })
-}
-
-fn downgrade(entry: Entry<'_>) -> Result<bool, InspectError> {
-    #[derive(Deserialize)]
-    struct Downgrade {
-        #[serde(default)]
-        enabled: bool,
-    }
-    let downgrade: Downgrade = json(entry, "cluster/downgrade")?;
-    Ok(downgrade.enabled)
-}
-
-fn text(entry: Entry<'_>, what: &'static str) -> Result<String, InspectError> {
-    let (offset, len) = (entry.offset, entry.value.len());
-    let text = std::str::from_utf8(entry.value)
-        .ok()
-        .filter(|text| text.len() <= VERSION_BYTES_MAX);
-    text.map(str::to_owned).ok_or(InspectError::Shape {
-        what,
-        offset,
-        len,
-        expected: "a version of at most 64 bytes",
-    })
-}
-
-/// A version is three numbers, perhaps with a suffix.
-const VERSION_BYTES_MAX: usize = 64;
-
-fn big_endian(entry: Entry<'_>, what: &'static str) -> Result<u64, InspectError> {
-    let (offset, len) = (entry.offset, entry.value.len());
-    let number = <[u8; 8]>::try_from(entry.value).map(u64::from_be_bytes);
-    number.map_err(|_| InspectError::Shape {
-        what,
-        offset,
-        len,
-        expected: "a number of 8 bytes",
-    })
-}
-
-fn revision(entry: Entry<'_>) -> Result<i64, InspectError> {
-    let decoded = RevisionKey::decode(entry.value);
-    decoded
-        .map(|key| key.main)
-        .map_err(|source| InspectError::RowKey {
-            offset: entry.offset,
-            source,
-        })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Owns: the shape of leases, users, roles, and of single-value rows. Must not keep any of their contents: they hold
 //! password hashes.
 
-use super::{InspectError, text};
+use super::{InspectError, values::text};
 use crate::{
     bolt::Entry,
     proto::{Field, Fields, ProtoError},

@@ -1,6 +1,6 @@
 //! Records that only some databases hold, and records that are none, put into a real database.
 
-use super::*;
+use super::{values::JSON_BYTES_MAX, *};
 use crate::{
     bolt::edit::{self, BucketEdit, Edit},
     width::u64_of,
