@@ -11,8 +11,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 use rocksdb::{
-    BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode, ErrorKind, IteratorMode,
-    LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode,
+    ErrorKind, IteratorMode, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 
 use rustix::io::Errno;
@@ -300,6 +300,11 @@ fn options() -> Options {
     // Counted into the cache, else indexes and filters would grow without bound.
     tables.set_cache_index_and_filter_blocks(true);
     tables.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    // In pieces of a few KiB: the index or filter of a whole table of 64 MiB is larger than what a shard of the cache
+    // keeps, so that each lookup would read and check hundreds of KiB anew.
+    tables.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    tables.set_partition_filters(true);
+    tables.set_pin_top_level_index_and_filter(true);
     // Ten bits answer 99 % of the lookups of absent rows without a read: each new object asks for one.
     tables.set_bloom_filter(10.0, false);
     // From 6 on, footers have checksums, and each block's is bound to its file and place.
