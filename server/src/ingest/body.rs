@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::ingest::chain::Chain;
+use crate::ingest::chain::{Chain, Piece};
 use crate::ingest::digests::{Asked, ChecksumValue, Expected, verify};
-use crate::ingest::sink::{FullPack, OwnPack, Rest, Sink};
+use crate::ingest::sink::{FullPacks, OwnPack, Rest, Sink};
 use crate::ingest::{Appender, Ingest, IngestError};
 use crate::model::upload::PART_BYTES_MAX;
 use crate::model::{BucketId, ETag, ObjectKey, PartNumber, UploadId};
@@ -18,12 +18,17 @@ use bytes::Bytes;
 use md5::{Digest as _, Md5};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Frames that a body which runs ahead hands on together: 1 MiB, some 2 ms of MD5.
-const FRAMES_AT_ONCE: usize = 4;
+/// Frames that a body which runs ahead hands on together: 2 MiB, some 3 ms of MD5. Each hand-over may wake threads, and a
+/// woken one may wait a millisecond for a busy core.
+const FRAMES_AT_ONCE: usize = 8;
 
-/// Bodies that may run ahead at a time, with 2 MiB each: more than a machine's cores keep busy. All others hold two frames
-/// of 256 KiB, so that 500 slow clients hold little together.
-pub(super) const BODIES_AHEAD: usize = 16;
+/// Pieces on their way through the chains of a body that runs ahead: MD5, the slowest, finds the next one there when it is
+/// done with one, however late the others were woken.
+const PIECES_AHEAD: usize = 3;
+
+/// Bodies that may run ahead at a time, with 8 MiB each: one of them keeps two cores busy. All others hold two frames of
+/// 256 KiB, so that 500 slow clients hold little together.
+pub(super) const BODIES_AHEAD: usize = 4;
 
 /// What a body is meant for; written into its segments, for salvage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +55,9 @@ pub struct BodyIngest {
     md5: Chain<Md5>,
     asked: Option<Chain<Asked>>,
     sink: Chain<Sink>,
+    full: FullPacks,
+    /// Room for pieces that are handed on.
+    room: Arc<Semaphore>,
     /// Who may hand on several frames at once.
     ahead: Arc<Semaphore>,
     /// Held by a body that does, until its end.
@@ -76,18 +84,24 @@ pub(super) fn begin(ingest: &Ingest, target: &BodyTarget, expected: Expected) ->
         time: ingest.clock.now(),
         body_offset: 0,
     };
+    let full = FullPacks::default();
+    let sink = Sink::new(
+        Arc::clone(&ingest.packs),
+        Arc::clone(&ingest.small_bodies),
+        ingest.sizes,
+        origin,
+        full.clone(),
+    );
+    let gate = &ingest.gate;
     BodyIngest {
-        md5: Chain::Idle(Md5::new()),
-        asked: Asked::new(&expected).map(Chain::Idle),
-        sink: Chain::Idle(Sink::new(
-            Arc::clone(&ingest.packs),
-            Arc::clone(&ingest.small_bodies),
-            ingest.sizes,
-            origin,
-        )),
+        md5: Chain::new(gate.clone(), Md5::new()),
+        asked: Asked::new(&expected).map(|asked| Chain::new(gate.clone(), asked)),
+        sink: Chain::new(gate.clone(), sink),
+        full,
+        room: Arc::new(Semaphore::new(1)),
         packs: Arc::clone(&ingest.packs),
         appender: Arc::clone(&ingest.appender),
-        gate: ingest.gate.clone(),
+        gate: gate.clone(),
         expected,
         filling: None,
         filled: Vec::new(),
@@ -179,7 +193,8 @@ impl BodyIngest {
             Some(asked) => Some(asked.take().await?),
             None => None,
         };
-        let sink = self.settle_sink().await?;
+        let sink = self.sink.take().await?;
+        self.sync_full().await?;
         let verified = match verify(md5, asked, &self.expected) {
             Ok(verified) => verified,
             Err(wrong) => {
@@ -225,6 +240,9 @@ impl BodyIngest {
     fn frames_at_once(&mut self) -> usize {
         if self.runs_ahead.is_none() {
             self.runs_ahead = Arc::clone(&self.ahead).try_acquire_owned().ok();
+            if self.runs_ahead.is_some() {
+                self.room.add_permits(PIECES_AHEAD - 1);
+            }
         }
         if self.runs_ahead.is_some() {
             FRAMES_AT_ONCE
@@ -233,42 +251,31 @@ impl BodyIngest {
         }
     }
 
-    /// Hands the filled frames to digests and sink, each after its previous work.
+    /// Hands the filled frames to digests and sink, once earlier ones have left room.
     async fn pass_on(&mut self) -> Result<(), IngestError> {
-        let frames: Arc<[Bytes]> = std::mem::take(&mut self.filled).into();
-        let md5 = self.md5.take().await?;
-        let work = Arc::clone(&frames);
-        self.md5.start(&self.gate, md5, move |mut md5| {
-            work.iter().for_each(|frame| md5.update(frame));
-            Ok(md5)
+        let room = Arc::clone(&self.room)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
+        let piece = Arc::new(Piece {
+            frames: std::mem::take(&mut self.filled),
+            _room: room,
         });
-        if let Some(chain) = &mut self.asked {
-            let asked = chain.take().await?;
-            let work = Arc::clone(&frames);
-            chain.start(&self.gate, asked, move |mut asked| {
-                work.iter().for_each(|frame| asked.update(frame));
-                Ok(asked)
-            });
+        self.md5.hand_over(&piece).await?;
+        if let Some(asked) = &mut self.asked {
+            asked.hand_over(&piece).await?;
         }
-        let sink = self.settle_sink().await?;
-        self.sink.start(&self.gate, sink, move |sink| {
-            frames.iter().try_fold(sink, Sink::take)
-        });
-        Ok(())
+        self.sink.hand_over(&piece).await?;
+        self.sync_full().await
     }
 
-    /// The sink at rest; packs that have become full are set to sync beside it, one after the other.
-    async fn settle_sink(&mut self) -> Result<Sink, IngestError> {
-        let mut sink = self.sink.take().await?;
-        while let Some(full) = sink.take_full() {
+    /// Sets packs that have become full to sync beside the body, one after the other.
+    async fn sync_full(&mut self) -> Result<(), IngestError> {
+        while let Some(full) = self.full.pop() {
             self.settle_syncing().await?;
-            self.start_syncing(full);
+            self.syncing = Some(self.gate.start(move || full.finish()));
         }
-        Ok(sink)
-    }
-
-    fn start_syncing(&mut self, full: FullPack) {
-        self.syncing = Some(self.gate.start(move || full.finish()));
+        Ok(())
     }
 
     async fn settle_syncing(&mut self) -> Result<(), IngestError> {

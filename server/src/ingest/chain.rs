@@ -1,32 +1,196 @@
-//! Work on a value that must be done in order, off the asynchronous threads: the value travels along.
+//! Work on a value that must be done in order, off the asynchronous threads, while more of it is handed over.
+//!
+//! Knows nothing of digests or packs. Invariants: pieces go through a [`Stage`] in the order in which they were handed
+//! over; after a failed piece none follows; a chain holds no thread and no permit while it has nothing to do.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::ingest::IngestError;
 use crate::store::StoreError;
 use crate::store::gate::{Gate, Running};
 
-/// A value, at rest or being worked on.
-pub(super) enum Chain<T> {
-    Idle(T),
-    Busy(Running<Result<T, IngestError>>),
-    /// Its work failed or was taken; the body is lost.
+/// What frames of a body go through.
+pub(super) trait Stage: Sized + Send + 'static {
+    /// Takes in the next frame. May block.
+    fn take(self, frame: &Bytes) -> Result<Self, IngestError>;
+}
+
+/// Frames that are handed over together, and the room that they take until every chain is done with them.
+pub(super) struct Piece {
+    pub(super) frames: Vec<Bytes>,
+    pub(super) _room: OwnedSemaphorePermit,
+}
+
+/// A stage, and the pieces that wait for it.
+pub(super) struct Chain<S> {
+    gate: Gate,
+    line: Arc<Mutex<Line<S>>>,
+    worker: Option<Running<()>>,
+}
+
+struct Line<S> {
+    state: State<S>,
+    waiting: VecDeque<Arc<Piece>>,
+}
+
+enum State<S> {
+    /// Nobody works on it.
+    Idle(S),
+    /// A worker has it and looks for pieces until none waits.
+    AtWork,
+    Failed(IngestError),
+    /// Taken, or lost in a panic of its worker.
     Gone,
 }
 
-impl<T: Send + 'static> Chain<T> {
-    /// Waits for the work under way and takes the value out.
-    pub(super) async fn take(&mut self) -> Result<T, IngestError> {
-        match std::mem::replace(self, Chain::Gone) {
-            Chain::Idle(value) => Ok(value),
-            Chain::Busy(mut work) => work.end().await,
-            Chain::Gone => Err(IngestError::Store(StoreError::Closed)),
+impl<S: Stage> Chain<S> {
+    pub(super) fn new(gate: Gate, stage: S) -> Chain<S> {
+        let line = Line {
+            state: State::Idle(stage),
+            waiting: VecDeque::new(),
+        };
+        Chain {
+            gate,
+            line: Arc::new(Mutex::new(line)),
+            worker: None,
         }
     }
 
-    /// Sets `work` going on a value that [`Chain::take`] gave.
-    pub(super) fn start<F>(&mut self, gate: &Gate, value: T, work: F)
-    where
-        F: FnOnce(T) -> Result<T, IngestError> + Send + 'static,
-    {
-        *self = Chain::Busy(gate.start(move || work(value)));
+    /// Adds a piece behind those that wait.
+    ///
+    /// # Errors
+    /// The failure of an earlier piece.
+    pub(super) async fn hand_over(&mut self, piece: &Arc<Piece>) -> Result<(), IngestError> {
+        let added = lock(&self.line).add(piece);
+        let stage = match added {
+            Added::Waits => return Ok(()),
+            Added::Begins(stage) => stage,
+            Added::Lost => return self.take().await.map(drop),
+        };
+        let mut work = Work {
+            line: Arc::clone(&self.line),
+            next: Some((stage, Arc::clone(piece))),
+            within: false,
+        };
+        let mut worker = self.gate.take_turns(move || work.turn());
+        // Nobody else would run it: a simulation's work is done while it is waited for.
+        if worker.waits_for_caller() {
+            worker.end().await;
+        } else {
+            self.worker = Some(worker);
+        }
+        Ok(())
+    }
+
+    /// Waits for all pieces and takes the stage out.
+    ///
+    /// # Errors
+    /// The failure of a piece.
+    pub(super) async fn take(&mut self) -> Result<S, IngestError> {
+        if let Some(mut worker) = self.worker.take() {
+            worker.end().await;
+        }
+        match std::mem::replace(&mut lock(&self.line).state, State::Gone) {
+            State::Idle(stage) => Ok(stage),
+            State::Failed(failure) => Err(failure),
+            State::AtWork | State::Gone => Err(IngestError::Store(StoreError::Closed)),
+        }
     }
 }
+
+impl<S> Drop for Chain<S> {
+    fn drop(&mut self) {
+        // Nobody wants what still waits; the worker ends after the piece it has.
+        lock(&self.line).waiting.clear();
+    }
+}
+
+/// A worker's hold of a line: a stage and the piece to go through it.
+struct Work<S: Stage> {
+    line: Arc<Mutex<Line<S>>>,
+    next: Option<(S, Arc<Piece>)>,
+    /// Within the stage: when it is dropped so, the stage panicked.
+    within: bool,
+}
+
+impl<S: Stage> Work<S> {
+    /// Works on the next piece.
+    fn turn(&mut self) -> ControlFlow<()> {
+        let Some((stage, piece)) = self.next.take() else {
+            return ControlFlow::Break(());
+        };
+        self.within = true;
+        let done = piece.frames.iter().try_fold(stage, S::take);
+        self.within = false;
+        // Before the line is told: who waits for a piece finds its room free.
+        drop(piece);
+        self.next = lock(&self.line).after(done);
+        match self.next {
+            Some(_) => ControlFlow::Continue(()),
+            None => ControlFlow::Break(()),
+        }
+    }
+}
+
+/// What becomes of a piece that is handed over.
+enum Added<S> {
+    /// Nobody worked on the stage: a worker is to begin with the piece.
+    Begins(S),
+    /// The worker comes to it.
+    Waits,
+    /// The stage is gone.
+    Lost,
+}
+
+impl<S> Line<S> {
+    fn add(&mut self, piece: &Arc<Piece>) -> Added<S> {
+        match std::mem::replace(&mut self.state, State::AtWork) {
+            State::Idle(stage) => Added::Begins(stage),
+            State::AtWork => {
+                self.waiting.push_back(Arc::clone(piece));
+                Added::Waits
+            }
+            lost @ (State::Failed(_) | State::Gone) => {
+                self.state = lost;
+                Added::Lost
+            }
+        }
+    }
+
+    /// What to do after a piece, if anything.
+    fn after(&mut self, done: Result<S, IngestError>) -> Option<(S, Arc<Piece>)> {
+        match (done, self.waiting.pop_front()) {
+            (Ok(stage), Some(piece)) => return Some((stage, piece)),
+            (Ok(stage), None) => self.state = State::Idle(stage),
+            (Err(failure), _) => {
+                self.state = State::Failed(failure);
+                self.waiting.clear();
+            }
+        }
+        None
+    }
+}
+
+impl<S: Stage> Drop for Work<S> {
+    fn drop(&mut self) {
+        if self.within {
+            // Nothing that waits may keep its room.
+            let mut line = lock(&self.line);
+            line.state = State::Gone;
+            line.waiting.clear();
+        }
+    }
+}
+
+/// Whole values only: a panic of the last holder spoilt nothing.
+fn lock<S>(line: &Mutex<Line<S>>) -> MutexGuard<'_, Line<S>> {
+    line.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use md5::Digest as _;
 use subtle::ConstantTimeEq;
 
 use crate::ingest::IngestError;
+use crate::ingest::chain::Stage;
 use crate::model::checksum::Running;
 use crate::model::{Checksum, ChecksumAlgorithm, ChecksumKind};
 
@@ -56,14 +57,24 @@ impl Asked {
         };
         (asked.sha256.is_some() || asked.checksum.is_some()).then_some(asked)
     }
+}
 
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+impl Stage for Asked {
+    fn take(mut self, frame: &Bytes) -> Result<Asked, IngestError> {
         if let Some(sha256) = &mut self.sha256 {
-            sha256.update(bytes);
+            sha256.update(frame);
         }
         if let Some((_, running)) = &mut self.checksum {
-            running.update(bytes);
+            running.update(frame);
         }
+        Ok(self)
+    }
+}
+
+impl Stage for md5::Md5 {
+    fn take(mut self, frame: &Bytes) -> Result<md5::Md5, IngestError> {
+        self.update(frame);
+        Ok(self)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Where a body's frames go: memory while it is small, packs of its own once it is not.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::ingest::chain::Stage;
 use crate::ingest::{IngestError, Sizes};
 use crate::objects::{PackClaim, PlacedSegment};
 use crate::store::StoreError;
@@ -23,8 +24,7 @@ pub(super) struct Sink {
     small_bodies: Arc<Semaphore>,
     sizes: Sizes,
     place: Place,
-    /// Full packs to be finished while the next one fills, oldest first.
-    full: VecDeque<FullPack>,
+    full: FullPacks,
     origin: Origin,
     /// Plain bytes taken in.
     plain: u64,
@@ -39,6 +39,21 @@ enum Place {
     },
     Own(Box<dyn PackWriter>),
     Nowhere,
+}
+
+/// Packs to be finished while the next one fills, oldest first.
+#[derive(Clone, Default)]
+pub(super) struct FullPacks(Arc<Mutex<VecDeque<FullPack>>>);
+
+impl FullPacks {
+    /// Takes the oldest one out.
+    pub(super) fn pop(&self) -> Option<FullPack> {
+        self.with(VecDeque::pop_front)
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut VecDeque<FullPack>) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// A pack that takes no more frames, not durable yet.
@@ -85,6 +100,7 @@ impl Sink {
         small_bodies: Arc<Semaphore>,
         sizes: Sizes,
         origin: Origin,
+        full: FullPacks,
     ) -> Sink {
         let place = Place::Memory {
             frames: Vec::new(),
@@ -95,28 +111,11 @@ impl Sink {
             small_bodies,
             sizes,
             place,
-            full: VecDeque::new(),
+            full,
             origin,
             plain: 0,
             packed: 0,
         }
-    }
-
-    /// Takes in one frame's worth of the body: [`FRAME_PLAIN_BYTES`], but for the last.
-    pub(super) fn take(mut self, plain: &Bytes) -> Result<Sink, IngestError> {
-        let frame = EncodedFrame::data(plain.clone());
-        self.place = match std::mem::replace(&mut self.place, Place::Nowhere) {
-            Place::Memory { frames, permits } => {
-                self.keep_or_spill(frames, permits, frame, plain.len())?
-            }
-            Place::Own(writer) => self.append(writer, &[frame])?,
-            Place::Nowhere => self.begin_pack(&[frame])?,
-        };
-        self.plain += u64::try_from(plain.len()).unwrap_or(u64::MAX);
-        if matches!(self.place, Place::Nowhere) {
-            self.packed = self.plain;
-        }
-        Ok(self)
     }
 
     /// Ends the body. `etag` is known now and goes into the last segment's table.
@@ -179,12 +178,27 @@ impl Sink {
         }
         let mut origin = self.origin.clone();
         origin.body_offset = self.packed;
-        self.full.push_back(FullPack { writer, origin });
+        self.full
+            .with(|full| full.push_back(FullPack { writer, origin }));
         Ok(Place::Nowhere)
     }
+}
 
-    /// Takes the oldest full pack out, to be finished beside further frames.
-    pub(super) fn take_full(&mut self) -> Option<FullPack> {
-        self.full.pop_front()
+impl Stage for Sink {
+    /// A frame is [`FRAME_PLAIN_BYTES`], but for the last.
+    fn take(mut self, plain: &Bytes) -> Result<Sink, IngestError> {
+        let frame = EncodedFrame::data(plain.clone());
+        self.place = match std::mem::replace(&mut self.place, Place::Nowhere) {
+            Place::Memory { frames, permits } => {
+                self.keep_or_spill(frames, permits, frame, plain.len())?
+            }
+            Place::Own(writer) => self.append(writer, &[frame])?,
+            Place::Nowhere => self.begin_pack(&[frame])?,
+        };
+        self.plain += u64::try_from(plain.len()).unwrap_or(u64::MAX);
+        if matches!(self.place, Place::Nowhere) {
+            self.packed = self.plain;
+        }
+        Ok(self)
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: a permit is given back when the call ends, not when its caller loses interest, so a client that hangs
 //! up cannot make more calls run at once than there are permits.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -90,6 +91,42 @@ impl Gate {
         }
     }
 
+    /// Sets `turn` going beside its caller, again and again until it breaks. When no permit is free, the one held is given back
+    /// between two turns, so that others wait for a turn and not for the end; while some are, no thread is woken for it.
+    pub fn take_turns<T, F>(&self, mut turn: F) -> Running<T>
+    where
+        T: Send + 'static,
+        F: FnMut() -> ControlFlow<T> + Send + 'static,
+    {
+        let gate = self.clone();
+        // As many turns as may be taken at a stretch.
+        let mut stretch = move || {
+            loop {
+                let flow = turn();
+                if flow.is_break() || gate.free() == 0 {
+                    return flow;
+                }
+            }
+        };
+        if matches!(self.way, Way::Inline) {
+            return Running::Waiting(Some(Box::new(move || match stretch() {
+                ControlFlow::Break(answer) => answer,
+                ControlFlow::Continue(()) => unreachable!("without permits, none is wanted"),
+            })));
+        }
+        let gate = self.clone();
+        let stretches = async move {
+            loop {
+                let run = gate.run(move || (stretch(), stretch));
+                match run.await {
+                    (ControlFlow::Break(answer), _) => return answer,
+                    (ControlFlow::Continue(()), rest) => stretch = rest,
+                }
+            }
+        };
+        Running::Task(tokio::spawn(stretches.in_current_span()))
+    }
+
     /// Permits free now.
     pub fn free(&self) -> usize {
         match &self.way {
@@ -129,6 +166,11 @@ impl<T> Running<T> {
                 call()
             }
         }
+    }
+
+    /// Whether it does nothing before [`Running::end`].
+    pub fn waits_for_caller(&self) -> bool {
+        matches!(self, Running::Waiting(_))
     }
 
     /// Nobody wants the answer: a call that has not begun never does.
@@ -220,5 +262,25 @@ mod tests {
         release.send(()).expect("the call waits");
         gate.run(|| ()).await;
         assert_eq!((gate.free(), gate.at_work()), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn others_get_the_permit_between_two_turns() {
+        let gate = Gate::new(1);
+        let (turned, turns) = mpsc::channel();
+        let mut left = 100;
+        let mut working = gate.take_turns(move || {
+            // Nobody listens any more after the other call.
+            let _nobody = turned.send(());
+            left -= 1;
+            match left {
+                0 => ControlFlow::Break("done"),
+                _ => ControlFlow::Continue(()),
+            }
+        });
+        // On this one asynchronous thread the call asks for its permit before the second turn can.
+        let other = tokio::spawn(async move { gate.run(move || turns.try_iter().count()).await });
+        assert_eq!(other.await.expect("no panic"), 1);
+        assert_eq!(working.end().await, "done");
     }
 }

@@ -1,0 +1,159 @@
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::*;
+
+/// Remembers what it took; can be held up and can fail.
+struct Recorder {
+    taken: Vec<Bytes>,
+    go: Option<Mutex<mpsc::Receiver<()>>>,
+    fails_at: Option<usize>,
+    panics_at: Option<usize>,
+}
+
+impl Recorder {
+    fn new() -> Recorder {
+        Recorder {
+            taken: Vec::new(),
+            go: None,
+            fails_at: None,
+            panics_at: None,
+        }
+    }
+}
+
+impl Stage for Recorder {
+    fn take(mut self, frame: &Bytes) -> Result<Recorder, IngestError> {
+        if let Some(go) = &self.go {
+            go.lock()
+                .expect("one user")
+                .recv()
+                .expect("the test goes on");
+        }
+        assert!(self.panics_at != Some(self.taken.len()), "as asked");
+        if self.fails_at == Some(self.taken.len()) {
+            return Err(IngestError::TooLarge { max: 7 });
+        }
+        self.taken.push(frame.clone());
+        Ok(self)
+    }
+}
+
+async fn piece(room: &Arc<Semaphore>, frames: &[&'static [u8]]) -> Arc<Piece> {
+    let permit = tokio::time::timeout(Duration::from_secs(20), Arc::clone(room).acquire_owned());
+    Arc::new(Piece {
+        frames: frames
+            .iter()
+            .map(|frame| Bytes::from_static(frame))
+            .collect(),
+        _room: permit.await.expect("room is left").expect("never closed"),
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_are_taken_in_order_over_many_turns() {
+    for gate in [Gate::new(1), Gate::inline()] {
+        let room = Arc::new(Semaphore::new(3));
+        let mut chain = Chain::new(gate, Recorder::new());
+        for _ in 0..50 {
+            let piece = piece(&room, &[b"a", b"b"]).await;
+            chain.hand_over(&piece).await.expect("nothing fails");
+        }
+        let done = chain.take().await.expect("nothing fails");
+        assert_eq!(done.taken.concat(), b"ab".repeat(50));
+        assert_eq!(room.available_permits(), 3, "all room is given back");
+        assert!(chain.take().await.is_err(), "taken once");
+    }
+}
+
+#[tokio::test]
+async fn pieces_wait_while_one_is_worked_on_and_room_is_given_back_after_it() {
+    let (go, held) = mpsc::channel();
+    let room = Arc::new(Semaphore::new(2));
+    let recorder = Recorder {
+        go: Some(Mutex::new(held)),
+        ..Recorder::new()
+    };
+    let mut chain = Chain::new(Gate::new(1), recorder);
+    for frame in [b"1".as_slice(), b"2"] {
+        let piece = piece(&room, &[frame]).await;
+        chain.hand_over(&piece).await.expect("nothing fails");
+    }
+    assert_eq!(room.available_permits(), 0);
+    go.send(()).expect("the stage waits");
+    let third = piece(&room, &[b"3"]).await;
+    chain.hand_over(&third).await.expect("nothing fails");
+    drop(third);
+    go.send(()).expect("the stage waits");
+    go.send(()).expect("the stage waits");
+    let done = chain.take().await.expect("nothing fails");
+    assert_eq!(done.taken.concat(), b"123");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_ends_the_chain_and_leaves_no_piece_behind() {
+    for gate in [Gate::new(1), Gate::inline()] {
+        let room = Arc::new(Semaphore::new(3));
+        let recorder = Recorder {
+            fails_at: Some(3),
+            ..Recorder::new()
+        };
+        let mut chain = Chain::new(gate, recorder);
+        let mut failure = None;
+        for _ in 0..10 {
+            let piece = piece(&room, &[b"a", b"b"]).await;
+            if let Err(error) = chain.hand_over(&piece).await {
+                failure = Some(error);
+                break;
+            }
+        }
+        let failure = match failure {
+            Some(failure) => failure,
+            None => chain.take().await.map(drop).expect_err("it failed"),
+        };
+        assert!(matches!(failure, IngestError::TooLarge { max: 7 }));
+        assert_eq!(room.available_permits(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_the_callers_and_leaves_no_piece_behind() {
+    let room = Arc::new(Semaphore::new(3));
+    let recorder = Recorder {
+        panics_at: Some(1),
+        ..Recorder::new()
+    };
+    let mut chain = Chain::new(Gate::new(1), recorder);
+    let (task_room, pieces) = (Arc::clone(&room), 10);
+    let task = tokio::spawn(async move {
+        for _ in 0..pieces {
+            let piece = piece(&task_room, &[b"a"]).await;
+            chain.hand_over(&piece).await.map_err(drop)?;
+        }
+        chain.take().await.map(drop).map_err(drop)
+    });
+    assert!(task.await.expect_err("it panics").is_panic());
+    assert_eq!(room.available_permits(), 3);
+}
+
+#[tokio::test]
+async fn a_dropped_chain_ends_after_the_piece_at_work() {
+    let (go, held) = mpsc::channel();
+    let room = Arc::new(Semaphore::new(3));
+    let recorder = Recorder {
+        go: Some(Mutex::new(held)),
+        ..Recorder::new()
+    };
+    let mut chain = Chain::new(Gate::new(1), recorder);
+    for _ in 0..3 {
+        let piece = piece(&room, &[b"a"]).await;
+        chain.hand_over(&piece).await.expect("nothing fails");
+    }
+    drop(chain);
+    assert_eq!(room.available_permits(), 2, "those that waited are gone");
+    go.send(()).expect("the stage waits");
+    let all = tokio::time::timeout(Duration::from_secs(20), room.acquire_many(3));
+    assert!(all.await.is_ok(), "the last one gives its room back");
+}
