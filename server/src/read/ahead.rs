@@ -1,0 +1,255 @@
+//! A worker that reads pieces while earlier ones are being sent.
+//!
+//! Knows no object and no client. Invariants: pieces come in order and nothing comes after an error; the shelf never holds
+//! more than [`Reach`] says; the worker has neither a thread nor a permit while the shelf is full.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::store::StoreError;
+use crate::store::gate::{Gate, Running};
+
+/// Frames in order.
+pub(super) type Piece = Result<Vec<Bytes>, StoreError>;
+
+/// Where pieces come from.
+pub(super) trait Source: Send + 'static {
+    /// The next piece, of at most so many frames; `None` at the end. Blocks.
+    fn next(&mut self, frames: usize) -> Option<Piece>;
+}
+
+/// How far to read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach {
+    /// Frames of a piece.
+    pub(super) frames: usize,
+    /// Pieces that are read before anybody asks for them.
+    pub(super) ahead: usize,
+}
+
+/// A source, and the pieces that were read of it.
+pub(super) struct Ahead<S: Source> {
+    gate: Gate,
+    shared: Arc<Shared<S>>,
+    worker: Option<Running<()>>,
+}
+
+struct Shared<S> {
+    shelf: Mutex<Shelf<S>>,
+    /// Told of each piece and of the end.
+    changed: Notify,
+}
+
+struct Shelf<S> {
+    ready: VecDeque<Piece>,
+    reach: Reach,
+    reading: Reading<S>,
+}
+
+enum Reading<S> {
+    /// Nobody reads.
+    AtRest(S),
+    /// A worker has the source.
+    AtWork,
+    /// At the end, behind an error, or lost in a panic of the worker.
+    Over,
+    /// Nobody takes any more.
+    Unwanted,
+}
+
+impl<S: Source> Ahead<S> {
+    /// Begins with the first frame.
+    pub(super) fn start(gate: Gate, source: S) -> Ahead<S> {
+        let shelf = Shelf {
+            ready: VecDeque::new(),
+            reach: Reach {
+                frames: 1,
+                ahead: 0,
+            },
+            reading: Reading::AtRest(source),
+        };
+        let shared = Shared {
+            shelf: Mutex::new(shelf),
+            changed: Notify::new(),
+        };
+        let mut ahead = Ahead {
+            gate,
+            shared: Arc::new(shared),
+            worker: None,
+        };
+        ahead.read(1);
+        ahead
+    }
+
+    /// How far to read from now on.
+    pub(super) fn reach(&self, reach: Reach) {
+        self.shared.shelf().reach = reach;
+    }
+
+    /// The next piece; `None` at the end and after an error. Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> Option<Piece> {
+        loop {
+            let taken = self.shared.shelf().take();
+            match taken {
+                Taken::Piece { piece, least } => {
+                    self.read(least);
+                    return Some(piece);
+                }
+                Taken::End => {
+                    self.end_worker().await;
+                    return None;
+                }
+                Taken::Nothing => {}
+            }
+            self.read(1);
+            let worker = self.worker.as_ref();
+            if worker.is_some_and(Running::waits_for_caller) {
+                self.end_worker().await;
+            } else {
+                self.shared.changed.notified().await;
+            }
+        }
+    }
+
+    /// Sets a worker going if fewer than `least` pieces are there and nobody reads.
+    fn read(&mut self, least: usize) {
+        let Some(source) = self.shared.shelf().begin(least) else {
+            return;
+        };
+        let mut work = Work {
+            shared: Arc::clone(&self.shared),
+            source: Some(source),
+            within: false,
+        };
+        self.worker = Some(self.gate.take_turns(move || work.turn()));
+    }
+
+    /// Waits for the worker; its panic is the caller's.
+    async fn end_worker(&mut self) {
+        if let Some(worker) = &mut self.worker {
+            worker.end().await;
+            self.worker = None;
+        }
+    }
+}
+
+impl<S: Source> Drop for Ahead<S> {
+    fn drop(&mut self) {
+        // A piece that is being read is dropped when it is there.
+        self.shared.shelf().close();
+        if let Some(worker) = self.worker.take() {
+            worker.abandon();
+        }
+    }
+}
+
+/// A worker's hold of a source.
+struct Work<S: Source> {
+    shared: Arc<Shared<S>>,
+    source: Option<S>,
+    /// Within the source: when it is dropped so, the source panicked.
+    within: bool,
+}
+
+impl<S: Source> Work<S> {
+    /// Reads a piece.
+    fn turn(&mut self) -> ControlFlow<()> {
+        let frames = self.shared.shelf().reach.frames;
+        let Some(mut source) = self.source.take() else {
+            return ControlFlow::Break(());
+        };
+        self.within = true;
+        let piece = source.next(frames);
+        self.within = false;
+        self.source = self.shared.shelf().put(source, piece);
+        self.shared.changed.notify_one();
+        match self.source {
+            Some(_) => ControlFlow::Continue(()),
+            None => ControlFlow::Break(()),
+        }
+    }
+}
+
+impl<S: Source> Drop for Work<S> {
+    fn drop(&mut self) {
+        if self.within {
+            self.shared.shelf().reading = Reading::Over;
+            self.shared.changed.notify_one();
+        }
+    }
+}
+
+impl<S> Shared<S> {
+    /// Whole values only: a panic of the last holder spoilt nothing.
+    fn shelf(&self) -> MutexGuard<'_, Shelf<S>> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a look at the shelf gives.
+enum Taken {
+    Piece {
+        piece: Piece,
+        /// With fewer left than this, somebody is to read on: not for each piece, so that a worker that is woken has half
+        /// a shelf to fill.
+        least: usize,
+    },
+    Nothing,
+    End,
+}
+
+impl<S> Shelf<S> {
+    fn take(&mut self) -> Taken {
+        match (self.ready.pop_front(), &self.reading) {
+            (Some(piece), _) => Taken::Piece {
+                piece,
+                least: self.reach.ahead / 2,
+            },
+            (None, Reading::Over) => Taken::End,
+            (None, _) => Taken::Nothing,
+        }
+    }
+
+    fn close(&mut self) {
+        self.reading = Reading::Unwanted;
+        self.ready.clear();
+    }
+
+    /// The source, for a new worker.
+    fn begin(&mut self, least: usize) -> Option<S> {
+        if self.ready.len() >= least {
+            return None;
+        }
+        match std::mem::replace(&mut self.reading, Reading::AtWork) {
+            Reading::AtRest(source) => Some(source),
+            other => {
+                self.reading = other;
+                None
+            }
+        }
+    }
+
+    /// Takes what a worker read; gives the source back if it is to go on.
+    fn put(&mut self, source: S, piece: Option<Piece>) -> Option<S> {
+        if matches!(self.reading, Reading::Unwanted) {
+            return None;
+        }
+        let over = !matches!(piece, Some(Ok(_)));
+        self.ready.extend(piece);
+        if over {
+            self.reading = Reading::Over;
+        } else if self.ready.len() < self.reach.ahead {
+            return Some(source);
+        } else {
+            self.reading = Reading::AtRest(source);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;
