@@ -112,10 +112,12 @@ fn collect(
     if max == 0 {
         return Ok(page);
     }
+    // Behind a common prefix another one is likely: what is read beyond its first row is thrown away.
+    let mut batch = DELIMITER_BATCH;
     loop {
         let wanted = max + 1 - (page.entries.len() + page.prefixes.len());
         let limit = if query.delimiter.is_some() {
-            wanted.min(DELIMITER_BATCH)
+            wanted.min(batch)
         } else {
             wanted
         };
@@ -145,5 +147,10 @@ fn collect(
         if exhausted && !skipped {
             return Ok(page);
         }
+        batch = if skipped {
+            1
+        } else {
+            DELIMITER_BATCH.min(8 * batch)
+        };
     }
 }
