@@ -9,7 +9,7 @@ use strongroom_tests::server::Server;
 use super::Bench;
 use crate::bodies::{self, ETCD};
 use crate::figures::{Chart, Goal, Sheet};
-use crate::meter::{server_cpu_secs, weigh};
+use crate::meter::{cpu_secs, server_cpu_secs, weigh};
 use crate::stats::{MIB, real};
 use crate::yardstick::settle;
 
@@ -27,6 +27,7 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
     let mut server = Server::start(dir.path());
     let (file, log) = (dir.path().join("saved.db"), dir.path().join("log"));
     let endpoint = cluster.client_url(0);
+    let etcd = cluster.process(0).id();
     let mut ours = || {
         let mut command = backup::save_command(&server, std::slice::from_ref(&endpoint), "bench");
         let cpu = server_cpu_secs(&mut server);
@@ -56,6 +57,7 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
         let mut pair = [0.0; 2];
         for turn in [round % 2, (round + 1) % 2] {
             settle(&bench.dir);
+            let etcd_cpu = cpu_secs(etcd);
             if turn == 0 {
                 let (cost, cpu) = ours();
                 pair[0] = cost.secs;
@@ -63,11 +65,13 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
                 sheet.add("strongroom's CPU", "CPU-s", cost.cpu_secs);
                 sheet.add("strongroom's peak memory", "MiB", cost.peak_mib);
                 sheet.add("the server's CPU", "CPU-s", cpu);
+                sheet.add("etcd's CPU meanwhile", "CPU-s", cpu_secs(etcd) - etcd_cpu);
             } else {
                 let (cost, _) = theirs();
                 pair[1] = cost.secs;
                 sheet.add(THEIRS, "s", cost.secs);
                 sheet.add("etcdctl's CPU", "CPU-s", cost.cpu_secs);
+                sheet.add("etcd's CPU for etcdctl", "CPU-s", cpu_secs(etcd) - etcd_cpu);
                 sheet.add("etcdctl's peak memory", "MiB", cost.peak_mib);
             }
         }
