@@ -22,11 +22,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// woken one may wait a millisecond for a busy core.
 const FRAMES_AT_ONCE: usize = 8;
 
-/// Pieces on their way through the chains of a body that runs ahead: MD5, the slowest, finds the next one there when it is
-/// done with one, however late the others were woken.
+/// The first piece is this short, and each that finds all chains at rest: they begin early where the network is slower.
+const FRAMES_AT_FIRST: usize = 2;
+
+/// Pieces on their way through the chains of a body that runs ahead: the slowest chain, mostly MD5, finds the next one there
+/// when it is done with one, however late the others were woken.
 const PIECES_AHEAD: usize = 3;
 
-/// Bodies that may run ahead at a time, with 8 MiB each: one of them keeps two cores busy. All others hold two frames of
+/// Bodies that may run ahead at a time, with 8 MiB each: one fast one keeps two cores busy. First come, first served, also
+/// when they turn out to be slow: the others hand over frame by frame, which costs them some speed. These hold two frames of
 /// 256 KiB, so that 500 slow clients hold little together.
 pub(super) const BODIES_AHEAD: usize = 4;
 
@@ -236,7 +240,7 @@ impl BodyIngest {
         })
     }
 
-    /// How many frames are handed on together: each hand-over wakes threads, which costs a fast body more than the work.
+    /// How many frames are handed on together.
     fn frames_at_once(&mut self) -> usize {
         if self.runs_ahead.is_none() {
             self.runs_ahead = Arc::clone(&self.ahead).try_acquire_owned().ok();
@@ -244,10 +248,12 @@ impl BodyIngest {
                 self.room.add_permits(PIECES_AHEAD - 1);
             }
         }
-        if self.runs_ahead.is_some() {
-            FRAMES_AT_ONCE
-        } else {
+        if self.runs_ahead.is_none() {
             1
+        } else if self.room.available_permits() == PIECES_AHEAD {
+            FRAMES_AT_FIRST
+        } else {
+            FRAMES_AT_ONCE
         }
     }
 
@@ -292,7 +298,8 @@ impl BodyIngest {
         self.holds.push(hold);
     }
 
-    /// Removes the packs of a refused body at once; no row names them, and no commit was tried.
+    /// Removes the full packs of a refused body at once; no row names them, and no commit was tried. The one being filled is
+    /// found by hygiene.
     async fn abandon(&mut self, why: IngestError) -> IngestError {
         if let Ok(sink) = self.sink.take().await {
             drop(sink);

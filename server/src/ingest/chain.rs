@@ -44,7 +44,7 @@ enum State<S> {
     /// A worker has it and looks for pieces until none waits.
     AtWork,
     Failed(IngestError),
-    /// Taken, or lost in a panic of its worker.
+    /// Taken, or lost with its worker.
     Gone,
 }
 
@@ -105,8 +105,11 @@ impl<S: Stage> Chain<S> {
 
 impl<S> Drop for Chain<S> {
     fn drop(&mut self) {
-        // Nobody wants what still waits; the worker ends after the piece it has.
+        // Nobody wants what still waits; a worker that is within a piece ends after it, one that waits for a permit at once.
         lock(&self.line).waiting.clear();
+        if let Some(worker) = self.worker.take() {
+            worker.abandon();
+        }
     }
 }
 
@@ -114,7 +117,7 @@ impl<S> Drop for Chain<S> {
 struct Work<S: Stage> {
     line: Arc<Mutex<Line<S>>>,
     next: Option<(S, Arc<Piece>)>,
-    /// Within the stage: when it is dropped so, the stage panicked.
+    /// Within the stage.
     within: bool,
 }
 
@@ -143,7 +146,7 @@ enum Added<S> {
     Begins(S),
     /// The worker comes to it.
     Waits,
-    /// The stage is gone.
+    /// There is no stage any more: taken, failed or lost.
     Lost,
 }
 
@@ -178,8 +181,8 @@ impl<S> Line<S> {
 
 impl<S: Stage> Drop for Work<S> {
     fn drop(&mut self) {
-        if self.within {
-            // Nothing that waits may keep its room.
+        // Abandoned, or in a panic: the stage is lost, and nothing that waits may keep its room.
+        if self.within || self.next.is_some() {
             let mut line = lock(&self.line);
             line.state = State::Gone;
             line.waiting.clear();

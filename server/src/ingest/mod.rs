@@ -106,6 +106,3 @@ impl Ingest {
         self.appender.close()
     }
 }
-
-#[cfg(test)]
-mod tests;

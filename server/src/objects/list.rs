@@ -11,7 +11,7 @@ use crate::store::meta::{Key, Meta};
 /// S3's largest page.
 pub const PAGE_MAX: usize = 1000;
 
-/// Rows read at once when common prefixes are skipped: a folder of many keys costs one such read and one seek.
+/// Rows read at once where common prefixes may be skipped, unless one was just found: then one, and more again behind it.
 const DELIMITER_BATCH: usize = 64;
 
 /// What is asked of a listing.

@@ -1,7 +1,7 @@
 //! A worker that reads pieces while earlier ones are being sent.
 //!
-//! Knows no object and no client. Invariants: pieces come in order and nothing comes after an error; the shelf never holds
-//! more than [`Reach`] says; the worker has neither a thread nor a permit while the shelf is full.
+//! Knows no object and no client. Invariants: pieces come in order and nothing comes after an error; no more pieces are read
+//! than [`Reach`] says or somebody asked for; the worker has neither a thread nor a permit while the shelf is full.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -18,8 +18,11 @@ pub(super) type Piece = Result<Vec<Bytes>, StoreError>;
 
 /// Where pieces come from.
 pub(super) trait Source: Send + 'static {
-    /// The next piece, of at most so many frames; `None` at the end. Blocks.
-    fn next(&mut self, frames: usize) -> Option<Piece>;
+    /// Whether nothing is left.
+    fn is_over(&self) -> bool;
+
+    /// The next piece, of at most so many frames. Blocks.
+    fn next(&mut self, frames: usize) -> Piece;
 }
 
 /// How far to read.
@@ -55,7 +58,7 @@ enum Reading<S> {
     AtRest(S),
     /// A worker has the source.
     AtWork,
-    /// At the end, behind an error, or lost in a panic of the worker.
+    /// At the end, behind an error, or lost with the worker.
     Over,
     /// Nobody takes any more.
     Unwanted,
@@ -70,7 +73,7 @@ impl<S: Source> Ahead<S> {
                 frames: 1,
                 ahead: 0,
             },
-            reading: Reading::AtRest(source),
+            reading: Reading::resting(source),
         };
         let shared = Shared {
             shelf: Mutex::new(shelf),
@@ -151,7 +154,7 @@ impl<S: Source> Drop for Ahead<S> {
 struct Work<S: Source> {
     shared: Arc<Shared<S>>,
     source: Option<S>,
-    /// Within the source: when it is dropped so, the source panicked.
+    /// Within the source.
     within: bool,
 }
 
@@ -176,7 +179,8 @@ impl<S: Source> Work<S> {
 
 impl<S: Source> Drop for Work<S> {
     fn drop(&mut self) {
-        if self.within {
+        // In a panic, or abandoned: the source is lost, and who waits must learn it.
+        if self.within || self.source.is_some() {
             self.shared.shelf().reading = Reading::Over;
             self.shared.changed.notify_one();
         }
@@ -194,15 +198,25 @@ impl<S> Shared<S> {
 enum Taken {
     Piece {
         piece: Piece,
-        /// With fewer left than this, somebody is to read on: not for each piece, so that a worker that is woken has half
-        /// a shelf to fill.
+        /// With fewer left than this, somebody is to read on: not for each piece, so that a worker that is woken has most
+        /// of a shelf to fill.
         least: usize,
     },
     Nothing,
     End,
 }
 
-impl<S> Shelf<S> {
+impl<S: Source> Reading<S> {
+    fn resting(source: S) -> Reading<S> {
+        if source.is_over() {
+            Reading::Over
+        } else {
+            Reading::AtRest(source)
+        }
+    }
+}
+
+impl<S: Source> Shelf<S> {
     fn take(&mut self) -> Taken {
         match (self.ready.pop_front(), &self.reading) {
             (Some(piece), _) => Taken::Piece {
@@ -234,18 +248,18 @@ impl<S> Shelf<S> {
     }
 
     /// Takes what a worker read; gives the source back if it is to go on.
-    fn put(&mut self, source: S, piece: Option<Piece>) -> Option<S> {
+    fn put(&mut self, source: S, piece: Piece) -> Option<S> {
         if matches!(self.reading, Reading::Unwanted) {
             return None;
         }
-        let over = !matches!(piece, Some(Ok(_)));
-        self.ready.extend(piece);
-        if over {
+        let failed = piece.is_err();
+        self.ready.push_back(piece);
+        if failed {
             self.reading = Reading::Over;
-        } else if self.ready.len() < self.reach.ahead {
+        } else if self.ready.len() < self.reach.ahead && !source.is_over() {
             return Some(source);
         } else {
-            self.reading = Reading::AtRest(source);
+            self.reading = Reading::resting(source);
         }
         None
     }

@@ -19,12 +19,13 @@ const REACH_AHEAD: Reach = Reach {
     ahead: 4,
 };
 
-/// Streams that may read ahead at a time, with 6 MiB each (four pieces ready, one read, one that the connection still sends
-/// of): one of them keeps two cores busy. All others hold two frames of 256 KiB at most (one being sent, one to follow), so
+/// Streams that may read ahead at a time, with 6 MiB each (four pieces ready or being read, one that is taken, one whose last
+/// frame the connection still sends): one fast one keeps two cores busy. First come, first served, also when they turn out to
+/// be slow: the others lose the overlap of reading and sending, and nothing else. All others hold two frames of 256 KiB at most (one being sent, one to follow), so
 /// that 500 slow clients hold less than 300 MiB together, and 180 of them less than 120 MiB.
 pub(super) const STREAMS_AHEAD: usize = 4;
 
-/// Verified bytes in order. The packs stay pinned until it is dropped.
+/// Verified bytes in order. The packs stay pinned until the last of them is read.
 pub struct BodyStream {
     segments: Ahead<Segments>,
     ready: VecDeque<Bytes>,
@@ -32,14 +33,13 @@ pub struct BodyStream {
     ahead: Arc<Semaphore>,
     /// Held by a stream that does, until its end.
     runs_ahead: Option<OwnedSemaphorePermit>,
-    /// May go while a piece is still read for nobody: an open file stays readable after its removal.
-    _pin: Pin,
 }
 
-/// What is still to be read.
+/// What is still to be read, and the pin of its packs: it goes with the last read, also with one that is for nobody any more.
 struct Segments {
     packs: Arc<dyn Packs>,
     readers: VecDeque<SegmentReader>,
+    _pin: Pin,
 }
 
 pub(super) fn start(
@@ -50,13 +50,16 @@ pub(super) fn start(
     range: Range<u64>,
     pin: Pin,
 ) -> BodyStream {
-    let readers = readers(segments, &range);
+    let source = Segments {
+        packs,
+        readers: readers(segments, &range),
+        _pin: pin,
+    };
     BodyStream {
-        segments: Ahead::start(gate, Segments { packs, readers }),
+        segments: Ahead::start(gate, source),
         ready: VecDeque::new(),
         ahead,
         runs_ahead: None,
-        _pin: pin,
     }
 }
 
@@ -101,14 +104,19 @@ impl BodyStream {
 }
 
 impl Source for Segments {
-    fn next(&mut self, frames: usize) -> Option<Piece> {
-        let reader = loop {
-            if self.readers.front()?.remaining() > 0 {
-                break self.readers.front_mut()?;
-            }
-            self.readers.pop_front();
+    fn is_over(&self) -> bool {
+        self.readers.is_empty()
+    }
+
+    fn next(&mut self, frames: usize) -> Piece {
+        let Some(reader) = self.readers.front_mut() else {
+            return Ok(Vec::new());
         };
-        Some(reader.next(&*self.packs, frames))
+        let piece = reader.next(&*self.packs, frames)?;
+        if reader.remaining() == 0 {
+            self.readers.pop_front();
+        }
+        Ok(piece)
     }
 }
 

@@ -11,11 +11,11 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinHandle};
 use tracing::{Instrument as _, Span};
 
-/// Reads at once. One keeps an NVMe disk's queue of 32 full; each holds at most 1 MiB of stored and 4 MiB of plain
-/// bytes, so reads stay under 160 MiB in the worst case, and far below it in practice.
+/// Reads at once: enough to keep an NVMe disk's queue of 32 full. Each holds at most 1 MiB of stored and 1 MiB of plain
+/// bytes while it runs; what streams keep of them afterwards is bounded by `read`.
 pub const READ_PERMITS: usize = 32;
 
-/// Writes at once, apart from reads, so that no read waits for a sync. Each holds one piece of at most 4 MiB.
+/// Writes at once, apart from reads, so that no read waits for a sync. What bodies keep waiting is bounded by `ingest`.
 pub const WRITE_PERMITS: usize = 16;
 
 /// Bounded permits to run blocking calls.
@@ -87,19 +87,29 @@ impl Gate {
                 let call = async move { gate.run(f).await };
                 Running::Task(tokio::spawn(call.in_current_span()))
             }
-            Way::Inline => Running::Waiting(Some(Box::new(f))),
+            Way::Inline => {
+                let mut call = Some(f);
+                Running::Waiting(Box::new(move || {
+                    let call = call.take().expect("a call's answer is taken once");
+                    ControlFlow::Break(call())
+                }))
+            }
         }
     }
 
     /// Sets `turn` going beside its caller, again and again until it breaks. When no permit is free, the one held is given back
     /// between two turns, so that others wait for a turn and not for the end; while some are, no thread is woken for it.
+    ///
+    /// [`Running::abandon`] ends it between two such stretches; within one, `turn` has to notice by itself.
     pub fn take_turns<T, F>(&self, mut turn: F) -> Running<T>
     where
         T: Send + 'static,
         F: FnMut() -> ControlFlow<T> + Send + 'static,
     {
+        if matches!(self.way, Way::Inline) {
+            return Running::Waiting(Box::new(turn));
+        }
         let gate = self.clone();
-        // As many turns as may be taken at a stretch.
         let mut stretch = move || {
             loop {
                 let flow = turn();
@@ -108,12 +118,6 @@ impl Gate {
                 }
             }
         };
-        if matches!(self.way, Way::Inline) {
-            return Running::Waiting(Some(Box::new(move || match stretch() {
-                ControlFlow::Break(answer) => answer,
-                ControlFlow::Continue(()) => unreachable!("without permits, none is wanted"),
-            })));
-        }
         let gate = self.clone();
         let stretches = async move {
             loop {
@@ -144,12 +148,12 @@ impl Gate {
     }
 }
 
-/// A call that [`Gate::start`] began.
+/// What [`Gate::start`] or [`Gate::take_turns`] began.
 pub enum Running<T> {
     /// On a thread of its own.
     Task(JoinHandle<T>),
-    /// Runs when it is waited for.
-    Waiting(Option<Box<dyn FnOnce() -> T + Send>>),
+    /// Takes its turns while it is waited for.
+    Waiting(Box<dyn FnMut() -> ControlFlow<T> + Send>),
 }
 
 impl<T> Running<T> {
@@ -160,11 +164,12 @@ impl<T> Running<T> {
                 let ended = task.await;
                 joined(ended).await
             }
-            Running::Waiting(call) => {
+            Running::Waiting(turn) => loop {
                 let_others_run().await;
-                let call = call.take().expect("a call's answer is taken once");
-                call()
-            }
+                if let ControlFlow::Break(answer) = turn() {
+                    return answer;
+                }
+            },
         }
     }
 
@@ -173,7 +178,7 @@ impl<T> Running<T> {
         matches!(self, Running::Waiting(_))
     }
 
-    /// Nobody wants the answer: a call that has not begun never does.
+    /// Nobody wants the answer: what has not begun never does.
     pub fn abandon(self) {
         if let Running::Task(task) = self {
             task.abort();

@@ -1,3 +1,5 @@
+//! Order, room, failures, panics and hang-ups of a chain.
+
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -146,14 +148,43 @@ async fn a_dropped_chain_ends_after_the_piece_at_work() {
         go: Some(Mutex::new(held)),
         ..Recorder::new()
     };
-    let mut chain = Chain::new(Gate::new(1), recorder);
+    let gate = Gate::new(1);
+    let mut chain = Chain::new(gate.clone(), recorder);
     for _ in 0..3 {
         let piece = piece(&room, &[b"a"]).await;
         chain.hand_over(&piece).await.expect("nothing fails");
+    }
+    while gate.free() > 0 {
+        tokio::task::yield_now().await;
     }
     drop(chain);
     assert_eq!(room.available_permits(), 2, "those that waited are gone");
     go.send(()).expect("the stage waits");
     let all = tokio::time::timeout(Duration::from_secs(20), room.acquire_many(3));
     assert!(all.await.is_ok(), "the last one gives its room back");
+}
+
+#[tokio::test]
+async fn a_dropped_chain_that_waits_for_a_permit_never_begins() {
+    let gate = Gate::new(1);
+    let (release, held) = mpsc::channel::<()>();
+    let mut busy = gate.start(move || held.recv());
+    while gate.free() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let room = Arc::new(Semaphore::new(2));
+    let recorder = Recorder {
+        panics_at: Some(0),
+        ..Recorder::new()
+    };
+    let mut chain = Chain::new(gate, recorder);
+    for _ in 0..2 {
+        let piece = piece(&room, &[b"a"]).await;
+        chain.hand_over(&piece).await.expect("nothing fails");
+    }
+    drop(chain);
+    let all = tokio::time::timeout(Duration::from_secs(20), room.acquire_many(2));
+    assert!(all.await.is_ok(), "both are gone while the gate is shut");
+    release.send(()).expect("the call waits");
+    busy.end().await.expect("it was released");
 }

@@ -1,3 +1,5 @@
+//! Order, reach, failures, panics and hang-ups of a worker that reads ahead.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -25,10 +27,14 @@ impl Numbers {
 }
 
 impl Source for Numbers {
-    fn next(&mut self, frames: usize) -> Option<Piece> {
+    fn is_over(&self) -> bool {
+        self.next == self.end
+    }
+
+    fn next(&mut self, frames: usize) -> Piece {
         assert!(self.panics_at != Some(self.next), "as asked");
         if self.fails_at == Some(self.next) {
-            return Some(Err(StoreError::Closed));
+            return Err(StoreError::Closed);
         }
         let to = self
             .end
@@ -38,7 +44,7 @@ impl Source for Numbers {
             .collect();
         self.next = to;
         self.read.fetch_add(1, Ordering::SeqCst);
-        (!piece.is_empty()).then_some(Ok(piece))
+        Ok(piece)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::service::{Answer, Call};
 use crate::s3::xml::{answer, request};
 use crate::s3::{headers, reply};
+use crate::store::gate::READ_PERMITS;
 
 /// Conditions of a delete: ignoring them would delete what the client wants kept.
 const CONDITIONS: [&str; 3] = [
@@ -22,8 +23,8 @@ const CONDITIONS: [&str; 3] = [
     "x-amz-if-match-size",
 ];
 
-/// Deletes of one request that are under way at a time: what 16 to 64 clients would ask for.
-const DELETES_AT_ONCE: usize = 32;
+/// Deletes of one request that are under way at a time: they share syncs, and leave most permits to the reads of others.
+const DELETES_AT_ONCE: usize = READ_PERMITS / 4;
 
 /// DeleteObject; what is not there is deleted as well.
 pub(crate) async fn one<B>(

@@ -19,10 +19,10 @@ const READ_BYTES: usize = 4 * FRAME_BYTES_MAX;
 /// Up to here the allocator serves better: a frame that is mostly empty would hold memory for nothing.
 const SMALL_BYTES_MAX: usize = FRAME_PLAIN_BYTES / 2;
 
-/// Frames that are kept, plain ones and those that are stored as they are: 16 MiB, as much as the streams that run ahead
-/// have on their way. A slow client holds one for long, so a single frame never sits in a larger buffer.
+/// Frames that are kept, plain ones and those that are stored as they are: 16 MiB, as much as two bodies or streams that run
+/// ahead have on their way. A slow client holds one for long, so a single frame never sits in a larger buffer.
 static FRAMES: Class = Class::new(FRAME_BYTES_MAX, 64);
-/// Reads that are kept: 8 MiB, more than run at once on a machine's cores.
+/// Reads that are kept: 8 MiB. They come back soon, but for frames that did not shrink, which are sent as they were read.
 static READS: Class = Class::new(READ_BYTES, 8);
 
 /// Buffers of one size.

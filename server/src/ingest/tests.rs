@@ -1,1 +1,0 @@
-//! Bodies of every size, lies about them, and what is left of a refused one.
