@@ -136,7 +136,8 @@ async fn a_panic_is_the_callers_and_leaves_no_piece_behind() {
         }
         chain.take().await.map(drop).map_err(drop)
     });
-    assert!(task.await.expect_err("it panics").is_panic());
+    let panic = task.await.expect_err("it panics").into_panic();
+    assert_eq!(panic.downcast_ref(), Some(&"as asked"), "and no timeout");
     assert_eq!(room.available_permits(), 3);
 }
 

@@ -150,7 +150,8 @@ async fn a_panic_is_the_callers() {
         let mut ahead = Ahead::start(Gate::new(1), numbers);
         while next(&mut ahead).await.is_some() {}
     });
-    assert!(task.await.expect_err("it panics").is_panic());
+    let panic = task.await.expect_err("it panics").into_panic();
+    assert_eq!(panic.downcast_ref(), Some(&"as asked"), "and no timeout");
 }
 
 #[tokio::test]
