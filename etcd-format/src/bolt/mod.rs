@@ -50,6 +50,7 @@ mod check;
 pub mod edit;
 mod error;
 mod meta;
+mod meta_pages;
 mod page;
 mod read;
 mod source;

@@ -1,6 +1,6 @@
 //! Opening a database and looking into it.
 //!
-//! Owns: finding the page size and the newest valid meta page, and reading one logical page with every claim of its header
+//! Owns: choosing the newest valid meta page, and reading one logical page with every claim of its header
 //! checked, and bucket headers. Must not know how trees are walked. Invariant: after [`Bolt::open`] the source holds every
 //! page below the high water mark, so what is sized by it (bitmaps) is bounded by the file.
 //!
@@ -17,7 +17,8 @@
 use super::{
     BUCKETS_MAX, LOGICAL_PAGE_BYTES_MAX,
     error::{BoltError, ElementDefect, PageDefect},
-    meta::{FREELIST_AT, META_BYTES, Meta, MetaDefect, PAGE_SIZE_MAX, PAGE_SIZE_MIN, ROOT_AT},
+    meta::{FREELIST_AT, Meta, ROOT_AT},
+    meta_pages::both_metas,
     page::{
         ELEMENT_BYTES, FLAG_BRANCH, FLAG_LEAF, LeafElement, PAGE_HEADER_BYTES, Page, PageHeader,
     },
@@ -78,12 +79,7 @@ impl<S: PageSource> Bolt<S> {
                 need: db_len,
             });
         }
-        let first = meta_at(&source, db_len, 0)?;
-        let second = match first {
-            Ok(meta) => meta_at(&source, db_len, u64::from(meta.page_size))?
-                .and_then(|second| same_size(second, meta.page_size)),
-            Err(_) => second_meta_by_probe(&source, db_len)?,
-        };
+        let [first, second] = both_metas(&source, db_len)?;
         let valid_metas = [first.is_ok(), second.is_ok()];
         let (meta, meta_page) = match (first, second) {
             (Ok(first), Ok(second)) if second.txid > first.txid => (second, 1),
@@ -446,57 +442,6 @@ fn find_in_leaf<T>(
         }
     }
     Ok(None)
-}
-
-fn meta_at<S: PageSource>(
-    source: &S,
-    db_len: u64,
-    offset: u64,
-) -> Result<Result<Meta, MetaDefect>, BoltError> {
-    let mut bytes = [0; META_BYTES];
-    let len = u64_of(META_BYTES);
-    if offset.checked_add(len).is_none_or(|end| end > db_len) {
-        return Ok(Err(MetaDefect::Short));
-    }
-    source
-        .read_at(offset, &mut bytes)
-        .map_err(|source| BoltError::Read {
-            offset,
-            len,
-            source,
-        })?;
-    Ok(Meta::decode(&bytes))
-}
-
-/// With page 0 lost the page size is unknown: page 1 is where a meta page says so.
-fn second_meta_by_probe<S: PageSource>(
-    source: &S,
-    db_len: u64,
-) -> Result<Result<Meta, MetaDefect>, BoltError> {
-    let mut defect = MetaDefect::Short;
-    let mut page_size = PAGE_SIZE_MIN;
-    while page_size <= PAGE_SIZE_MAX {
-        match meta_at(source, db_len, u64::from(page_size))?
-            .and_then(|meta| same_size(meta, page_size))
-        {
-            Ok(meta) => return Ok(Ok(meta)),
-            // The commonest page size names what is wrong with page 1.
-            Err(found) if page_size == 4096 => defect = found,
-            Err(_) => {}
-        }
-        page_size *= 2;
-    }
-    Ok(Err(defect))
-}
-
-fn same_size(meta: Meta, page_size: u32) -> Result<Meta, MetaDefect> {
-    if meta.page_size == page_size {
-        Ok(meta)
-    } else {
-        Err(MetaDefect::PageSize {
-            found: meta.page_size,
-        })
-    }
 }
 
 impl<S: PageSource> Walker<'_, S> {

@@ -20,9 +20,10 @@ const REACH_AHEAD: Reach = Reach {
 };
 
 /// Streams that may read ahead at a time, with 6 MiB each (four pieces ready or being read, one that is taken, one whose last
-/// frame the connection still sends): one fast one keeps two cores busy. First come, first served, also when they turn out to
-/// be slow: the others lose the overlap of reading and sending, and nothing else. All others hold two frames of 256 KiB at most (one being sent, one to follow), so
-/// that 500 slow clients hold less than 300 MiB together, and 180 of them less than 120 MiB.
+/// frame the connection still sends): one fast one keeps two cores busy. First come, first served, also when they turn out
+/// to be slow: the others lose the overlap of reading and sending, and nothing else. These hold two frames of 256 KiB at
+/// most (one being sent, one to follow), so that 500 slow clients hold less than 300 MiB together, and 180 of them less than
+/// 120 MiB.
 pub(super) const STREAMS_AHEAD: usize = 4;
 
 /// Verified bytes in order. The packs stay pinned until the last of them is read.

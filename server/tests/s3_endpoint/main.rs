@@ -10,3 +10,4 @@ mod log;
 mod multipart;
 mod objects;
 mod races;
+mod reply;

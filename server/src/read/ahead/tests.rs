@@ -62,7 +62,7 @@ async fn next(ahead: &mut Ahead<Numbers>) -> Option<Piece> {
 /// Waits until nobody reads, and tells how many pieces were read.
 async fn settled(ahead: &Ahead<Numbers>, read: &AtomicUsize) -> usize {
     while matches!(ahead.shared.shelf().reading, Reading::AtWork) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::task::yield_now().await;
     }
     read.load(Ordering::SeqCst)
 }
@@ -164,7 +164,7 @@ async fn a_dropped_stream_gives_its_source_back() {
     drop(ahead);
     let gone = async {
         while read.strong_count() > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            tokio::task::yield_now().await;
         }
     };
     assert!(
