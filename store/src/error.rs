@@ -1,0 +1,215 @@
+//! What can go wrong in the store, with the data an operator needs.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::{Epoch, FormatVersion, PackId, StoreId};
+
+/// An error of Meta or Packs.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file system refused.
+    #[error("{op} {}: {source}", path.display())]
+    Io {
+        /// The system call family, such as "write" or "fsync".
+        op: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No space is left for new packs; only this request fails.
+    #[error("the disk of {} is full", path.display())]
+    DiskFull {
+        /// The file that could not grow.
+        path: PathBuf,
+    },
+    /// The metadata engine refused.
+    #[error("metadata {op}: {message}")]
+    Engine {
+        /// What was asked of it.
+        op: &'static str,
+        /// The engine's own words.
+        message: String,
+    },
+    /// The metadata engine met damage in what it read.
+    #[error("metadata {op}: {message}")]
+    DamagedMeta {
+        /// What was asked of it.
+        op: &'static str,
+        /// The engine's own words.
+        message: String,
+    },
+    /// The metadata cannot be opened.
+    #[error(
+        "the metadata in {} cannot be opened: {message}; nothing was changed. Keep a copy \
+         (cp -a {} {}.damaged); until it is mended, serve an empty directory, so that backups go on: \
+         strongroom-server serve --data-dir {}.new",
+        meta.display(), data.display(), data.display(), data.display()
+    )]
+    MetaDamaged {
+        /// The data directory.
+        data: PathBuf,
+        /// The metadata's own directory in it.
+        meta: PathBuf,
+        /// The engine's own words.
+        message: String,
+    },
+    /// A transaction beyond the bound of what one commit may carry.
+    #[error("a transaction of {bytes} bytes exceeds {max}")]
+    TxnTooLarge {
+        /// Its keys and values together.
+        bytes: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// A failed sync or commit: nothing is written until a restart.
+    #[error(
+        "the store is read-only since {reason}; find the cause in the log, mend the disk, restart the server"
+    )]
+    ReadOnly {
+        /// What failed first.
+        reason: String,
+    },
+    /// A stored row does not decode.
+    #[error("damaged row {}: {what}", hex::encode(key))]
+    DamagedRow {
+        /// Its key.
+        key: Vec<u8>,
+        /// Which part does not fit.
+        what: &'static str,
+    },
+    /// A frame does not decode or fails its checksum.
+    #[error("pack {pack} is damaged at offset {offset}: {what}")]
+    DamagedFrame {
+        /// The pack.
+        pack: PackId,
+        /// Where the frame starts.
+        offset: u64,
+        /// Which check failed.
+        what: &'static str,
+    },
+    /// A pack's file is gone.
+    #[error("pack {pack} is missing")]
+    PackMissing {
+        /// The pack.
+        pack: PackId,
+    },
+    /// A pack ends before a range that rows say it holds.
+    #[error("pack {pack} has {len} bytes, {need} are needed")]
+    PackShort {
+        /// The pack.
+        pack: PackId,
+        /// Its length.
+        len: u64,
+        /// The end of the range asked.
+        need: u64,
+    },
+    /// A pack of another store lies in this one's place.
+    #[error("pack {pack} belongs to store {found}, this is {expected}")]
+    ForeignPack {
+        /// The pack.
+        pack: PackId,
+        /// The store its header names.
+        found: StoreId,
+        /// This store.
+        expected: StoreId,
+    },
+    /// Written by a newer Strongroom.
+    #[error("{what} has format version {}, this build reads up to {}; use the newer build", found.0, newest.0)]
+    NewerFormat {
+        /// Which part of the store.
+        what: &'static str,
+        /// What it says.
+        found: FormatVersion,
+        /// What this build knows.
+        newest: FormatVersion,
+    },
+    /// A pack written by a newer Strongroom.
+    #[error("pack {pack} has format version {}, this build reads up to {}; use the newer build", found.0, newest.0)]
+    NewerPack {
+        /// The pack.
+        pack: PackId,
+        /// What its header says.
+        found: FormatVersion,
+        /// What this build knows.
+        newest: FormatVersion,
+    },
+    /// The identity file does not read.
+    #[error(
+        "the identity file {} is damaged: {what}; put it back from a copy. Until then, serve an empty directory, so \
+         that backups go on: strongroom-server serve --data-dir {}.new",
+        path.display(), data.display()
+    )]
+    IdentityDamaged {
+        /// The data directory.
+        data: PathBuf,
+        /// The file.
+        path: PathBuf,
+        /// Which check failed.
+        what: &'static str,
+    },
+    /// A part of the store is there and another, which was written before it, is not.
+    #[error("{} holds {found} but no {missing}: was it moved away? Put it back and start again", dir.display())]
+    Incomplete {
+        /// The data directory.
+        dir: PathBuf,
+        /// What is there.
+        found: &'static str,
+        /// What is not.
+        missing: &'static str,
+    },
+    /// The directory holds nothing of a store.
+    #[error("there is no store in {}", dir.display())]
+    NoStore {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The metadata of one store lies in the directory of another.
+    #[error(
+        "the metadata in {} belongs to store {found}, the directory to store {expected}; put the right one back",
+        dir.display()
+    )]
+    ForeignMeta {
+        /// The data directory.
+        dir: PathBuf,
+        /// The store that the metadata names.
+        found: StoreId,
+        /// The store that the identity file names.
+        expected: StoreId,
+    },
+    /// The metadata is an older copy: packs were written by starts of the server it does not know.
+    #[error(
+        "the metadata knows {} starts of the server, packs were written by start {}: it was put back from an older \
+         copy. Starting would discard those packs; put the newer metadata back, or the whole directory from one copy",
+        known.0, packs.0
+    )]
+    MetaBehind {
+        /// The last epoch in Meta.
+        known: Epoch,
+        /// The newest epoch among the packs.
+        packs: Epoch,
+    },
+    /// Another process holds the directory.
+    #[error("{} is in use by another process; stop it first (its pid may be in {}/LOCK)", dir.display(), dir.display())]
+    Held {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// One failure that several requests of a batch met.
+    #[error(transparent)]
+    Shared(Arc<StoreError>),
+    /// One process has created every pack its epoch has names for.
+    #[error("start {} of the server has used up its pack names; restart it", epoch.0)]
+    PacksExhausted {
+        /// The process's epoch.
+        epoch: Epoch,
+    },
+    /// No shared pack is open.
+    #[error("no shared pack is open")]
+    NoSharedPack,
+    /// The store is closing.
+    #[error("the store is closed")]
+    Closed,
+}

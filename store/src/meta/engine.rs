@@ -1,0 +1,86 @@
+//! What the committer needs of an engine: ordered bytes, read in one view, changed by synced batches.
+//!
+//! An engine knows neither versions nor conditions. Two implement it: RocksDB and the in-memory twin.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::row::decode;
+use super::{Key, Row, Version};
+use crate::StoreError;
+
+/// The engine's own row: the last commit sequence. Never read or written through [`super::Meta`].
+pub const SEQUENCE_KEY: &[u8] = &[0x00];
+
+/// Rows to change together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// The bytes each key has afterwards; `None` removes it.
+    pub writes: BTreeMap<Key, Option<Bytes>>,
+    /// The last commit sequence, kept with the rows in the same batch.
+    pub sequence: Version,
+}
+
+impl Batch {
+    /// Bytes of keys and values.
+    pub fn bytes(&self) -> usize {
+        self.writes
+            .iter()
+            .map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len))
+            .sum()
+    }
+}
+
+/// Ordered bytes on a disk, or in memory pretending.
+pub trait Engine: Send + Sync + 'static {
+    /// The bytes of each key, in one consistent view, in the order asked.
+    ///
+    /// # Errors
+    /// When the engine cannot read.
+    fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError>;
+
+    /// Up to `limit` rows with `from <= key < to`, ascending, in one consistent view, without [`SEQUENCE_KEY`].
+    ///
+    /// # Errors
+    /// When the engine cannot read.
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Key, Bytes)>, StoreError>;
+
+    /// Applies a batch wholly or not at all; durable when it returns, and not visible before that.
+    ///
+    /// # Errors
+    /// When the engine cannot write or sync. The batch may then be there or not after the next start.
+    fn apply(&self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// The sequence of the last batch applied; zero for a new store.
+    ///
+    /// # Errors
+    /// When the engine cannot read it.
+    fn last_sequence(&self) -> Result<Version, StoreError>;
+
+    /// Stops background work and lets go of the files. Later calls give [`StoreError::Closed`].
+    fn close(&self);
+}
+
+/// The rows of each key, decoded, in one view.
+pub(super) fn read_rows(engine: &dyn Engine, keys: &[Key]) -> Result<Vec<Option<Row>>, StoreError> {
+    let stored = engine.get_many(keys)?;
+    keys.iter()
+        .zip(&stored)
+        .map(|(key, bytes)| bytes.as_ref().map(|bytes| decode(key, bytes)).transpose())
+        .collect()
+}
+
+/// The rows of a range, decoded, in one view.
+pub(super) fn scan_rows(
+    engine: &dyn Engine,
+    from: &[u8],
+    to: &[u8],
+    limit: usize,
+) -> Result<Vec<(Key, Row)>, StoreError> {
+    let stored = engine.scan(from, to, limit)?;
+    stored
+        .into_iter()
+        .map(|(key, bytes)| decode(&key, &bytes).map(|row| (key, row)))
+        .collect()
+}

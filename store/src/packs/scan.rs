@@ -1,0 +1,131 @@
+//! Walking a pack from its header: each segment in it with its origin, without Meta. For salvage and for looking at
+//! packs that no row names.
+//!
+//! It stops at the first byte that no whole segment explains, which in a healthy pack is its end, and in one that a
+//! crash or a failed write left is the end of its last good batch or somewhat behind it.
+
+use super::frame::{FRAME_BYTES_MAX, FRAME_HEADER_BYTES, FrameKind, Place};
+use super::header::PACK_HEADER_BYTES;
+use super::reader::{READ_BYTES_MAX, Window};
+use super::segment::{FrameTable, Origin, TAIL_BYTES, decode_tail};
+use super::{PackEntry, Packs, Segment, len64};
+use crate::StoreError;
+
+/// A segment as found in a pack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Where it lies.
+    pub segment: Segment,
+    /// What it was written for.
+    pub origin: Origin,
+}
+
+/// Gives a pack's segments in order.
+#[derive(Debug)]
+pub struct PackScan {
+    entry: PackEntry,
+    window: Window,
+    /// End of the last whole segment.
+    offset: u64,
+    ended: bool,
+}
+
+impl PackScan {
+    /// Starts behind the header.
+    pub fn new(entry: PackEntry) -> PackScan {
+        PackScan {
+            window: Window::new(entry.pack),
+            entry,
+            offset: PACK_HEADER_BYTES,
+            ended: false,
+        }
+    }
+
+    /// Starts at a segment that rows name, and takes its end for the pack's.
+    pub fn of(segment: &Segment) -> PackScan {
+        PackScan {
+            window: Window::new(segment.pack),
+            entry: PackEntry {
+                pack: segment.pack,
+                len: segment.offset.saturating_add(segment.stored_len),
+            },
+            offset: segment.offset,
+            ended: false,
+        }
+    }
+
+    /// The end of the last whole segment found.
+    pub fn good_end(&self) -> u64 {
+        self.offset
+    }
+
+    /// The next segment, every frame of it verified; `None` at the end of the pack. After an error comes `None`.
+    pub fn next(&mut self, packs: &dyn Packs) -> Option<Result<Found, StoreError>> {
+        if self.ended || self.offset >= self.entry.len {
+            return None;
+        }
+        let found = self.segment(packs);
+        match &found {
+            Ok(found) => self.offset += found.segment.stored_len,
+            Err(_) => self.ended = true,
+        }
+        Some(found)
+    }
+
+    fn segment(&mut self, packs: &dyn Packs) -> Result<Found, StoreError> {
+        let PackEntry { pack, len: end } = self.entry;
+        let mut place = Place {
+            store: packs.store(),
+            pack,
+            offset: self.offset,
+        };
+        let mut stored = Vec::new();
+        let mut plain_len = 0;
+        loop {
+            let frame = self.window.frame(packs, place, end, READ_BYTES_MAX)?;
+            let next = place.offset + frame.frame_len();
+            if frame.kind() == FrameKind::Data {
+                // Decoded as well: salvage must not promise what a reader could not give.
+                plain_len += len64(frame.plain()?.len());
+                stored.push(frame.frame_len() - len64(FRAME_HEADER_BYTES));
+                place.offset = next;
+                continue;
+            }
+            let table = FrameTable::decode(&place, &frame)?;
+            let damaged = |what| StoreError::DamagedFrame {
+                pack,
+                offset: next,
+                what,
+            };
+            let tail_end = next + len64(TAIL_BYTES);
+            if tail_end > end {
+                return Err(damaged("the segment's tail is cut off"));
+            }
+            let tail = packs.read(pack, std::slice::from_ref(&(next..tail_end)))?;
+            if tail.first().and_then(|tail| decode_tail(tail)) != Some(frame.frame_len()) {
+                return Err(damaged("the segment's tail does not fit its table"));
+            }
+            if table.plain_len != plain_len
+                || !table.stored.iter().map(|len| u64::from(*len)).eq(stored)
+            {
+                return Err(damaged("the frame table does not fit its frames"));
+            }
+            let segment = Segment {
+                pack,
+                offset: self.offset,
+                stored_len: tail_end - self.offset,
+                plain_len,
+                skip: 0,
+            };
+            return Ok(Found {
+                segment,
+                origin: table.origin,
+            });
+        }
+    }
+}
+
+const _: () = assert!(
+    READ_BYTES_MAX >= len64(FRAME_BYTES_MAX),
+    "a window holds at least one frame"
+);
