@@ -3,11 +3,14 @@
 
 mod auth;
 mod buckets;
+mod complete_conditions;
 mod framing;
 mod harness;
 mod listing;
 mod log;
+mod markers;
 mod multipart;
 mod objects;
 mod races;
 mod reply;
+mod signatures;

@@ -370,3 +370,31 @@ fn a_scope_of_another_day_is_refused() {
         S3ErrorCode::AuthorizationHeaderMalformed
     );
 }
+
+/// Only the whole signature counts, however short, long or alike another one is.
+#[test]
+fn a_signature_is_compared_whole() {
+    let good = Signed::get("/bucket/key").parts();
+    let value = good.headers.get(AUTHORIZATION).expect("signed");
+    let value = value.to_str().expect("ASCII").to_owned();
+    let (before, right) = value.split_once("Signature=").expect("a signature");
+    let cut = (0..64).filter_map(|len| right.get(..len).map(str::to_owned));
+    let tails = (1..64).filter_map(|from| right.get(from..).map(str::to_owned));
+    let zeros = (0..=65).map(|len| "0".repeat(len));
+    let longer = ["0", "f", right].map(|more| format!("{right}{more}"));
+    let odd = [right.to_uppercase(), format!("0x{right}")];
+    let forged = cut.chain(tails).chain(zeros).chain(longer).chain(odd);
+    for signature in forged {
+        let mut parts = good.clone();
+        let value = HeaderValue::try_from(format!("{before}Signature={signature}"));
+        parts
+            .headers
+            .insert(AUTHORIZATION, value.expect("a header value"));
+        assert_eq!(
+            check(&parts).map(|_| "accepted"),
+            Err(S3ErrorCode::SignatureDoesNotMatch),
+            "{signature:?}"
+        );
+    }
+    check(&good).expect("the right one");
+}

@@ -87,6 +87,35 @@ fn a_changed_byte_or_signature_is_found() {
     assert_eq!(error.code(), S3ErrorCode::SignatureDoesNotMatch);
 }
 
+/// What a comparison that stops early, or folds case, takes for `right`.
+fn near_signatures(right: &str) -> Vec<String> {
+    let cut = (0..64).filter_map(|len| right.get(..len).map(str::to_owned));
+    let zeros = (0..=65).map(|len| "0".repeat(len));
+    let others = [
+        format!("{right}0"),
+        format!("{right}{right}"),
+        right.to_uppercase(),
+    ];
+    cut.chain(zeros).chain(others).collect()
+}
+
+#[test]
+fn each_chunk_is_signed_whole() {
+    let good = String::from_utf8(example_body()).expect("the example is text");
+    for right in [FIRST, SECOND, LAST] {
+        for nearly in near_signatures(right) {
+            let body = good.replace(right, &nearly);
+            let decoder = ChunkedDecoder::signed(66560, example_signer(), TrailerRule::Absent);
+            let error = decode(decoder, [body.as_bytes()]).expect_err(&nearly);
+            assert_eq!(
+                error.code(),
+                S3ErrorCode::SignatureDoesNotMatch,
+                "{nearly:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_chunk_left_out_is_found() {
     let first_only = format!(
@@ -140,6 +169,16 @@ fn the_published_trailer_example_decodes_in_both_spellings() {
         let decoder = ChunkedDecoder::signed(66560, signer.clone(), TrailerRule::Present);
         let error = decode(decoder, [forged.as_bytes()]).expect_err("a forged trailer");
         assert_eq!(error.code(), S3ErrorCode::SignatureDoesNotMatch);
+        for nearly in near_signatures(signature) {
+            let forged = body.replace(signature, &nearly);
+            let decoder = ChunkedDecoder::signed(66560, signer.clone(), TrailerRule::Present);
+            let error = decode(decoder, [forged.as_bytes()]).expect_err(&nearly);
+            assert_eq!(
+                error.code(),
+                S3ErrorCode::SignatureDoesNotMatch,
+                "{nearly:?}"
+            );
+        }
     }
 }
 
