@@ -21,11 +21,12 @@ E2E_PEERS := 3.4 3.5 3.6 3.7
 .PHONY: help build binaries planted demo test check fmt clippy tidy docs deny peers clients units faults yardsticks soak compatibility bench fuzz unit compilers
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s $$'\t'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Checkouts share one target folder, and cargo tells their crates apart by file times alone: whoever comes after another
 # checkout makes its own sources the newer ones, so that our crates are built anew. Dependencies, RocksDB among them, stay.
 compilers:
+	@[ -n "$(HOST)" ] || { echo "setup: no rustc in the PATH; install Rust: https://rustup.rs" >&2; exit 1; }
 	@if [ "$$(cat $(CARGO_TARGET_DIR)/checkout 2>/dev/null)" != "$(CURDIR)" ]; then \
 		find . -name '*.rs' -not -path './.git/*' -exec touch {} +; \
 		mkdir -p $(CARGO_TARGET_DIR); \
@@ -33,12 +34,12 @@ compilers:
 	fi
 	@tests/setup/packages.sh build-essential clang libclang-dev protobuf-compiler libprotobuf-dev
 
-build: compilers binaries ## build the three programs into $(CARGO_TARGET_DIR)
+build: binaries ## build the three programs into $(CARGO_TARGET_DIR)
 	@echo "built: $(CARGO_TARGET_DIR)/release/strongroom-server"
 	@echo "built: $(CARGO_TARGET_DIR)/release/strongroom"
 	@echo "built: $(STRONGROOM_RESTORE_BIN) (static)"
 
-binaries:
+binaries: compilers
 	cargo build $(CARGO_FLAGS) --workspace --bins
 	RUSTFLAGS=-Ctarget-feature=+crt-static cargo build $(CARGO_FLAGS) -p strongroom-restore --target $(HOST)
 
@@ -89,8 +90,7 @@ bench: build yardsticks ## the benchmarks in full, about twenty minutes on a qui
 	$(CARGO_TARGET_DIR)/release/strongroom-bench page $(CACHE)/bench.json
 
 # `make test` replays the seeds on stable Rust; this looks for more. What it finds lies in fuzz/artifacts: docs/fuzzing.md.
-fuzz: ## fuzz every target for FUZZ_SECS=600 seconds, one after another; FUZZ_TARGETS="wal xml" picks some
-	@tests/setup/packages.sh build-essential clang libclang-dev
+fuzz: compilers ## fuzz every target for FUZZ_SECS=600 seconds, one after another; FUZZ_TARGETS="wal xml" picks some
 	@tests/setup/cargo-fuzz.sh
 	@for target in $(FUZZ_TARGETS); do \
 		mkdir -p fuzz/corpus/$$target; \

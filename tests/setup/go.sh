@@ -8,7 +8,15 @@ version=go1.26.8
 cache=${STRONGROOM_CACHE:?}
 here=$(dirname "$(readlink -f "$0")")
 
-usable() { "$1" version 2>/dev/null | grep -q " $version "; }
+mkdir -p "$cache/go"
+exec 9>"$cache/go/lock"
+flock 9
+
+# The program is read to its end: a pipe that closes early kills it.
+usable() {
+    local said
+    said=$("$1" version 2>/dev/null) && [[ $said == *" $version "* ]]
+}
 
 for candidate in "$cache/go/$version/bin/go" "$(command -v go || true)"; do
     [ -n "$candidate" ] && usable "$candidate" && { echo "$candidate"; exit 0; }
@@ -18,8 +26,12 @@ if ! command -v go >/dev/null; then
     "$here/packages.sh" golang-go ca-certificates
 fi
 echo "setup: fetching $version as a Go module" >&2
-work=$(mktemp -d)
-trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+# In the cache, so that the last step is a rename: a half-copied toolchain has a `go` that runs. Modules are read-only.
+work=$cache/go/fetching
+discard() { [ ! -e "$work" ] || { chmod -R u+w "$work"; rm -rf "$work"; }; }
+discard
+mkdir "$work"
+trap discard EXIT
 (
     cd "$work"
     printf 'module toolchain\n' >go.mod
@@ -30,9 +42,8 @@ trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
     # Modules carry no permission bits.
     chmod -R u+w tree
     chmod 755 tree/bin/* tree/pkg/tool/*/*
-    mkdir -p "$cache/go"
-    rm -rf "${cache:?}/go/$version"
-    mv tree "$cache/go/$version"
 )
-usable "$cache/go/$version/bin/go" || { echo "setup: $cache/go/$version/bin/go does not run" >&2; exit 1; }
+usable "$work/tree/bin/go" || { echo "setup: the fetched $version does not run" >&2; exit 1; }
+rm -rf "${cache:?}/go/$version"
+mv "$work/tree" "$cache/go/$version"
 echo "$cache/go/$version/bin/go"

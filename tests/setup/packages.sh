@@ -2,11 +2,16 @@
 # Installs the Debian packages named as arguments, those that are missing and no others. Fails when it cannot.
 set -euo pipefail
 
-missing=()
-for package in "$@"; do
-    status=$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null || true)
-    [ "$status" = "install ok installed" ] || missing+=("$package")
-done
+find_missing() {
+    local package status
+    missing=()
+    for package in "$@"; do
+        status=$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null || true)
+        [ "$status" = "install ok installed" ] || missing+=("$package")
+    done
+}
+
+find_missing "$@"
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if ! command -v apt-get >/dev/null; then
@@ -18,7 +23,18 @@ if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || { echo "setup: need root or sudo to install: ${missing[*]}" >&2; exit 1; }
     as_root=(sudo)
 fi
+
+# Two runs of ours take turns; the automatic updates of a machine just started are waited for.
+mkdir -p "${STRONGROOM_CACHE:?}"
+exec 9>"$STRONGROOM_CACHE/packages.lock"
+flock 9
+find_missing "$@"
+[ ${#missing[@]} -eq 0 ] && exit 0
+
 echo "setup: installing ${missing[*]}" >&2
-install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}")
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 -q)
 # A fresh machine has no package index, an old one names versions that are gone: both are cured by one update.
-"${install[@]}" >&2 || { "${as_root[@]}" apt-get update -q >&2; "${install[@]}" >&2; }
+"${apt[@]}" install -y --no-install-recommends "${missing[@]}" >&2 || {
+    "${apt[@]}" update >&2
+    "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >&2
+}

@@ -4,19 +4,18 @@
 set -euo pipefail
 
 cache=${STRONGROOM_CACHE:?}
+here=$(dirname "$(readlink -f "$0")")
 tool=$cache/tools/bin/promtool
 
+mkdir -p "${tool%/*}"
+exec 9>"$cache/tools/promtool.lock"
+flock 9
 [ -x "$tool" ] && exit 0
 command -v apt-get >/dev/null || { echo "setup: put promtool (of Prometheus 2.40 or later) at $tool, then try again" >&2; exit 1; }
 echo "setup: fetching promtool" >&2
-as_root=()
-[ "$(id -u)" -eq 0 ] || as_root=(sudo)
-work=$(mktemp -d)
+work=$cache/tools/promtool.unpacking
+rm -rf "$work"
 trap 'rm -rf "$work"' EXIT
-# A fresh machine has no package index, an old one names versions that are gone: both are cured by one update.
-(cd "$work" && { apt-get download -q prometheus >&2 || { "${as_root[@]}" apt-get update -q >&2; apt-get download -q prometheus >&2; }; })
-dpkg-deb -x "$work"/prometheus_*.deb "$work/package"
-"$work/package/usr/bin/promtool" --version >/dev/null
-mkdir -p "${tool%/*}"
-install -m 0755 "$work/package/usr/bin/promtool" "$tool.new"
-mv "$tool.new" "$tool"
+"$here/debs.sh" "$work" prometheus
+"$work/usr/bin/promtool" --version >/dev/null
+mv "$work/usr/bin/promtool" "$tool"

@@ -7,8 +7,12 @@ here=$(dirname "$(readlink -f "$0")")
 out=$cache/python
 requirements=$here/python-requirements.txt
 
+mkdir -p "$cache"
+exec 9>"$cache/python.lock"
+flock 9
 stamp=$(sha256sum <"$requirements" | cut -d' ' -f1)
-[ "$(cat "$out/stamp" 2>/dev/null)" = "$stamp" ] && exit 0
+# A virtual environment refers to the machine's Python, which may have been replaced since.
+[ "$(cat "$out/stamp" 2>/dev/null)" = "$stamp" ] && "$out/bin/python" -c 'import botocore' 2>/dev/null && exit 0
 
 python=$(command -v python3 || true)
 if [ -z "$python" ] || ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
@@ -16,6 +20,7 @@ if [ -z "$python" ] || ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     python=/usr/bin/python3
 fi
 echo "setup: installing the aws command and boto3" >&2
+# Its scripts name their own place, so it is made there and not renamed; the stamp comes last.
 rm -rf "$out"
 "$python" -m venv "$out"
 "$out/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$requirements" >&2
