@@ -100,6 +100,42 @@ fn counters_add_up_vanish_at_zero_and_never_fall_below() {
 }
 
 #[test]
+fn a_tally_saturates_falls_below_zero_and_never_fails_a_transaction() {
+    on_each(|subject| {
+        let meta = subject.meta();
+        let tally = |n| Write::Tally(key("n"), n);
+        let sum = |meta: &dyn Meta| {
+            let row = get(meta, "n").expect("a tally");
+            i64::from_be_bytes(row.value[..].try_into().expect("eight bytes"))
+        };
+        done(meta, vec![], vec![tally(2), tally(-5)]);
+        assert_eq!(sum(meta), -3);
+        done(meta, vec![], vec![tally(3)]);
+        assert_eq!(get(meta, "n"), None, "zero has no row");
+        done(meta, vec![], vec![tally(i64::MAX), tally(1)]);
+        assert_eq!(sum(meta), i64::MAX);
+        done(
+            meta,
+            vec![],
+            vec![tally(i64::MIN), tally(i64::MIN), put("b", "1")],
+        );
+        assert_eq!(sum(meta), i64::MIN);
+        done(meta, vec![], vec![Write::Delete(key("n")), tally(4)]);
+        assert_eq!(sum(meta), 4);
+        done(meta, vec![], vec![put("n", "no counter"), tally(7)]);
+        assert_eq!(sum(meta), 7, "in one transaction");
+        done(meta, vec![], vec![put("n", "no counter")]);
+        let version = done(meta, vec![], vec![tally(-7), put("c", "1")]);
+        assert_eq!(
+            sum(meta),
+            -7,
+            "a stored value that is no counter starts anew"
+        );
+        assert_eq!(get(meta, "c").expect("put").version, version);
+    });
+}
+
+#[test]
 fn writes_of_one_transaction_apply_in_order() {
     on_each(|subject| {
         let meta = subject.meta();
@@ -264,7 +300,8 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let conditions = proptest::collection::vec((0..4_u8, 0..6_u8), 0..3);
-    let writes = proptest::collection::vec((0..3_u8, 0..6_u8, -2..4_i64), 0..5);
+    let n = prop_oneof![8 => -2..4_i64, 1 => Just(i64::MAX), 1 => Just(i64::MIN)];
+    let writes = proptest::collection::vec((0..5_u8, 0..6_u8, n), 0..5);
     let step = prop_oneof![
         12 => (conditions, writes).prop_map(|(conditions, writes)| Step::Commit(conditions, writes)),
         1 => Just(Step::Reopen),
@@ -272,7 +309,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 0..40)
 }
 
-/// Keys 0 to 2 are counters, 3 to 5 plain rows, so that every step is meaningful.
+/// Keys 0 to 2 are counters, 3 to 5 plain rows, so that every step is meaningful. Tallies take any key from 3 on: a plain
+/// row that is no counter, or one of their own.
 fn name(key: u8) -> Key {
     Bytes::from(format!("k{key}"))
 }
@@ -283,6 +321,10 @@ fn model(rows: &mut BTreeMap<Key, Row>, txn: &Txn, version: Version) -> Option<O
         rows.get(key).map_or(0, |row| {
             i64::from_be_bytes(row.value[..].try_into().expect("a counter"))
         })
+    };
+    let tally = |rows: &BTreeMap<Key, Row>, key: &Key| {
+        let value = rows.get(key).map(|row| &row.value[..]);
+        value.map_or(0, |value| value.try_into().map_or(0, i64::from_be_bytes))
     };
     for (index, condition) in txn.conditions.iter().enumerate() {
         let holds = match condition {
@@ -307,9 +349,16 @@ fn model(rows: &mut BTreeMap<Key, Row>, txn: &Txn, version: Version) -> Option<O
                 },
             )),
             Write::Delete(key) => drop(after.remove(key)),
-            Write::Add(key, n) => match count(&after, key) + n {
+            Write::Add(key, n) => match count(&after, key).checked_add(*n) {
+                Some(0) => drop(after.remove(key)),
+                Some(..0) | None => return None,
+                Some(sum) => {
+                    let value = Bytes::copy_from_slice(&sum.to_be_bytes());
+                    after.insert(key.clone(), Row { value, version });
+                }
+            },
+            Write::Tally(key, n) => match tally(&after, key).saturating_add(*n) {
                 0 => drop(after.remove(key)),
-                sum if sum < 0 => return None,
                 sum => {
                     let value = Bytes::copy_from_slice(&sum.to_be_bytes());
                     after.insert(key.clone(), Row { value, version });
@@ -337,7 +386,8 @@ fn transaction(
     let writes = writes.iter().map(|(kind, at, n)| match kind {
         0 => Write::Put(name(3 + *at % 3), Bytes::from(n.to_string())),
         1 => Write::Delete(name(*at)),
-        _ => Write::Add(name(*at % 3), *n),
+        2 => Write::Add(name(*at % 3), *n),
+        _ => Write::Tally(name(3 + *at), *n),
     });
     Txn {
         conditions: conditions.collect(),

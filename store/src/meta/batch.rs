@@ -27,7 +27,7 @@ pub(super) fn keys_read<'a>(txns: impl Iterator<Item = &'a Txn>) -> Vec<Key> {
             Condition::Same(key, _) | Condition::Absent(key) | Condition::Zero(key) => key.clone(),
         }));
         keys.extend(txn.writes.iter().filter_map(|write| match write {
-            Write::Add(key, _) => Some(key.clone()),
+            Write::Add(key, _) | Write::Tally(key, _) => Some(key.clone()),
             Write::Put(..) | Write::Delete(_) => None,
         }));
     }
@@ -105,6 +105,16 @@ impl Overlay<'_> {
                     let row = (sum != 0).then(|| encode(version, &encode_counter(sum)));
                     writes.insert(key.clone(), row)
                 }
+                Write::Tally(key, n) => {
+                    let row = match writes.get(key) {
+                        Some(None) => None,
+                        Some(Some(bytes)) => decode(key, bytes).ok(),
+                        None => self.row(key).unwrap_or(None),
+                    };
+                    let sum = tally(key, row.as_ref()).saturating_add(*n);
+                    let row = (sum != 0).then(|| encode(version, &encode_counter(sum)));
+                    writes.insert(key.clone(), row)
+                }
             };
         }
         self.changed.extend(writes);
@@ -124,6 +134,12 @@ impl Overlay<'_> {
 
 fn count(key: &Key, row: Option<Row>) -> Result<i64, StoreError> {
     row.map_or(Ok(0), |row| decode_counter(key, &row.value))
+}
+
+/// A tally's sum so far. It is only a hint, so a damaged row starts anew and fails nobody.
+fn tally(key: &Key, row: Option<&Row>) -> i64 {
+    row.and_then(|row| decode_counter(key, &row.value).ok())
+        .unwrap_or(0)
 }
 
 /// Refuses a sum below zero: some user was counted off twice, and the next one would lose its bytes.

@@ -240,7 +240,7 @@ fn txn_bytes(txn: &Txn) -> usize {
     let writes = txn.writes.iter().map(|write| {
         let (key, value) = match write {
             Write::Put(key, value) => (key, value.len()),
-            Write::Delete(key) | Write::Add(key, _) => (key, 0),
+            Write::Delete(key) | Write::Add(key, _) | Write::Tally(key, _) => (key, 0),
         };
         assert!(
             key != SEQUENCE_KEY,

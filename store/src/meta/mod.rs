@@ -62,6 +62,10 @@ pub enum Write {
     /// Adds to a counter (absent counts as zero); a counter that reaches zero is removed. One that would fall below
     /// zero makes the whole transaction fail with [`StoreError::DamagedRow`].
     Add(Key, i64),
+    /// Adds to a tally: a signed counter that is only a hint, such as a sum of bytes. It never makes a transaction
+    /// fail: a sum beyond the bounds of an `i64` stays at the bound, one below zero is kept, and a stored value that is
+    /// no counter counts as zero. A tally that reaches zero is removed.
+    Tally(Key, i64),
 }
 
 /// One mini-transaction: all conditions are checked, then all writes applied in order, atomically.
