@@ -1,8 +1,9 @@
 //! One suite over the two seams: what every engine of Meta and every kind of Packs must do, written against the traits.
 //!
-//! A new engine joins by opening a [`Store`] over it in [`Subject`]; what a single engine does in its own way is tested
-//! beside it.
+//! A new engine joins by opening a [`Store`] over it in [`Subject`]; a [`Meta`] without an engine joins in
+//! [`on_each_meta`]. What a single backend does in its own way is tested beside it.
 
+mod map;
 mod meta;
 mod packs;
 
@@ -11,25 +12,29 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use self::map::MapMeta;
 use crate::clock::{ManualClock, SeededEntropy, UnixMillis};
 use crate::meta::{Condition, Key, Meta, Outcome, Row, Txn, Version, Write};
 use crate::{Execution, Store, StoreError, Twin};
 
 /// A store under test that can be closed and opened again.
 pub(super) struct Subject {
-    place: Place,
+    backend: Backend,
     store: Option<Store>,
 }
 
-enum Place {
+enum Backend {
     Memory(Twin, Execution),
     #[cfg(feature = "rocksdb")]
     Directory(tempfile::TempDir),
 }
 
 impl Subject {
-    fn open(place: Place) -> Subject {
-        let mut subject = Subject { place, store: None };
+    fn open(backend: Backend) -> Subject {
+        let mut subject = Subject {
+            backend,
+            store: None,
+        };
         subject.reopen();
         subject
     }
@@ -39,10 +44,10 @@ impl Subject {
         self.store = None;
         let clock = Arc::new(ManualClock::at(UnixMillis(1_700_000_000_000)));
         let entropy = SeededEntropy::new(7);
-        let store = match &self.place {
-            Place::Memory(twin, commits) => twin.open(clock, &entropy, *commits),
+        let store = match &self.backend {
+            Backend::Memory(twin, commits) => twin.open(clock, &entropy, *commits),
             #[cfg(feature = "rocksdb")]
-            Place::Directory(dir) => Store::open(dir.path(), clock, &entropy),
+            Backend::Directory(dir) => Store::open(dir.path(), clock, &entropy),
         };
         self.store = Some(store.expect("a whole store opens"));
     }
@@ -52,26 +57,47 @@ impl Subject {
             .as_ref()
             .expect("open but for a moment in reopen")
     }
+}
 
+/// Runs a test on every kind of store.
+pub(super) fn on_each(test: impl Fn(&mut Subject)) {
+    let twin = |execution| Subject::open(Backend::Memory(Twin::new(), execution));
+    test(&mut twin(Execution::Threaded));
+    test(&mut twin(Execution::Inline));
+    #[cfg(feature = "rocksdb")]
+    test(&mut Subject::open(Backend::Directory(
+        tempfile::tempdir().expect("a folder"),
+    )));
+}
+
+/// A [`Meta`] under test: a store's, or one that needs nothing else of this crate.
+pub(super) trait MetaSubject {
+    fn meta(&self) -> &dyn Meta;
+
+    /// Ends the use of it and begins another, as the next process does.
+    fn reopen(&mut self) {}
+}
+
+impl MetaSubject for Subject {
     fn meta(&self) -> &dyn Meta {
         &*self.store().meta
     }
+
+    fn reopen(&mut self) {
+        Subject::reopen(self);
+    }
 }
 
-/// Runs a test on every implementation.
-pub(super) fn on_each(test: impl Fn(&mut Subject)) {
-    test(&mut Subject::open(Place::Memory(
-        Twin::new(),
-        Execution::Threaded,
-    )));
-    test(&mut Subject::open(Place::Memory(
-        Twin::new(),
-        Execution::Inline,
-    )));
-    #[cfg(feature = "rocksdb")]
-    test(&mut Subject::open(Place::Directory(
-        tempfile::tempdir().expect("a folder"),
-    )));
+impl MetaSubject for MapMeta {
+    fn meta(&self) -> &dyn Meta {
+        self
+    }
+}
+
+/// Runs a test on every implementation of [`Meta`].
+pub(super) fn on_each_meta(test: impl Fn(&mut dyn MetaSubject)) {
+    on_each(|subject| test(subject));
+    test(&mut MapMeta::default());
 }
 
 pub(super) fn key(text: &'static str) -> Key {

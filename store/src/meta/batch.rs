@@ -13,14 +13,14 @@ use crate::StoreError;
 
 /// What became of each transaction, and what the engine has to apply for that.
 #[derive(Debug)]
-pub(super) struct Decided {
-    pub(super) verdicts: Vec<Result<Outcome, StoreError>>,
-    pub(super) applied: usize,
-    pub(super) batch: Batch,
+pub(crate) struct Decided {
+    pub(crate) verdicts: Vec<Result<Outcome, StoreError>>,
+    pub(crate) applied: usize,
+    pub(crate) batch: Batch,
 }
 
 /// Keys whose rows [`decide`] needs.
-pub(super) fn keys_read<'a>(txns: impl Iterator<Item = &'a Txn>) -> Vec<Key> {
+pub(crate) fn keys_read<'a>(txns: impl Iterator<Item = &'a Txn>) -> Vec<Key> {
     let mut keys: Vec<Key> = Vec::new();
     for txn in txns {
         keys.extend(txn.conditions.iter().map(|condition| match condition {
@@ -38,7 +38,7 @@ pub(super) fn keys_read<'a>(txns: impl Iterator<Item = &'a Txn>) -> Vec<Key> {
 
 /// Decides `txns` in order. `stored` holds the engine's bytes of every key of [`keys_read`] that has a row;
 /// `last` is the last commit sequence given out.
-pub(super) fn decide<'a>(
+pub(crate) fn decide<'a>(
     stored: &HashMap<Key, Bytes>,
     last: Version,
     txns: impl Iterator<Item = &'a Txn>,

@@ -7,6 +7,8 @@
 //! transaction of the same batch); after a failed batch nothing is applied any more in this process's life.
 
 use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -15,8 +17,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
 use super::batch::{decide, keys_read};
-use super::engine::{Engine, SEQUENCE_KEY, read_rows, scan_rows};
-use super::{Condition, Key, Meta, Outcome, Pending, Row, Txn, Version, Write};
+use super::engine::{Engine, read_rows, scan_rows};
+use super::{Deferred, Key, Meta, Outcome, Pending, Row, Txn, Version};
 use crate::StoreError;
 use crate::clock::{Clock, UnixMillis};
 use crate::health::Health;
@@ -32,10 +34,6 @@ pub const BATCH_TXNS_MAX: usize = 256;
 
 /// Bytes after which a batch takes no further transaction: what one RocksDB write group carries well.
 pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
-
-/// Bytes of one transaction. The largest is the Complete of an upload of 10,000 parts, which removes 10,000 rows
-/// and writes a manifest and a part table, together below 4 MiB.
-pub const TXN_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// [`Meta`] over an [`Engine`].
 pub struct Committer {
@@ -58,7 +56,7 @@ enum Intake {
 
 /// A transaction and who waits for it.
 #[derive(Debug)]
-pub(super) struct Job {
+struct Job {
     txn: Txn,
     bytes: usize,
     answer: oneshot::Sender<Result<Outcome, StoreError>>,
@@ -66,19 +64,21 @@ pub(super) struct Job {
 
 /// A transaction that met a full queue: it is queued when its caller waits.
 #[derive(Debug)]
-pub(super) struct Unsent {
+struct Unsent {
     // Weak: a forgotten `Pending` must not keep a closing committer's queue open.
     queue: mpsc::WeakSender<Job>,
     job: Job,
 }
 
-impl Unsent {
-    pub(super) async fn send(self) -> Result<(), StoreError> {
-        let queue = self.queue.upgrade().ok_or(StoreError::Closed)?;
-        queue.send(self.job).await.map_err(|_| StoreError::Closed)
+impl Deferred for Unsent {
+    fn send(self: Box<Self>) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>> {
+        Box::pin(async move {
+            let queue = self.queue.upgrade().ok_or(StoreError::Closed)?;
+            queue.send(self.job).await.map_err(|_| StoreError::Closed)
+        })
     }
 
-    pub(super) fn send_blocking(self) -> Result<(), StoreError> {
+    fn send_blocking(self: Box<Self>) -> Result<(), StoreError> {
         let queue = self.queue.upgrade().ok_or(StoreError::Closed)?;
         queue
             .blocking_send(self.job)
@@ -199,13 +199,10 @@ impl Meta for Committer {
         if let Err(read_only) = self.health.writable() {
             return Pending::ready(Err(read_only));
         }
-        let bytes = txn_bytes(&txn);
-        if bytes > TXN_BYTES_MAX {
-            return Pending::ready(Err(StoreError::TxnTooLarge {
-                bytes,
-                max: TXN_BYTES_MAX,
-            }));
-        }
+        let bytes = match txn.bytes() {
+            Ok(bytes) => bytes,
+            Err(too_large) => return Pending::ready(Err(too_large)),
+        };
         let (answer, pending) = Pending::new();
         self.enqueue(Job { txn, bytes, answer }, pending)
     }
@@ -227,28 +224,6 @@ impl std::fmt::Debug for Committer {
             .field("health", &self.health)
             .finish_non_exhaustive()
     }
-}
-
-/// Bytes of a transaction's keys and values.
-///
-/// # Panics
-/// On a write to the engine's own row, which no caller can build by way of the key schema.
-fn txn_bytes(txn: &Txn) -> usize {
-    let conditions = txn.conditions.iter().map(|condition| match condition {
-        Condition::Same(key, _) | Condition::Absent(key) | Condition::Zero(key) => key.len(),
-    });
-    let writes = txn.writes.iter().map(|write| {
-        let (key, value) = match write {
-            Write::Put(key, value) => (key, value.len()),
-            Write::Delete(key) | Write::Add(key, _) | Write::Tally(key, _) => (key, 0),
-        };
-        assert!(
-            key != SEQUENCE_KEY,
-            "the commit sequence is the engine's own row"
-        );
-        key.len() + value
-    });
-    conditions.chain(writes).sum()
 }
 
 /// A mutex here guards a handle and no invariant, so a panic of its last holder spoilt nothing.

@@ -6,24 +6,26 @@
 //!
 //! Invariants: nothing is visible before it is durable; a [`Txn`] applies wholly or not at all.
 
-mod batch;
+pub(crate) mod batch;
 pub mod committer;
 pub mod engine;
 pub mod frozen;
 #[cfg(any(test, feature = "rocksdb"))]
 mod log_check;
 pub mod mem;
+mod pending;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;
 pub mod row;
 pub mod walk;
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
-use tokio::sync::oneshot::error::TryRecvError;
+
+pub use pending::{Deferred, Pending};
 
 use crate::StoreError;
 use crate::clock::UnixMillis;
+use engine::SEQUENCE_KEY;
 
 /// The sequence number of the commit that last wrote a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -77,6 +79,44 @@ pub struct Txn {
     pub writes: Vec<Write>,
 }
 
+/// Bytes of one transaction, in every backend. The largest is the Complete of an upload of 10,000 parts, which removes
+/// 10,000 rows and writes a manifest and a part table, together below 4 MiB.
+pub const TXN_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+impl Txn {
+    /// Bytes of its keys and values.
+    ///
+    /// # Errors
+    /// [`StoreError::TxnTooLarge`] above [`TXN_BYTES_MAX`].
+    ///
+    /// # Panics
+    /// On a write to the engine's own row, which no caller can build by way of the key schema.
+    pub fn bytes(&self) -> Result<usize, StoreError> {
+        let conditions = self.conditions.iter().map(|condition| match condition {
+            Condition::Same(key, _) | Condition::Absent(key) | Condition::Zero(key) => key.len(),
+        });
+        let writes = self.writes.iter().map(|write| {
+            let (key, value) = match write {
+                Write::Put(key, value) => (key, value.len()),
+                Write::Delete(key) | Write::Add(key, _) | Write::Tally(key, _) => (key, 0),
+            };
+            assert!(
+                key != SEQUENCE_KEY,
+                "the commit sequence is the engine's own row"
+            );
+            key.len() + value
+        });
+        let bytes = conditions.chain(writes).sum();
+        if bytes > TXN_BYTES_MAX {
+            return Err(StoreError::TxnTooLarge {
+                bytes,
+                max: TXN_BYTES_MAX,
+            });
+        }
+        Ok(bytes)
+    }
+}
+
 /// How a commit ended when the store itself is well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -84,76 +124,6 @@ pub enum Outcome {
     Done(Version),
     /// The condition at this index of [`Txn::conditions`] did not hold; nothing was changed.
     Conflict(usize),
-}
-
-/// The answer to a commit, once it comes. It can be awaited, or waited for by a blocking caller.
-///
-/// When the queue was full, waiting also queues the transaction, so that no thread is held meanwhile; one that is
-/// dropped before is then never applied. Otherwise a dropped one is applied or not, like any unanswered request.
-#[derive(Debug)]
-pub struct Pending {
-    unsent: Option<committer::Unsent>,
-    answer: oneshot::Receiver<Result<Outcome, StoreError>>,
-}
-
-impl Pending {
-    /// A pending answer and the end that gives it.
-    pub fn new() -> (oneshot::Sender<Result<Outcome, StoreError>>, Pending) {
-        let (give, answer) = oneshot::channel();
-        (
-            give,
-            Pending {
-                unsent: None,
-                answer,
-            },
-        )
-    }
-
-    /// An answer known at once.
-    pub fn ready(answer: Result<Outcome, StoreError>) -> Pending {
-        let (give, pending) = Pending::new();
-        // The receiver is alive in `pending`, so the send cannot fail.
-        drop(give.send(answer));
-        pending
-    }
-
-    /// The same, with a transaction still to be queued.
-    fn deferred(self, unsent: committer::Unsent) -> Pending {
-        Pending {
-            unsent: Some(unsent),
-            ..self
-        }
-    }
-
-    /// Waits without holding a thread.
-    ///
-    /// # Errors
-    /// What the commit met; [`StoreError::Closed`] when the committer went away before it answered.
-    pub async fn wait(self) -> Result<Outcome, StoreError> {
-        if let Some(unsent) = self.unsent {
-            unsent.send().await?;
-        }
-        self.answer.await.unwrap_or(Err(StoreError::Closed))
-    }
-
-    /// Waits on this thread; for blocking callers and tests only.
-    ///
-    /// # Errors
-    /// As [`Pending::wait`].
-    pub fn wait_blocking(mut self) -> Result<Outcome, StoreError> {
-        if let Some(unsent) = self.unsent.take() {
-            unsent.send_blocking()?;
-        }
-        match self.answer.try_recv() {
-            // Known already: also a thread that drives tasks may take it.
-            Ok(answer) => answer,
-            Err(TryRecvError::Closed) => Err(StoreError::Closed),
-            Err(TryRecvError::Empty) => self
-                .answer
-                .blocking_recv()
-                .unwrap_or(Err(StoreError::Closed)),
-        }
-    }
 }
 
 /// The ordered rows of a store.

@@ -9,6 +9,7 @@ use super::super::engine::Batch;
 use super::super::mem::{CommitFault, MemEngine, MemRows};
 use super::*;
 use crate::clock::ManualClock;
+use crate::meta::{Condition, Write};
 use crate::observer::Observer;
 
 /// An engine whose batches wait until they are let through.
@@ -310,11 +311,11 @@ async fn a_full_queue_makes_callers_wait_without_a_thread() {
     let queued: Vec<_> = (0..QUEUE_TXNS_MAX)
         .map(|n| committer.commit(put(&format!("k{n}"))))
         .collect();
-    assert!(queued.iter().all(|pending| pending.unsent.is_none()));
+    assert!(queued.iter().all(|pending| pending.deferred.is_none()));
     let waiting: Vec<_> = (0..50)
         .map(|n| committer.commit(put(&format!("w{n}"))))
         .collect();
-    assert!(waiting.iter().all(|pending| pending.unsent.is_some()));
+    assert!(waiting.iter().all(|pending| pending.deferred.is_some()));
     drop(committer.commit(put("given up")));
     // On this one thread: were any of them to block it, none would ever be answered.
     let all = waiting
