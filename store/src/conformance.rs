@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use self::map::MapMeta;
 use crate::clock::{ManualClock, SeededEntropy, UnixMillis};
-use crate::meta::{Condition, Key, Meta, Outcome, Row, Txn, Version, Write};
+use crate::meta::{Condition, DryRunMeta, Key, Meta, Outcome, Row, Txn, Version, Write};
 use crate::{Execution, Store, StoreError, Twin};
 
 /// A store under test that can be closed and opened again.
@@ -94,10 +94,26 @@ impl MetaSubject for MapMeta {
     }
 }
 
+/// A dry run over a map; reopened, another one over the first.
+struct DryRun(Arc<DryRunMeta>);
+
+impl MetaSubject for DryRun {
+    fn meta(&self) -> &dyn Meta {
+        &*self.0
+    }
+
+    fn reopen(&mut self) {
+        let below = Arc::<DryRunMeta>::clone(&self.0);
+        self.0 = Arc::new(DryRunMeta::over(below));
+    }
+}
+
 /// Runs a test on every implementation of [`Meta`].
 pub(super) fn on_each_meta(test: impl Fn(&mut dyn MetaSubject)) {
     on_each(|subject| test(subject));
     test(&mut MapMeta::default());
+    let map = Arc::new(MapMeta::default());
+    test(&mut DryRun(Arc::new(DryRunMeta::over(map))));
 }
 
 pub(super) fn key(text: &'static str) -> Key {

@@ -241,6 +241,50 @@ fn the_engines_sequence_never_shows() {
 }
 
 #[test]
+fn a_dry_run_shows_its_commits_above_rows_that_stay() {
+    let below = Arc::new(MapMeta::default());
+    let name = |n: u32| Bytes::from(format!("k{n:04}"));
+    let value = |text: &'static str| Bytes::from_static(text.as_bytes());
+    // More than two pages of a scan.
+    let rows = (0..1200).map(|n| Write::Put(name(2 * n), value("old")));
+    let old = done(&*below, vec![], rows.collect());
+    let before = all(&*below);
+    let dry = DryRunMeta::over(Arc::<MapMeta>::clone(&below));
+    let mut model = before.clone();
+    let writes = (0..1200).map(|n| match n % 3 {
+        0 => Write::Delete(name(2 * n)),
+        1 => Write::Put(name(2 * n), value("new")),
+        _ => Write::Put(name(2 * n + 1), value("between")),
+    });
+    let new = done(&dry, vec![Condition::Same(name(0), old)], writes.collect());
+    for n in 0..1200 {
+        let row = |text| Row {
+            value: value(text),
+            version: new,
+        };
+        match n % 3 {
+            0 => drop(model.remove(&name(2 * n))),
+            1 => drop(model.insert(name(2 * n), row("new"))),
+            _ => drop(model.insert(name(2 * n + 1), row("between"))),
+        }
+    }
+    assert_eq!(all(&dry), model);
+    for from in [0, 1, 499, 998, 1000, 2398] {
+        for limit in [1, 2, 333, 500, 501] {
+            let found = dry.scan(&name(from), &name(2399), limit).expect("healthy");
+            let expected = model.range(name(from)..name(2399)).take(limit);
+            let expected: Vec<_> = expected.map(|(k, row)| (k.clone(), row.clone())).collect();
+            assert!(found == expected, "{limit} rows from {from}");
+        }
+    }
+    let stale = commit(&dry, vec![Condition::Same(name(2), old)], vec![]);
+    assert_eq!(stale.expect("healthy"), Outcome::Conflict(0));
+    let same = done(&dry, vec![Condition::Same(name(5), new)], vec![]);
+    assert!(same > new);
+    assert!(all(&*below) == before, "nothing below has changed");
+}
+
+#[test]
 fn rows_are_read_in_the_order_asked() {
     on_each_meta(|subject| {
         let meta = subject.meta();

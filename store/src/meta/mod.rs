@@ -8,6 +8,7 @@
 
 pub(crate) mod batch;
 pub mod committer;
+mod dry_run;
 pub mod engine;
 pub mod frozen;
 #[cfg(any(test, feature = "rocksdb"))]
@@ -21,6 +22,7 @@ pub mod walk;
 
 use bytes::Bytes;
 
+pub use dry_run::DryRunMeta;
 pub use pending::{Deferred, Pending};
 
 use crate::StoreError;

@@ -10,6 +10,7 @@
 
 pub mod buffers;
 pub mod disk;
+mod dry_run;
 pub mod faults;
 pub mod files;
 pub mod frame;
@@ -27,6 +28,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+pub use dry_run::DryRunPacks;
 pub use frame::EncodedFrame;
 pub use holds::PackHold;
 pub use reader::SegmentReader;
