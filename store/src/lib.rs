@@ -16,6 +16,8 @@ pub mod observer;
 pub mod opening;
 pub mod packs;
 pub mod planted;
+#[cfg(any(test, feature = "planted"))]
+pub mod testing;
 #[cfg(feature = "rocksdb")]
 pub mod viewing;
 

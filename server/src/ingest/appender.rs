@@ -17,7 +17,7 @@ use crate::store::gate::let_others_run;
 use crate::store::meta::walk::{each_row, row_of};
 use crate::store::meta::{Condition, Meta, Outcome, Txn, Write};
 use crate::store::packs::header::PACK_HEADER_BYTES;
-use crate::store::packs::{Packs, Segment, SegmentDraft};
+use crate::store::packs::{PackOwner, Packs, SegmentDraft};
 use crate::store::{PackId, StoreError};
 
 /// Bodies that may wait for the next batch; their memory is bounded by the ingest's budget.
@@ -28,7 +28,7 @@ const BATCH_MAX: usize = 256;
 
 struct Request {
     draft: SegmentDraft,
-    answer: oneshot::Sender<Result<Segment, StoreError>>,
+    answer: oneshot::Sender<Result<PlacedSegment, StoreError>>,
 }
 
 /// The way to the shared pack.
@@ -114,11 +114,7 @@ impl Appender {
                 let_others_run().await;
             }
         }
-        let segment = placed.await.map_err(|_| StoreError::Closed)??;
-        Ok(PlacedSegment {
-            segment,
-            claim: PackClaim::Shared,
-        })
+        Ok(placed.await.map_err(|_| StoreError::Closed)??)
     }
 
     /// Takes no more, seals the shared pack, joins the thread.
@@ -216,7 +212,7 @@ impl Worker {
         }
     }
 
-    fn append(&mut self, drafts: &[SegmentDraft]) -> Result<Vec<Segment>, StoreError> {
+    fn append(&mut self, drafts: &[SegmentDraft]) -> Result<Vec<PlacedSegment>, StoreError> {
         if self
             .open
             .as_ref()
@@ -229,11 +225,19 @@ impl Worker {
         }
         match self.packs.append(drafts) {
             Ok(appended) => {
-                self.open = Some(OpenPack {
-                    pack: appended.pack,
-                    len: appended.pack_len,
-                });
-                Ok(appended.segments)
+                let len = appended.pack_len;
+                let claim = match appended.owner {
+                    PackOwner::Shared => {
+                        let pack = appended.pack;
+                        self.open = Some(OpenPack { pack, len });
+                        PackClaim::Shared
+                    }
+                    PackOwner::Batch(_) => PackClaim::Own { len },
+                };
+                let segments = appended.segments.into_iter();
+                Ok(segments
+                    .map(|segment| PlacedSegment { segment, claim })
+                    .collect())
             }
             Err(failure) => {
                 // The pack ends at its last good batch; the next body opens another.

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::packs::segment::{Origin, OriginTarget};
-use crate::packs::{EncodedFrame, FRAME_PLAIN_BYTES, Packs, Segment, SegmentDraft, SegmentReader};
+use crate::packs::{
+    EncodedFrame, FRAME_PLAIN_BYTES, PackOwner, Packs, Segment, SegmentDraft, SegmentReader,
+};
+use crate::testing::PackPerBatch;
 use crate::{Epoch, PackId};
 
 fn origin() -> Origin {
@@ -43,6 +46,7 @@ fn batches_are_placed_one_behind_the_other_and_survive_reopening() {
         let pack = packs.open_shared().expect("room");
         let first = packs.append(&[draft("one"), draft("two")]).expect("room");
         let second = packs.append(&[draft("three")]).expect("room");
+        assert!(matches!(first.owner, PackOwner::Shared));
         let mut end = 64;
         for segment in first.segments.iter().chain(&second.segments) {
             assert_eq!((segment.pack, segment.offset), (pack, end));
@@ -69,6 +73,38 @@ fn batches_are_placed_one_behind_the_other_and_survive_reopening() {
             matches!(packs.append(&[draft("x")]), Err(StoreError::NoSharedPack)),
             "never reopened"
         );
+    });
+}
+
+#[test]
+fn a_batch_may_get_a_pack_of_its_own() {
+    on_each(|subject| {
+        let packs = PackPerBatch::over(Arc::clone(&subject.store().packs));
+        let mut names = Vec::new();
+        for _ in 0..2 {
+            let appended = packs.append(&[draft("one"), draft("two")]).expect("room");
+            let pack = appended.pack;
+            for (segment, text) in appended.segments.iter().zip(["one", "two"]) {
+                assert_eq!(segment.pack, pack);
+                assert_eq!(read(&packs, *segment).expect("durable"), text.as_bytes());
+            }
+            let entries = packs.list(None, 9).expect("listed");
+            let entry = entries.iter().find(|entry| entry.pack == pack);
+            assert_eq!(entry.expect("whole").len, appended.pack_len);
+            let PackOwner::Batch(hold) = appended.owner else {
+                panic!("a pack of its own")
+            };
+            let other = hold.clone();
+            drop(hold);
+            assert!(
+                packs.is_held(pack),
+                "until the last user's commit is answered"
+            );
+            drop(other);
+            assert!(!packs.is_held(pack));
+            names.push(pack);
+        }
+        assert_ne!(names[0], names[1]);
     });
 }
 

@@ -24,7 +24,7 @@ use super::header::{PACK_HEADER_BYTES, PackHeader};
 use super::holds::{Holds, PackHold};
 use super::names::{GROUP_BITS, epoch_path, group_path, numbered_dirs, pack_path, packs_in};
 use super::segment::SegmentLayout;
-use super::{Appended, PackEntry, PackWriter, Packs, SegmentDraft};
+use super::{Appended, PackEntry, PackOwner, PackWriter, Packs, SegmentDraft};
 use crate::clock::Clock;
 use crate::health::Health;
 use crate::observer::{PackSync, Watch};
@@ -278,6 +278,7 @@ fn append_batch(
         segments,
         pack: open.pack,
         pack_len: end,
+        owner: PackOwner::Shared,
     })
 }
 

@@ -2,18 +2,20 @@
 //!
 //! A hold is a courtesy and no lock: a commit whose pack was condemned all the same loses with a conflict.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::PackId;
 
-/// The packs held now.
+/// The packs held now, each as often as it is held.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Holds {
-    packs: Arc<Mutex<BTreeSet<PackId>>>,
+pub struct Holds {
+    packs: Arc<Mutex<BTreeMap<PackId, usize>>>,
 }
 
-/// A writer's hold on its pack; dropped, it lets go.
+/// A writer's hold on its pack. It and each of its clones let go when they are dropped.
 #[derive(Debug)]
 pub struct PackHold {
     holds: Holds,
@@ -21,26 +23,34 @@ pub struct PackHold {
 }
 
 impl Holds {
-    pub(super) fn hold(&self, pack: PackId) -> PackHold {
-        self.packs().insert(pack);
+    /// Holds a pack.
+    pub fn hold(&self, pack: PackId) -> PackHold {
+        *self.packs.lock().entry(pack).or_insert(0) += 1;
         PackHold {
             holds: self.clone(),
             pack,
         }
     }
 
-    pub(super) fn is_held(&self, pack: PackId) -> bool {
-        self.packs().contains(&pack)
+    /// Whether somebody holds the pack.
+    pub fn is_held(&self, pack: PackId) -> bool {
+        self.packs.lock().contains_key(&pack)
     }
+}
 
-    fn packs(&self) -> MutexGuard<'_, BTreeSet<PackId>> {
-        // One insert or remove at a time: a panic elsewhere leaves nothing half done.
-        self.packs.lock().unwrap_or_else(PoisonError::into_inner)
+impl Clone for PackHold {
+    fn clone(&self) -> PackHold {
+        self.holds.hold(self.pack)
     }
 }
 
 impl Drop for PackHold {
     fn drop(&mut self) {
-        self.holds.packs().remove(&self.pack);
+        let mut packs = self.holds.packs.lock();
+        let count = packs.get_mut(&self.pack).expect("each hold is counted");
+        *count -= 1;
+        if *count == 0 {
+            packs.remove(&self.pack);
+        }
     }
 }

@@ -69,8 +69,8 @@ pub struct SegmentDraft {
     pub origin: Origin,
 }
 
-/// What an append to the shared pack gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What an append gave.
+#[derive(Debug)]
 pub struct Appended {
     /// One for each draft, in order; all lie in `pack`.
     pub segments: Vec<Segment>,
@@ -78,6 +78,18 @@ pub struct Appended {
     pub pack: PackId,
     /// The pack's length now.
     pub pack_len: u64,
+    /// Whose pack it is.
+    pub owner: PackOwner,
+}
+
+/// Whose pack a batch went to.
+#[derive(Debug)]
+pub enum PackOwner {
+    /// The open shared pack, which has a row since it was opened. Local files always answer this.
+    Shared,
+    /// The batch's own pack, whole and durable: one object of an object store. The commit that first uses it creates its
+    /// row; until that is answered, the hold keeps hygiene away from it.
+    Batch(PackHold),
 }
 
 /// A pack file as found.
@@ -145,7 +157,7 @@ pub trait Packs: Send + Sync + 'static {
     /// When the disk refuses.
     fn open_shared(&self) -> Result<PackId, StoreError>;
 
-    /// Appends a batch to the shared pack, with one sync; durable when it returns.
+    /// Appends a batch to the shared pack, with one sync, or puts it into a pack of its own; durable when it returns.
     ///
     /// # Errors
     /// When the disk refuses; the shared pack is then closed at its last good batch and the next call needs
