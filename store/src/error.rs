@@ -116,8 +116,11 @@ pub enum StoreError {
         /// This store.
         expected: StoreId,
     },
-    /// Written by a newer Strongroom.
-    #[error("{what} has format version {}, this build reads up to {}; use the newer build", found.0, newest.0)]
+    /// Written by a newer Strongroom. It is no damage.
+    #[error(
+        "{what} was written by a newer version of Strongroom: format {}, this build reads up to {}; use the newer version",
+        found.0, newest.0
+    )]
     NewerFormat {
         /// Which part of the store.
         what: &'static str,
@@ -126,8 +129,12 @@ pub enum StoreError {
         /// What this build knows.
         newest: FormatVersion,
     },
-    /// A pack written by a newer Strongroom.
-    #[error("pack {pack} has format version {}, this build reads up to {}; use the newer build", found.0, newest.0)]
+    /// A pack written by a newer Strongroom. It is no damage.
+    #[error(
+        "pack {pack} was written by a newer version of Strongroom: format {}, this build reads up to {}; use the newer \
+         version",
+        found.0, newest.0
+    )]
     NewerPack {
         /// The pack.
         pack: PackId,

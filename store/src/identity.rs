@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! strongroom store
-//! format 1
+//! format 2
 //! id 00112233445566778899aabbccddeeff
 //! state ready
 //! check 0123456789abcdef
@@ -13,15 +13,18 @@
 //! `check` is XXH3-64 of the lines before it. `state` is `creating` until Meta holds its identity row for the first
 //! time, and `ready` ever after: only a `creating` store may be without Meta. Exactly these bytes are accepted.
 //!
-//! Rows (keys below 0x10 are the store's own): `01` identity: u8 1, format version u16 LE, store id 16 bytes.
+//! Rows (keys below 0x10 are the store's own): `01` identity: u8 1, store format u16 LE, store id 16 bytes.
 //! `02` epoch: u8 1, u32 LE, counted up at each start before anything else is written.
+//!
+//! A store of an older format becomes one of [`STORE_FORMAT`] when it is opened for writing: first its row, in the commit
+//! of the epoch, then the file. A crash in between leaves a newer row below an older file; the next start goes on. From
+//! the row on, older programs refuse the store as newer.
 
 use std::path::Path;
 
 use bytes::{Buf, BufMut, Bytes};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::ids::FORMAT_VERSION;
 use crate::meta::{Condition, Meta, Outcome, Row, Txn, Write};
 use crate::{Epoch, FormatVersion, StoreError, StoreId, directory};
 
@@ -30,6 +33,12 @@ pub const IDENTITY_FILE: &str = "STRONGROOM";
 
 /// Bytes of the longest identity file that is read: one is 107 bytes.
 const FILE_BYTES_MAX: u64 = 4096;
+
+/// The format of stores that this build writes, and the newest it reads. It counts what an older program must not touch:
+///
+/// 1. until version 0.1: manifests list segments alone;
+/// 2. manifests list typed entries, writers of packs have rows of their own.
+pub const STORE_FORMAT: FormatVersion = FormatVersion(2);
 
 const IDENTITY_KEY: &[u8] = &[0x01];
 const EPOCH_KEY: &[u8] = &[0x02];
@@ -51,6 +60,8 @@ pub enum Stage {
 pub struct Identity {
     /// The store.
     pub id: StoreId,
+    /// Its format.
+    pub format: FormatVersion,
     /// How far its creation came.
     pub stage: Stage,
 }
@@ -58,7 +69,16 @@ pub struct Identity {
 impl Identity {
     /// The file's contents.
     pub fn encode(&self) -> String {
-        encode_file(FORMAT_VERSION, self)
+        let Identity { id, format, stage } = self;
+        let state = match stage {
+            Stage::Creating => "creating",
+            Stage::Ready => "ready",
+        };
+        let lines = format!(
+            "strongroom store\nformat {}\nid {id}\nstate {state}\n",
+            format.0
+        );
+        format!("{lines}check {:016x}\n", xxh3_64(lines.as_bytes()))
     }
 
     /// Reads the file's contents.
@@ -72,8 +92,8 @@ impl Identity {
         if field("strongroom store") != Some("") {
             return Err(Refusal::Damaged("not an identity file"));
         }
-        let version = field("format ").and_then(|number| number.parse().ok());
-        let version = FormatVersion(version.ok_or(Refusal::Damaged("format version"))?);
+        let format = field("format ").and_then(|number| number.parse().ok());
+        let format = FormatVersion(format.ok_or(Refusal::Damaged("format"))?);
         let mut id = StoreId([0; 16]);
         let decoded = field("id ").map(|digits| hex::decode_to_slice(digits, &mut id.0));
         if !matches!(decoded, Some(Ok(()))) {
@@ -84,13 +104,13 @@ impl Identity {
             Some("ready") => Stage::Ready,
             _ => return Err(Refusal::Damaged("state")),
         };
-        let identity = Identity { id, stage };
+        let identity = Identity { id, format, stage };
         // One spelling only, checksum included: any changed byte shows.
-        if encode_file(version, &identity) != text {
+        if identity.encode() != text {
             return Err(Refusal::Damaged("checksum"));
         }
-        if version > FORMAT_VERSION {
-            return Err(Refusal::Newer(version));
+        if format > STORE_FORMAT {
+            return Err(Refusal::Newer(format));
         }
         Ok(identity)
     }
@@ -118,7 +138,7 @@ impl Identity {
                 Err(Refusal::Newer(found)) => Err(StoreError::NewerFormat {
                     what: "the data directory",
                     found,
-                    newest: FORMAT_VERSION,
+                    newest: STORE_FORMAT,
                 }),
             },
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -148,18 +168,6 @@ pub enum Refusal {
     Newer(FormatVersion),
 }
 
-fn encode_file(version: FormatVersion, identity: &Identity) -> String {
-    let state = match identity.stage {
-        Stage::Creating => "creating",
-        Stage::Ready => "ready",
-    };
-    let lines = format!(
-        "strongroom store\nformat {}\nid {}\nstate {state}\n",
-        version.0, identity.id
-    );
-    format!("{lines}check {:016x}\n", xxh3_64(lines.as_bytes()))
-}
-
 /// What Meta says about itself before this process wrote anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetaIdentity {
@@ -167,6 +175,8 @@ pub struct MetaIdentity {
     pub id: Option<StoreId>,
     /// The epoch of the last process, zero when there was none.
     pub epoch: Epoch,
+    format: Option<FormatVersion>,
+    identity_row: Option<Row>,
     epoch_row: Option<Row>,
 }
 
@@ -181,9 +191,9 @@ impl MetaIdentity {
             Bytes::from_static(EPOCH_KEY),
         ];
         let mut rows = meta.get_many(&keys)?.into_iter();
-        let id = rows
-            .next()
-            .flatten()
+        let identity_row = rows.next().flatten();
+        let identity = identity_row
+            .as_ref()
             .map(|row| decode_identity(&row.value))
             .transpose()?;
         let epoch_row = rows.next().flatten();
@@ -191,13 +201,16 @@ impl MetaIdentity {
             .as_ref()
             .map_or(Ok(Epoch(0)), |row| decode_epoch(&row.value))?;
         Ok(MetaIdentity {
-            id,
+            id: identity.map(|(_, id)| id),
             epoch,
+            format: identity.map(|(format, _)| format),
+            identity_row,
             epoch_row,
         })
     }
 
-    /// Counts the epoch up, and names the store when Meta is new; durable when it returns. Blocks.
+    /// Counts the epoch up, and names the store and its format when Meta is new or of an older format; durable when it
+    /// returns. Blocks.
     ///
     /// # Errors
     /// What the commit meets.
@@ -212,16 +225,21 @@ impl MetaIdentity {
             Bytes::from_static(IDENTITY_KEY),
             Bytes::from_static(EPOCH_KEY),
         );
-        let mut txn = Txn::default();
-        txn.conditions.push(match &self.epoch_row {
-            Some(row) => Condition::Same(epoch_key.clone(), row.version),
-            None => Condition::Absent(epoch_key.clone()),
-        });
-        txn.writes.push(Write::Put(epoch_key, encode_epoch(next)));
-        if self.id.is_none() {
-            txn.conditions.push(Condition::Absent(identity_key.clone()));
-            txn.writes
-                .push(Write::Put(identity_key, encode_identity(id)));
+        let unchanged = |key: &Bytes, row: &Option<Row>| match row {
+            Some(row) => Condition::Same(key.clone(), row.version),
+            None => Condition::Absent(key.clone()),
+        };
+        let mut txn = Txn {
+            conditions: vec![
+                unchanged(&identity_key, &self.identity_row),
+                unchanged(&epoch_key, &self.epoch_row),
+            ],
+            writes: vec![Write::Put(epoch_key, encode_epoch(next))],
+        };
+        // ORDER: in the epoch's own commit, so before anything of the newer format can be written.
+        if self.format.is_none_or(|format| format < STORE_FORMAT) {
+            let identity = encode_identity(STORE_FORMAT, id);
+            txn.writes.push(Write::Put(identity_key, identity));
         }
         match meta.commit(txn).wait_blocking()? {
             Outcome::Done(_) => Ok(next),
@@ -234,29 +252,29 @@ impl MetaIdentity {
     }
 }
 
-fn encode_identity(id: StoreId) -> Bytes {
+fn encode_identity(format: FormatVersion, id: StoreId) -> Bytes {
     let mut out = Vec::with_capacity(19);
     out.put_u8(ROW_VERSION);
-    out.put_u16_le(FORMAT_VERSION.0);
+    out.put_u16_le(format.0);
     out.put_slice(&id.0);
     Bytes::from(out)
 }
 
-fn decode_identity(value: &[u8]) -> Result<StoreId, StoreError> {
+fn decode_identity(value: &[u8]) -> Result<(FormatVersion, StoreId), StoreError> {
     let Some((&[row_version, low, high], id)) = value.split_first_chunk::<3>() else {
         return Err(damaged(IDENTITY_KEY, "cut off"));
     };
-    let found = FormatVersion(u16::from_le_bytes([low, high]));
-    if row_version != ROW_VERSION || found > FORMAT_VERSION {
+    known(IDENTITY_KEY, row_version)?;
+    let format = FormatVersion(u16::from_le_bytes([low, high]));
+    if format > STORE_FORMAT {
         return Err(StoreError::NewerFormat {
             what: "the metadata",
-            found,
-            newest: FORMAT_VERSION,
+            found: format,
+            newest: STORE_FORMAT,
         });
     }
-    id.try_into()
-        .map(StoreId)
-        .map_err(|_| damaged(IDENTITY_KEY, "store id"))
+    let id = id.try_into().map(StoreId);
+    Ok((format, id.map_err(|_| damaged(IDENTITY_KEY, "store id"))?))
 }
 
 fn encode_epoch(epoch: Epoch) -> Bytes {
@@ -267,10 +285,25 @@ fn encode_epoch(epoch: Epoch) -> Bytes {
 }
 
 fn decode_epoch(mut value: &[u8]) -> Result<Epoch, StoreError> {
-    if value.len() != 5 || value.get_u8() != ROW_VERSION {
+    known(EPOCH_KEY, value.first().copied().unwrap_or_default())?;
+    if value.len() != 5 {
         return Err(damaged(EPOCH_KEY, "not an epoch"));
     }
+    value.advance(1);
     Ok(Epoch(value.get_u32_le()))
+}
+
+/// Tells a row of a later version from a damaged one.
+fn known(key: &[u8], row_version: u8) -> Result<(), StoreError> {
+    match row_version {
+        ROW_VERSION => Ok(()),
+        0 => Err(damaged(key, "row version")),
+        newer => Err(StoreError::NewerFormat {
+            what: "a row of the store's own",
+            found: FormatVersion(newer.into()),
+            newest: FormatVersion(ROW_VERSION.into()),
+        }),
+    }
 }
 
 fn damaged(key: &[u8], what: &'static str) -> StoreError {
@@ -286,18 +319,37 @@ mod tests {
 
     const IDENTITY: Identity = Identity {
         id: StoreId(*b"0123456789abcdef"),
+        format: STORE_FORMAT,
         stage: Stage::Ready,
+    };
+    const OLDER: Identity = Identity {
+        format: FormatVersion(1),
+        ..IDENTITY
     };
 
     #[test]
     fn the_file_and_the_rows_have_these_bytes() {
-        let golden = "strongroom store\nformat 1\nid 30313233343536373839616263646566\nstate ready\ncheck 99232d10f6b728f0\n";
-        assert_eq!(IDENTITY.encode(), golden);
-        assert_eq!(Identity::decode(golden.as_bytes()), Ok(IDENTITY));
-        assert_eq!(
-            &encode_identity(IDENTITY.id)[..],
-            b"\x01\x01\x000123456789abcdef"
-        );
+        let of = |format, check| {
+            format!(
+                "strongroom store\nformat {format}\nid 30313233343536373839616263646566\nstate ready\ncheck {check}\n"
+            )
+        };
+        for (identity, golden) in [
+            (OLDER, of(1, "99232d10f6b728f0")),
+            (IDENTITY, of(2, "25d1c08b117c9490")),
+        ] {
+            assert_eq!(identity.encode(), golden);
+            assert_eq!(Identity::decode(golden.as_bytes()), Ok(identity));
+        }
+        let rows = [
+            (FormatVersion(1), b"\x01\x01\x000123456789abcdef"),
+            (FormatVersion(2), b"\x01\x02\x000123456789abcdef"),
+        ];
+        for (format, golden) in rows {
+            assert_eq!(&encode_identity(format, IDENTITY.id)[..], golden);
+            let decoded = decode_identity(golden).expect("of a version this build reads");
+            assert_eq!(decoded, (format, IDENTITY.id));
+        }
         assert_eq!(&encode_epoch(Epoch(0x0102))[..], b"\x01\x02\x01\x00\x00");
     }
 
@@ -322,10 +374,13 @@ mod tests {
 
     #[test]
     fn a_newer_file_is_told_from_a_damaged_one() {
-        let newer = encode_file(FormatVersion(2), &IDENTITY);
+        let newer = Identity {
+            format: FormatVersion(3),
+            ..IDENTITY
+        };
         assert_eq!(
-            Identity::decode(newer.as_bytes()),
-            Err(Refusal::Newer(FormatVersion(2)))
+            Identity::decode(newer.encode().as_bytes()),
+            Err(Refusal::Newer(FormatVersion(3)))
         );
     }
 
@@ -339,14 +394,22 @@ mod tests {
             decode_identity(b"\x01\x01\x00short"),
             Err(StoreError::DamagedRow { .. })
         ));
-        let newer = decode_identity(b"\x01\x02\x000123456789abcdef");
-        assert!(matches!(
-            newer,
-            Err(StoreError::NewerFormat {
-                found: FormatVersion(2),
-                ..
-            })
-        ));
+        for newer in [
+            decode_identity(b"\x01\x03\x000123456789abcdef"),
+            decode_identity(b"\x03\x01\x000123456789abcdef and more"),
+            decode_epoch(b"\x03\x01").map(|_| unreachable!()),
+        ] {
+            assert!(
+                matches!(
+                    newer,
+                    Err(StoreError::NewerFormat {
+                        found: FormatVersion(3),
+                        ..
+                    })
+                ),
+                "{newer:?}"
+            );
+        }
         assert!(matches!(
             decode_epoch(b"\x01\x02\x01\x00"),
             Err(StoreError::DamagedRow { .. })

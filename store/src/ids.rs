@@ -14,12 +14,9 @@ impl fmt::Display for StoreId {
     }
 }
 
-/// The version of everything stored: rows, packs, identity.
+/// The version of one stored format. Each format counts its own: the store's identity, packs, each table's records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FormatVersion(pub u16);
-
-/// What this build writes, and the newest it reads.
-pub const FORMAT_VERSION: FormatVersion = FormatVersion(1);
 
 /// One life of the server process: drawn by counting up in Meta at each start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -96,7 +96,7 @@ impl Store {
         around: impl FnOnce(Arc<dyn Disk>) -> Arc<dyn Disk>,
     ) -> Result<Store, StoreError> {
         use crate::directory::make_dirs;
-        use crate::identity::{IDENTITY_FILE, Stage};
+        use crate::identity::{IDENTITY_FILE, STORE_FORMAT, Stage};
         use crate::meta::rocks::{Creation, RocksEngine};
         use crate::packs::disk::RealDisk;
 
@@ -131,9 +131,12 @@ impl Store {
             }),
             _ => Ok(identity.id),
         })?;
-        if identity.stage == Stage::Creating {
-            // ORDER: after the identity row is durable, else a crash in between would leave a `ready` store without.
-            identity.stage = Stage::Ready;
+        let as_written = identity;
+        identity.stage = Stage::Ready;
+        identity.format = STORE_FORMAT;
+        if identity != as_written {
+            // ORDER: after the identity row is durable, else a crash in between would leave a `ready` store without, or
+            // a file of a newer format than the rows.
             identity.write(dir)?;
         }
         *store.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
@@ -238,7 +241,7 @@ fn identify(
     dir: &std::path::Path,
     entropy: &dyn Entropy,
 ) -> Result<crate::identity::Identity, StoreError> {
-    use crate::identity::{IDENTITY_FILE, Identity, Stage};
+    use crate::identity::{IDENTITY_FILE, Identity, STORE_FORMAT, Stage};
 
     let parts = [META_DIR, PACKS_DIR].map(|part| (part, dir.join(part).is_dir()));
     let incomplete = |found, missing| {
@@ -259,6 +262,7 @@ fn identify(
             entropy.fill(&mut id.0);
             let identity = Identity {
                 id,
+                format: STORE_FORMAT,
                 stage: Stage::Creating,
             };
             identity.write(dir)?;

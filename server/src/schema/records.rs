@@ -11,10 +11,12 @@ use crate::model::{
     LegalHold, ObjectKey, Owner, Retention, StorageClass, Tags, UserMetadata, VersionId,
     VersionNumber,
 };
-use crate::store::ids::FORMAT_VERSION;
 use crate::store::meta::{Key, Row};
 use crate::store::packs::Segment;
 use crate::store::{FormatVersion, ManifestId, PackId, StoreError};
+
+/// The version of all records.
+const FORMAT_VERSION: FormatVersion = FormatVersion(1);
 
 /// A value with its codec: format version (u16 LE), then postcard.
 pub trait Record: Serialize + DeserializeOwned {

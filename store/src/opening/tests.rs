@@ -3,9 +3,12 @@
 use std::path::Path;
 
 use super::*;
+use crate::FormatVersion;
 use crate::clock::{ManualClock, SeededEntropy, UnixMillis};
-use crate::identity::{IDENTITY_FILE, Identity, Stage};
+use crate::identity::{IDENTITY_FILE, Identity, STORE_FORMAT, Stage};
 use crate::meta::mem::CommitFault;
+use crate::meta::{Outcome, Txn, Write};
+use crate::viewing::StoreView;
 
 fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(UnixMillis(1_700_000_000_000)))
@@ -31,6 +34,7 @@ fn a_store_keeps_its_id_and_counts_its_starts() {
         identity,
         Identity {
             id,
+            format: STORE_FORMAT,
             stage: Stage::Ready
         }
     );
@@ -42,6 +46,7 @@ fn a_creation_that_was_cut_short_is_taken_up_again() {
     // After the identity file.
     let identity = Identity {
         id: StoreId([9; 16]),
+        format: STORE_FORMAT,
         stage: Stage::Creating,
     };
     identity.write(dir.path()).expect("written");
@@ -58,6 +63,117 @@ fn a_creation_that_was_cut_short_is_taken_up_again() {
             .stage,
         Stage::Ready
     );
+}
+
+/// The identity row of a store of some format, as bytes.
+fn identity_row(format: u8, id: StoreId) -> bytes::Bytes {
+    bytes::Bytes::from([&[1, format, 0], &id.0[..]].concat())
+}
+
+fn put_identity_row(store: &Store, format: u8) {
+    let key = bytes::Bytes::from_static(&[1]);
+    let txn = Txn {
+        conditions: vec![],
+        writes: vec![Write::Put(key, identity_row(format, store.id))],
+    };
+    let outcome = store.meta.commit(txn).wait_blocking();
+    assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+}
+
+fn read_identity_row(meta: &dyn Meta) -> bytes::Bytes {
+    let rows = meta.get_many(&[bytes::Bytes::from_static(&[1])]);
+    rows.expect("readable").remove(0).expect("there").value
+}
+
+#[test]
+fn an_older_store_is_only_read_until_it_is_opened_to_be_written() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    let store = open(dir, 1).expect("created");
+    let id = store.id;
+    put_identity_row(&store, 1);
+    store.close();
+    let older = Identity {
+        id,
+        format: FormatVersion(1),
+        stage: Stage::Ready,
+    };
+    older.write(dir).expect("written");
+    let file = || std::fs::read_to_string(dir.join(IDENTITY_FILE)).expect("there");
+    // Looking changes nothing.
+    let clock: Arc<dyn Clock> = clock();
+    let view = StoreView::open(dir, &clock).expect("opened");
+    let meta = view.meta.as_ref().expect("readable");
+    assert_eq!(read_identity_row(&**meta), identity_row(1, id));
+    drop(view);
+    assert_eq!(file(), older.encode());
+    // A start makes it new, rows first: a file that a crash left behind is completed by the next one.
+    for _ in 0..2 {
+        let store = open(dir, 1).expect("opened");
+        assert_eq!(read_identity_row(&*store.meta), identity_row(2, id));
+        store.close();
+        let newer = Identity {
+            format: FormatVersion(2),
+            ..older
+        };
+        assert_eq!(file(), newer.encode());
+        older.write(dir).expect("written");
+    }
+}
+
+#[test]
+fn a_start_that_cannot_commit_leaves_the_older_format() {
+    let twin = Twin::new();
+    let seeded = SeededEntropy::new(1);
+    let open = || twin.open(clock(), &seeded, Execution::Threaded);
+    put_identity_row(&open().expect("created"), 1);
+    twin.rows.inject(|_| Some(CommitFault::Refused));
+    assert!(open().is_err());
+    twin.rows.heal();
+    let rows = twin.rows.open();
+    let stored = rows.get_many(&[bytes::Bytes::from_static(&[1])]);
+    let stored = stored.expect("readable").remove(0).expect("there");
+    let row = crate::meta::row::decode(&[1], &stored).expect("a row");
+    let store = open().expect("opened");
+    assert_eq!(row.value, identity_row(1, store.id));
+    assert_eq!(read_identity_row(&*store.meta), identity_row(2, store.id));
+}
+
+#[test]
+fn a_newer_store_is_refused_as_newer_and_not_as_damaged() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    let store = open(dir, 1).expect("created");
+    let id = store.id;
+    put_identity_row(&store, 3);
+    store.close();
+    let refused = open(dir, 1).expect_err("newer rows");
+    assert!(
+        matches!(
+            refused,
+            StoreError::NewerFormat {
+                found: FormatVersion(3),
+                newest: STORE_FORMAT,
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
+    let text = refused.to_string();
+    assert!(text.contains("written by a newer version"), "{text}");
+    let newer = Identity {
+        id,
+        format: FormatVersion(3),
+        stage: Stage::Ready,
+    };
+    newer.write(dir).expect("written");
+    assert!(matches!(
+        open(dir, 1),
+        Err(StoreError::NewerFormat {
+            what: "the data directory",
+            ..
+        })
+    ));
 }
 
 #[test]
@@ -154,7 +270,6 @@ fn damaged_and_newer_identity_files_are_refused_by_name() {
 
 #[test]
 fn the_twin_comes_back_from_a_crash_with_what_was_acknowledged() {
-    use crate::meta::{Outcome, Txn, Write};
     let twin = Twin::new();
     let store = twin
         .open(clock(), &SeededEntropy::new(1), Execution::Threaded)

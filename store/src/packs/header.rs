@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0  8 bytes  "SRPACK01"
-//!  8  u16 LE   format version
+//!  8  u16 LE   pack format
 //! 10  6 bytes  zero
 //! 16  16 bytes store id
 //! 32  8 bytes  pack id: epoch u32 BE, serial u32 BE
@@ -11,17 +11,19 @@
 //! 56  u64 LE   XXH3-64 of bytes 0..56
 //! ```
 //!
-//! Invariant: magic, format version, both ids and the checksum keep their places in every later format version, so
+//! Invariant: magic, pack format, both ids and the checksum keep their places in every later format, so
 //! that an old build can tell a newer pack from a damaged one.
 
 use bytes::{Buf, BufMut, Bytes};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clock::UnixMillis;
-use crate::ids::FORMAT_VERSION;
 use crate::{FormatVersion, PackId, StoreError, StoreId};
 
 const MAGIC: [u8; 8] = *b"SRPACK01";
+
+/// The format of packs that this build writes, and the newest it reads. It counts changes of headers, frames and segments.
+pub const PACK_FORMAT: FormatVersion = FormatVersion(1);
 
 /// Bytes of a pack's header; its first frame starts here.
 pub const PACK_HEADER_BYTES: u64 = 64;
@@ -46,11 +48,11 @@ pub struct PackHeader {
 }
 
 impl PackHeader {
-    /// The header in bytes, of this build's format version.
+    /// The header in bytes, of format [`PACK_FORMAT`].
     pub fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(HEADER_BYTES);
         out.put_slice(&MAGIC);
-        out.put_u16_le(FORMAT_VERSION.0);
+        out.put_u16_le(PACK_FORMAT.0);
         out.put_bytes(0, 6);
         out.put_slice(&self.store.0);
         out.put_slice(&self.pack.to_bytes());
@@ -91,11 +93,11 @@ impl PackHeader {
             return Err(damaged("checksum of the pack's header"));
         }
         let version = FormatVersion(rest.get_u16_le());
-        if version > FORMAT_VERSION {
+        if version > PACK_FORMAT {
             return Err(StoreError::NewerPack {
                 pack,
                 found: version,
-                newest: FORMAT_VERSION,
+                newest: PACK_FORMAT,
             });
         }
         rest.advance(6);
