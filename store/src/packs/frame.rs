@@ -37,6 +37,11 @@ pub const FRAME_BYTES_MAX: usize = FRAME_HEADER_BYTES + FRAME_PLAIN_BYTES;
 const HASHED_BYTES: usize = 16;
 
 const _: () = assert!(FRAME_HEADER_BYTES == 32, "docs/format.md");
+const _: () = assert!(
+    FrameKind::Data.plain_bytes_max() <= FRAME_PLAIN_BYTES
+        && FrameKind::Table.plain_bytes_max() <= FRAME_PLAIN_BYTES,
+    "buffers hold a frame of any kind"
+);
 
 /// How the stored bytes encode the plain ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,12 +69,29 @@ pub enum FrameKind {
 }
 
 impl FrameKind {
+    /// Plain bytes of a full frame of this kind, so that a position is found by division. Only a segment's last frame holds
+    /// less, and none holds more.
+    pub const fn plain_bytes_max(self) -> usize {
+        match self {
+            FrameKind::Data | FrameKind::Table => FRAME_PLAIN_BYTES,
+        }
+    }
+
     const fn byte(self) -> u8 {
         match self {
             FrameKind::Data => 1,
             FrameKind::Table => 2,
         }
     }
+}
+
+/// Plain bytes that a decoder gets beside the stored ones, because the encoder had them, too: a dictionary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefix<'a> {
+    /// The frame stands alone.
+    Absent,
+    /// These bytes come before the frame's own.
+    Bytes(&'a [u8]),
 }
 
 /// Where a frame lies: what its checksum is bound to.
@@ -127,9 +149,10 @@ impl EncodedFrame {
     }
 
     fn encode(kind: FrameKind, plain: Bytes) -> EncodedFrame {
+        let plain_max = kind.plain_bytes_max();
         assert!(
-            plain.len() <= FRAME_PLAIN_BYTES,
-            "a frame holds at most {FRAME_PLAIN_BYTES} plain bytes"
+            plain.len() <= plain_max,
+            "a frame of this kind holds at most {plain_max} plain bytes"
         );
         let plain_len = len32(&plain);
         let (codec, stored) = match compress(&plain) {
@@ -148,6 +171,11 @@ impl EncodedFrame {
     /// Plain bytes it gives.
     pub fn plain_len(&self) -> u32 {
         self.plain_len
+    }
+
+    /// Whether it may be followed by another frame of its segment.
+    pub(super) fn is_full(&self) -> bool {
+        usize::try_from(self.plain_len).is_ok_and(|len| len == self.kind.plain_bytes_max())
     }
 
     /// Bytes it takes in a pack, header included.
@@ -215,7 +243,7 @@ impl FrameHead {
         }
         let (plain_len, stored_len) = (rest.get_u32_le(), rest.get_u32_le());
         let checksum = rest.get_u128_le();
-        if usize::try_from(plain_len).is_ok_and(|len| len > FRAME_PLAIN_BYTES) {
+        if usize::try_from(plain_len).is_ok_and(|len| len > kind.plain_bytes_max()) {
             return Err(place.damaged("the plain length exceeds a frame"));
         }
         let lengths_fit = match codec {
@@ -286,14 +314,14 @@ impl Frame {
         self.head.frame_len()
     }
 
-    /// The plain bytes.
+    /// The plain bytes. A codec that takes a prefix fails when it gets none; today's take none and ignore it.
     ///
     /// # Errors
     /// [`StoreError::DamagedFrame`] when they do not decode: the writer was at fault, since the checksum held.
-    pub fn plain(&self) -> Result<Bytes, StoreError> {
-        match self.head.codec {
-            Codec::Stored => Ok(self.stored.clone()),
-            Codec::Lz4 => self.decompress(),
+    pub fn plain(&self, prefix: Prefix<'_>) -> Result<Bytes, StoreError> {
+        match (self.head.codec, prefix) {
+            (Codec::Stored, Prefix::Absent | Prefix::Bytes(_)) => Ok(self.stored.clone()),
+            (Codec::Lz4, Prefix::Absent | Prefix::Bytes(_)) => self.decompress(),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Reading a segment: verified plain bytes of a plain range, a few frames at a time.
 //!
 //! A range that starts in the first frame is read straight on; one that starts later finds its frame by division and
-//! the segment's frame table. Nothing is kept between calls but a position, so a slow client holds no memory here.
+//! the segment's frame table. Nothing is kept between calls but a position, so a slow client holds no memory here, and one
+//! user may have readers over several packs.
 //!
 //! Invariant: bytes leave only from frames whose checksum held at the place they were read from, and a frame's index
 //! is known only from a verified table or from verified frames before it.
@@ -10,9 +11,11 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::frame::{FRAME_BYTES_MAX, FRAME_HEADER_BYTES, Frame, FrameHead, FrameKind, Place};
+use super::frame::{
+    FRAME_BYTES_MAX, FRAME_HEADER_BYTES, Frame, FrameHead, FrameKind, Place, Prefix,
+};
 use super::segment::{FrameTable, TAIL_BYTES, decode_tail};
-use super::{FRAME_PLAIN_BYTES, Packs, Segment, len64};
+use super::{Packs, Segment, len64};
 use crate::{PackId, StoreError};
 
 /// Stored bytes of one read: four frames that did not shrink, about 1 MiB.
@@ -21,7 +24,7 @@ pub const READ_BYTES_MAX: u64 = 4 * len64(FRAME_BYTES_MAX);
 /// Bytes at the end of a segment that hold the table of one of up to about 1,000 frames.
 const TABLE_GUESS_BYTES: u64 = 4096;
 
-const FULL: u64 = len64(FRAME_PLAIN_BYTES);
+const FULL: u64 = len64(FrameKind::Data.plain_bytes_max());
 
 /// Gives the plain bytes of a range of one segment, in order.
 #[derive(Debug)]
@@ -119,7 +122,7 @@ impl SegmentReader {
             return Err(damaged("a frame inside the segment is not full"));
         }
         let plain = if end > self.wanted.start {
-            let plain = frame.plain()?;
+            let plain = frame.plain(Prefix::Absent)?;
             let from = self.wanted.start.saturating_sub(first);
             let to = self.wanted.end.min(end).saturating_sub(first);
             let bounds = (usize::try_from(from), usize::try_from(to));

@@ -4,7 +4,7 @@
 //! It stops at the first byte that no whole segment explains, which in a healthy pack is its end, and in one that a
 //! crash or a failed write left is the end of its last good batch or somewhat behind it.
 
-use super::frame::{FRAME_BYTES_MAX, FRAME_HEADER_BYTES, FrameKind, Place};
+use super::frame::{FRAME_BYTES_MAX, FRAME_HEADER_BYTES, FrameKind, Place, Prefix};
 use super::header::PACK_HEADER_BYTES;
 use super::reader::{READ_BYTES_MAX, Window};
 use super::segment::{FrameTable, Origin, TAIL_BYTES, decode_tail};
@@ -86,7 +86,7 @@ impl PackScan {
             let next = place.offset + frame.frame_len();
             if frame.kind() == FrameKind::Data {
                 // Decoded as well: salvage must not promise what a reader could not give.
-                plain_len += len64(frame.plain()?.len());
+                plain_len += len64(frame.plain(Prefix::Absent)?.len());
                 stored.push(frame.frame_len() - len64(FRAME_HEADER_BYTES));
                 place.offset = next;
                 continue;

@@ -14,8 +14,8 @@
 use bytes::{Buf, BufMut, Bytes};
 use serde::{Deserialize, Serialize};
 
-use super::frame::{EncodedFrame, Frame, FrameKind, Place};
-use super::{FRAME_PLAIN_BYTES, Segment, len64};
+use super::frame::{EncodedFrame, Frame, FrameKind, Place, Prefix};
+use super::{Segment, len64};
 use crate::clock::UnixMillis;
 use crate::{PackId, StoreError, StoreId};
 
@@ -98,7 +98,7 @@ impl FrameTable {
         if frame.kind() != FrameKind::Table {
             return Err(damaged("a data frame where the frame table should be"));
         }
-        let plain = frame.plain()?;
+        let plain = frame.plain(Prefix::Absent)?;
         let Some((&TABLE_VERSION, record)) = plain.split_first() else {
             return Err(damaged("unknown version of the frame table"));
         };
@@ -114,7 +114,7 @@ impl FrameTable {
 impl FrameTable {
     /// All frames but the last are full, so the plain length and the number of frames bound each other.
     fn lengths_agree(&self) -> bool {
-        let full = len64(FRAME_PLAIN_BYTES);
+        let full = len64(FrameKind::Data.plain_bytes_max());
         let frames = len64(self.stored.len());
         frames > 0 && (frames - 1) * full <= self.plain_len && self.plain_len <= frames * full
     }
@@ -176,9 +176,9 @@ impl SegmentLayout {
             self.stored.len() < SEGMENT_FRAMES_MAX,
             "a pack is full long before {SEGMENT_FRAMES_MAX} frames"
         );
-        self.ended = usize::try_from(frame.plain_len()).is_ok_and(|len| len < FRAME_PLAIN_BYTES);
+        self.ended = !frame.is_full();
         self.stored
-            .push(u32::try_from(frame.body().len()).expect("bounded by FRAME_PLAIN_BYTES"));
+            .push(u32::try_from(frame.body().len()).expect("bounded by its kind"));
         self.plain_len += u64::from(frame.plain_len());
         self.place(frame, out);
     }

@@ -68,7 +68,12 @@ fn what_goes_in_comes_out() {
         );
         let read = Frame::verify(PLACE, &bytes).expect("intact");
         assert_eq!(read.kind(), FrameKind::Data);
-        assert_eq!(read.plain().expect("decodes"), plain);
+        for prefix in [
+            Prefix::Absent,
+            Prefix::Bytes(b"of no use to today's codecs"),
+        ] {
+            assert_eq!(read.plain(prefix).expect("decodes"), plain);
+        }
     }
 }
 
@@ -148,7 +153,10 @@ fn a_block_that_does_not_decode_is_an_error_even_with_its_checksum_right() {
         };
         let read = Frame::verify(PLACE, &written(&frame, &PLACE)).expect("the checksum holds");
         assert!(
-            matches!(read.plain(), Err(StoreError::DamagedFrame { .. })),
+            matches!(
+                read.plain(Prefix::Absent),
+                Err(StoreError::DamagedFrame { .. })
+            ),
             "{plain_len}"
         );
     }
@@ -170,6 +178,6 @@ proptest! {
     fn any_body_survives(plain in proptest::collection::vec(0_u8..4, 0..5000)) {
         let plain = Bytes::from(plain);
         let bytes = written(&EncodedFrame::data(plain.clone()), &PLACE);
-        prop_assert_eq!(Frame::verify(PLACE, &bytes)?.plain()?, plain);
+        prop_assert_eq!(Frame::verify(PLACE, &bytes)?.plain(Prefix::Absent)?, plain);
     }
 }

@@ -10,6 +10,7 @@ use super::*;
 use crate::clock::{ManualClock, UnixMillis};
 use crate::health::Health;
 use crate::observer::Watch;
+use crate::packs::FRAME_PLAIN_BYTES;
 use crate::packs::disk::Disk;
 use crate::packs::faults::{DiskOp, FaultDisk};
 use crate::packs::files::{PackContext, PackFiles};
@@ -188,6 +189,22 @@ fn a_far_range_costs_two_reads_and_a_whole_body_one_per_piece() {
         (10..=13).contains(&whole),
         "10 pieces of 4 frames, {whole} reads"
     );
+}
+
+#[test]
+fn readers_of_several_packs_take_turns() {
+    let packs = packs_on(Arc::new(MemFiles::new().open()));
+    let bodies = [body(3 * FRAME_PLAIN_BYTES + 1), body(2 * FRAME_PLAIN_BYTES)];
+    let segments = bodies.each_ref().map(|body| put(&packs, body));
+    assert_ne!(segments[0].pack, segments[1].pack);
+    let mut readers = segments.map(SegmentReader::whole);
+    let mut read = [Vec::new(), Vec::new()];
+    while readers.iter().any(|reader| reader.remaining() > 0) {
+        for (reader, out) in readers.iter_mut().zip(&mut read) {
+            out.extend(reader.next(&packs, 1).expect("whole").concat());
+        }
+    }
+    assert!(read[0] == bodies[0] && read[1] == bodies[1]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod layout;
 
 use super::*;
 use crate::Epoch;
+use crate::packs::FRAME_PLAIN_BYTES;
 
 const STORE: StoreId = StoreId(*b"0123456789abcdef");
 const PACK: PackId = PackId {

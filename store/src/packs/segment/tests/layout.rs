@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::packs::FRAME_PLAIN_BYTES;
 use crate::packs::frame::FRAME_HEADER_BYTES;
 
 /// Bytes of a body: full frames, which shrink, and a rest, which may not.
@@ -43,7 +44,7 @@ proptest! {
         let (mut at, mut plain) = (0, Vec::new());
         for stored in &table.stored {
             let frame = Frame::verify(place(at), &bytes.slice(at..))?;
-            plain.extend_from_slice(&frame.plain()?);
+            plain.extend_from_slice(&frame.plain(Prefix::Absent)?);
             prop_assert!(Frame::verify(place(at + 1), &bytes.slice(at..)).is_err(), "another place");
             at += FRAME_HEADER_BYTES + usize::try_from(*stored)?;
         }
