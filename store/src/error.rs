@@ -1,10 +1,35 @@
 //! What can go wrong in the store, with the data an operator needs.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::{Epoch, FormatVersion, PackId, StoreId};
+
+/// What an error asks of whoever meets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// The disk or the engine refused this once: try again.
+    Retry,
+    /// The store is closing: try again, elsewhere or after its restart.
+    Closing,
+    /// Make room; deletes and collection go on.
+    Full,
+    /// Nothing is written until a restart: find the cause first.
+    Latched,
+    /// Stored bytes are damaged or missing: have the store looked over.
+    Damaged,
+    /// A part of the data directory is not the one that belongs there: put the right one back.
+    Misplaced,
+    /// Written by a newer version: use that one.
+    Newer,
+    /// Another process has the directory: stop it first.
+    Held,
+    /// There is no store.
+    Absent,
+    /// The program asked for what it must not.
+    Bug,
+}
 
 /// An error of Meta or Packs.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +60,7 @@ pub enum StoreError {
     },
     /// The metadata engine met damage in what it read.
     #[error("metadata {op}: {message}")]
-    DamagedMeta {
+    EngineCorruption {
         /// What was asked of it.
         op: &'static str,
         /// The engine's own words.
@@ -48,7 +73,7 @@ pub enum StoreError {
          strongroom-server serve --data-dir {}.new",
         meta.display(), data.display(), data.display(), data.display()
     )]
-    MetaDamaged {
+    MetaUnopened {
         /// The data directory.
         data: PathBuf,
         /// The metadata's own directory in it.
@@ -219,4 +244,89 @@ pub enum StoreError {
     /// The store is closing.
     #[error("the store is closed")]
     Closed,
+}
+
+impl StoreError {
+    /// What to do about it.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            StoreError::Shared(inner) => inner.class(),
+            StoreError::Io { .. } | StoreError::Engine { .. } | StoreError::NoSharedPack => {
+                ErrorClass::Retry
+            }
+            StoreError::Closed => ErrorClass::Closing,
+            StoreError::DiskFull { .. } => ErrorClass::Full,
+            StoreError::ReadOnly { .. } | StoreError::PacksExhausted { .. } => ErrorClass::Latched,
+            StoreError::EngineCorruption { .. }
+            | StoreError::MetaUnopened { .. }
+            | StoreError::DamagedRow { .. }
+            | StoreError::DamagedFrame { .. }
+            | StoreError::PackMissing { .. }
+            | StoreError::PackShort { .. }
+            | StoreError::ForeignPack { .. } => ErrorClass::Damaged,
+            StoreError::IdentityDamaged { .. }
+            | StoreError::Incomplete { .. }
+            | StoreError::ForeignMeta { .. }
+            | StoreError::MetaBehind { .. } => ErrorClass::Misplaced,
+            StoreError::NewerFormat { .. } | StoreError::NewerPack { .. } => ErrorClass::Newer,
+            StoreError::Held { .. } => ErrorClass::Held,
+            StoreError::NoStore { .. } => ErrorClass::Absent,
+            StoreError::TxnTooLarge { .. } => ErrorClass::Bug,
+        }
+    }
+
+    /// The file that the system refused, and why, if it did.
+    pub fn io(&self) -> Option<(&Path, &io::Error)> {
+        match self {
+            StoreError::Shared(inner) => inner.io(),
+            StoreError::Io { path, source, .. } => Some((path, source)),
+            _ => None,
+        }
+    }
+
+    /// The pack that it is about, and where in it.
+    pub fn pack(&self) -> Option<(PackId, Option<u64>)> {
+        match self {
+            StoreError::Shared(inner) => inner.pack(),
+            StoreError::DamagedFrame { pack, offset, .. } => Some((*pack, Some(*offset))),
+            StoreError::PackShort { pack, len, .. } => Some((*pack, Some(*len))),
+            StoreError::PackMissing { pack }
+            | StoreError::ForeignPack { pack, .. }
+            | StoreError::NewerPack { pack, .. } => Some((*pack, None)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_shared_by_a_batch_says_what_its_cause_says() {
+        let pack = PackId {
+            epoch: Epoch(1),
+            serial: 2,
+        };
+        let shared = |error| StoreError::Shared(Arc::new(StoreError::Shared(Arc::new(error))));
+        let short = shared(StoreError::PackShort {
+            pack,
+            len: 7,
+            need: 8,
+        });
+        assert_eq!(short.class(), ErrorClass::Damaged);
+        assert_eq!(short.pack(), Some((pack, Some(7))));
+        let refused = shared(StoreError::Io {
+            op: "open",
+            path: "/d/x".into(),
+            source: io::ErrorKind::PermissionDenied.into(),
+        });
+        assert_eq!((refused.class(), refused.pack()), (ErrorClass::Retry, None));
+        let (path, source) = refused.io().expect("the system refused");
+        assert_eq!(
+            (path, source.kind()),
+            (Path::new("/d/x"), io::ErrorKind::PermissionDenied)
+        );
+        assert!(short.io().is_none());
+    }
 }

@@ -24,6 +24,6 @@ pub mod viewing;
 #[cfg(test)]
 mod conformance;
 
-pub use error::StoreError;
+pub use error::{ErrorClass, StoreError};
 pub use ids::{Epoch, FormatVersion, ManifestId, PackId, StoreId};
 pub use opening::{Execution, Seams, Store, Twin};

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::doctor::{Census, Report};
-use crate::store::{ManifestId, PackId, StoreError};
+use crate::store::{ErrorClass, ManifestId, PackId, StoreError};
 
 /// Findings that are kept and shown; more are counted. A disk that lost a region damages thousands of frames alike.
 pub const FINDINGS_MAX: usize = 1000;
@@ -34,6 +34,9 @@ pub struct Findings {
 
 /// What helps when rows are wrong: nothing that writes.
 const KEEP_A_COPY: &str = "cp -a DATA_DIR DATA_DIR.damaged; then put the whole directory back from a copy, or serve an empty one and save every cluster anew";
+
+/// What helps when nothing is wrong but this program.
+const NEWER: &str = "strongroom-server --version; run the version that wrote it";
 
 impl Findings {
     /// Something that an error of the store tells.
@@ -79,20 +82,17 @@ impl Findings {
     }
 
     fn place(&mut self, error: &StoreError, manifest: Option<ManifestId>) {
-        let (pack, offset) = match error {
-            StoreError::DamagedFrame { pack, offset, .. } => (Some(*pack), Some(*offset)),
-            StoreError::PackShort { pack, len, .. } => (Some(*pack), Some(*len)),
-            StoreError::PackMissing { pack }
-            | StoreError::ForeignPack { pack, .. }
-            | StoreError::NewerPack { pack, .. } => (Some(*pack), None),
-            _ => (None, None),
-        };
+        let (pack, offset) = error.pack().unzip();
         self.add(Finding {
             what: error.to_string(),
             objects: Vec::new(),
             pack: pack.map(|pack| pack.to_string()),
-            offset,
-            next: pack.map_or_else(|| KEEP_A_COPY.to_owned(), put_back),
+            offset: offset.flatten(),
+            next: match (error.class(), pack) {
+                (ErrorClass::Newer, _) => NEWER.to_owned(),
+                (_, Some(pack)) => put_back(pack),
+                (_, None) => KEEP_A_COPY.to_owned(),
+            },
             manifest,
         });
     }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use crate::config::ConfigError;
 use crate::objects::ObjectsError;
 use crate::process::Exit;
-use crate::store::StoreError;
+use crate::store::{ErrorClass, StoreError};
 
 /// A failure that ends the process.
 #[derive(Debug, thiserror::Error)]
@@ -111,56 +111,42 @@ impl StartError {
 }
 
 fn of_store(error: &StoreError) -> Exit {
-    match error {
-        StoreError::Held { .. }
-        | StoreError::DiskFull { .. }
-        | StoreError::ReadOnly { .. }
-        | StoreError::NewerFormat { .. }
-        | StoreError::NewerPack { .. } => Exit::Precondition,
-        StoreError::MetaDamaged { .. }
-        | StoreError::DamagedMeta { .. }
-        | StoreError::DamagedRow { .. }
-        | StoreError::DamagedFrame { .. }
-        | StoreError::PackMissing { .. }
-        | StoreError::PackShort { .. }
-        | StoreError::ForeignPack { .. }
-        | StoreError::IdentityDamaged { .. }
-        | StoreError::Incomplete { .. }
-        | StoreError::ForeignMeta { .. }
-        | StoreError::MetaBehind { .. } => Exit::Integrity,
-        StoreError::Io { source, .. } => match source.kind() {
-            io::ErrorKind::PermissionDenied => Exit::Permission,
-            io::ErrorKind::NotFound => Exit::NotFound,
-            io::ErrorKind::StorageFull
-            | io::ErrorKind::ReadOnlyFilesystem
-            | io::ErrorKind::NotADirectory => Exit::Precondition,
-            _ => Exit::Failed,
-        },
-        StoreError::NoStore { .. } => Exit::NotFound,
-        StoreError::Shared(inner) => of_store(inner),
-        _ => Exit::Failed,
+    match error.class() {
+        ErrorClass::Held | ErrorClass::Full | ErrorClass::Latched | ErrorClass::Newer => {
+            Exit::Precondition
+        }
+        ErrorClass::Damaged | ErrorClass::Misplaced => Exit::Integrity,
+        ErrorClass::Absent => Exit::NotFound,
+        ErrorClass::Retry | ErrorClass::Closing | ErrorClass::Bug => {
+            match error.io().map(|(_, source)| source.kind()) {
+                Some(io::ErrorKind::PermissionDenied) => Exit::Permission,
+                Some(io::ErrorKind::NotFound) => Exit::NotFound,
+                Some(
+                    io::ErrorKind::StorageFull
+                    | io::ErrorKind::ReadOnlyFilesystem
+                    | io::ErrorKind::NotADirectory,
+                ) => Exit::Precondition,
+                _ => Exit::Failed,
+            }
+        }
     }
 }
 
 fn of_store_next(data_dir: &str, error: &StoreError) -> String {
-    match error {
-        StoreError::Held { .. } => format!("cat {data_dir}/LOCK; fuser -v {data_dir}/LOCK"),
-        StoreError::DiskFull { .. } => format!("df -h {data_dir}"),
-        StoreError::NewerFormat { .. } | StoreError::NewerPack { .. } => {
-            "strongroom-server --version".to_owned()
-        }
-        StoreError::MetaDamaged { .. }
-        | StoreError::DamagedRow { .. }
-        | StoreError::DamagedFrame { .. }
-        | StoreError::PackMissing { .. }
-        | StoreError::PackShort { .. }
-        | StoreError::ForeignPack { .. }
-        | StoreError::DamagedMeta { .. } => {
-            format!("strongroom-server doctor --data-dir {data_dir}")
-        }
-        StoreError::Io { path, .. } => format!("ls -ld {} {data_dir}", path.display()),
-        StoreError::Shared(inner) => of_store_next(data_dir, inner),
-        _ => format!("ls -l {data_dir}"),
+    match error.class() {
+        ErrorClass::Held => format!("cat {data_dir}/LOCK; fuser -v {data_dir}/LOCK"),
+        ErrorClass::Full => format!("df -h {data_dir}"),
+        ErrorClass::Newer => "strongroom-server --version".to_owned(),
+        ErrorClass::Damaged => format!("strongroom-server doctor --data-dir {data_dir}"),
+        ErrorClass::Misplaced
+        | ErrorClass::Absent
+        | ErrorClass::Latched
+        | ErrorClass::Retry
+        | ErrorClass::Closing
+        | ErrorClass::Bug => match error.io() {
+            Some((path, _)) => format!("ls -ld {} {data_dir}", path.display()),
+            None => format!("ls -l {data_dir}"),
+        },
     }
 }
 

@@ -11,7 +11,7 @@ use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::payload::incomplete_body;
 use crate::s3::router::no_such_upload;
 use crate::s3::xml::request::invalid_part;
-use crate::store::StoreError;
+use crate::store::{ErrorClass, StoreError};
 
 impl From<ObjectsError> for S3Error {
     fn from(error: ObjectsError) -> S3Error {
@@ -117,17 +117,19 @@ impl From<StoreError> for S3Error {
 
 /// What a client is told whose request the disk or the server's end has failed; damage is no reason to try again.
 fn come_again(error: &StoreError) -> Option<&'static str> {
-    match error {
-        StoreError::Shared(inner) => come_again(inner),
-        StoreError::DiskFull { .. } => Some("The storage is full. Please try again later."),
-        StoreError::ReadOnly { .. } => {
+    match error.class() {
+        ErrorClass::Full => Some("The storage is full. Please try again later."),
+        ErrorClass::Latched => {
             Some("The storage takes no writes at the moment. Please try again later.")
         }
-        StoreError::Io { .. } | StoreError::Engine { .. } | StoreError::NoSharedPack => {
-            Some("The storage has failed to do it. Please try again later.")
-        }
-        StoreError::Closed => Some("The server is shutting down. Please try again."),
-        _ => None,
+        ErrorClass::Retry => Some("The storage has failed to do it. Please try again later."),
+        ErrorClass::Closing => Some("The server is shutting down. Please try again."),
+        ErrorClass::Damaged
+        | ErrorClass::Misplaced
+        | ErrorClass::Newer
+        | ErrorClass::Held
+        | ErrorClass::Absent
+        | ErrorClass::Bug => None,
     }
 }
 

@@ -72,7 +72,7 @@ impl RocksEngine {
     /// Opens the database in `meta`, the metadata's folder of the data directory `data`.
     ///
     /// # Errors
-    /// [`StoreError::MetaDamaged`] with the next command to type.
+    /// [`StoreError::MetaUnopened`] with the next command to type.
     pub fn open(data: &Path, meta: &Path, creation: Creation) -> Result<RocksEngine, StoreError> {
         check_logs(data, meta)?;
         let mut options = options();
@@ -107,7 +107,7 @@ impl RocksEngine {
             self.db.read().unwrap_or_else(PoisonError::into_inner);
         let db = guard.as_ref().ok_or(StoreError::Closed)?;
         run(db).map_err(|error| match error.kind() {
-            ErrorKind::Corruption => StoreError::DamagedMeta {
+            ErrorKind::Corruption => StoreError::EngineCorruption {
                 op,
                 message: error.into_string(),
             },
@@ -219,7 +219,7 @@ fn unopened(data: &Path, meta: &Path, error: rocksdb::Error) -> StoreError {
             path: meta.to_owned(),
             source,
         },
-        None => StoreError::MetaDamaged {
+        None => StoreError::MetaUnopened {
             data: data.to_owned(),
             meta: meta.to_owned(),
             message,
@@ -247,7 +247,7 @@ fn check_logs(data: &Path, meta: &Path) -> Result<(), StoreError> {
             continue;
         }
         if let Some(at) = damage_in_log(&path).map_err(|error| failed(&path, error))? {
-            return Err(StoreError::MetaDamaged {
+            return Err(StoreError::MetaUnopened {
                 data: data.to_owned(),
                 meta: meta.to_owned(),
                 message: format!("{name}: the record at byte {at} is damaged"),

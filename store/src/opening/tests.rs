@@ -199,7 +199,7 @@ fn an_emptied_meta_is_refused_and_not_created_anew() {
     std::fs::remove_dir_all(&meta).expect("removed");
     std::fs::create_dir(&meta).expect("made");
     let refused = open(dir.path(), 1).expect_err("no rows");
-    let StoreError::MetaDamaged { .. } = &refused else {
+    let StoreError::MetaUnopened { .. } = &refused else {
         panic!("{refused:?}")
     };
     let text = refused.to_string();

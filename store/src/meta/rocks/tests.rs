@@ -70,7 +70,7 @@ fn a_log_garbled_in_its_middle_is_reported_with_the_next_command() {
     let refused =
         open(dir.path(), Creation::MustExist).expect_err("acknowledged commits would be lost");
     assert!(
-        matches!(refused, StoreError::MetaDamaged { .. }),
+        matches!(refused, StoreError::MetaUnopened { .. }),
         "{refused}"
     );
     assert!(
@@ -101,7 +101,7 @@ fn a_missing_database_is_not_created_when_it_must_exist() {
     let dir = tempfile::tempdir().expect("a folder");
     assert!(matches!(
         open(dir.path(), Creation::MustExist),
-        Err(StoreError::MetaDamaged { .. })
+        Err(StoreError::MetaUnopened { .. })
     ));
     open(dir.path(), Creation::IfMissing).expect("created");
 }
