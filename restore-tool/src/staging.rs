@@ -239,6 +239,8 @@ pub(crate) fn create_file(path: &Path) -> Result<File, TargetError> {
 }
 
 fn give_tree(path: &Path, owner: Owner) -> Result<(), TargetError> {
+    // Opened before it is given away: a program that may give need not be one that may read what is another's.
+    let opened = File::open(path).map_err(|source| TargetError::io("opening", path, source))?;
     owner.take(path)?;
     if path.is_dir() {
         let listing = |source| TargetError::io("listing", path, source);
@@ -246,7 +248,10 @@ fn give_tree(path: &Path, owner: Owner) -> Result<(), TargetError> {
             give_tree(&entry.map_err(listing)?.path(), owner)?;
         }
     }
-    Ok(())
+    // ORDER: its writer synced it before it was given away. A power cut could leave a member that etcd may not read.
+    opened
+        .sync_all()
+        .map_err(|source| TargetError::io("syncing", path, source))
 }
 
 fn make_dir(path: &Path) -> Result<(), TargetError> {
