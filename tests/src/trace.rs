@@ -90,8 +90,8 @@ impl Call {
             }
     }
 
-    /// Every path among its arguments.
-    fn paths(&self) -> Vec<&str> {
+    /// Every text among its arguments: of a call on files its paths.
+    pub fn paths(&self) -> Vec<&str> {
         self.arguments.split('"').skip(1).step_by(2).collect()
     }
 }
@@ -188,9 +188,8 @@ fn call(line: &str, (began, ended): (usize, usize)) -> Option<Call> {
     let quoted = || arguments.split('"').nth(1);
     let path = match name {
         "openat" => of_result().or_else(quoted),
-        "mkdir" | "mkdirat" | "unlink" | "unlinkat" | "rename" | "renameat" | "renameat2" => {
-            quoted()
-        }
+        "mkdir" | "mkdirat" | "rmdir" | "unlink" | "unlinkat" | "rename" | "renameat"
+        | "renameat2" | "chown" | "lchown" | "fchownat" | "chmod" | "fchmodat" => quoted(),
         _ => descriptor(),
     };
     Some(Call {

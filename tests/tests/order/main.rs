@@ -3,8 +3,12 @@
 //! The server runs under strace. Each request's answer is found by its ETag, its commit in Meta's log by the token in its
 //! user metadata, its bytes by the packs written; then the calls must have ended in the order that makes an acknowledged
 //! object durable. The planted servers, which break that order, must be told. One sync must serve many small puts.
+//! The first start of a server and a restore are followed likewise (`first_start`, `restored`).
 
+mod durable;
+mod first_start;
 mod judge;
+mod restored;
 
 use std::path::PathBuf;
 use std::process::Command;
