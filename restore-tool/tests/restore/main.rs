@@ -7,6 +7,7 @@ mod bad_input;
 mod boot;
 mod clock;
 mod etcd;
+mod kept;
 mod options;
 mod sample;
 mod static_binary;

@@ -21,9 +21,9 @@ use crate::{
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// Its name tells less than it holds, as names do: the revision is read before the stream.
-const FULL: &str = "v2/Full-00000000-00000040-1679991074";
+pub(crate) const FULL: &str = "v2/Full-00000000-00000040-1679991074";
 
-fn objects(pairs: &[(&str, &[u8])]) -> Objects {
+pub(crate) fn objects(pairs: &[(&str, &[u8])]) -> Objects {
     pairs
         .iter()
         .map(|(key, body)| ((*key).to_owned(), body.to_vec()))
@@ -31,7 +31,7 @@ fn objects(pairs: &[(&str, &[u8])]) -> Objects {
 }
 
 /// The command of scenario S2 with its environment.
-fn ecs(endpoint: &str, data_dir: &Path, flags: &[&str]) -> Command {
+pub(crate) fn ecs(endpoint: &str, data_dir: &Path, flags: &[&str]) -> Command {
     let base = [
         "--data-dir",
         text(data_dir),

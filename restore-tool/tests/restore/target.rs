@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     os::unix::fs::PermissionsExt as _,
     path::Path,
+    sync::{Arc, Mutex},
 };
 
 use rustix::fs::FlockOperation;
@@ -11,7 +12,9 @@ use rustix::fs::FlockOperation;
 use crate::{
     etcd::{Etcd, Seat},
     sample::sample,
-    tool::{Run, fingerprint, run, text},
+    store::{FULL, ecs, objects},
+    tiny_s3::TinyS3,
+    tool::{Run, entries, fingerprint, finish, run, text},
 };
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -64,6 +67,33 @@ fn a_running_etcd_is_recognised_by_its_database_and_by_its_peer_url() -> Outcome
         .expect_words(&["etcd answers on this member's peer URL", &seat.peer_url]);
     assert!(!other.exists());
     assert!(etcd.revision() >= 1, "etcd goes on undisturbed");
+    Ok(())
+}
+
+/// The download takes its time, and somebody starts etcd on the directory meanwhile. The looks before it saw nothing.
+#[test]
+fn an_etcd_that_starts_during_the_download_is_named_and_keeps_its_directory() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let data_dir = dir.path().join("etcd");
+    let started: Arc<Mutex<Option<Etcd>>> = Arc::default();
+    let (starts, home) = (Arc::clone(&started), data_dir.clone());
+    let object = objects(&[(FULL, &sample().bytes)]);
+    let store = TinyS3::start(object, move |request, reply, _| {
+        let mut etcd = starts.lock().expect("no thread panics");
+        if request.method == "GET" && !request.is_list() && etcd.is_none() {
+            let seat = Seat::new("meanwhile");
+            let initial = seat.initial();
+            etcd.insert(Etcd::start(&seat, &home, &["--initial-cluster", &initial]))
+                .wait_until_healthy();
+        }
+        reply
+    });
+    finish(ecs(&store.endpoint(), &data_dir, &[]))
+        .expect_code(8)
+        .expect_words(&["running etcd holds", "member/snap/db", "Next: stop etcd"]);
+    assert_eq!(entries(&data_dir), ["member"]);
+    let etcd = started.lock().expect("no thread panics").take();
+    etcd.expect("it was started").ctl(&["put", "it", "goes on"]);
     Ok(())
 }
 
