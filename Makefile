@@ -18,7 +18,7 @@ FUZZ_SECS ?= 600
 FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 E2E_PEERS := 3.4 3.5 3.6 3.7
 
-.PHONY: help build binaries planted demo test check fmt clippy tidy docs deny peers clients units faults yardsticks soak compatibility bench fuzz unit compilers
+.PHONY: help build binaries planted demo test check fmt clippy tidy docs deny peers clients units faults yardsticks soak compatibility bench bench-compare keep fuzz unit compilers
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,15 @@ bench: build yardsticks ## the benchmarks in full, about twenty minutes on a qui
 	@tests/setup/etcd.sh 3.5
 	$(CARGO_TARGET_DIR)/release/strongroom-bench all --json $(CACHE)/bench.json
 	$(CARGO_TARGET_DIR)/release/strongroom-bench page $(CACHE)/bench.json
+
+# A restructuring is judged by this: `make keep DIR=...` in the checkout of the earlier commit, then here.
+bench-compare: build ## put, get, small, list and restore of the kept programs in BEFORE=DIR and of this tree, in turns; prints the ratios
+	@tests/setup/etcd.sh 3.5
+	$(CARGO_TARGET_DIR)/release/strongroom-bench compare --before $${BEFORE:?a folder that make keep filled}
+
+keep: build ## copy the three programs into DIR=..., for bench-compare
+	mkdir -p $${DIR:?a folder}
+	cp $(CARGO_TARGET_DIR)/release/strongroom-server $(CARGO_TARGET_DIR)/release/strongroom $(STRONGROOM_RESTORE_BIN) $(DIR)/
 
 # `make test` replays the seeds on stable Rust; this looks for more. What it finds lies in fuzz/artifacts: docs/fuzzing.md.
 fuzz: compilers ## fuzz every target for FUZZ_SECS=600 seconds, one after another; FUZZ_TARGETS="wal xml" picks some

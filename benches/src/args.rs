@@ -41,6 +41,8 @@ pub enum Command {
     Save(Run),
     /// All of them, in this order
     All(Run),
+    /// Put, get, small, list and restore of two builds in turns
+    Compare(Compare),
     /// Writes the tables and pictures of docs/benchmarks.md from --json files
     Page(Page),
 }
@@ -54,6 +56,32 @@ pub struct Page {
     /// The page: what stands between its two `figures` marks is replaced; pictures go into a folder of its name
     #[arg(long, default_value = "docs/benchmarks.md")]
     pub page: PathBuf,
+}
+
+/// Which builds, and how long.
+#[derive(Debug, Clone, Args)]
+pub struct Compare {
+    /// Folder with strongroom-server and the static strongroom-restore of the earlier build
+    #[arg(long, value_name = "DIR")]
+    pub before: PathBuf,
+    /// The same of the later build [default: what `make build` made]
+    #[arg(long, value_name = "DIR")]
+    pub after: Option<PathBuf>,
+    /// How often each pair is measured
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+    /// Working folder, on the disk to measure: some 40 GB at the sizes given here [default: bench in the cache folder]
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+    /// MiB of the body of put and get, and of the snapshot of restore
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..))]
+    pub mib: u64,
+    /// Small PUTs of the widest crowd; narrower ones do their share
+    #[arg(long, default_value_t = 3200, value_parser = clap::value_parser!(u64).range(64..))]
+    pub puts: u64,
+    /// Objects in the listed bucket
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(2_000..))]
+    pub objects: u32,
 }
 
 /// How to run.
@@ -104,6 +132,8 @@ pub struct Scale {
 pub enum Task {
     /// These cases, so.
     Measure(Vec<Case>, Run),
+    /// Two builds.
+    Compare(Compare),
     /// The page.
     Page(Page),
 }
@@ -162,6 +192,7 @@ impl Command {
             Self::Restore(run) => (vec![Case::Restore], run),
             Self::Save(run) => (vec![Case::Save], run),
             Self::All(run) => (Case::value_variants().to_vec(), run),
+            Self::Compare(compare) => return Task::Compare(compare),
             Self::Page(page) => return Task::Page(page),
         };
         Task::Measure(cases, run)

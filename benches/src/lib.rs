@@ -8,6 +8,7 @@ pub mod args;
 pub mod bodies;
 pub mod cases;
 pub mod chart;
+pub mod contrast;
 pub mod figures;
 pub mod machine;
 pub mod meter;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use strongroom_benches::args::{Case, Cli, Page, Run, Task, repeatable};
-use strongroom_benches::cases::{self, Bench};
+use strongroom_benches::args::{Case, Cli, Compare, Page, Run, Task, repeatable};
+use strongroom_benches::cases::{self, Bench, Builds};
 use strongroom_benches::figures::Report;
 use strongroom_benches::machine::Machine;
 use strongroom_benches::page;
@@ -15,6 +15,10 @@ fn main() -> ExitCode {
     let typed: Vec<_> = std::env::args().skip(1).collect();
     let done = match Cli::parse().command.task() {
         Task::Measure(cases, run) => measure(&cases, &run, &typed),
+        Task::Compare(compare) => {
+            contrast(&compare);
+            Ok(())
+        }
         Task::Page(page) => write_page(&page),
     };
     match done {
@@ -44,6 +48,15 @@ fn measure(cases: &[Case], run: &Run, typed: &[String]) -> Result<(), String> {
         fs::write(file, text).map_err(|e| format!("{}: {e}", file.display()))?;
     }
     Ok(())
+}
+
+fn contrast(compare: &Compare) {
+    let builds = Builds {
+        before: compare.before.clone(),
+        after: compare.after.clone(),
+    };
+    let bench = Bench::of_comparison(compare);
+    cases::compare(&bench, &builds, |contrast| print!("{contrast}"));
 }
 
 fn write_page(page: &Page) -> Result<(), String> {

@@ -7,6 +7,7 @@ use std::process::Command;
 use strongroom_benches::figures::Report;
 use strongroom_benches::page::{BEGIN, END};
 use strongroom_tests::process::run;
+use strongroom_tests::programs;
 
 /// Sizes at which all cases together take seconds.
 const SIZES: [&str; 14] = [
@@ -95,6 +96,30 @@ fn every_case_runs_and_the_page_is_written() {
         picture.starts_with("<svg") && picture.contains("<polyline"),
         "{picture}"
     );
+}
+
+#[test]
+fn two_builds_are_compared_in_turns() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let server = programs::server();
+    let built = Path::new(server.get_program()).parent().expect("a folder");
+    let mut compare = bench(dir.path());
+    compare.arg("compare").arg("--before").arg(built);
+    compare.args(["--dir", "work", "--rounds", "2", "--mib", "6"]);
+    let told = run(compare.args(["--puts", "64", "--objects", "2000"])).ok();
+    for figure in [
+        "== put",
+        "PUT, four at once, unsigned, server CPU",
+        "== get",
+        "== small",
+        "64 at once, server CPU",
+        "== list",
+        "middle page, p50",
+        "== restore",
+        "restore, peak memory",
+    ] {
+        assert!(told.stdout.contains(figure), "{figure}: {}", told.stdout);
+    }
 }
 
 #[test]

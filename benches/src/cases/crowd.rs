@@ -21,6 +21,14 @@ pub(crate) struct Done {
     pub(crate) times: Vec<Duration>,
 }
 
+/// What moving large bodies took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moved {
+    pub(crate) bytes_per_sec: f64,
+    /// Processor time of the server.
+    pub(crate) cpu_secs_per_gb: f64,
+}
+
 /// Shares `work` among `clients`; `one` does a piece of it on the client's own connection, open before the clock starts.
 pub(crate) fn work<T: Sync>(
     addr: SocketAddr,

@@ -1,10 +1,12 @@
 //! A bucket with very many small objects: what a fleet of clusters leaves in years. Put once, for `list` and `start`.
 
 use std::net::SocketAddr;
+use std::process::Command;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use strongroom_tests::clock::Stopwatch;
+use strongroom_tests::programs;
 use strongroom_tests::s3::S3;
 use strongroom_tests::server::{BUCKET, Server};
 
@@ -47,9 +49,14 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// A server without objects.
     pub(crate) fn start(bench: &Bench) -> Self {
+        Self::start_of(bench, programs::server())
+    }
+
+    /// The same of another build.
+    pub(crate) fn start_of(bench: &Bench, program: Command) -> Self {
         let dir = bench.folder();
         let mut server = Server::plan(dir.path());
-        let mut command = server.command();
+        let mut command = server.command_of(program);
         // A line of log per request would be a third of a gigabyte.
         command.env("STRONGROOM_LOG", "warn");
         server.boot_as(command);

@@ -3,7 +3,8 @@
 use strongroom_tests::s3::S3;
 use strongroom_tests::server::{BUCKET, Server};
 
-use super::{Bench, crowd};
+use super::Bench;
+use super::crowd::{self, Moved};
 use crate::bodies;
 use crate::figures::{Chart, Goal, Sheet};
 use crate::meter::{peak_mib, server_cpu_secs};
@@ -14,17 +15,59 @@ use crate::yardstick::md5_bytes_per_sec;
 /// The server that we replace reaches 2.9, at 0.52 CPU-seconds per GB.
 const GOAL: Goal = Goal::AtLeast(3.0);
 
-const NAME: &str = "GET";
+const KEY: &str = "body";
+
+/// How many at once.
+pub(super) const STREAMS: [usize; 2] = [1, 4];
+
+pub(super) fn name(streams: usize) -> String {
+    match streams {
+        1 => "GET".to_owned(),
+        _ => "GET, four at once".to_owned(),
+    }
+}
 
 pub(crate) fn run(bench: &Bench) -> Sheet {
     let mut sheet = Sheet::new("get");
     let body = bodies::body(&bench.bodies(), bench.scale.mib);
     let dir = bench.folder();
     let mut server = Server::start(dir.path());
-    let s3 = S3::of(&server);
-    let path = format!("/{BUCKET}/body");
+    put(&server, &body);
+    sheet.note(
+        "The packs lie in the page cache; a first GET outside the clock compares every byte. The client counts what comes.",
+    );
+    for _ in 0..bench.rounds {
+        let md5 = md5_bytes_per_sec(1);
+        sheet.add("OpenSSL MD5, one thread", "GB/s", md5 / GB);
+        for streams in STREAMS {
+            let name = name(streams);
+            let got = fetch(&mut server, streams, body.len());
+            sheet.add(&name, "GB/s", got.bytes_per_sec / GB);
+            if streams == 1 {
+                let ratio = got.bytes_per_sec / md5;
+                sheet.promise(&format!("{name} : MD5"), "x", GOAL, ratio);
+            }
+            let cost = format!("{name}, server CPU");
+            sheet.add(&cost, "CPU-s/GB", got.cpu_secs_per_gb);
+        }
+    }
+    sheet.add(
+        "server's peak memory",
+        "MiB",
+        peak_mib(server.process().id()),
+    );
+    let title = "GET of one large body, as a multiple of OpenSSL's MD5 speed";
+    let chart = Chart::over_rounds("get", title, &sheet, &["GET : MD5"]);
+    sheet.charts.push(chart);
+    sheet
+}
+
+/// Stores the body, and gets it once to compare every byte.
+pub(super) fn put(server: &Server, body: &[u8]) {
+    let s3 = S3::of(server);
+    let path = format!("/{BUCKET}/{KEY}");
     let mut connection = Connection::open(server.s3_addr());
-    connection.must(&put_head(&s3, &path, bytes(body.len())), &[&body]);
+    connection.must(&put_head(&s3, &path, bytes(body.len())), &[body]);
     let head = bare_head(&s3, "GET", &path);
     let mut at = 0;
     let answer = connection.exchange(&head, &[], |piece| {
@@ -39,39 +82,19 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
         (200, body.len()),
         "what was put is got"
     );
-    sheet.note(
-        "The packs lie in the page cache; a first GET outside the clock compares every byte. The client counts what comes.",
-    );
-    for _ in 0..bench.rounds {
-        let md5 = md5_bytes_per_sec(1);
-        sheet.add("OpenSSL MD5, one thread", "GB/s", md5 / GB);
-        for streams in [1, 4] {
-            let name = if streams == 1 {
-                NAME.to_owned()
-            } else {
-                format!("{NAME}, four at once")
-            };
-            let heads = vec![head.clone(); streams];
-            let cpu = server_cpu_secs(&mut server);
-            let done = crowd::work(server.s3_addr(), streams, &heads, |connection, head| {
-                connection.must(head, &[]);
-            });
-            let got = real(bytes(body.len() * streams));
-            sheet.add(&name, "GB/s", got / done.secs / GB);
-            if streams == 1 {
-                sheet.promise(&format!("{name} : MD5"), "x", GOAL, got / done.secs / md5);
-            }
-            let cost = (server_cpu_secs(&mut server) - cpu) / (got / GB);
-            sheet.add(&format!("{name}, server CPU"), "CPU-s/GB", cost);
-        }
+}
+
+/// Gets the stored body of `len` bytes so many times at once.
+pub(super) fn fetch(server: &mut Server, streams: usize, len: usize) -> Moved {
+    let head = bare_head(&S3::of(server), "GET", &format!("/{BUCKET}/{KEY}"));
+    let heads = vec![head; streams];
+    let cpu = server_cpu_secs(server);
+    let done = crowd::work(server.s3_addr(), streams, &heads, |connection, head| {
+        connection.must(head, &[]);
+    });
+    let got = real(bytes(len * streams));
+    Moved {
+        bytes_per_sec: got / done.secs,
+        cpu_secs_per_gb: (server_cpu_secs(server) - cpu) / (got / GB),
     }
-    sheet.add(
-        "server's peak memory",
-        "MiB",
-        peak_mib(server.process().id()),
-    );
-    let title = "GET of one large body, as a multiple of OpenSSL's MD5 speed";
-    let chart = Chart::over_rounds("get", title, &sheet, &["GET : MD5"]);
-    sheet.charts.push(chart);
-    sheet
 }

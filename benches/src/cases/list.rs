@@ -19,8 +19,8 @@ const REPEATS: usize = 20;
 const STEPS: [u32; 4] = [1_000, 100, 10, 1];
 
 /// A query, and what its answer must contain so many times.
-struct Query {
-    name: &'static str,
+pub(super) struct Query {
+    pub(super) name: &'static str,
     ask: String,
     holds: &'static str,
     times: usize,
@@ -85,7 +85,8 @@ pub(crate) fn run(bench: &Bench, fleet: &mut Fleet) -> Sheet {
     sheet
 }
 
-fn queries(objects: u32) -> [Query; 4] {
+/// What is asked of a bucket with so many objects.
+pub(super) fn queries(objects: u32) -> [Query; 4] {
     let root = ROOT.replace('/', "%2F");
     let middle = key(objects / 2 - 500).replace('/', "%2F");
     let clusters = usize::try_from(objects / PER_CLUSTER)
@@ -122,7 +123,7 @@ fn queries(objects: u32) -> [Query; 4] {
 }
 
 /// The p50 and p99 of a query, in milliseconds.
-fn ask(fleet: &Fleet, query: &Query) -> [f64; 2] {
+pub(super) fn ask(fleet: &Fleet, query: &Query) -> [f64; 2] {
     let s3 = S3::of(&fleet.server);
     // S3 wants the query's names sorted in the signature only; the signer does that.
     let path = format!("/{BUCKET}?list-type=2&max-keys=1000{}", query.ask);

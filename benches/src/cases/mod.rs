@@ -1,5 +1,6 @@
 //! The cases: what is measured against what.
 
+mod compare;
 mod crowd;
 mod fleet;
 mod get;
@@ -16,10 +17,12 @@ use std::path::PathBuf;
 use strongroom_tests::clock::Stopwatch;
 use strongroom_tests::programs;
 
-use crate::args::{Case, Run, Scale};
+use crate::args::{Case, Compare, Run, Scale};
 use crate::figures::Sheet;
 
 use fleet::Fleet;
+
+pub use compare::{Builds, compare};
 
 /// Where and how large.
 #[derive(Debug, Clone)]
@@ -43,6 +46,24 @@ impl Bench {
             rounds: run.rounds,
             scale: run.scale,
         }
+    }
+
+    /// For a comparison of two builds, likewise.
+    pub fn of_comparison(compare: &Compare) -> Self {
+        Self::new(&Run {
+            rounds: compare.rounds,
+            json: None,
+            dir: compare.dir.clone(),
+            pictures: None,
+            scale: Scale {
+                mib: compare.mib,
+                large_mib: compare.mib,
+                puts: compare.puts,
+                upload_mib: compare.mib,
+                parts: 2,
+                objects: compare.objects,
+            },
+        })
     }
 
     /// Where snapshots are kept from run to run.

@@ -4,7 +4,8 @@
 use strongroom_tests::s3::S3;
 use strongroom_tests::server::{BUCKET, Server};
 
-use super::{Bench, crowd};
+use super::Bench;
+use super::crowd::{self, Moved};
 use crate::bodies;
 use crate::figures::{Chart, Goal, Sheet};
 use crate::meter::server_cpu_secs;
@@ -19,18 +20,22 @@ const FOUR: Goal = Goal::AtLeast(1.2);
 
 /// How a body is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     Unsigned,
     Signed,
     FourAtOnce,
 }
 
-const WAYS: [Way; 3] = [Way::Unsigned, Way::Signed, Way::FourAtOnce];
+pub(super) const WAYS: [Way; 3] = [Way::Unsigned, Way::Signed, Way::FourAtOnce];
 
-/// What one PUT, or four, took.
-struct Sent {
-    bytes_per_sec: f64,
-    cpu_secs_per_gb: f64,
+impl Way {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Unsigned => "PUT, unsigned payload",
+            Self::Signed => "PUT, signed SHA-256 payload",
+            Self::FourAtOnce => "PUT, four at once, unsigned",
+        }
+    }
 }
 
 pub(crate) fn run(bench: &Bench) -> Sheet {
@@ -76,12 +81,13 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
     sheet
 }
 
-fn tell(sheet: &mut Sheet, way: Way, sent: &Sent, md5: f64, one: f64) {
+fn tell(sheet: &mut Sheet, way: Way, sent: &Moved, md5: f64, one: f64) {
     let speed = sent.bytes_per_sec;
-    let (name, goal) = match way {
-        Way::Unsigned => ("PUT, unsigned payload", Some(UNSIGNED)),
-        Way::Signed => ("PUT, signed SHA-256 payload", Some(SIGNED)),
-        Way::FourAtOnce => ("PUT, four at once, unsigned", None),
+    let name = way.name();
+    let goal = match way {
+        Way::Unsigned => Some(UNSIGNED),
+        Way::Signed => Some(SIGNED),
+        Way::FourAtOnce => None,
     };
     sheet.add(name, "GB/s", speed / GB);
     match goal {
@@ -92,7 +98,8 @@ fn tell(sheet: &mut Sheet, way: Way, sent: &Sent, md5: f64, one: f64) {
     sheet.add(&cost, "CPU-s/GB", sent.cpu_secs_per_gb);
 }
 
-fn send(server: &mut Server, way: Way, name: &str, body: &[u8]) -> Sent {
+/// One PUT, or four.
+pub(super) fn send(server: &mut Server, way: Way, name: &str, body: &[u8]) -> Moved {
     let s3 = S3::of(server);
     let streams = if way == Way::FourAtOnce { 4 } else { 1 };
     let heads: Vec<_> = (0..streams)
@@ -109,7 +116,7 @@ fn send(server: &mut Server, way: Way, name: &str, body: &[u8]) -> Sent {
         connection.must(head, &[body]);
     });
     let sent = real(bytes(body.len() * streams));
-    Sent {
+    Moved {
         bytes_per_sec: sent / done.secs,
         cpu_secs_per_gb: (server_cpu_secs(server) - cpu) / (sent / GB),
     }

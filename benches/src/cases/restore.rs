@@ -122,9 +122,9 @@ fn alternate(bench: &Bench, file: &Path, round: u32, mut tell: impl FnMut(Way, T
 }
 
 /// What one took.
-struct Turn {
+pub(super) struct Turn {
     /// Its time includes the sync.
-    cost: Cost,
+    pub(super) cost: Cost,
     sync_secs: f64,
 }
 
@@ -141,27 +141,17 @@ impl Turn {
 }
 
 fn once(bench: &Bench, file: &Path, way: Way) -> Turn {
-    let dir = bench.folder();
-    let log = dir.path().join("log");
-    let target = dir.path().join("etcd");
-    let cluster = Cluster::plan(&dir.path().join("plan"), ETCD, 1, Security::Plain);
-    let restored = |mut command: Command| {
-        command.args(member_flags(&cluster));
-        command.arg("--data-dir").arg(&target);
-        Turn::synced(weigh(&mut command, &log), &target)
-    };
     match way {
-        Way::Ours => {
-            let mut command = programs::restore();
-            command.arg("--snapshot").arg(file);
-            restored(command)
-        }
+        Way::Ours => restored(bench, ours(programs::restore(), file)),
         Way::Etcdutl => {
             let mut command = programs::etcd(ETCD, "etcdutl");
             command.args(["snapshot", "restore"]).arg(file);
-            restored(command)
+            restored(bench, command)
         }
         Way::Copy => {
+            let dir = bench.folder();
+            let log = dir.path().join("log");
+            let target = dir.path().join("etcd");
             let copied = weigh(Command::new("cp").arg(file).arg(&target), &log);
             let Turn { cost, sync_secs } = Turn::synced(copied, &target);
             let hashed = sha256(file, &log);
@@ -173,4 +163,20 @@ fn once(bench: &Bench, file: &Path, way: Way) -> Turn {
             Turn { cost, sync_secs }
         }
     }
+}
+
+/// A build of our tool, with the file that it is to restore.
+pub(super) fn ours(mut program: Command, file: &Path) -> Command {
+    program.arg("--snapshot").arg(file);
+    program
+}
+
+/// Runs a tool into a folder of its own, and syncs what it left unsynced.
+pub(super) fn restored(bench: &Bench, mut command: Command) -> Turn {
+    let dir = bench.folder();
+    let target = dir.path().join("etcd");
+    let cluster = Cluster::plan(&dir.path().join("plan"), ETCD, 1, Security::Plain);
+    command.args(member_flags(&cluster));
+    command.arg("--data-dir").arg(&target);
+    Turn::synced(weigh(&mut command, &dir.path().join("log")), &target)
 }

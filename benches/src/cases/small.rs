@@ -17,7 +17,7 @@ const OBJECT_BYTES: usize = 100 << 10;
 
 /// How many at once; the figures tell of 1, 8 and 64, the curve of all.
 const WIDTHS: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
-const TOLD: [usize; 3] = [1, 8, 64];
+pub(super) const TOLD: [usize; 3] = [1, 8, 64];
 const WIDEST: usize = 64;
 
 /// At the widest: objects acknowledged in the time of one pair of syncs, and per pair that the server itself made.
@@ -40,17 +40,16 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
          file and fsynced, 1 KiB appended to another and fdatasynced, one after the other, by one thread.",
     );
     let mut curve: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-    burst(&mut server, "warm-up", 8, 200, &body);
+    burst(&server, "warm-up", 8, 200, &body);
     for round in 0..bench.rounds {
         settle(&bench.dir);
         let pairs = sync_pairs_per_sec(dir.path(), PAIRS.min(bench.scale.puts));
         sheet.add("the disk's sync pairs", "1/s", pairs);
         for width in WIDTHS {
-            // Narrow crowds wait for syncs: fewer PUTs take as long.
-            let puts = usize::try_from(bench.scale.puts).expect("few") * (width + 4) / (WIDEST + 4);
+            let puts = puts(bench, width);
             let cpu = server_cpu_secs(&mut server);
             let before = syncs(&server);
-            let mut done = burst(&mut server, &format!("{round}-{width}"), width, puts, &body);
+            let mut done = burst(&server, &format!("{round}-{width}"), width, puts, &body);
             let count = real(bytes(done.times.len()));
             let rate = count / done.secs;
             curve.entry(width).or_default().push(rate);
@@ -99,7 +98,19 @@ fn syncs(server: &Server) -> f64 {
     f64::midpoint(counter(server, PACK_SYNCS), counter(server, COMMITS))
 }
 
-fn burst(server: &mut Server, name: &str, width: usize, puts: usize, body: &[u8]) -> crowd::Done {
+/// How many PUTs a crowd does. Narrow crowds wait for syncs: fewer PUTs take as long.
+pub(super) fn puts(bench: &Bench, width: usize) -> usize {
+    usize::try_from(bench.scale.puts).expect("few") * (width + 4) / (WIDEST + 4)
+}
+
+/// So many PUTs by a crowd.
+pub(super) fn burst(
+    server: &Server,
+    name: &str,
+    width: usize,
+    puts: usize,
+    body: &[u8],
+) -> crowd::Done {
     let s3 = S3::of(server);
     let last = body.len() - OBJECT_BYTES;
     let work: Vec<_> = (0..puts)
