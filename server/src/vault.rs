@@ -9,6 +9,7 @@ use crate::gc::{Collector, CollectorSettings};
 use crate::ingest::{Appender, Ingest, Sizes, appender};
 use crate::objects::{Objects, ObjectsError};
 use crate::read::{Pins, Reader};
+use crate::store::observer::{StoreThread, ThreadGuard};
 use crate::store::{Execution, Store};
 
 /// The parts of a running store.
@@ -50,15 +51,18 @@ impl Vault {
             store.epoch,
         ));
         objects.revert_interrupted_deletes().await?;
-        let start = match store.execution {
-            Execution::Threaded => Appender::start,
-            Execution::Inline => Appender::inline,
-        };
-        let appender = Arc::new(start(
-            Arc::clone(&store.meta),
-            Arc::clone(&store.packs),
-            sizes.pack,
-        )?);
+        let (meta, packs) = (Arc::clone(&store.meta), Arc::clone(&store.packs));
+        let appender = Arc::new(match store.execution {
+            Execution::Threaded => {
+                let guard = ThreadGuard {
+                    thread: StoreThread::Appender,
+                    health: Arc::clone(&store.health),
+                    watch: Arc::clone(&store.watch),
+                };
+                Appender::start(meta, packs, sizes.pack, guard)?
+            }
+            Execution::Inline => Appender::inline(meta, packs, sizes.pack)?,
+        });
         let ingest = Arc::new(Ingest::new(
             Arc::clone(&store.packs),
             appender,

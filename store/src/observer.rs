@@ -1,7 +1,10 @@
 //! What the store tells about its work while it works; who counts it is not known here.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use crate::health::Health;
 
 /// One durable batch of commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,24 @@ pub struct PackSync {
     pub took: Duration,
 }
 
+/// A thread that lives as long as the store is open. None is started again after a panic: nobody knows how far it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreThread {
+    /// Settles transactions.
+    Committer,
+    /// Appends small bodies to the shared pack.
+    Appender,
+}
+
+impl fmt::Display for StoreThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            StoreThread::Committer => "committer",
+            StoreThread::Appender => "appender",
+        })
+    }
+}
+
 /// Listens to the store. Called on the store's own threads: it must not block.
 pub trait Observer: Send + Sync + 'static {
     /// A batch of transactions was settled.
@@ -32,6 +53,9 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A pack was synced.
     fn pack_synced(&self, sync: PackSync);
+
+    /// A thread has ended by a panic; the store is read-only.
+    fn thread_panicked(&self, thread: StoreThread);
 }
 
 /// Where an [`Observer`] registers once, after the store was opened.
@@ -64,8 +88,31 @@ impl Watch {
     }
 }
 
-impl std::fmt::Debug for Watch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// Lives in a thread of the store. When a panic ends the thread, it makes the store read-only, so that readiness says
+/// why, and tells the observer.
+pub struct ThreadGuard {
+    /// The thread.
+    pub thread: StoreThread,
+    /// The store's latch.
+    pub health: Arc<Health>,
+    /// The store's observer.
+    pub watch: Arc<Watch>,
+}
+
+impl Drop for ThreadGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.health
+                .latch(format!("the {} stopped by a bug", self.thread));
+            if let Some(observer) = self.watch.observer.get() {
+                observer.thread_panicked(self.thread);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watch")
             .field("registered", &self.observer.get().is_some())
             .finish()

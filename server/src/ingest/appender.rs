@@ -16,6 +16,7 @@ use crate::schema::{OpenPackRow, PackRow, PackUserRow, Record, RowKey};
 use crate::store::gate::let_others_run;
 use crate::store::meta::walk::{each_row, row_of};
 use crate::store::meta::{Condition, Meta, Outcome, Txn, Write};
+use crate::store::observer::ThreadGuard;
 use crate::store::packs::header::PACK_HEADER_BYTES;
 use crate::store::packs::{PackOwner, Packs, SegmentDraft};
 use crate::store::{PackId, StoreError};
@@ -51,7 +52,7 @@ struct Waiting {
 }
 
 impl Appender {
-    /// Starts the thread; packs are sealed at `pack_bytes`.
+    /// Starts the thread; packs are sealed at `pack_bytes`. `guard` tells of a panic of the thread.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -59,12 +60,16 @@ impl Appender {
         meta: Arc<dyn Meta>,
         packs: Arc<dyn Packs>,
         pack_bytes: u64,
+        guard: ThreadGuard,
     ) -> Result<Appender, StoreError> {
         let (queue, requests) = mpsc::channel(QUEUE_MAX);
         let worker = Worker::new(meta, packs, pack_bytes);
         let thread = std::thread::Builder::new()
             .name("group-append".to_owned())
-            .spawn(move || worker.run(requests))
+            .spawn(move || {
+                let _guard = guard;
+                worker.run(requests)
+            })
             .map_err(|source| StoreError::Io {
                 op: "start the appending thread",
                 path: "group-append".into(),
@@ -80,7 +85,7 @@ impl Appender {
     /// An appender without a thread: its callers do the work.
     ///
     /// # Errors
-    /// None; the signature is that of [`Appender::start`].
+    /// None; the signature is close to that of [`Appender::start`].
     pub fn inline(
         meta: Arc<dyn Meta>,
         packs: Arc<dyn Packs>,
@@ -129,7 +134,8 @@ impl Appender {
                 match thread.map(JoinHandle::join) {
                     None => Ok(()),
                     Some(Ok(done)) => done,
-                    Some(Err(panic)) => std::panic::resume_unwind(panic),
+                    // Its guard has made the store read-only; the next start seals the pack.
+                    Some(Err(_panic)) => Err(StoreError::Closed),
                 }
             }
             Way::Inline(waiting) => {
@@ -322,3 +328,6 @@ pub fn recover(meta: &dyn Meta) -> Result<Option<PackId>, StoreError> {
     seal(meta, pack, end)?;
     Ok(Some(pack))
 }
+
+#[cfg(test)]
+mod tests;

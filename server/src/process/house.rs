@@ -9,9 +9,9 @@ use crate::model::{BucketName, Owner};
 use crate::objects::{BucketCreated, NewBucket, Objects};
 use crate::process::StartError;
 use crate::store::Store;
-use crate::store::observer::{CommitBatch, Observer, PackSync};
+use crate::store::observer::{CommitBatch, Observer, PackSync, StoreThread};
 use crate::telemetry::log::LogControl;
-use crate::telemetry::{Metrics, Readiness};
+use crate::telemetry::{Metrics, Readiness, names};
 use crate::vault::Vault;
 
 /// What exists from the first moment: who watches, and who is told.
@@ -102,5 +102,12 @@ impl Observer for StoreWatch {
 
     fn pack_synced(&self, sync: PackSync) {
         self.metrics.pack_synced(sync.took, sync.bytes);
+    }
+
+    fn thread_panicked(&self, thread: StoreThread) {
+        self.metrics.store_thread_panicked(match thread {
+            StoreThread::Committer => names::THREAD_COMMITTER,
+            StoreThread::Appender => names::THREAD_APPENDER,
+        });
     }
 }

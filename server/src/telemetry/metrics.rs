@@ -130,6 +130,11 @@ impl Metrics {
         self.store.pack_written.inc_by(bytes);
     }
 
+    /// Records a thread of the store that a panic has ended; `thread` is one of the names in [`names`].
+    pub fn store_thread_panicked(&self, thread: &'static str) {
+        self.store.thread_panics.with_label_values(&[thread]).inc();
+    }
+
     /// Sets what is stored.
     pub fn set_storage(&self, usage: StorageUsage) {
         self.store.logical.set(signed(usage.logical_bytes));

@@ -33,6 +33,8 @@ pub const PACK_WRITTEN: &str = "strongroom_pack_written_bytes_total";
 pub const READ_ONLY: &str = "strongroom_store_read_only";
 /// Blocking calls of the store at work, by `calls`.
 pub const STORE_CALLS: &str = "strongroom_store_blocking_calls";
+/// Panics of the store's own threads, by `thread`.
+pub const STORE_THREAD_PANICS: &str = "strongroom_store_thread_panics_total";
 /// Runs of background jobs by `name` and `result`.
 pub const JOB_RUNS: &str = "strongroom_job_runs_total";
 /// When a job last ended well, by `name`.
@@ -77,6 +79,8 @@ pub const LABEL_CODE: &str = "code";
 pub const LABEL_KIND: &str = "kind";
 /// Label: which of the store's blocking calls.
 pub const LABEL_CALLS: &str = "calls";
+/// Label: which of the store's own threads.
+pub const LABEL_THREAD: &str = "thread";
 /// Label: which background job.
 pub const LABEL_NAME: &str = "name";
 /// Label: how a job's run ended.
@@ -96,6 +100,10 @@ pub const KIND_META: &str = "meta";
 pub const CALLS_READ: &str = "read";
 /// The `calls` that digest, compress and write bodies.
 pub const CALLS_WRITE: &str = "write";
+/// The `thread` that settles commits.
+pub const THREAD_COMMITTER: &str = "committer";
+/// The `thread` that appends small bodies to the shared pack.
+pub const THREAD_APPENDER: &str = "appender";
 /// The `result` of a run that did what it should.
 pub const RESULT_SUCCESS: &str = "success";
 /// The `result` of a run that met an error.

@@ -22,7 +22,7 @@ use super::{Deferred, Key, Meta, Outcome, Pending, Row, Txn, Version};
 use crate::StoreError;
 use crate::clock::{Clock, UnixMillis};
 use crate::health::Health;
-use crate::observer::{CommitBatch, Watch};
+use crate::observer::{CommitBatch, StoreThread, ThreadGuard, Watch};
 
 /// Transactions that may wait in the queue: a few batches' worth. Each belongs to a request that waits for its answer
 /// and holds the transaction's bytes anyway, so the queue adds none; further callers wait in [`Pending::wait`].
@@ -260,8 +260,11 @@ impl Worker {
     }
 
     fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        let _guard = PanicLatch {
+        // Callers of a committer that has panicked get `Closed`, and readiness says why.
+        let _guard = ThreadGuard {
+            thread: StoreThread::Committer,
             health: Arc::clone(&self.health),
+            watch: Arc::clone(&self.watch),
         };
         while let Some(first) = jobs.blocking_recv() {
             let batch = gather(first, &mut jobs);
@@ -348,19 +351,6 @@ fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
         batch.push(job);
     }
     batch
-}
-
-/// Latches the store when the committer's thread dies of a bug: its callers get `Closed`, and readiness says why.
-struct PanicLatch {
-    health: Arc<Health>,
-}
-
-impl Drop for PanicLatch {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.health.latch("the committer stopped by a bug");
-        }
-    }
 }
 
 #[cfg(test)]

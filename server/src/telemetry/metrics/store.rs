@@ -1,8 +1,8 @@
 //! What the store tells while it works, and what is sampled from it.
 
-use prometheus::{Histogram, IntCounter, IntGauge, IntGaugeVec, Registry};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
-use super::register::{gauge, gauges, histogram, keep};
+use super::register::{counters, gauge, gauges, histogram, keep};
 use crate::telemetry::names;
 
 /// Seconds of a commit or a sync: an SSD syncs in well under a millisecond, a dying disk in seconds.
@@ -24,6 +24,7 @@ pub(super) struct StoreSeries {
     pub(super) pack_written: IntCounter,
     pub(super) read_only: IntGauge,
     pub(super) calls: IntGaugeVec,
+    pub(super) thread_panics: IntCounterVec,
     pub(super) filesystem_size: IntGauge,
     pub(super) filesystem_free: IntGauge,
 }
@@ -47,6 +48,15 @@ impl StoreSeries {
             "Blocking calls of the store at work, by kind of call",
             names::LABEL_CALLS,
         );
+        let thread_panics = counters(
+            registry,
+            names::STORE_THREAD_PANICS,
+            "Threads of the store that a panic has ended; writes are refused until a restart",
+            &[names::LABEL_THREAD],
+        );
+        for thread in [names::THREAD_COMMITTER, names::THREAD_APPENDER] {
+            thread_panics.with_label_values(&[thread]).reset();
+        }
         let batch_help = "Transactions that shared one synced group commit";
         StoreSeries {
             stored,
@@ -72,6 +82,7 @@ impl StoreSeries {
                 "1 while writes are refused after a failed sync or commit",
             ),
             calls,
+            thread_panics,
             filesystem_size: one_gauge(
                 names::FILESYSTEM_SIZE,
                 "Size of the data directory's file system",

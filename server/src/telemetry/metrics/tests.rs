@@ -195,3 +195,16 @@ fn commits_and_syncs_feed_their_histograms() {
         "{text}"
     );
 }
+
+#[test]
+fn panics_of_the_stores_threads_are_counted() {
+    let metrics = metrics();
+    metrics.store_thread_panicked(names::THREAD_APPENDER);
+    let text = metrics.encode().expect("the registry encodes");
+    for line in [
+        "strongroom_store_thread_panics_total{thread=\"appender\"} 1",
+        "strongroom_store_thread_panics_total{thread=\"committer\"} 0",
+    ] {
+        assert!(text.lines().any(|l| l == line), "missing {line} in\n{text}");
+    }
+}

@@ -10,7 +10,7 @@ use super::super::mem::{CommitFault, MemEngine, MemRows};
 use super::*;
 use crate::clock::ManualClock;
 use crate::meta::{Condition, Write};
-use crate::observer::Observer;
+use crate::observer::{Observer, StoreThread};
 
 /// An engine whose batches wait until they are let through.
 struct Held {
@@ -148,6 +148,7 @@ fn put(name: &str) -> Txn {
 struct Counts {
     batches: AtomicUsize,
     txns: AtomicUsize,
+    panicked: AtomicUsize,
 }
 
 impl Observer for Counts {
@@ -157,6 +158,11 @@ impl Observer for Counts {
     }
 
     fn pack_synced(&self, _: crate::observer::PackSync) {}
+
+    fn thread_panicked(&self, thread: StoreThread) {
+        assert_eq!(thread, StoreThread::Committer);
+        self.panicked.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 #[test]
@@ -381,12 +387,15 @@ fn callers_on_many_threads_share_syncs() {
 }
 
 #[test]
-fn a_panic_of_the_worker_latches_the_store() {
-    let (committer, health, _) = committer(Arc::new(Broken(MemRows::new().open())));
+fn a_panic_of_the_worker_latches_the_store_and_is_told() {
+    let (committer, health, watch) = committer(Arc::new(Broken(MemRows::new().open())));
+    let counts = Arc::new(Counts::default());
+    watch.register(Arc::<Counts>::clone(&counts));
     assert!(matches!(
         committer.commit(put("a")).wait_blocking(),
         Err(StoreError::Closed)
     ));
     committer.close();
-    assert!(health.read_only().is_some());
+    assert_eq!(health.read_only(), Some("the committer stopped by a bug"));
+    assert_eq!(counts.panicked.load(Ordering::SeqCst), 1);
 }
