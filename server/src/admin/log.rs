@@ -12,7 +12,7 @@ use hyper::body::Body;
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 
-use crate::admin::answer::{JSON_TYPE, refused, text, typed};
+use crate::admin::routes::{JSON_TYPE, refused, text, typed};
 use crate::telemetry::log::{LogControl, LogFilter};
 
 /// A filter with a directive for each of our modules has some hundred bytes.

@@ -6,7 +6,7 @@
 //! Invariants: `/livez` answers as long as the process runs, whatever the disk does, since restarting a process does not
 //! mend a disk; `/readyz` and `/metrics` never block on the store's writers.
 
-pub mod answer;
 mod log;
+pub mod routes;
 
-pub use answer::Admin;
+pub use routes::Admin;

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::gc::{CollectorSettings, Place};
 use crate::jobs::{JobClock, Step, Work};
-use crate::process::house::Watchers;
+use crate::process::startup::Watchers;
 use crate::store::gate::Gate;
 use crate::vault::Vault;
 

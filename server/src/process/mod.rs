@@ -14,18 +14,18 @@ mod background;
 mod bind;
 mod error;
 mod exit;
-#[cfg(feature = "rocksdb")]
-mod house;
 mod limits;
 mod listener;
 #[cfg(feature = "rocksdb")]
-mod looking;
+mod offline;
 #[cfg(feature = "rocksdb")]
 mod run;
 #[cfg(feature = "rocksdb")]
-mod serving;
+mod serve;
 mod signals;
 mod stall;
+#[cfg(feature = "rocksdb")]
+mod startup;
 mod usage;
 
 pub use error::StartError;

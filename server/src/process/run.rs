@@ -6,7 +6,7 @@ use std::io::Write;
 use tokio::runtime::Builder;
 
 use crate::config::{self, Command, Config, Environment};
-use crate::process::{Exit, StartError, limits, looking, serving};
+use crate::process::{Exit, StartError, limits, offline, serve};
 use crate::telemetry::log::{self, LogControl};
 
 /// Does what the arguments ask for and tells how it went.
@@ -25,8 +25,8 @@ pub fn run(args: Vec<OsString>, environment: &Environment) -> Exit {
     };
     let flags = match command {
         Command::Serve(flags) => flags,
-        Command::Doctor(flags) => return looking::doctor(&flags, environment),
-        Command::Gc(flags) => return looking::gc_dry_run(&flags.look, environment),
+        Command::Doctor(flags) => return offline::doctor(&flags, environment),
+        Command::Gc(flags) => return offline::gc_dry_run(&flags.look, environment),
     };
     let config = match config::load(flags, environment) {
         Ok(config) => config,
@@ -37,7 +37,7 @@ pub fn run(args: Vec<OsString>, environment: &Environment) -> Exit {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    match serve(config, log) {
+    match serve_until_stopped(config, log) {
         Ok(exit) => exit,
         Err(error) => {
             let (code, next) = (error.exit().code(), error.next_command());
@@ -47,7 +47,7 @@ pub fn run(args: Vec<OsString>, environment: &Environment) -> Exit {
     }
 }
 
-fn serve(config: Config, log: LogControl) -> Result<Exit, StartError> {
+fn serve_until_stopped(config: Config, log: LogControl) -> Result<Exit, StartError> {
     let open_files = limits::raise_open_files();
     let runtime = Builder::new_multi_thread()
         .thread_name("strongroom")
@@ -58,7 +58,7 @@ fn serve(config: Config, log: LogControl) -> Result<Exit, StartError> {
             what: "the runtime's threads cannot be started",
             source,
         })?;
-    let ended = runtime.block_on(serving::life(config, log, open_files));
+    let ended = runtime.block_on(serve::life(config, log, open_files));
     match ended {
         // Whatever still runs ends with the process, also a call that hangs on a dead disk.
         Ok(Exit::Interrupted) => runtime.shutdown_background(),

@@ -14,9 +14,9 @@ use crate::config::Config;
 use crate::jobs::JobBoard;
 use crate::process::background::{self, Background};
 use crate::process::bind::{bind, bind_admin};
-use crate::process::house::{self, Watchers, blocking};
 use crate::process::listener::{HttpRequest, Listener};
 use crate::process::signals::Signals;
+use crate::process::startup::{self, Watchers, blocking};
 use crate::process::{Exit, StartError, limits, usage};
 use crate::s3::{Credentials, OPERATION_NAMES, S3Layers, S3Service};
 use crate::store::opening::META_DIR;
@@ -65,7 +65,7 @@ pub(crate) async fn life(
     let store = Arc::new(OnceLock::new());
     let admin = serve_admin(admin_bound, &config, &watchers, Arc::clone(&store));
     let vault = tokio::select! {
-        opened = house::open(&config, &watchers) => opened?,
+        opened = startup::open(&config, &watchers) => opened?,
         // Nothing was accepted yet; what the opening has begun is finished or repaired by the next start.
         signal = signals.next_ending() => {
             tracing::info!(signal, "strongroom-server stops before it was ready");
@@ -122,7 +122,7 @@ async fn end(
         );
     }
     jobs.end().await;
-    house::close(vault).await?;
+    startup::close(vault).await?;
     admin.stop.send_replace(true);
     let _panicked = admin.task.await;
     tracing::info!("strongroom-server has stopped");
