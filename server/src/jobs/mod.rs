@@ -1,5 +1,17 @@
-//! Background jobs: what runs beside requests.
+//! Background jobs: work that the server does by itself, beside requests.
+//!
+//! [`Scheduler`] runs each [`Job`] at its interval, and [`JobBoard`] shows operators how the runs go. Every job has a file
+//! of its own here. A job first plans what it would do, reading only, and then applies that plan, so that a command with
+//! `--dry-run` can print it. ARCHITECTURE.md tells how to add a job.
+//!
+//! Invariants: the jobs of one class run one at a time, and no class waits for another; a run is never interrupted in the
+//! middle of a step; a job keeps nothing in memory from one run to the next, so it runs again after an error or a panic.
 
+mod board;
+pub mod gc;
+mod job;
 mod scheduler;
 
-pub use scheduler::{JobBoard, JobClock, JobState, JobStatus, LastRun, Progress, Step, Work};
+pub use board::{JobBoard, JobProgress, JobState, JobStatus, LastRun};
+pub use job::{Job, JobClass, JobError, JobRun, Work};
+pub use scheduler::Scheduler;

@@ -1,0 +1,28 @@
+//! The job `gc`: frees what nothing uses any more. The steps are those of [`crate::gc`].
+
+use std::time::Duration;
+
+use crate::gc::{Collector, Place};
+use crate::jobs::{Job, JobClass, JobError, JobProgress, JobRun};
+
+/// The job, which runs `collector` every `every`.
+pub fn job(collector: Collector, every: Duration) -> Job {
+    Job {
+        name: "gc",
+        class: JobClass::Upkeep,
+        every,
+        work: Box::new(move |run| collect(&collector, run)),
+    }
+}
+
+fn collect(collector: &Collector, run: &JobRun) -> Result<serde_json::Value, JobError> {
+    let go_on = |place: Place| {
+        run.report(JobProgress {
+            doing: place.step,
+            seen: place.seen,
+        });
+        !run.is_stopping()
+    };
+    let done = collector.round_while(&go_on)?;
+    Ok(serde_json::to_value(done)?)
+}
