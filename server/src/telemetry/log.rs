@@ -1,39 +1,34 @@
-//! The log: one line per event on standard error, as JSON for machines or as text for people; what is logged can be
-//! changed while the program runs.
+//! The log: one line per event on standard error, as JSON for machines or as text for people. Its filter can be changed
+//! while the program runs.
 //!
-//! Events carry fields, never contents, credentials or signatures. What belongs to a request or to a job's run happens
-//! inside a span, whose fields stand in each line of it. A line that cannot be written is dropped: a full log disk must
-//! not stop backups.
-
-mod json;
+//! Events carry fields, never contents, credentials or signatures. A request and a job's run each have a span, whose fields
+//! stand in every line of it: in JSON under `span`, in text in front of the message. A line that cannot be written is
+//! dropped, because a full log disk must not stop backups.
 
 use std::io::{self, IsTerminal};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use tracing::Dispatch;
 use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
-use crate::telemetry::log::json::JsonLines;
-
-/// How lines look.
+/// The format that the configuration asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
     /// Text on a terminal, JSON otherwise.
     #[default]
     Auto,
-    /// One JSON object per line, the event's fields at its top level.
+    /// One JSON object per line: the event's fields at its top level, those of its request or job under `span`.
     Json,
     /// Text for people.
     Text,
 }
 
-/// What a line looks like, once it is known where it goes.
+/// The format of lines, once it is known where they go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum LineFormat {
     /// One JSON object.
     Json,
     /// Text without colours.
@@ -42,7 +37,7 @@ pub enum Look {
     Coloured,
 }
 
-/// Which events are written when nothing else is said: ours in full, libraries only when something is wrong.
+/// The filter when none is configured: our own events from `info` up, those of libraries from `warn` up.
 pub const FILTER_DEFAULT: &str = "warn,strongroom_server=info";
 
 /// A checked filter, such as `info` or `warn,strongroom_server::s3=debug`.
@@ -52,10 +47,10 @@ pub struct LogFilter(String);
 /// Why a text is no filter.
 #[derive(Debug, thiserror::Error)]
 pub enum LogFilterError {
-    /// Nothing would be said.
+    /// It would log nothing.
     #[error("it is empty: write a level (error, warn, info, debug, trace) or directives")]
     Empty,
-    /// A misspelt level would silence everything: the library takes it for the name of a module.
+    /// The library takes a misspelt level for the name of a module, which would silence everything.
     #[error(
         "`{0}` is no level (off, error, warn, info, debug, trace), and a module needs one: `{0}=debug`"
     )]
@@ -66,8 +61,8 @@ pub enum LogFilterError {
 }
 
 impl LogFilter {
-    /// Checks a filter. A bare level, such as `debug`, speaks of our own events; libraries stay at `warn`, since their
-    /// debug events may print requests.
+    /// Checks a filter. A bare level, such as `debug`, applies to our own events only; libraries stay at `warn`, because
+    /// their debug events may print requests.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -79,7 +74,7 @@ impl LogFilter {
         if is_level(text) {
             return Ok(LogFilter(format!("warn,strongroom_server={text}")));
         }
-        // Commas inside a span's brackets are none between directives; there, the library's own check must do.
+        // Commas inside a span's brackets do not separate directives; such a filter gets the library's own check only.
         let directives = text.split(',').filter(|_| !text.contains('['));
         for directive in directives.map(str::trim) {
             if !directive.contains('=') && !is_level(directive) {
@@ -90,7 +85,7 @@ impl LogFilter {
         Ok(LogFilter(text.to_owned()))
     }
 
-    /// The filter as the library takes it.
+    /// The filter as text, in the library's syntax.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -101,7 +96,7 @@ impl LogFilter {
 }
 
 fn is_level(text: &str) -> bool {
-    // The library takes nothing for `error`.
+    // The library reads an empty text as `error`.
     !text.is_empty() && text.parse::<LevelFilter>().is_ok()
 }
 
@@ -111,7 +106,7 @@ impl Default for LogFilter {
     }
 }
 
-/// The running log's filter: as configured, and as it is now.
+/// Controls the running log's filter.
 #[derive(Debug)]
 pub struct LogControl {
     configured: LogFilter,
@@ -119,34 +114,34 @@ pub struct LogControl {
     handle: reload::Handle<EnvFilter, Registry>,
 }
 
-/// The log is gone: the process ends.
+/// The log is not running: the process is ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the log is not running any more")]
 pub struct LogGone;
 
 impl LogControl {
-    /// What the configuration asks for.
+    /// The configured filter.
     pub fn configured(&self) -> &LogFilter {
         &self.configured
     }
 
-    /// What applies now.
+    /// The filter that applies now.
     pub fn now(&self) -> LogFilter {
-        self.current().clone()
+        self.now.lock().clone()
     }
 
-    /// Whether somebody has changed it.
+    /// Whether it differs from the configured one.
     pub fn is_overridden(&self) -> bool {
-        *self.current() != self.configured
+        *self.now.lock() != self.configured
     }
 
-    /// Changes it until the next change or the end of the process, and says so in the log before and after: one of the
-    /// two filters may hide the line.
+    /// Changes the filter until the next change or the end of the process. The log tells of it before and after, because
+    /// one of the two filters may hide the line.
     ///
     /// # Errors
     /// [`LogGone`].
     pub fn set(&self, filter: LogFilter) -> Result<(), LogGone> {
-        let mut now = self.current();
+        let mut now = self.now.lock();
         tracing::warn!(
             from = now.as_str(),
             to = filter.as_str(),
@@ -160,33 +155,29 @@ impl LogControl {
         Ok(())
     }
 
-    /// Back to what the configuration asks for.
+    /// Returns to the configured filter.
     ///
     /// # Errors
     /// [`LogGone`].
     pub fn reset(&self) -> Result<(), LogGone> {
         self.set(self.configured.clone())
     }
-
-    fn current(&self) -> MutexGuard<'_, LogFilter> {
-        // The value is replaced as a whole, so a panic elsewhere does not spoil it.
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// A log that writes to `writer`, and the way to change what it says.
-pub fn build<W>(filter: &LogFilter, look: Look, writer: W) -> (Dispatch, LogControl)
+/// Makes a log that writes to `writer`, and the control of its filter.
+pub fn build<W>(filter: &LogFilter, format: LineFormat, writer: W) -> (Dispatch, LogControl)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let (filtering, handle) = reload::Layer::new(filter.to_env_filter());
     let filtered = tracing_subscriber::registry().with(filtering);
     let lines = fmt::layer().log_internal_errors(false);
-    let dispatch = if look == Look::Json {
-        let lines = lines.fmt_fields(JsonFields::new()).event_format(JsonLines);
+    let dispatch = if format == LineFormat::Json {
+        // A request or a job's run has one span, so a list of spans would repeat it.
+        let lines = lines.json().flatten_event(true).with_span_list(false);
         Dispatch::new(filtered.with(lines.with_writer(writer)))
     } else {
-        let lines = lines.with_ansi(look == Look::Coloured);
+        let lines = lines.with_ansi(format == LineFormat::Coloured);
         Dispatch::new(filtered.with(lines.with_writer(writer)))
     };
     let control = LogControl {
@@ -197,16 +188,16 @@ where
     (dispatch, control)
 }
 
-/// Starts the log for the whole process; a second call changes nothing, and its control controls nothing.
+/// Starts the log of the process. A second call has no effect, and its control none either.
 pub fn start(filter: &LogFilter, format: LogFormat) -> LogControl {
     let terminal = io::stderr().is_terminal();
-    let look = match format {
-        LogFormat::Auto if !terminal => Look::Json,
-        LogFormat::Json => Look::Json,
-        LogFormat::Auto | LogFormat::Text if terminal => Look::Coloured,
-        LogFormat::Auto | LogFormat::Text => Look::Plain,
+    let format = match format {
+        LogFormat::Json => LineFormat::Json,
+        LogFormat::Auto if !terminal => LineFormat::Json,
+        LogFormat::Auto | LogFormat::Text if terminal => LineFormat::Coloured,
+        LogFormat::Auto | LogFormat::Text => LineFormat::Plain,
     };
-    let (dispatch, control) = build(filter, look, io::stderr);
+    let (dispatch, control) = build(filter, format, io::stderr);
     let _second = tracing::dispatcher::set_global_default(dispatch);
     control
 }

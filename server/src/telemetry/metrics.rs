@@ -1,7 +1,7 @@
-//! The metric registry: every series exists from the start, every label comes from a closed set.
+//! The registry of metrics.
 //!
-//! Counters and histograms are fed where things happen; gauges that cost something to know (usage, files, memory) are
-//! set just before a scrape by whoever owns the numbers.
+//! Counters and histograms are fed where things happen. Gauges that cost something to know (usage, files) are set just
+//! before a scrape by the module that owns the numbers. Prometheus' library reads the `process_*` figures itself.
 
 mod jobs;
 mod register;
@@ -10,18 +10,17 @@ mod store;
 
 use std::time::Duration;
 
-use prometheus::{Gauge, IntGauge, IntGaugeVec, Registry, TextEncoder};
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use self::jobs::JobSeries;
-use self::register::{gauge, gauges, keep, signed};
+use self::register::{gauge, gauges, signed};
 use self::s3::S3Series;
 use self::store::StoreSeries;
-use crate::clock::UnixMillis;
 use crate::jobs::JobStatus;
 use crate::telemetry::names;
-use crate::telemetry::own::OwnProcess;
 
-/// What is known of a request once its answer has been sent or given up.
+/// What is known of a request once its answer has been sent or cut.
 #[derive(Debug, Clone, Copy)]
 pub struct FinishedRequest {
     /// The operation's name out of the list given to [`Metrics::new`]; anything else counts as `other`.
@@ -36,7 +35,7 @@ pub struct FinishedRequest {
     pub sent: u64,
 }
 
-/// How much is stored, as sampled by the store's owner.
+/// How much is stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StorageUsage {
     /// Bytes of all object versions as clients sent them.
@@ -57,12 +56,11 @@ pub struct Metrics {
     ready: IntGauge,
     log_overridden: IntGauge,
     connections: IntGaugeVec,
-    own: OwnProcess,
 }
 
 impl Metrics {
     /// Registers everything. `apis` are the names of the S3 operations; `other` is added.
-    pub fn new(apis: &[&'static str], started: UnixMillis) -> Metrics {
+    pub fn new(apis: &[&'static str]) -> Metrics {
         let registry = Registry::new();
         let connections = gauges(
             &registry,
@@ -73,7 +71,11 @@ impl Metrics {
         for listener in [names::LISTENER_S3, names::LISTENER_ADMIN] {
             connections.with_label_values(&[listener]).set(0);
         }
-        register_facts(&registry, started);
+        register_build(&registry);
+        let process = Box::new(ProcessCollector::for_self());
+        registry
+            .register(process)
+            .expect("each metric is registered once");
         Metrics {
             s3: S3Series::register(&registry, apis),
             store: StoreSeries::register(&registry),
@@ -89,7 +91,6 @@ impl Metrics {
                 "1 while requests are taken: started, not stopping, not read-only",
             ),
             connections,
-            own: OwnProcess::register(&registry),
             registry,
         }
     }
@@ -106,7 +107,7 @@ impl Metrics {
         self.s3.answered(api, took);
     }
 
-    /// Records an answer that cannot be finished.
+    /// Records an answer that was cut because its bytes cannot be read.
     pub fn answer_broken(&self) {
         self.s3.broken.inc();
     }
@@ -156,7 +157,7 @@ impl Metrics {
         }
     }
 
-    /// Brings the figures of background jobs up to what their board says.
+    /// Sets the figures of background jobs to those of their board.
     pub fn set_jobs(&self, jobs: &[JobStatus]) {
         self.jobs.set(jobs);
     }
@@ -194,7 +195,6 @@ impl Metrics {
     /// # Errors
     /// When a series cannot be written, which only a fault of the registry causes.
     pub fn encode(&self) -> Result<String, prometheus::Error> {
-        self.own.sample();
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }
@@ -211,7 +211,7 @@ impl Drop for InFlight {
     }
 }
 
-fn register_facts(registry: &Registry, started: UnixMillis) {
+fn register_build(registry: &Registry) {
     let build = gauges(
         registry,
         names::BUILD_INFO,
@@ -219,14 +219,6 @@ fn register_facts(registry: &Registry, started: UnixMillis) {
         "version",
     );
     build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-    let start = keep(
-        registry,
-        Gauge::new(
-            names::PROCESS_START,
-            "Start of this process in Unix seconds",
-        ),
-    );
-    start.set(Duration::from_millis(started.0).as_secs_f64());
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Names of metrics, labels and log fields, each once.
+//! Names of metrics and labels, each once. Those of the process itself (`process_*`) are Prometheus' own.
 //!
-//! Prometheus' rules: base units, `_total` on counters only, `_info` for text. docs/metrics.md explains each.
+//! Prometheus' rules: base units, `_total` on counters only, `_info` for text. docs/metrics.md explains each metric.
 
 /// Finished S3 requests by `api` and `code`.
 pub const S3_REQUESTS: &str = "strongroom_s3_requests_total";
@@ -37,17 +37,17 @@ pub const STORE_CALLS: &str = "strongroom_store_blocking_calls";
 pub const STORE_THREAD_PANICS: &str = "strongroom_store_thread_panics_total";
 /// Runs of background jobs by `name` and `result`.
 pub const JOB_RUNS: &str = "strongroom_job_runs_total";
-/// When a job last ended well, by `name`.
+/// When a job's last run without error or panic ended, by `name`.
 pub const JOB_LAST_SUCCESS: &str = "strongroom_job_last_success_timestamp_seconds";
 /// How long a job's last run took, by `name`.
 pub const JOB_LAST_DURATION: &str = "strongroom_job_last_duration_seconds";
-/// 1 while a job works, by `name`.
+/// 1 while a job runs, by `name`.
 pub const JOB_RUNNING: &str = "strongroom_job_running";
 /// 1 while another log filter applies than the configured one.
 pub const LOG_OVERRIDDEN: &str = "strongroom_log_filter_overridden";
 /// Size of the file system that holds the data directory.
 pub const FILESYSTEM_SIZE: &str = "strongroom_filesystem_size_bytes";
-/// What is free there for an unprivileged process.
+/// Free bytes of that file system for an unprivileged process.
 pub const FILESYSTEM_FREE: &str = "strongroom_filesystem_free_bytes";
 
 /// 1 while the server takes requests: started, not stopping, not read-only.
@@ -56,20 +56,6 @@ pub const READY: &str = "strongroom_ready";
 pub const CONNECTIONS: &str = "strongroom_connections";
 /// Always 1; its labels tell the build.
 pub const BUILD_INFO: &str = "strongroom_build_info";
-/// When this process started, as Prometheus' own clients name it.
-pub const PROCESS_START: &str = "process_start_time_seconds";
-/// Resident memory.
-pub const PROCESS_RESIDENT: &str = "process_resident_memory_bytes";
-/// Virtual memory.
-pub const PROCESS_VIRTUAL: &str = "process_virtual_memory_bytes";
-/// Threads.
-pub const PROCESS_THREADS: &str = "process_threads";
-/// Open file descriptors.
-pub const PROCESS_OPEN_FDS: &str = "process_open_fds";
-/// The limit of open file descriptors.
-pub const PROCESS_MAX_FDS: &str = "process_max_fds";
-/// User and system time used.
-pub const PROCESS_CPU: &str = "process_cpu_seconds_total";
 
 /// Label: the S3 operation, or [`API_OTHER`].
 pub const LABEL_API: &str = "api";
@@ -77,7 +63,7 @@ pub const LABEL_API: &str = "api";
 pub const LABEL_CODE: &str = "code";
 /// Label: what the bytes on disk are.
 pub const LABEL_KIND: &str = "kind";
-/// Label: which of the store's blocking calls.
+/// Label: which kind of blocking call of the store.
 pub const LABEL_CALLS: &str = "calls";
 /// Label: which of the store's own threads.
 pub const LABEL_THREAD: &str = "thread";
@@ -104,10 +90,12 @@ pub const CALLS_WRITE: &str = "write";
 pub const THREAD_COMMITTER: &str = "committer";
 /// The `thread` that appends small bodies to the shared pack.
 pub const THREAD_APPENDER: &str = "appender";
-/// The `result` of a run that did what it should.
+/// The `result` of a run without error or panic.
 pub const RESULT_SUCCESS: &str = "success";
-/// The `result` of a run that met an error.
+/// The `result` of a run that ended with an error.
 pub const RESULT_FAILURE: &str = "failure";
+/// The `result` of a run that ended with a panic.
+pub const RESULT_PANIC: &str = "panic";
 /// The `listener` of S3 clients.
 pub const LISTENER_S3: &str = "s3";
 /// The `listener` of operators.
@@ -119,6 +107,6 @@ pub const CODES: [&str; 20] = [
     "416", "429", "499", "500", "501", "503", CODE_OTHER,
 ];
 
-/// The codes that exist from the start for each api, since a failure that creates its own series is invisible to
-/// `increase()`: success, and what alerts are made of.
+/// The codes that exist from the start for each api: success, and those that alerts use. `increase()` does not see the
+/// failure that creates its own series.
 pub const CODES_AT_START: [&str; 6] = ["200", "400", "403", "404", "500", "503"];

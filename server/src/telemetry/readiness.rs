@@ -1,7 +1,7 @@
-//! Whether requests should be sent here: one answer, shared by both listeners and by metrics.
+//! Readiness: whether requests should be sent to this process. Both listeners and the metrics share one answer.
 //!
-//! A process starts, serves, and stops, in this order only; while it serves, the store may latch read-only, which
-//! lasts until a restart.
+//! A process starts, serves and stops, in this order only. While it serves, the store may become read-only, which lasts
+//! until a restart: after a failed sync or commit, or when a panic has ended one of the store's threads.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -17,10 +17,10 @@ pub enum NotReady {
     /// The store is being opened.
     #[error("starting: the store is being opened")]
     Starting,
-    /// A signal has asked it to end; requests in flight are being finished.
+    /// The process was asked to end; requests in flight are being finished.
     #[error("stopping: requests in flight are being finished")]
     Stopping,
-    /// A sync or a commit failed; reads are still answered.
+    /// The store refuses writes; reads are still answered.
     #[error("read-only: {reason}; find the cause in the log, mend the disk, restart the server")]
     ReadOnly {
         /// What failed first.
@@ -31,7 +31,7 @@ pub enum NotReady {
 /// Tells why the store is read-only, or nothing while it is not.
 type Latch = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
-/// The phase of the process and the store's latch.
+/// The phase of the process, and whether the store is read-only.
 #[derive(Default)]
 pub struct Readiness {
     phase: AtomicU8,
@@ -44,7 +44,7 @@ impl Readiness {
         Readiness::default()
     }
 
-    /// The store is open: from now on `latch` tells why it is read-only. A second call changes nothing.
+    /// The store is open. From now on `latch` tells why it is read-only. A second call has no effect.
     pub fn serve(&self, latch: impl Fn() -> Option<String> + Send + Sync + 'static) {
         // ORDER: the latch first, so that nobody sees a serving process without it.
         let _first = self.latch.set(Box::new(latch));
@@ -53,15 +53,15 @@ impl Readiness {
                 .compare_exchange(STARTING, SERVING, Ordering::SeqCst, Ordering::SeqCst);
     }
 
-    /// The process ends; there is no way back.
+    /// The process is ending, which is final.
     pub fn stop(&self) {
         self.phase.store(STOPPING, Ordering::SeqCst);
     }
 
-    /// Ready, or why not.
+    /// Whether requests should come.
     ///
     /// # Errors
-    /// The reason; its text is for operators, not for S3 clients.
+    /// Why not; the text is for operators, not for S3 clients.
     pub fn check(&self) -> Result<(), NotReady> {
         match self.phase.load(Ordering::SeqCst) {
             STARTING => Err(NotReady::Starting),

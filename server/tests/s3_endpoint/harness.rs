@@ -81,7 +81,7 @@ impl Endpoint {
         .await
         .expect("a vault");
         let vault = Arc::new(vault);
-        let metrics = Arc::new(Metrics::new(OPERATION_NAMES, shared.now()));
+        let metrics = Arc::new(Metrics::new(OPERATION_NAMES));
         let readiness = Arc::new(Readiness::starting());
         readiness.serve(|| None);
         let layers = S3Layers {

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use strongroom_server::telemetry::log::{LogFilter, Look, build};
+use strongroom_server::telemetry::log::{LineFormat, LogFilter, build};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::harness::{Endpoint, SECRET};
@@ -51,7 +51,7 @@ fn is_request(line: &str) -> bool {
 async fn each_request_leaves_one_line_without_secrets() {
     let lines = Lines::default();
     let filter = LogFilter::parse("debug").expect("a filter");
-    let (dispatch, _control) = build(&filter, Look::Json, lines.clone());
+    let (dispatch, _control) = build(&filter, LineFormat::Json, lines.clone());
     let _default = tracing::dispatcher::set_default(&dispatch);
     let endpoint = Endpoint::start().await;
     let put = endpoint
@@ -87,10 +87,7 @@ async fn each_request_leaves_one_line_without_secrets() {
         serde_json::from_str::<serde_json::Value>(line.expect("a line")).expect("JSON")
     };
     let line = of("PutObject");
-    assert_eq!(
-        line.get("request_id").and_then(|id| id.as_str()),
-        put_id.as_deref()
-    );
+    assert_eq!(line["span"]["request_id"].as_str(), put_id.as_deref());
     for (field, value) in [("bucket", "bkt"), ("key", "\"a\\nb\""), ("code", "")] {
         assert_eq!(
             line.get(field).and_then(|v| v.as_str()),

@@ -61,7 +61,11 @@ fn every_json_line_of_a_request_or_a_job_names_it() {
     {
         let line: Value = serde_json::from_str(line).expect("JSON");
         assert_eq!(
-            (&line["message"], &line["request_id"], &line["api"]),
+            (
+                &line["message"],
+                &line["span"]["request_id"],
+                &line["span"]["api"]
+            ),
             (&message.into(), &id.as_str().into(), &"GetObject".into()),
             "{line}"
         );
@@ -69,8 +73,9 @@ fn every_json_line_of_a_request_or_a_job_names_it() {
     for line in server.log().lines() {
         let line: Value = serde_json::from_str(line).expect("each line is JSON");
         let target = line["target"].as_str().expect("each line has one");
-        let of_request = line["request_id"].is_string() && line["api"].is_string();
-        let of_job = line["job"] == "gc" && line["run"].is_u64();
+        let span = &line["span"];
+        let of_request = span["request_id"].is_string() && span["api"].is_string();
+        let of_job = span["job"] == "gc" && span["run"].is_u64();
         if target.starts_with("strongroom_server::s3") {
             assert!(of_request && !of_job, "{line}");
         }
@@ -96,7 +101,7 @@ fn every_line_of_text_of_a_request_names_it() {
     lines(&server, "job{job=\"gc\" run=1}: ", 1);
 }
 
-/// What fails after the answer's head has gone out is told under the id that went out with it.
+/// A failure after the answer's head was sent is logged under the id in that head.
 #[test]
 fn an_answer_that_breaks_is_logged_under_the_id_of_its_head() {
     let (_dir, mut server) = started(&[]);
@@ -123,7 +128,7 @@ fn an_answer_that_breaks_is_logged_under_the_id_of_its_head() {
     assert!((broken - 1.0).abs() < 0.1, "{broken}");
 }
 
-/// The request's work on blocking threads belongs to it, too: there, the sync of its pack fails.
+/// The request's work on blocking threads belongs to it as well: the sync of its pack fails there.
 #[test]
 fn a_sync_that_fails_is_logged_under_the_request_that_met_it() {
     let (dir, mut server) = started(&[]);
@@ -145,8 +150,12 @@ fn a_sync_that_fails_is_logged_under_the_request_that_met_it() {
     assert_eq!(answer.status, 503, "{}", answer.text());
     let latched = lines(&server, "the store is read-only until", 1);
     let line: Value = serde_json::from_str(&latched[0]).expect("JSON");
-    assert_eq!(line["request_id"], id_of(&answer).as_str(), "{line}");
-    assert_eq!(line["api"], "PutObject", "{line}");
+    assert_eq!(
+        line["span"]["request_id"],
+        id_of(&answer).as_str(),
+        "{line}"
+    );
+    assert_eq!(line["span"]["api"], "PutObject", "{line}");
     assert!(!strace.release().is_empty());
 }
 
@@ -190,7 +199,7 @@ fn the_filter_changes_while_the_server_runs() {
     let (_dir, server) = started(&[]);
     let quiet = |server: &Server| {
         let id = refused(server);
-        // The line of its end is the last one of a request.
+        // A request's last line tells of its end.
         lines(server, &id, 1).len()
     };
     assert_eq!(quiet(&server), 1);
@@ -215,12 +224,12 @@ fn the_filter_changes_while_the_server_runs() {
     assert!(overridden() < 0.5);
     assert_eq!(quiet(&server), 1);
     assert_eq!(lines(&server, "the log filter changes", 2).len(), 2);
-    // On the clients' port, it is the name of a bucket.
+    // On the S3 listener, it is the name of a bucket.
     let answer = http::get(server.s3_addr(), "/log").expect("answers");
     assert_eq!(answer.status, 403);
 }
 
-/// However much is asked for, of our own events and of every library's.
+/// Whatever the filter asks for, of our own events and of every library's.
 #[test]
 fn no_filter_shows_secrets_or_contents() {
     let (_dir, server) = started(&[]);

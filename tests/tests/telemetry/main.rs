@@ -1,5 +1,5 @@
-//! What the running server tells about itself: metrics that keep Prometheus' rules and their own page, log lines that name
-//! the request or the job they belong to, and a log whose filter changes while it runs.
+//! Telemetry of the running server: its metrics keep Prometheus' rules and agree with docs/metrics.md, its log lines name
+//! their request or job, and its log's filter changes while it runs.
 
 mod log;
 mod metrics;

@@ -1,4 +1,4 @@
-//! What lines look like, and filters that are refused or changed.
+//! The format of lines, and filters that are refused or changed.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Lines {
     fn text(&self) -> String {
-        let bytes = self.0.lock().expect("no writer panics");
+        let bytes = self.0.lock();
         String::from_utf8(bytes.clone()).expect("lines are text")
     }
 }
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no writer panics").write(bytes)
+        self.0.lock().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -48,9 +48,9 @@ fn an_event_in_two_spans() {
 }
 
 #[test]
-fn a_json_line_is_flat_and_has_the_fields_of_its_spans() {
+fn a_json_line_has_the_fields_of_its_span_in_an_object() {
     let lines = Lines::default();
-    let (dispatch, _control) = build(&filter("trace"), Look::Json, lines.clone());
+    let (dispatch, _control) = build(&filter("trace"), LineFormat::Json, lines.clone());
     tracing::dispatcher::with_default(&dispatch, an_event_in_two_spans);
     let text = lines.text();
     let line: serde_json::Value = serde_json::from_str(&text).expect("one line of JSON");
@@ -60,9 +60,9 @@ fn a_json_line_is_flat_and_has_the_fields_of_its_spans() {
     assert_eq!(
         serde_json::Value::Object(fields),
         serde_json::json!({
-            "level": "INFO", "message": "it went\tin", "job": "gc", "run": 3, "request_id": "00AB",
-            "api": "Put\"Object", "ok": true, "bytes": 7, "ratio": 0.5, "key": "\"a\\nb\"",
-            "target": "strongroom_server::telemetry::log::tests",
+            "level": "INFO", "message": "it went\tin", "ok": true, "bytes": 7, "ratio": 0.5,
+            "key": "\"a\\nb\"", "target": "strongroom_server::telemetry::log::tests",
+            "span": { "name": "request", "request_id": "00AB", "api": "Put\"Object" },
         })
     );
 }
@@ -70,7 +70,7 @@ fn a_json_line_is_flat_and_has_the_fields_of_its_spans() {
 #[test]
 fn a_line_of_text_has_the_fields_of_its_spans() {
     let lines = Lines::default();
-    let (dispatch, _control) = build(&filter("trace"), Look::Plain, lines.clone());
+    let (dispatch, _control) = build(&filter("trace"), LineFormat::Plain, lines.clone());
     tracing::dispatcher::with_default(&dispatch, an_event_in_two_spans);
     let text = lines.text();
     assert_eq!(text.lines().count(), 1, "{text}");
@@ -87,7 +87,7 @@ fn a_line_of_text_has_the_fields_of_its_spans() {
 #[test]
 fn spans_are_there_for_errors_whatever_the_filter_hides() {
     let lines = Lines::default();
-    let (dispatch, _control) = build(&filter("error"), Look::Json, lines.clone());
+    let (dispatch, _control) = build(&filter("error"), LineFormat::Json, lines.clone());
     tracing::dispatcher::with_default(&dispatch, || {
         an_event_in_two_spans();
         tracing::error_span!("request", request_id = %"00AB").in_scope(|| tracing::error!("wrong"));
@@ -102,7 +102,7 @@ fn spans_are_there_for_errors_whatever_the_filter_hides() {
 #[test]
 fn what_is_logged_changes_and_goes_back() {
     let lines = Lines::default();
-    let (dispatch, control) = build(&filter("warn"), Look::Json, lines.clone());
+    let (dispatch, control) = build(&filter("warn"), LineFormat::Json, lines.clone());
     tracing::dispatcher::with_default(&dispatch, || {
         // One callsite: what was decided about it must not stick.
         let say = |what: &str| tracing::debug!("{what}");
@@ -126,7 +126,7 @@ fn what_is_logged_changes_and_goes_back() {
 fn more_can_be_asked_of_some_requests_only() {
     let lines = Lines::default();
     let some = filter("warn,[request{api=PutObject}]=debug");
-    let (dispatch, _control) = build(&some, Look::Json, lines.clone());
+    let (dispatch, _control) = build(&some, LineFormat::Json, lines.clone());
     tracing::dispatcher::with_default(&dispatch, || {
         for api in ["PutObject", "GetObject"] {
             let span = tracing::error_span!("request", api);

@@ -1,8 +1,8 @@
-//! What background jobs have done, sampled from their board.
+//! Figures of background jobs, sampled from their board.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 use super::register::{counters, gauges, keep};
@@ -16,7 +16,7 @@ pub(super) struct JobSeries {
     last_success: GaugeVec,
     last_duration: GaugeVec,
     running: IntGaugeVec,
-    /// Held while counters are brought up to what the board says: two scrapes at once must not both add.
+    /// Held while counters are raised to the board's figures: two scrapes at the same time must not both add.
     sampling: Mutex<()>,
 }
 
@@ -37,7 +37,7 @@ impl JobSeries {
             ),
             last_success: by_name(
                 names::JOB_LAST_SUCCESS,
-                "When the job's last run without an error ended, in Unix seconds; 0 before the first",
+                "When the job's last run without error or panic ended, in Unix seconds; 0 before the first",
             ),
             last_duration: by_name(
                 names::JOB_LAST_DURATION,
@@ -46,7 +46,7 @@ impl JobSeries {
             running: gauges(
                 registry,
                 names::JOB_RUNNING,
-                "1 while the job works",
+                "1 while the job runs",
                 names::LABEL_NAME,
             ),
             sampling: Mutex::new(()),
@@ -54,13 +54,15 @@ impl JobSeries {
     }
 
     pub(super) fn set(&self, jobs: &[JobStatus]) {
-        let _one_at_a_time = self.sampling.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.sampling.lock();
         for job in jobs {
             let label: &[&str] = &[job.name];
             let of = |vec: &GaugeVec| -> Gauge { vec.with_label_values(label) };
+            let unsuccessful = job.failures.saturating_add(job.panics);
             for (result, runs) in [
-                (names::RESULT_SUCCESS, job.runs.saturating_sub(job.failures)),
+                (names::RESULT_SUCCESS, job.runs.saturating_sub(unsuccessful)),
                 (names::RESULT_FAILURE, job.failures),
+                (names::RESULT_PANIC, job.panics),
             ] {
                 let counter = self.runs.with_label_values(&[job.name, result]);
                 counter.inc_by(runs.saturating_sub(counter.get()));

@@ -1,4 +1,4 @@
-//! Making metrics and keeping them in a registry.
+//! Makes metrics and registers them.
 
 use prometheus::core::Collector;
 use prometheus::{
@@ -52,7 +52,7 @@ pub(super) fn histograms(
     keep(registry, HistogramVec::new(options, &[label]))
 }
 
-/// Gauges are signed in Prometheus' library; no disk of ours holds 8 EiB.
+/// A figure as a gauge's value. Prometheus' gauges are signed; no disk holds 8 EiB.
 pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }

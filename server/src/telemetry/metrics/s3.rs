@@ -1,4 +1,4 @@
-//! What S3 requests count, by operation.
+//! Figures of S3 requests, by operation.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ const REQUEST_SECONDS: [f64; 13] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 ];
 
-/// What S3 requests count.
+/// Series of S3 requests.
 #[derive(Debug)]
 pub(super) struct S3Series {
     apis: HashMap<&'static str, PerApi>,

@@ -1,4 +1,4 @@
-//! What the store tells while it works, and what is sampled from it.
+//! Figures of the store: some it tells while it works, some are sampled.
 
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
@@ -13,7 +13,7 @@ const SYNC_SECONDS: [f64; 13] = [
 /// Transactions per group commit, in powers of two up to the committer's queue.
 const COMMIT_BATCH: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
-/// What the store tells, and what is sampled from it.
+/// Series of the store.
 #[derive(Debug)]
 pub(super) struct StoreSeries {
     pub(super) stored: IntGaugeVec,

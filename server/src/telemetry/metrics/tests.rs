@@ -1,9 +1,11 @@
-//! What is counted where, and under which labels.
+//! Which series there are, and what changes them.
 
 use super::*;
+use crate::clock::UnixMillis;
+use crate::jobs::JobClass;
 
 fn metrics() -> Metrics {
-    Metrics::new(&["PutObject", "GetObject"], UnixMillis(1_700_000_000_500))
+    Metrics::new(&["PutObject", "GetObject"])
 }
 
 fn finished(api: &'static str, status: u16) -> FinishedRequest {
@@ -28,7 +30,6 @@ fn series_that_alerts_need_exist_before_the_first_request() {
         "strongroom_storage_logical_bytes 0",
         "strongroom_meta_commit_duration_seconds_count 0",
         "strongroom_store_read_only 0",
-        "process_start_time_seconds 1700000000.5",
     ] {
         assert!(text.lines().any(|l| l == line), "missing {line} in\n{text}");
     }
@@ -59,10 +60,12 @@ fn jobs_are_counted_as_their_board_counts_them() {
     let metrics = metrics();
     let mut job = JobStatus {
         name: "gc",
+        class: JobClass::Upkeep,
         state: crate::jobs::JobState::Stopped,
         progress: None,
-        runs: 5,
+        runs: 6,
         failures: 2,
+        panics: 1,
         last_success: None,
         last: None,
     };
@@ -71,12 +74,13 @@ fn jobs_are_counted_as_their_board_counts_them() {
     for line in [
         "strongroom_job_runs_total{name=\"gc\",result=\"success\"} 3",
         "strongroom_job_runs_total{name=\"gc\",result=\"failure\"} 2",
+        "strongroom_job_runs_total{name=\"gc\",result=\"panic\"} 1",
         "strongroom_job_last_success_timestamp_seconds{name=\"gc\"} 0",
         "strongroom_job_running{name=\"gc\"} 0",
     ] {
         assert!(text.lines().any(|l| l == line), "missing {line} in\n{text}");
     }
-    job.runs = 6;
+    job.runs = 7;
     job.last_success = Some(UnixMillis(1_700_000_001_500));
     job.state = crate::jobs::JobState::Running {
         since: UnixMillis(0),
