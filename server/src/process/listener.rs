@@ -1,8 +1,8 @@
-//! One listening socket: accepts, serves HTTP/1.1, drains.
+//! One listening socket: accepts connections, serves HTTP/1.1 on them, drains them.
 //!
-//! Knows no paths and no operations. Invariants: a slot is taken before a connection is accepted, so the kernel's queue
-//! holds what we have no room for; every connection's task is owned by the listener and joined or cut before
-//! [`Listener::run`] returns; a panic in one connection ends that connection only.
+//! It knows no paths and no operations. Invariants: the listener takes a slot before it accepts a connection, so
+//! connections beyond the limit wait in the kernel's queue; the listener owns each connection's task and joins or cuts it
+//! before [`RunningListener::end`] returns; a panic in one connection ends that connection only.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -17,21 +17,23 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use crate::process::limits;
-use crate::process::stall::Stalling;
+use crate::process::stall::StallTimeout;
 use crate::telemetry::Metrics;
 
-/// A request as it comes off a connection, its body still to be read.
+/// A request whose head has been read and whose body has not.
 pub(crate) type HttpRequest = Request<Incoming>;
 
-/// A bound socket and how its connections are treated.
+/// A bound socket and the limits of its connections.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    /// Which one, for metrics and log lines.
+    /// Its name in metrics and log lines.
     pub(crate) name: &'static str,
     /// The bound socket.
     pub(crate) socket: TcpListener,
@@ -43,10 +45,48 @@ pub(crate) struct Listener {
     pub(crate) metrics: Arc<Metrics>,
 }
 
+/// A listener that serves in a task of its own.
+#[derive(Debug)]
+pub(crate) struct RunningListener {
+    name: &'static str,
+    task: JoinHandle<usize>,
+    stop: CancellationToken,
+}
+
+impl RunningListener {
+    /// Finishes requests in flight within the drain time; returns how many connections had to be cut.
+    pub(crate) async fn end(self) -> usize {
+        self.stop.cancel();
+        match self.task.await {
+            Ok(cut) => cut,
+            Err(failure) => {
+                let listener = self.name;
+                tracing::error!(listener, %failure, "a listener panicked; this is a bug, please report it");
+                0
+            }
+        }
+    }
+}
+
 impl Listener {
-    /// Serves until `stop` turns true, then finishes what is in flight within the drain time; returns how many
-    /// connections had to be cut. Each request carries its peer's [`SocketAddr`] as an extension.
-    pub(crate) async fn run<F, R, B>(self, answer: F, mut stop: watch::Receiver<bool>) -> usize
+    /// Serves in a task of its own. Each request carries its peer's [`SocketAddr`] as an extension.
+    pub(crate) fn start<F, R, B>(self, answer: F) -> RunningListener
+    where
+        F: Fn(HttpRequest) -> R + Clone + Send + 'static,
+        R: Future<Output = Response<B>> + Send + 'static,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let stop = CancellationToken::new();
+        RunningListener {
+            name: self.name,
+            task: tokio::spawn(self.run(answer, stop.clone())),
+            stop,
+        }
+    }
+
+    /// Serves until `stop` is cancelled, then drains; returns how many connections it cut.
+    async fn run<F, R, B>(self, answer: F, stop: CancellationToken) -> usize
     where
         F: Fn(HttpRequest) -> R + Clone + Send + 'static,
         R: Future<Output = Response<B>> + Send + 'static,
@@ -54,6 +94,8 @@ impl Listener {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let slots = Arc::new(Semaphore::new(self.connections_max));
+        let graceful = GracefulShutdown::new();
+        // A `TaskTracker` would not tell of a panic.
         let mut connections = JoinSet::new();
         loop {
             let next = async {
@@ -65,15 +107,15 @@ impl Listener {
             };
             let (slot, accepted) = tokio::select! {
                 biased;
-                () = stopped(&mut stop) => break,
+                () = stop.cancelled() => break,
                 next = next => next,
             };
             match accepted {
                 Ok((stream, peer)) => {
                     let counted = self.metrics.connection_opened(self.name);
-                    let (answer, stop) = (answer.clone(), stop.clone());
+                    let (answer, watcher) = (answer.clone(), graceful.watcher());
                     connections.spawn(async move {
-                        serve(stream, peer, answer, stop).await;
+                        serve(stream, peer, answer, watcher).await;
                         drop((slot, counted));
                     });
                 }
@@ -83,32 +125,27 @@ impl Listener {
                 report(self.name, ended);
             }
         }
-        // ORDER: the socket goes first, so that a client is refused and tries another server rather than waits.
+        // ORDER: the socket is closed first, so that a client is refused and tries another server instead of waiting.
         drop(self.socket);
-        drain(self.name, connections, self.drain).await
-    }
-}
-
-async fn drain(name: &'static str, mut connections: JoinSet<()>, within: Duration) -> usize {
-    let all = async {
-        while let Some(ended) = connections.join_next().await {
-            report(name, ended);
+        let drained = tokio::time::timeout(self.drain, graceful.shutdown()).await;
+        if drained.is_ok() {
+            while let Some(ended) = connections.join_next().await {
+                report(self.name, ended);
+            }
+            return 0;
         }
-    };
-    if tokio::time::timeout(within, all).await.is_ok() {
-        return 0;
+        while let Some(ended) = connections.try_join_next() {
+            report(self.name, ended);
+        }
+        let cut = connections.len();
+        connections.shutdown().await;
+        cut
     }
-    let cut = connections.len();
-    connections.shutdown().await;
-    cut
 }
 
-async fn serve<F, R, B>(
-    stream: TcpStream,
-    peer: SocketAddr,
-    answer: F,
-    mut stop: watch::Receiver<bool>,
-) where
+/// Serves one connection to its end, or until the watcher has it closed after the request in flight.
+async fn serve<F, R, B>(stream: TcpStream, peer: SocketAddr, answer: F, watcher: Watcher)
+where
     F: Fn(HttpRequest) -> R + Send + 'static,
     R: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
@@ -116,7 +153,7 @@ async fn serve<F, R, B>(
 {
     // Without it, the last piece of an answer may wait 40 ms for the peer's delayed acknowledgement.
     let _unsupported = stream.set_nodelay(true);
-    let io = TokioIo::new(Stalling::new(stream, limits::STALL_MAX));
+    let io = TokioIo::new(StallTimeout::new(stream, limits::STALL_MAX));
     let service = service_fn(move |mut request: HttpRequest| {
         request.extensions_mut().insert(peer);
         let response = answer(request);
@@ -129,26 +166,13 @@ async fn serve<F, R, B>(
         .max_headers(limits::HEADERS_MAX)
         .max_buf_size(limits::BUFFER_BYTES_MAX)
         .serve_connection(io, service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopped(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        // A client that went away is its own affair; the request's own line tells what became of it.
+    if let Err(error) = watcher.watch(connection).await {
+        // Clients go away all the time, and the request's own line tells how it ended.
         tracing::debug!(%peer, %error, "connection ended early");
     }
 }
 
-/// Returns once `stop` is true, or its sender is gone.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    let _sender_gone = stop.wait_for(|stop| *stop).await;
-}
-
-/// A peer that gave up before we came is no reason to wait; anything else is ours and may last.
+/// Pauses after a failed accept, unless the peer alone is the cause: other causes are ours and may last.
 async fn pause_after(name: &'static str, error: &io::Error) {
     let of_the_peer = [
         io::ErrorKind::ConnectionAborted,

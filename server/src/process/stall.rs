@@ -1,8 +1,8 @@
-//! A connection that ends when nothing moves on it.
+//! A timeout for connections on which no byte moves.
 //!
-//! hyper watches the time of a request's head only; a peer that vanishes in the middle of a body, or stops reading an
-//! answer, would hold its slot for ever. The timer is re-armed only when it fires, so moving a byte costs one flag and
-//! a stalled connection ends after one to two times the limit.
+//! hyper limits the time of a request's head only. A peer that vanishes in the middle of a body, or stops reading an
+//! answer, would hold its slot for ever. The timer is set again only when it fires, so that moving a byte costs one flag,
+//! and a stalled connection ends after one to two times the limit.
 
 use std::io;
 use std::pin::Pin;
@@ -12,19 +12,19 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// `S`, ended with [`io::ErrorKind::TimedOut`] after a time without progress.
+/// A stream that fails with [`io::ErrorKind::TimedOut`] after a time without progress.
 #[derive(Debug)]
-pub(crate) struct Stalling<S> {
+pub(crate) struct StallTimeout<S> {
     stream: S,
     stall_max: Duration,
     timer: Pin<Box<Sleep>>,
     moved: bool,
 }
 
-impl<S> Stalling<S> {
+impl<S> StallTimeout<S> {
     /// Watches `stream`.
-    pub(crate) fn new(stream: S, stall_max: Duration) -> Stalling<S> {
-        Stalling {
+    pub(crate) fn new(stream: S, stall_max: Duration) -> StallTimeout<S> {
+        StallTimeout {
             stream,
             stall_max,
             timer: Box::pin(sleep(stall_max)),
@@ -32,7 +32,7 @@ impl<S> Stalling<S> {
         }
     }
 
-    /// Passes progress on and notes it; while there is none, ends with an error once the time is up.
+    /// Notes progress and passes it on. Without progress it fails once the time is up.
     fn watch<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -56,7 +56,7 @@ impl<S> Stalling<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Stalling<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for StallTimeout<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -68,7 +68,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stalling<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for StallTimeout<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -117,7 +117,7 @@ mod tests {
     #[tokio::test]
     async fn a_silent_peer_ends_the_connection() {
         let (_peer, ours) = tokio::io::duplex(64);
-        let error = Stalling::new(ours, LIMIT)
+        let error = StallTimeout::new(ours, LIMIT)
             .read_u8()
             .await
             .expect_err("nobody writes");
@@ -127,7 +127,7 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_does_not_read_ends_the_connection() {
         let (_peer, ours) = tokio::io::duplex(64);
-        let error = Stalling::new(ours, LIMIT)
+        let error = StallTimeout::new(ours, LIMIT)
             .write_all(&[0; 65])
             .await
             .expect_err("nobody reads");
@@ -139,7 +139,7 @@ mod tests {
         // Long against a busy machine's hiccups; the bytes come ten times as often, for one and a half limits.
         let limit = Duration::from_millis(500);
         let (mut peer, ours) = tokio::io::duplex(64);
-        let mut ours = Stalling::new(ours, limit);
+        let mut ours = StallTimeout::new(ours, limit);
         let mut received = [0; 15];
         let writing = async {
             let mut steps = tokio::time::interval(limit / 10);

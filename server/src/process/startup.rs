@@ -1,4 +1,7 @@
-//! The vault as this process opens and closes it: from a configuration, watched by its metrics.
+//! Opens the store as the configuration says, and closes it.
+//!
+//! ORDER matters here: the store is opened, the last process's leftovers are repaired, then configured buckets are created.
+//! Only then may requests come.
 
 use std::sync::Arc;
 
@@ -14,8 +17,8 @@ use crate::telemetry::log::LogControl;
 use crate::telemetry::{Metrics, Readiness, names};
 use crate::vault::Vault;
 
-/// What exists from the first moment: who watches, and who is told.
-pub(crate) struct Watchers {
+/// What exists from the process's first moment, and what every part of it may use.
+pub(crate) struct Handles {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) metrics: Arc<Metrics>,
@@ -24,12 +27,12 @@ pub(crate) struct Watchers {
     pub(crate) log: Arc<LogControl>,
 }
 
-/// Opens the store, puts right what a crash left, creates the configured buckets.
-pub(crate) async fn open(config: &Config, watchers: &Watchers) -> Result<Vault, StartError> {
+/// Opens the store, repairs what a crash left, creates the configured buckets.
+pub(crate) async fn open(config: &Config, handles: &Handles) -> Result<Vault, StartError> {
     let (dir, clock, entropy) = (
         config.data_dir.clone(),
-        Arc::clone(&watchers.clock),
-        Arc::clone(&watchers.entropy),
+        Arc::clone(&handles.clock),
+        Arc::clone(&handles.entropy),
     );
     let data_dir = config.data_dir.display().to_string();
     let opened = blocking(move || Store::open(&dir, clock, &*entropy)).await;
@@ -37,17 +40,17 @@ pub(crate) async fn open(config: &Config, watchers: &Watchers) -> Result<Vault, 
         data_dir: data_dir.clone(),
         source,
     })?;
-    store.watch.register(Arc::new(StoreWatch {
-        metrics: Arc::clone(&watchers.metrics),
+    store.watch.register(Arc::new(StoreMetrics {
+        metrics: Arc::clone(&handles.metrics),
     }));
-    let (clock, entropy) = (Arc::clone(&watchers.clock), Arc::clone(&watchers.entropy));
+    let (clock, entropy) = (Arc::clone(&handles.clock), Arc::clone(&handles.entropy));
     let repaired = Vault::open(Arc::new(store), clock, entropy, config.sizes).await;
     let vault = repaired.map_err(|source| StartError::Repair { data_dir, source })?;
     create_buckets(&vault.objects, config).await?;
     Ok(vault)
 }
 
-/// Seals, closes, lets go of the directory.
+/// Seals the shared pack, closes the engines, releases the directory.
 pub(crate) async fn close(vault: Vault) -> Result<(), StartError> {
     blocking(move || vault.close())
         .await
@@ -80,22 +83,22 @@ async fn create_bucket(
         .map_err(failed)
 }
 
-/// Runs what blocks on a thread for it; a panic there is this task's panic.
+/// Runs blocking work on a thread for it. A panic of the work becomes a panic of this task.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(failure) if failure.is_panic() => std::panic::resume_unwind(failure.into_panic()),
-        // Only a runtime that is being torn down cancels it: nobody is left to answer.
+        // Only a runtime that shuts down cancels the work, and then nobody waits for the answer.
         Err(_) => std::future::pending().await,
     }
 }
 
-/// Carries what the store tells to the metrics.
-struct StoreWatch {
+/// Passes events of the store on to the metrics.
+struct StoreMetrics {
     metrics: Arc<Metrics>,
 }
 
-impl Observer for StoreWatch {
+impl Observer for StoreMetrics {
     fn committed(&self, batch: CommitBatch) {
         self.metrics.committed(batch.took, batch.txns);
     }

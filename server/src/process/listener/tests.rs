@@ -1,20 +1,18 @@
 //! A real socket, raw HTTP: draining, cutting, slots, limits.
 
 use http_body_util::{BodyExt, Full};
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
 use super::*;
-use crate::clock::UnixMillis;
 
 /// Long enough for a loaded machine; a test that passes never waits for it.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 struct Running {
     address: SocketAddr,
-    stop: watch::Sender<bool>,
-    task: JoinHandle<usize>,
+    listener: RunningListener,
 }
 
 async fn start<F, R>(connections_max: usize, drain: Duration, answer: F) -> Running
@@ -26,7 +24,7 @@ where
         .await
         .expect("loopback has a free port");
     let address = socket.local_addr().expect("a bound socket has an address");
-    let metrics = Arc::new(Metrics::new(&[], UnixMillis(0)));
+    let metrics = Arc::new(Metrics::new(&[]));
     let listener = Listener {
         name: "s3",
         socket,
@@ -34,11 +32,9 @@ where
         drain,
         metrics,
     };
-    let (stop, stopping) = watch::channel(false);
     Running {
         address,
-        stop,
-        task: tokio::spawn(listener.run(answer, stopping)),
+        listener: listener.start(answer),
     }
 }
 
@@ -81,7 +77,7 @@ async fn a_request_in_flight_is_finished_and_new_connections_are_refused() {
         .expect("the handler has begun to read the body");
     assert_eq!(&begun, b"HTTP/1.1 100 Continue\r\n\r\n");
     busy.write_all(b"abc").await.expect("sent");
-    running.stop.send(true).expect("the listener runs");
+    running.listener.stop.cancel();
     let mut end = Vec::new();
     let closed = tokio::time::timeout(DEADLINE, idle.read_to_end(&mut end)).await;
     closed
@@ -100,7 +96,7 @@ async fn a_request_in_flight_is_finished_and_new_connections_are_refused() {
         "{answer}"
     );
     assert!(answer.contains("connection: close"), "{answer}");
-    assert_eq!(running.task.await.expect("the listener ends"), 0);
+    assert_eq!(running.listener.end().await, 0);
 }
 
 #[tokio::test]
@@ -116,8 +112,7 @@ async fn a_request_that_outlasts_the_drain_time_is_cut() {
     busy.read_exact(&mut begun)
         .await
         .expect("the handler has begun to read the body");
-    running.stop.send(true).expect("the listener runs");
-    assert_eq!(running.task.await.expect("the listener ends"), 1);
+    assert_eq!(running.listener.end().await, 1);
     assert_eq!(rest(busy).await, "");
 }
 
@@ -147,8 +142,7 @@ async fn a_connection_waits_in_the_queue_until_a_slot_is_free() {
     );
     drop(first);
     assert!(rest(second).await.starts_with("HTTP/1.1 200 "));
-    running.stop.send(true).expect("the listener runs");
-    assert_eq!(running.task.await.expect("the listener ends"), 0);
+    assert_eq!(running.listener.end().await, 0);
 }
 
 #[tokio::test]
@@ -176,18 +170,18 @@ async fn heads_beyond_the_limits_are_refused() {
     .await
     .expect("sent");
     assert!(rest(fits).await.starts_with("HTTP/1.1 200 "));
-    running.task.abort();
+    running.listener.task.abort();
 }
 
 #[tokio::test]
 async fn a_panic_ends_its_connection_only() {
     let (told, tell) = oneshot::channel();
-    let told = Arc::new(std::sync::Mutex::new(Some(told)));
+    let told = Arc::new(Mutex::new(Some(told)));
     let running = start(8, DEADLINE, move |request: Request<Incoming>| {
         let told = Arc::clone(&told);
         async move {
             if request.uri().path() == "/panic" {
-                let told = told.lock().expect("one user").take().expect("one panic");
+                let told = told.lock().take().expect("one panic");
                 told.send(()).expect("the test listens");
                 panic!("planted by the test");
             }
@@ -210,5 +204,5 @@ async fn a_panic_ends_its_connection_only() {
         .await
         .expect("sent");
     assert!(rest(good).await.ends_with("127.0.0.1"));
-    running.task.abort();
+    running.listener.task.abort();
 }
