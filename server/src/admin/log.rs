@@ -1,64 +1,60 @@
-//! `/log`: what is logged, to be looked at, changed and set back while the server runs.
+//! `/log`: shows, changes and resets the log's filter while the server runs.
 //!
-//! As everything on this listener it asks for no credentials: who reaches the listener may do it. A page in a browser may
-//! not, since PUT and DELETE from another origin need a leave that this listener never gives. A change lasts until the
-//! next one or a restart, is itself logged, and shows as a metric.
+//! Like every route of this listener it asks for no credentials: everybody who reaches the listener may use it. A page in
+//! a browser may not, because PUT and DELETE from another origin need a permission that this listener never gives. A
+//! change lasts until the next one or a restart. It is logged, and a metric shows it.
 
-use std::error::Error;
+use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Body;
-use hyper::{Method, Request, Response, StatusCode};
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{MethodRouter, get};
 use serde::Serialize;
 
-use crate::admin::routes::{JSON_TYPE, refused, text, typed};
-use crate::telemetry::log::{LogControl, LogFilter};
+use crate::admin::reply::{json, only, text};
+use crate::admin::routes::Sources;
+use crate::telemetry::log::{LogControl, LogFilter, LogGone};
 
 /// A filter with a directive for each of our modules has some hundred bytes.
 const FILTER_BYTES_MAX: usize = 1024;
 
-/// What GET shows and each change answers.
+/// What GET and each change answer.
 #[derive(Serialize)]
-struct State<'a> {
+struct FilterState<'a> {
     filter: &'a str,
     configured: &'a str,
     overridden: bool,
 }
 
-/// Answers one request to `/log`.
-pub(super) async fn answer<B>(log: &LogControl, request: Request<B>) -> Response<Full<Bytes>>
-where
-    B: Body<Data = Bytes> + Send,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    let changed = match *request.method() {
-        Method::GET | Method::HEAD => Ok(()),
-        Method::PUT => match filter_of(request).await {
-            Ok(filter) => log.set(filter),
-            Err(refusal) => return refusal,
-        },
-        Method::DELETE => log.reset(),
-        _ => return refused("GET, HEAD, PUT, DELETE"),
-    };
-    match changed {
-        Ok(()) => state(log),
-        Err(gone) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{gone}\n")),
+/// The methods of `/log`.
+pub(super) fn routes() -> MethodRouter<Arc<Sources>> {
+    get(show)
+        .put(change)
+        .delete(reset)
+        .fallback(async || only("GET, HEAD, PUT, DELETE"))
+}
+
+async fn show(State(sources): State<Arc<Sources>>) -> Response {
+    state_of(&sources.log)
+}
+
+async fn change(State(sources): State<Arc<Sources>>, body: Body) -> Response {
+    match filter_of(body).await {
+        Ok(filter) => changed(&sources.log, sources.log.set(filter)),
+        Err(refusal) => refusal,
     }
 }
 
-async fn filter_of<B>(request: Request<B>) -> Result<LogFilter, Response<Full<Bytes>>>
-where
-    B: Body<Data = Bytes> + Send,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
+async fn reset(State(sources): State<Arc<Sources>>) -> Response {
+    changed(&sources.log, sources.log.reset())
+}
+
+async fn filter_of(body: Body) -> Result<LogFilter, Response> {
     let bad = |why: String| text(StatusCode::BAD_REQUEST, why);
-    // Also a client that hung up: nobody reads its answer.
-    let Ok(body) = Limited::new(request.into_body(), FILTER_BYTES_MAX)
-        .collect()
-        .await
-        .map(http_body_util::Collected::to_bytes)
-    else {
+    // This is also the answer to a client that hung up, which never reads it.
+    let Ok(body) = to_bytes(body, FILTER_BYTES_MAX).await else {
         let why = format!("a log filter has at most {FILTER_BYTES_MAX} bytes\n");
         return Err(text(StatusCode::PAYLOAD_TOO_LARGE, why));
     };
@@ -69,13 +65,18 @@ where
         .map_err(|why| bad(format!("`{}` is no log filter: {why}\n", wanted.trim())))
 }
 
-fn state(log: &LogControl) -> Response<Full<Bytes>> {
+fn changed(log: &LogControl, changed: Result<(), LogGone>) -> Response {
+    match changed {
+        Ok(()) => state_of(log),
+        Err(gone) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{gone}\n")),
+    }
+}
+
+fn state_of(log: &LogControl) -> Response {
     let now = log.now();
-    let state = State {
+    json(&FilterState {
         filter: now.as_str(),
         configured: log.configured().as_str(),
         overridden: now != *log.configured(),
-    };
-    let body = serde_json::to_vec(&state).expect("plain data always encodes");
-    typed(StatusCode::OK, JSON_TYPE, body)
+    })
 }

@@ -1,12 +1,13 @@
-//! The operators' listener: liveness, readiness, metrics, background jobs, what is logged. The JSON API and the console will join it.
+//! The admin listener's routes: liveness, readiness, metrics, background jobs, the log's filter.
 //!
-//! It answers whoever reaches it, so its default is loopback. It knows no S3 types, and it does no I/O of its own: what
-//! costs something to know is sampled by the closure it is given.
+//! They answer everybody who reaches the listener, so its default address is loopback. This module knows no S3 types and
+//! does no I/O of its own: the caller's closure samples what costs something to know.
 //!
-//! Invariants: `/livez` answers as long as the process runs, whatever the disk does, since restarting a process does not
-//! mend a disk; `/readyz` and `/metrics` never block on the store's writers.
+//! Invariants: `/livez` answers as long as the process runs, whatever the disk does, because a restart does not mend a
+//! disk; `/readyz` and `/metrics` never wait for the store's writers.
 
 mod log;
-pub mod routes;
+mod reply;
+mod routes;
 
 pub use routes::Admin;

@@ -1,34 +1,38 @@
-//! Answers of the operators' listener.
+//! Answers of the admin listener.
 
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use http_body_util::BodyExt;
-
+use axum::body::to_bytes;
+use axum::http::Method;
+use axum::http::header::{ALLOW, CACHE_CONTROL};
 use tracing::Dispatch;
 
 use super::*;
-use crate::clock::UnixMillis;
-use crate::telemetry::log::{LogFilter, Look, build};
+use crate::clock::{ManualClock, UnixMillis};
+use crate::jobs::{Job, JobClass, Scheduler};
+use crate::telemetry::log::{LineFormat, LogFilter, build};
 
 struct Fixture {
     admin: Admin,
     /// The log that `/log` controls lives as long as this.
     _dispatch: Dispatch,
     readiness: Arc<Readiness>,
+    jobs: Arc<JobBoard>,
     samples: Arc<AtomicU32>,
 }
 
 fn fixture() -> Fixture {
     let readiness = Arc::new(Readiness::starting());
     let samples = Arc::new(AtomicU32::new(0));
-    let metrics = Arc::new(Metrics::new(&["PutObject"], UnixMillis(0)));
-    let counted = Arc::clone(&samples);
-    let (dispatch, log) = build(&LogFilter::default(), Look::Plain, io::sink);
+    let metrics = Arc::new(Metrics::new(&["PutObject"]));
+    let (jobs, counted) = (JobBoard::new(), Arc::clone(&samples));
+    let (dispatch, log) = build(&LogFilter::default(), LineFormat::Plain, io::sink);
     let admin = Admin::new(
         metrics,
         Arc::clone(&readiness),
-        JobBoard::new(),
+        Arc::clone(&jobs),
         Arc::new(log),
         move || {
             counted.fetch_add(1, Ordering::SeqCst);
@@ -39,6 +43,7 @@ fn fixture() -> Fixture {
         admin,
         _dispatch: dispatch,
         readiness,
+        jobs,
         samples,
     }
 }
@@ -53,17 +58,14 @@ async fn ask_with(
     path: &str,
     body: &'static str,
 ) -> (StatusCode, String) {
-    let mut request = Request::new(Full::new(Bytes::from_static(body.as_bytes())));
+    let mut request = Request::new(Body::from(body));
     *request.method_mut() = method;
     *request.uri_mut() = path.parse().expect("the path is a URI");
     let response = admin.answer(request).await;
     let status = response.status();
-    let body = response
-        .into_body()
-        .collect()
+    let body = to_bytes(response.into_body(), usize::MAX)
         .await
-        .expect("a full body cannot fail")
-        .to_bytes();
+        .expect("a full body cannot fail");
     (
         status,
         String::from_utf8(body.to_vec()).expect("answers are text"),
@@ -139,11 +141,63 @@ async fn other_paths_and_methods_are_refused() {
         ask(admin, Method::GET, "/nothing").await.0,
         StatusCode::NOT_FOUND
     );
+    for (method, path, allowed) in [
+        (Method::POST, "/metrics", "GET, HEAD"),
+        (Method::DELETE, "/", "GET, HEAD"),
+        (Method::POST, "/log", "GET, HEAD, PUT, DELETE"),
+    ] {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.body(Body::empty()).expect("a request");
+        let refused = admin.answer(request).await;
+        assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!(refused.headers()[ALLOW], allowed, "{path}");
+        assert_eq!(refused.headers()[CACHE_CONTROL], "no-store", "{path}");
+    }
+    let head = (StatusCode::OK, String::new());
+    assert_eq!(ask(admin, Method::HEAD, "/livez").await, head);
+}
+
+/// A deployment must not lose its backup target because a background job has a bug.
+#[tokio::test]
+async fn a_job_that_panics_shows_in_metrics_and_jobs_and_not_in_readiness() {
+    let Fixture {
+        admin,
+        readiness,
+        jobs,
+        ..
+    } = fixture();
+    readiness.serve(|| None);
+    let clock = Arc::new(ManualClock::at(UnixMillis(1_000)));
+    let mut scheduler = Scheduler::new(jobs, clock);
+    scheduler.start(Job {
+        name: "bad",
+        class: JobClass::Upkeep,
+        every: Duration::from_millis(5),
+        work: Box::new(|_| panic!("planted by the test")),
+    });
+    let twice = async {
+        loop {
+            let (_, metrics) = ask(&admin, Method::GET, "/metrics").await;
+            let series = "strongroom_job_runs_total{name=\"bad\",result=\"panic\"} ";
+            let panics = metrics.lines().find_map(|line| line.strip_prefix(series));
+            if panics.is_some_and(|n| n.parse::<u64>().is_ok_and(|n| n >= 2)) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let ran = tokio::time::timeout(Duration::from_secs(30), twice).await;
+    ran.expect("it runs again, and is counted");
+    let (_, shown) = ask(&admin, Method::GET, "/jobs").await;
+    let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    assert!(shown[0]["panics"].as_u64() >= Some(2), "{shown}");
     assert_eq!(
-        ask(admin, Method::POST, "/metrics").await.0,
-        StatusCode::METHOD_NOT_ALLOWED
+        shown[0]["last"]["result"]["Err"],
+        "panicked: planted by the test"
     );
-    assert_eq!(ask(admin, Method::HEAD, "/livez").await.0, StatusCode::OK);
+    let ready = (StatusCode::OK, "ok\n".to_owned());
+    assert_eq!(ask(&admin, Method::GET, "/readyz").await, ready);
+    scheduler.end().await;
 }
 
 #[tokio::test]
@@ -199,7 +253,7 @@ async fn a_bad_filter_changes_nothing_and_says_why() {
         (refused.as_u16(), text.as_str()),
         (413, "a log filter has at most 1024 bytes\n")
     );
-    let mut request = Request::new(Full::new(Bytes::from_static(b"\xff")));
+    let mut request = Request::new(Body::from(&b"\xff"[..]));
     *request.method_mut() = Method::PUT;
     *request.uri_mut() = "/log".parse().expect("a URI");
     assert_eq!(
