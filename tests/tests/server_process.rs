@@ -1,4 +1,4 @@
-//! The server as a process: what it refuses to start with, how it answers probes, how it ends, and what it never logs.
+//! The server as a process: refused starts, probes, metrics, the end, and a log without secrets.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
@@ -303,7 +303,7 @@ fn sigterm_finishes_what_is_in_flight_and_ends_with_0() {
 
 #[test]
 fn the_admin_listener_takes_a_free_port_when_its_default_is_taken() {
-    // Held by us or by whoever came first: taken in either case.
+    // Another process may hold it already: it is taken in either case.
     let _held = TcpListener::bind(ADMIN_DEFAULT);
     let (dir, server) = planned();
     let mut command = Command::new(server.command().get_program());
@@ -388,7 +388,7 @@ fn a_request_logs_one_line_without_secrets_or_contents() {
 }
 
 #[test]
-fn a_stopped_store_can_be_looked_over_and_is_not_changed_by_it() {
+fn a_stopped_store_can_be_checked_and_is_not_changed_by_it() {
     let (dir, mut server) = started();
     let s3 = S3::of(&server);
     for key in ["kept", "deleted"] {

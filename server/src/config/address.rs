@@ -1,12 +1,12 @@
-//! Addresses to listen on, as people type them.
+//! Parses addresses to listen on, as people type them.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::config::ConfigError;
 use crate::config::settings::Given;
 
-/// `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT`, or `:PORT` for every IPv4 address (MinIO's way to write it). Names are
-/// not resolved: a listener must not depend on a name server.
+/// Takes `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT`, and `:PORT` for every IPv4 address, as MinIO does. Names are not
+/// resolved: a listener must not depend on a name server.
 pub(super) fn parse(given: Given<String>) -> Result<SocketAddr, ConfigError> {
     let refused = |given: Given<String>| ConfigError::Address {
         value: given.value,

@@ -1,4 +1,4 @@
-//! Root credentials: taken from a safe place, refused when anybody could guess them.
+//! Root credentials, which are refused when they are easy to guess.
 
 use std::fmt;
 use std::fs::File;
@@ -10,22 +10,22 @@ use serde::{Deserialize, Deserializer};
 use crate::config::ConfigError;
 use crate::config::settings::{Given, Source};
 
-/// Shortest user, as MinIO has it.
+/// Shortest user, as in MinIO.
 const USER_CHARS_MIN: usize = 3;
 
 /// Longest user: AWS allows access keys of 128 characters.
 const USER_CHARS_MAX: usize = 128;
 
-/// Shortest password, as MinIO has it.
+/// Shortest password, as in MinIO.
 const PASSWORD_CHARS_MIN: usize = 8;
 
-/// Longest password: far above any generator's, so that a wrong file is noticed.
+/// Longest password: more than any generator gives, so that a wrong file is noticed.
 const PASSWORD_CHARS_MAX: usize = 1024;
 
-/// Most bytes of a file that holds a credential: the longest one and a line end, in UTF-8.
+/// Most bytes of a credential's file: the longest credential in UTF-8 and a line end.
 const FILE_BYTES_MAX: u64 = 4 * 1024 + 2;
 
-/// Passwords out of manuals, examples and images of S3 servers, in lower case: scanners try exactly these.
+/// Passwords from manuals, examples and images of S3 servers, in lower case: scanners try these first.
 const WELL_KNOWN: [&str; 19] = [
     "minioadmin",
     "minio123",
@@ -48,7 +48,7 @@ const WELL_KNOWN: [&str; 19] = [
     "wjalrxutnfemi/k7mdeng/bpxrficyexamplekey",
 ];
 
-/// A text that is never printed.
+/// A text that `Debug` does not print.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -58,7 +58,7 @@ impl Secret {
         Secret(text)
     }
 
-    /// The secret itself, for the one who signs with it.
+    /// The secret itself, for signing.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -71,7 +71,7 @@ impl fmt::Debug for Secret {
 }
 
 impl<'de> Deserialize<'de> for Secret {
-    /// Serde's own message for a wrong type would quote the value, hence the detour.
+    /// Goes through a TOML value, because serde's own message for a wrong type would quote the secret.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
         match toml::Value::deserialize(deserializer)? {
             toml::Value::String(text) => Ok(Secret(text)),
@@ -80,7 +80,7 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// The key pair that may do everything.
+/// The root key pair, which may do everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RootCredentials {
     /// The access key id.
@@ -89,7 +89,7 @@ pub struct RootCredentials {
     pub password: Secret,
 }
 
-/// Refuses what is missing, malformed or guessable.
+/// Refuses credentials that are missing, malformed or easy to guess.
 pub(super) fn check(
     user: Option<Given<String>>,
     password: Option<Given<Secret>>,
@@ -118,7 +118,7 @@ pub(super) fn check(
             max: USER_CHARS_MAX,
         });
     }
-    // `/` parts a credential scope, `,` and `=` part the Authorization header.
+    // `/` separates the parts of a credential scope, `,` and `=` those of the Authorization header.
     let parts_headers =
         |c: char| matches!(c, '/' | ',' | '=') || c.is_whitespace() || c.is_control();
     if user.value.contains(parts_headers) {

@@ -1,4 +1,4 @@
-//! The process's environment, taken once.
+//! The process's environment, read once.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::config::settings::{Given, Settings, Source};
 use crate::config::{ConfigError, Secret, credentials};
 
-/// Every variable of ours; docs/operations.md lists them.
+/// Every variable of this program; docs/operations.md lists them.
 const KNOWN: [&str; 15] = [
     "STRONGROOM_DATA_DIR",
     "STRONGROOM_LISTEN",
@@ -36,7 +36,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The variables of this process; names that are no text are nobody's of ours.
+    /// The variables of this process. Those whose names are not text are left out.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that reads the environment"
@@ -77,7 +77,7 @@ impl Environment {
         Some(name.to_string_lossy().into_owned())
     }
 
-    /// Variables that look like ours and are not: most likely misspelt.
+    /// Warns of variables with our prefix and an unknown name, which are most likely misspelt.
     pub(super) fn warnings(&self) -> Vec<String> {
         let misspelt = |name: &&String| {
             name.starts_with("STRONGROOM_")
@@ -93,7 +93,7 @@ impl Environment {
             .collect()
     }
 
-    /// What the variables say.
+    /// The settings that the variables give.
     pub(super) fn settings(&self) -> Result<Settings, ConfigError> {
         let buckets = self
             .text("STRONGROOM_BUCKETS")?

@@ -1,4 +1,4 @@
-//! Why the server does not start with this configuration.
+//! Errors of the configuration, each with the next command to type.
 
 use std::io;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub enum ConfigError {
         /// Why.
         source: io::Error,
     },
-    /// The configuration file is no configuration file.
+    /// The configuration file is too large to be one.
     #[error("the configuration file {} is larger than {max} bytes", path.display())]
     TooLarge {
         /// The file.
@@ -26,7 +26,7 @@ pub enum ConfigError {
         /// The limit.
         max: u64,
     },
-    /// The configuration file has an unknown key, a wrong type or no TOML.
+    /// The configuration file is not TOML, or has an unknown key or a wrong type.
     #[error("{}:{line}: {message}", path.display())]
     Syntax {
         /// The file.
@@ -36,7 +36,7 @@ pub enum ConfigError {
         /// The parser's words, which name the key.
         message: String,
     },
-    /// Two keys that say the same.
+    /// Two keys for the same setting.
     #[error("{}: `{one}` and `{other}` exclude each other", path.display())]
     Both {
         /// The file.
@@ -46,13 +46,13 @@ pub enum ConfigError {
         /// The other.
         other: &'static str,
     },
-    /// A variable is no UTF-8.
+    /// A variable is not UTF-8.
     #[error("the variable {name} is not UTF-8")]
     NotText {
         /// The variable.
         name: &'static str,
     },
-    /// Nobody said where the store lies.
+    /// No data directory is configured.
     #[error(
         "no data directory is given: neither --data-dir nor STRONGROOM_DATA_DIR nor `data_dir` in a file"
     )]
@@ -67,13 +67,13 @@ pub enum ConfigError {
         /// By whom.
         source_of: Source,
     },
-    /// No credentials at all.
+    /// There are no credentials.
     #[error(
         "no root credentials: set STRONGROOM_ROOT_USER and STRONGROOM_ROOT_PASSWORD \
          (MINIO_ROOT_USER and MINIO_ROOT_PASSWORD are understood, too)"
     )]
     NoCredentials,
-    /// One half of the pair.
+    /// One half of the key pair is missing.
     #[error("{have} is set, but the root {lack} is missing")]
     HalfCredentials {
         /// Where the half came from.
@@ -81,7 +81,7 @@ pub enum ConfigError {
         /// The missing half.
         lack: &'static str,
     },
-    /// A file that should hold a credential.
+    /// The file of a credential cannot be read.
     #[error("{source_of}: {} cannot be read: {source}", path.display())]
     CredentialFile {
         /// The file.
@@ -101,7 +101,7 @@ pub enum ConfigError {
         /// Most.
         max: usize,
     },
-    /// The user holds a character that parts headers.
+    /// The user contains a character that separates parts of headers.
     #[error("{source_of}: the root user must not contain `/`, `,`, `=` or blanks")]
     UserCharacter {
         /// Where it came from.
@@ -123,13 +123,13 @@ pub enum ConfigError {
         /// Where the password came from.
         source_of: Source,
     },
-    /// A password that everybody knows.
+    /// The password is well known.
     #[error("{source_of}: the root password is a well-known default, which scanners try first")]
     WellKnownPassword {
         /// Where it came from.
         source_of: Source,
     },
-    /// A bucket to create has no bucket's name.
+    /// The name of a bucket to create is not valid.
     #[error("{source_of}: `{name}`: {why}")]
     Bucket {
         /// The name.
@@ -159,7 +159,7 @@ pub enum ConfigError {
         /// By whom.
         source_of: Source,
     },
-    /// A time or size is no number in range.
+    /// A time or size is not a number in its range.
     #[error("{source_of}: `{value}` is no {what}: write {min} to {max} {unit}")]
     Number {
         /// What it would be.
@@ -178,7 +178,7 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// What to type next.
+    /// The next command to type.
     pub fn next_command(&self) -> String {
         match self {
             ConfigError::Unreadable { path, .. } | ConfigError::TooLarge { path, .. } => {

@@ -1,6 +1,6 @@
-//! The configuration file: TOML, every key known.
+//! Reads the configuration file: TOML, in which every key must be known.
 //!
-//! Messages name file and line but never quote the line, since it may hold the password.
+//! Messages name file and line but never quote the line, because it may hold the password.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -15,7 +15,7 @@ use crate::config::{ConfigError, Secret, credentials};
 /// Most bytes of a configuration file: all keys with long values need a few KiB.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// Permission bits by which others than owner and group may read.
+/// Permission bits that let others than owner and group read.
 const READABLE_BY_OTHERS: u32 = 0o004;
 
 #[derive(Debug, Deserialize)]
@@ -65,7 +65,7 @@ struct Log {
     format: Option<String>,
 }
 
-/// Reads a file's settings; what is odd goes to `warnings`.
+/// Reads a file's settings; adds to `warnings` what is odd.
 pub(super) fn read(path: &Path, warnings: &mut Vec<String>) -> Result<Settings, ConfigError> {
     let text = read_text(path)?;
     let top: Top = toml::from_str(&text).map_err(|error| syntax(path, &text, &error))?;

@@ -1,22 +1,22 @@
-//! The command line: what was typed, nothing resolved.
+//! The command line as it was typed; other modules resolve it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// What the program is asked to do.
+/// The commands of the program.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Run the server
     Serve(ServeFlags),
-    /// Look a store over: every row, every checksum; nothing is changed
-    Doctor(LookFlags),
-    /// Tell what a collection of garbage would free; nothing is changed
+    /// Check a store: every row, every checksum; nothing is changed
+    Doctor(OfflineFlags),
+    /// Print what a garbage collection would free; nothing is changed
     Gc(GcFlags),
 }
 
-/// Flags of `serve`; one that is repeated counts as typed last. Credentials are no flags: process lists show those.
+/// Flags of `serve`. The last of repeated ones counts. Credentials have no flags, because process lists show flags.
 #[derive(Debug, Clone, Default, Args)]
 #[command(after_help = SERVE_HELP, args_override_self = true, max_term_width = 120)]
 pub struct ServeFlags {
@@ -35,10 +35,10 @@ pub struct ServeFlags {
     pub config: Option<PathBuf>,
 }
 
-/// Flags of commands that look at the store of a server that does not run.
+/// Flags of commands on the store of a stopped server.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = LOOK_HELP, args_override_self = true, max_term_width = 120)]
-pub struct LookFlags {
+#[command(after_help = OFFLINE_HELP, args_override_self = true, max_term_width = 120)]
+pub struct OfflineFlags {
     /// Directory of the store [env: STRONGROOM_DATA_DIR]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -50,15 +50,15 @@ pub struct LookFlags {
 /// Flags of `gc`.
 #[derive(Debug, Clone, Args)]
 pub struct GcFlags {
-    /// Required: a running server collects by itself, and lists it on its admin address under /jobs
+    /// Required: a running server collects by itself, and shows it on its admin address under /jobs
     #[arg(long, required = true)]
     pub dry_run: bool,
     /// Which store, and how to print.
     #[command(flatten)]
-    pub look: LookFlags,
+    pub offline: OfflineFlags,
 }
 
-const LOOK_HELP: &str = "\
+const OFFLINE_HELP: &str = "\
 The server must not run. Reads the whole store, so it takes as long as the disk needs for that.
 
 Exit codes: 0 nothing wrong; 1 failed; 2 wrong usage; 5 no permission; 7 something is damaged; 8 directory in use.";
@@ -71,8 +71,8 @@ Environment (a flag wins over it, it wins over the file; an empty variable count
   STRONGROOM_LOG=FILTER                            such as debug, or warn,strongroom_server::s3=debug
   STRONGROOM_LOG_FORMAT=auto|json|text             auto: text on a terminal, JSON otherwise
   STRONGROOM_SHUTDOWN_SECS=25                      how long requests in flight may take after SIGTERM
-  STRONGROOM_GC_INTERVAL_SECS=600                  how often what nothing uses is looked for
-  STRONGROOM_GC_GRACE_SECS=3600                    how long a file that nothing uses stays
+  STRONGROOM_GC_INTERVAL_SECS=600                  wait between two garbage collections
+  STRONGROOM_GC_GRACE_SECS=3600                    how long the file of an unused pack stays
   STRONGROOM_PACK_MIB=64                           size of the files that hold objects' bytes
 
 Exit codes: 0 ended by a signal, all finished; 1 failed; 2 wrong usage or configuration; 5 no permission;

@@ -1,10 +1,11 @@
-//! Flags, environment and file become one checked [`Config`].
+//! Makes one checked [`Config`] of flags, environment and file.
 //!
-//! The only module that reads the environment and the configuration file; everything else takes values. Precedence:
-//! flag, then environment, then file, then default, for each setting by itself. An empty variable counts as unset.
+//! Only this module reads the environment and the configuration file; all others take values. For each setting by itself,
+//! a flag wins over the environment, the environment over the file, the file over the default. An empty variable counts as
+//! unset.
 //!
-//! Invariants: a `Config` that exists is complete and checked; credentials are never taken from flags (process lists
-//! show them) and never printed; errors name the setting, where its value came from, and the next command to type.
+//! Invariants: every `Config` is complete and checked; credentials are never taken from flags (process lists show them)
+//! and never printed; errors name the setting, the source of its value, and the next command to type.
 
 mod address;
 mod credentials;
@@ -23,82 +24,81 @@ use std::time::Duration;
 pub use credentials::{RootCredentials, Secret};
 pub use environment::Environment;
 pub use error::ConfigError;
-pub use flags::{Command, GcFlags, LookFlags, ServeFlags, parse};
+pub use flags::{Command, GcFlags, OfflineFlags, ServeFlags, parse};
 
 use crate::config::settings::{Given, Settings};
 use crate::ingest::Sizes;
 use crate::model::BucketName;
 use crate::telemetry::log::{LogFilter, LogFormat};
 
-/// Where S3 clients find us when nothing else is said: MinIO's port on every address, since writers that were pointed
-/// at a MinIO keep their configuration.
+/// The S3 address when none is configured: MinIO's port on every address, so that its clients keep their configuration.
 pub const LISTEN_DEFAULT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 9000);
 
-/// Where operators find us when nothing else is said: loopback, since it answers without credentials.
+/// The admin address when none is configured: loopback, because it answers without credentials.
 pub const ADMIN_LISTEN_DEFAULT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9001);
 
-/// How long requests in flight may take after a signal: kubelet kills after 30 s, and closing the store needs some.
+/// How long requests in flight may take after a signal: kubelet kills after 30 s, and closing the store needs a few.
 pub const SHUTDOWN_DEFAULT: Duration = Duration::from_secs(25);
 
-/// Longest `shutdown_secs`: an hour is more than any upload of ours needs, and less than a typing mistake.
+/// Longest `shutdown_secs`: no upload needs an hour, and most typing mistakes give more.
 const SHUTDOWN_SECS_MAX: u64 = 3600;
 
-/// How long a condemned pack's file stays: long enough to look before it is gone, short enough that space comes back.
+/// How long the file of an unused pack stays: an operator can still look, and space comes back soon.
 pub const GC_GRACE_DEFAULT: Duration = Duration::from_hours(1);
 
 /// How often garbage is collected.
 pub const GC_INTERVAL_DEFAULT: Duration = Duration::from_mins(10);
 
-/// Longest of both: a week without collection fills a disk.
+/// Longest grace and longest interval: a week without collection fills a disk.
 const GC_SECS_MAX: u64 = 7 * 24 * 3600;
 
-/// Largest pack to be set: GC frees whole packs, so larger ones would come free ever later.
+/// Largest pack that may be configured: collection frees whole packs, so larger ones come free later.
 const PACK_MIB_MAX: u64 = 1024;
 
-/// When garbage is collected.
+/// The times of garbage collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GcTimes {
-    /// How long a condemned pack's file stays.
+    /// How long the file of an unused pack stays.
     pub grace: Duration,
-    /// The wait between two rounds.
+    /// The wait between two collections.
     pub interval: Duration,
 }
 
-/// Where the operators' listener goes.
+/// The address of the admin listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AdminListen {
-    /// Nobody said: this address, or a free port of its host when it is taken.
+    /// None was configured: this address, or a free port of its host when it is taken.
     Preferred(SocketAddr),
-    /// Said so: this address or no start.
+    /// This one was configured: the server does not start without it.
     Exactly(SocketAddr),
 }
 
-/// How the server runs.
+/// The configuration of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Where the store lies.
+    /// The directory of the store.
     pub data_dir: PathBuf,
-    /// Where S3 clients connect.
+    /// The address for S3 clients.
     pub listen: SocketAddr,
-    /// Where operators connect.
+    /// The address for operators.
     pub admin_listen: AdminListen,
-    /// The one key pair that may do everything.
+    /// The key pair that may do everything.
     pub root: RootCredentials,
-    /// Created at start when missing.
+    /// Buckets that are created at start when missing.
     pub buckets: Vec<BucketName>,
     /// Which events are logged.
     pub log_filter: LogFilter,
-    /// How log lines look.
+    /// The format of log lines.
     pub log_format: LogFormat,
     /// How long requests in flight may take after a signal.
     pub shutdown: Duration,
-    /// When garbage is collected.
+    /// The times of garbage collection.
     pub gc: GcTimes,
-    /// When packs are full.
+    /// The sizes of packs.
     pub sizes: Sizes,
-    /// What is odd but no reason not to start; logged once the log runs.
+    /// What is odd but does not prevent a start; logged as soon as the log runs.
     pub warnings: Vec<String>,
 }
 
@@ -117,11 +117,11 @@ pub fn load(flags: ServeFlags, environment: &Environment) -> Result<Config, Conf
     check(settings, warnings)
 }
 
-/// The data directory that a looking command is about.
+/// The data directory of an offline command.
 ///
 /// # Errors
 /// When neither flag nor environment names one.
-pub fn data_dir(flags: &LookFlags, environment: &Environment) -> Result<PathBuf, ConfigError> {
+pub fn data_dir(flags: &OfflineFlags, environment: &Environment) -> Result<PathBuf, ConfigError> {
     let given = flags.data_dir.clone().or_else(|| environment.data_dir());
     given
         .filter(|dir| !dir.as_os_str().is_empty())
@@ -137,7 +137,7 @@ pub fn gc_grace(environment: &Environment) -> Result<Duration, ConfigError> {
     Ok(secs(given, "grace of garbage", 0..=GC_SECS_MAX)?.unwrap_or(GC_GRACE_DEFAULT))
 }
 
-/// The program's arguments and the process's environment, read once.
+/// The process's arguments and environment, read once.
 pub fn from_process() -> (Vec<OsString>, Environment) {
     (std::env::args_os().collect(), Environment::of_process())
 }

@@ -1,11 +1,11 @@
-//! Settings as somebody gave them, unchecked, each with its origin.
+//! Settings before they are checked, each with the source of its value.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::config::{Secret, ServeFlags};
 
-/// Where a value came from, for messages.
+/// The source of a value, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A flag of the command line.
@@ -30,7 +30,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// A value and its origin.
+/// A value and its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Given<T> {
     pub(super) value: T,
@@ -43,7 +43,7 @@ impl<T> Given<T> {
     }
 }
 
-/// One layer of settings, or several merged.
+/// The settings of one source, or of several merged ones.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
     pub(super) data_dir: Option<Given<PathBuf>>,
@@ -61,7 +61,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// These settings, and where they are silent those of `below`.
+    /// These settings, and those of `below` where these have none.
     pub(super) fn or(self, below: Settings) -> Settings {
         Settings {
             data_dir: self.data_dir.or(below.data_dir),

@@ -1,4 +1,4 @@
-//! Precedence, refusals, and that no message tells a secret.
+//! Precedence, refusals, and messages without secrets.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! Addresses become listening sockets.
+//! Binds listening sockets to the configured addresses.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,12 +9,13 @@ use crate::config::AdminListen;
 use crate::process::StartError;
 use crate::process::limits::BACKLOG;
 
-/// A socket that listens on `address`; port 0 becomes a free one.
+/// A socket that listens on `address`; for port 0 the system chooses a free one.
 pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     listen(address).map_err(|source| StartError::Bind { address, source })
 }
 
-/// The operators' socket: exactly where it was told to be, or where it is usually, or there on a free port.
+/// The admin listener's socket: on the configured address, or on the default one, or on a free port of its host when the
+/// default one is taken.
 pub(crate) fn bind_admin(wanted: AdminListen) -> Result<TcpListener, StartError> {
     match wanted {
         AdminListen::Exactly(address) => bind(address),
@@ -35,7 +36,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     } else {
         TcpSocket::new_v6()?
     };
-    // Without it a restart would wait a minute for the old process's connections to leave the kernel.
+    // Without this option a restart fails for a minute, until the kernel has dropped the old process's connections.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)

@@ -1,4 +1,4 @@
-//! Why the server did not start or did not end well, with exit code and next command.
+//! Errors that end the process, each with its exit code and the next command to type.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,9 +17,9 @@ pub enum StartError {
     /// The operating system gives no threads, timers or signals.
     #[error("{what}: {source}")]
     System {
-        /// What was asked of it.
+        /// What failed.
         what: &'static str,
-        /// Why not.
+        /// Why.
         source: io::Error,
     },
     /// An address cannot be listened on.
@@ -27,7 +27,7 @@ pub enum StartError {
     Bind {
         /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// Why.
         source: io::Error,
     },
     /// The store cannot be opened.
@@ -35,21 +35,21 @@ pub enum StartError {
     Store {
         /// The data directory.
         data_dir: String,
-        /// Why not.
+        /// Why.
         source: StoreError,
     },
-    /// The store did not close as it should; what was acknowledged is safe all the same.
+    /// The store did not close cleanly. What was acknowledged is safe all the same.
     #[error("the store did not close cleanly: {source}")]
     Close {
-        /// Why not.
+        /// Why.
         source: StoreError,
     },
-    /// What a crash left cannot be put right: an open pack, a bucket half deleted.
-    #[error("what the last process left cannot be put right: {source}")]
+    /// The leftovers of a crash cannot be repaired: an open pack, a half-deleted bucket.
+    #[error("what the last process left cannot be repaired: {source}")]
     Repair {
         /// The data directory.
         data_dir: String,
-        /// Why not.
+        /// Why.
         source: ObjectsError,
     },
     /// A bucket of the configuration cannot be created.
@@ -57,13 +57,13 @@ pub enum StartError {
     Bucket {
         /// Its name.
         bucket: String,
-        /// Why not.
+        /// Why.
         source: ObjectsError,
     },
 }
 
 impl StartError {
-    /// The exit code that tells it to scripts.
+    /// The exit code for scripts.
     pub fn exit(&self) -> Exit {
         match self {
             StartError::Config(_) => Exit::Usage,
@@ -88,7 +88,7 @@ impl StartError {
         }
     }
 
-    /// What to type next.
+    /// The next command to type.
     pub fn next_command(&self) -> String {
         match self {
             StartError::Config(error) => error.next_command(),

@@ -1,6 +1,6 @@
-//! How the program ends, as numbers that scripts may rely on.
+//! Exit codes, on which scripts may rely.
 //!
-//! The same numbers serve all three programs; they never name each other, so each has its own enum.
+//! All three programs use the same numbers. They never name each other, so each has an enum of its own.
 
 use std::process::ExitCode;
 
@@ -8,21 +8,21 @@ use std::process::ExitCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Done; the server was told to stop and finished what it had begun.
+    /// Done. The server was told to stop and finished the requests in flight.
     Ok = 0,
-    /// Failed for a reason without a number of its own.
+    /// Failed for a reason that has no number of its own.
     Failed = 1,
     /// Wrong usage or configuration.
     Usage = 2,
-    /// A thing that must exist does not.
+    /// A file or directory that must exist does not.
     NotFound = 4,
     /// No permission.
     Permission = 5,
     /// Stored data is damaged.
     Integrity = 7,
-    /// Something must be put right first: directory in use, address taken, disk full.
+    /// Something else must change first: the directory is in use, the address is taken, the disk is full.
     Precondition = 8,
-    /// A second signal ended it at once.
+    /// A second signal ended the server at once.
     Interrupted = 130,
 }
 

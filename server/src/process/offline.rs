@@ -1,4 +1,4 @@
-//! The commands that look at a store whose server does not run: `doctor` and `gc --dry-run`.
+//! Commands on the store of a stopped server: `doctor` and `gc --dry-run`. They change nothing.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Environment, LookFlags};
+use crate::config::{self, Environment, OfflineFlags};
 use crate::doctor::{self, Report};
 use crate::gc::{self, Plan};
 use crate::process::run::refuse;
@@ -15,8 +15,8 @@ use crate::process::{Exit, StartError};
 use crate::store::StoreError;
 use crate::store::viewing::StoreView;
 
-/// Looks a store over and prints what is wrong.
-pub(super) fn doctor(flags: &LookFlags, environment: &Environment) -> Exit {
+/// Checks a store and prints what is wrong.
+pub(super) fn doctor(flags: &OfflineFlags, environment: &Environment) -> Exit {
     let dir = match config::data_dir(flags, environment) {
         Ok(dir) => dir,
         Err(error) => return refuse(&error.into()),
@@ -27,18 +27,18 @@ pub(super) fn doctor(flags: &LookFlags, environment: &Environment) -> Exit {
             Ok(meta) => doctor::examine(&**meta, &*view.packs),
             Err(error) => doctor::examine_packs(error, &*view.packs),
         },
-        Err(error) => return unopened(&dir, error),
+        Err(error) => return cannot_open(&dir, error),
     };
     let exit = if report.findings_total == 0 {
         Exit::Ok
     } else {
         Exit::Integrity
     };
-    printed(flags, &report, |out| tell_report(out, &dir, &report), exit)
+    print(flags, &report, |out| print_report(out, &dir, &report), exit)
 }
 
-/// Tells what a collection would free.
-pub(super) fn gc_dry_run(flags: &LookFlags, environment: &Environment) -> Exit {
+/// Prints what a collection would free.
+pub(super) fn gc_dry_run(flags: &OfflineFlags, environment: &Environment) -> Exit {
     let asked = config::data_dir(flags, environment)
         .and_then(|dir| Ok((dir, config::gc_grace(environment)?)));
     let (dir, grace) = match asked {
@@ -51,39 +51,39 @@ pub(super) fn gc_dry_run(flags: &LookFlags, environment: &Environment) -> Exit {
         gc::plan(&*meta, &*view.packs, grace, clock.now())
     });
     match planned {
-        Ok(plan) => printed(flags, &plan, |out| tell_plan(out, &plan), Exit::Ok),
-        Err(error) => unopened(&dir, error),
+        Ok(plan) => print(flags, &plan, |out| print_plan(out, &plan), Exit::Ok),
+        Err(error) => cannot_open(&dir, error),
     }
 }
 
-fn unopened(dir: &Path, source: StoreError) -> Exit {
+fn cannot_open(dir: &Path, source: StoreError) -> Exit {
     refuse(&StartError::Store {
         data_dir: dir.display().to_string(),
         source,
     })
 }
 
-fn printed<T: Serialize>(
-    flags: &LookFlags,
+fn print<T: Serialize>(
+    flags: &OfflineFlags,
     data: &T,
-    tell: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     exit: Exit,
 ) -> Exit {
     let mut out = io::stdout().lock();
-    let told = if flags.json {
+    let printed = if flags.json {
         let json = serde_json::to_string_pretty(data).expect("plain data always encodes");
         writeln!(out, "{json}")
     } else {
-        tell(&mut out)
+        text(&mut out)
     };
-    // A reader that went away has seen what it wanted; a disk that is full must not look like a healthy store.
-    match told {
+    // A reader may go away early. Any other failure to print must not look like a healthy store.
+    match printed {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Failed,
         _ => exit,
     }
 }
 
-fn tell_report(out: &mut dyn Write, dir: &Path, report: &Report) -> io::Result<()> {
+fn print_report(out: &mut dyn Write, dir: &Path, report: &Report) -> io::Result<()> {
     for finding in &report.findings {
         writeln!(out, "finding: {}", finding.what)?;
         if let Some(pack) = &finding.pack {
@@ -117,7 +117,7 @@ fn tell_report(out: &mut dyn Write, dir: &Path, report: &Report) -> io::Result<(
     )
 }
 
-fn tell_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
+fn print_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     writeln!(
         out,
         "uploads to give up: {}; uploads whose parts leave: {}; manifests to free: {}; old answers: {}",

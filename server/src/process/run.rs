@@ -1,4 +1,4 @@
-//! From arguments to an exit code: usage, configuration, log, then the server's life.
+//! From arguments to an exit code: usage, configuration, log, then the command.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -9,12 +9,12 @@ use crate::config::{self, Command, Config, Environment};
 use crate::process::{Exit, StartError, limits, offline, serve};
 use crate::telemetry::log::{self, LogControl};
 
-/// Does what the arguments ask for and tells how it went.
+/// Runs the command that the arguments name, and returns the program's exit code.
 pub fn run(args: Vec<OsString>, environment: &Environment) -> Exit {
     let command = match config::parse(args) {
         Ok(command) => command,
         Err(usage) => {
-            // Also `--help` and `--version`. A closed pipe behind them is the reader's choice.
+            // Also `--help` and `--version`. When their reader has closed the pipe, nothing is lost.
             let _closed_pipe = usage.print();
             return if usage.use_stderr() {
                 Exit::Usage
@@ -26,7 +26,7 @@ pub fn run(args: Vec<OsString>, environment: &Environment) -> Exit {
     let flags = match command {
         Command::Serve(flags) => flags,
         Command::Doctor(flags) => return offline::doctor(&flags, environment),
-        Command::Gc(flags) => return offline::gc_dry_run(&flags.look, environment),
+        Command::Gc(flags) => return offline::gc_dry_run(&flags.offline, environment),
     };
     let config = match config::load(flags, environment) {
         Ok(config) => config,
@@ -58,18 +58,18 @@ fn serve_until_stopped(config: Config, log: LogControl) -> Result<Exit, StartErr
             what: "the runtime's threads cannot be started",
             source,
         })?;
-    let ended = runtime.block_on(serve::life(config, log, open_files));
+    let ended = runtime.block_on(serve::serve(config, log, open_files));
     match ended {
-        // Whatever still runs ends with the process, also a call that hangs on a dead disk.
+        // What still runs ends with the process, also a call that hangs on a dead disk.
         Ok(Exit::Interrupted) => runtime.shutdown_background(),
         _ => runtime.shutdown_timeout(limits::RUNTIME_DRAIN),
     }
     ended
 }
 
-/// Tells an error for which there is no log yet.
+/// Prints an error that occurs before the log is started.
 pub(super) fn refuse(error: &StartError) -> Exit {
-    // A message that cannot be written cannot be told anywhere else either; the exit code remains.
+    // When standard error cannot be written, the exit code still tells.
     let _unwritable = writeln!(
         std::io::stderr(),
         "strongroom-server: {error}\nnext: {}",

@@ -1,4 +1,4 @@
-//! Signals: the first one to end is asked nicely, the second is obeyed at once.
+//! The signals of the process. After the first one that ends it, requests finish; a second one ends it at once.
 
 use std::io;
 
@@ -13,7 +13,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on; the kernel's default for these signals no longer applies.
+    /// Listens from now on. The kernel's default actions for these signals no longer apply.
     pub(crate) fn listen() -> io::Result<Signals> {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
@@ -22,7 +22,7 @@ impl Signals {
         })
     }
 
-    /// Waits for SIGTERM or SIGINT and returns its name. SIGHUP, which log rotators send, must not end a backup.
+    /// Waits for SIGTERM or SIGINT and returns its name. SIGHUP is ignored: log rotators send it.
     pub(crate) async fn next_ending(&mut self) -> &'static str {
         loop {
             tokio::select! {

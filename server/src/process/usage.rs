@@ -1,4 +1,4 @@
-//! What is stored, as gauges show it: counters of Meta, the open pack, the engine's files, the file system.
+//! How much is stored, for gauges: counters of Meta, the open pack, the engine's files, the file system.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::store::packs::Packs;
 use crate::store::{PackId, StoreError};
 use crate::telemetry::StorageUsage;
 
-/// Reads the figures. Blocks; cheap enough for each scrape: three rows, one file's length, one small directory.
+/// Reads the figures. It blocks, and is cheap enough for each scrape: three rows, one file's length, one small directory.
 pub(crate) fn storage(
     meta: &dyn Meta,
     packs: &dyn Packs,
@@ -41,7 +41,7 @@ pub(crate) fn storage(
     })
 }
 
-/// The length of the shared pack, which the counter learns only when the pack is sealed.
+/// The length of the shared pack, which the counter leaves out until the pack is sealed.
 fn open_pack_bytes(packs: &dyn Packs, open: PackId) -> Result<u64, StoreError> {
     let before = PackId {
         serial: open.serial.saturating_sub(1),
@@ -54,7 +54,7 @@ fn open_pack_bytes(packs: &dyn Packs, open: PackId) -> Result<u64, StoreError> {
         .map_or(0, |entry| entry.len))
 }
 
-/// Size and free bytes of the file system that holds `dir`; nothing where it cannot be asked.
+/// Size and free bytes of the file system that holds `dir`, if the system tells them.
 pub(crate) fn filesystem(dir: &Path) -> Option<(u64, u64)> {
     let stat = rustix::fs::statvfs(dir).ok()?;
     Some((
@@ -63,7 +63,7 @@ pub(crate) fn filesystem(dir: &Path) -> Option<(u64, u64)> {
     ))
 }
 
-/// Bytes of the files directly in `dir`; one that vanishes meanwhile counts nothing.
+/// Bytes of the files directly in `dir`. A file that vanishes meanwhile does not count.
 fn files_bytes(dir: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(dir) else {
         return 0;

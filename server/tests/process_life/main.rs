@@ -1,4 +1,4 @@
-//! The program as a process: what it refuses to start with, how two of them live side by side, how it ends.
+//! The real program as a process: refused starts, two servers on one machine, signals and the end, metrics.
 #![cfg(feature = "rocksdb")]
 
 mod clock;
@@ -18,7 +18,7 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
-/// A PUT of which all but the last byte has been taken by the server, which waits for it.
+/// A PUT whose last byte is missing. The server has taken all others.
 fn put_all_but_one_byte(server: &Server, key: &str, len: usize) -> TcpStream {
     let mut stream = connect(server.listen).expect("the server accepts");
     let more = format!("expect: 100-continue\r\ncontent-length: {len}\r\n");
@@ -166,7 +166,7 @@ fn a_taken_address_is_refused_with_the_command_that_finds_its_holder() {
 #[test]
 fn two_servers_on_one_machine_do_not_collide() {
     let dir = folder();
-    // Held by us, or by whoever came first: taken in either case.
+    // Another process may hold it already: it is taken in either case.
     let _held = TcpListener::bind("127.0.0.1:9001");
     let without_admin = |data: &Path| {
         let mut command = bare();

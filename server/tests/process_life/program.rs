@@ -1,4 +1,4 @@
-//! The real program on a temporary folder: started, asked, signalled, never left behind.
+//! Runs the real program on a temporary folder: starts it, asks it, signals it, and ends it with the test.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -17,14 +17,14 @@ pub(crate) const PASSWORD: &str = "never-in-a-log-4711";
 /// Created at start.
 pub(crate) const BUCKET: &str = "etcd-backup";
 
-/// `strongroom-server` with nothing of our own environment.
+/// `strongroom-server` with an empty environment.
 pub(crate) fn bare() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom-server"));
     command.env_clear().stdin(Stdio::null());
     command
 }
 
-/// `strongroom-server serve` on free ports with all it needs.
+/// `strongroom-server serve` on free ports, with the settings that it requires.
 pub(crate) fn serve(data_dir: &Path) -> Command {
     let mut command = bare();
     command.arg("serve").arg("--data-dir").arg(data_dir);
@@ -36,7 +36,7 @@ pub(crate) fn serve(data_dir: &Path) -> Command {
     command
 }
 
-/// How a program that ends by itself ended.
+/// The end of a program that ends by itself.
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     pub(crate) stderr: String,
@@ -123,7 +123,7 @@ impl Server {
         self.wait().code()
     }
 
-    /// All that was logged in this folder.
+    /// The log of all servers started on this folder.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).expect("the log reads")
     }
@@ -131,13 +131,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself, which a test has then seen.
+        // It may have ended by itself.
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
     }
 }
 
-/// A connection that gives up at the deadline rather than hang.
+/// A connection that fails at the deadline instead of hanging.
 pub(crate) fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&address, DEADLINE)?;
     stream.set_read_timeout(Some(DEADLINE))?;
@@ -145,10 +145,10 @@ pub(crate) fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// All that still comes on a connection.
+/// Everything that still comes on a connection.
 pub(crate) fn rest(mut stream: TcpStream) -> String {
     let mut text = Vec::new();
-    // A reset after the answer is as good an end as any.
+    // A reset after the answer is a good end as well.
     let _reset = stream.read_to_end(&mut text);
     String::from_utf8_lossy(&text).into_owned()
 }
