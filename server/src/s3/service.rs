@@ -21,15 +21,16 @@ use crate::ingest::Ingest;
 use crate::model::Owner;
 use crate::objects::Objects;
 use crate::read::Reader;
-use crate::s3::auth::{self, Authenticated, Credentials};
+use crate::s3::authentication::{self, Authenticated};
 use crate::s3::error::{S3Error, S3ErrorCode};
+use crate::s3::identity::Credentials;
 use crate::s3::observe::{RequestRecord, RequestWatch};
 use crate::s3::ops;
 use crate::s3::payload::body::RequestBody;
 use crate::s3::query::Query;
 use crate::s3::reply::{self, S3Body};
 use crate::s3::router::{self, BucketOperation, ObjectOperation, Operation, OwnPath};
-use crate::s3::{headers, http_date};
+use crate::s3::{http_date, object_headers};
 use crate::telemetry::{Metrics, Readiness};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
@@ -185,12 +186,13 @@ impl S3Service {
         B: Body<Data = Bytes> + Unpin + Send,
         B::Error: std::error::Error + Send + Sync + 'static,
     {
-        let auth = auth::authenticate(parts, query, &self.credentials, self.layers.clock.now())?;
+        let auth =
+            authentication::authenticate(parts, query, &self.credentials, self.layers.clock.now())?;
         let operation = operation?;
         if let Operation::Unsupported(what) = &operation {
             return Err(S3Error::not_implemented(what));
         }
-        headers::refuse_unserved(&parts.headers)?;
+        object_headers::refuse_unserved(&parts.headers)?;
         let mut call = Call {
             service: self,
             parts,
@@ -288,9 +290,9 @@ impl S3Service {
     fn stamp(&self, response: &mut Response<S3Body>, request_id: &str, reusable: bool) {
         let date = http_date::http(self.layers.clock.now());
         let out = response.headers_mut();
-        headers::insert(out, REQUEST_ID, request_id);
-        headers::insert(out, HOST_ID, &self.host_id);
-        headers::insert(out, DATE, &date);
+        object_headers::insert(out, REQUEST_ID, request_id);
+        object_headers::insert(out, HOST_ID, &self.host_id);
+        object_headers::insert(out, DATE, &date);
         out.insert(SERVER, HeaderValue::from_static("Strongroom"));
         if !reusable {
             out.insert(CONNECTION, HeaderValue::from_static("close"));

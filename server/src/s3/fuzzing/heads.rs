@@ -13,13 +13,14 @@ use hyper::{Method, Request};
 use super::{refused, told};
 use crate::clock::UnixMillis;
 use crate::model::ETag;
-use crate::s3::auth::{Authenticated, Credentials, authenticate};
+use crate::s3::authentication::{Authenticated, authenticate};
 use crate::s3::error::{S3Error, S3ErrorCode};
+use crate::s3::identity::Credentials;
 use crate::s3::payload::PayloadMode;
 use crate::s3::payload::expect::BodyPromise;
 use crate::s3::query::{Query, decode_path, encode_path};
 use crate::s3::router::{Operation, own_path};
-use crate::s3::{conditions, headers, http_date, range};
+use crate::s3::{conditions, http_date, object_headers, range};
 
 const USER: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -197,25 +198,26 @@ fn preconditions(headers: &HeaderMap, size: u64) {
 
 /// What is kept of a write must come back with a read as it is.
 fn object_headers(sent: &HeaderMap) {
-    let _ = headers::refuse_unserved(sent).inspect_err(refused);
-    let _ = headers::storage_class(sent).inspect_err(refused);
-    let _ = headers::tags(sent).inspect_err(refused);
+    let _ = object_headers::refuse_unserved(sent).inspect_err(refused);
+    let _ = object_headers::storage_class(sent).inspect_err(refused);
+    let _ = object_headers::tags(sent).inspect_err(refused);
     let mut answer = HeaderMap::new();
-    match headers::content(sent) {
+    match object_headers::content(sent) {
         Ok(mut content) => {
             let query = Query::default();
-            headers::write_content(&mut answer, &content, &query).expect("it came in headers");
+            object_headers::write_content(&mut answer, &content, &query)
+                .expect("it came in headers");
             content
                 .content_type
                 .get_or_insert("binary/octet-stream".to_owned());
-            assert_eq!(headers::content(&answer).ok(), Some(content));
+            assert_eq!(object_headers::content(&answer).ok(), Some(content));
         }
         Err(error) => refused(&error),
     }
-    match headers::metadata(sent) {
+    match object_headers::metadata(sent) {
         Ok(metadata) => {
-            headers::write_metadata(&mut answer, &metadata);
-            assert_eq!(headers::metadata(&answer).ok(), Some(metadata));
+            object_headers::write_metadata(&mut answer, &metadata);
+            assert_eq!(object_headers::metadata(&answer).ok(), Some(metadata));
         }
         Err(error) => refused(&error),
     }

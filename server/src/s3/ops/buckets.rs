@@ -8,7 +8,7 @@ use hyper::header::{HeaderName, HeaderValue, LOCATION};
 use super::document;
 use crate::model::BucketName;
 use crate::objects::NewBucket;
-use crate::s3::headers::insert;
+use crate::s3::object_headers::insert;
 use crate::s3::reply;
 use crate::s3::service::{Answer, Call};
 use crate::s3::xml::{answer, request};

@@ -13,7 +13,7 @@ use crate::objects::{Deleted, VersionSelector};
 use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::service::{Answer, Call};
 use crate::s3::xml::{answer, request};
-use crate::s3::{headers, reply};
+use crate::s3::{object_headers, reply};
 use crate::store::gate::READ_PERMITS;
 
 /// Conditions of a delete: ignoring them would delete what the client wants kept.
@@ -87,7 +87,7 @@ where
 
 fn write_deleted(out: &mut HeaderMap, done: &Deleted) {
     if let Some(version) = &done.version {
-        headers::insert(out, HeaderName::from_static("x-amz-version-id"), version);
+        object_headers::insert(out, HeaderName::from_static("x-amz-version-id"), version);
     }
     if done.marker {
         out.insert(

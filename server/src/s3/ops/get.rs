@@ -10,7 +10,7 @@ use crate::objects::{Found, VersionSelector};
 use crate::s3::error::S3Error;
 use crate::s3::reply::S3Body;
 use crate::s3::service::{Answer, Call, set_length};
-use crate::s3::{conditions, headers, http_date, range};
+use crate::s3::{conditions, http_date, object_headers, range};
 
 /// GetObject.
 pub(crate) async fn object<B>(
@@ -69,7 +69,7 @@ impl Head {
         let (status, bytes) = match range {
             None => (StatusCode::OK, 0..data.size),
             Some(range) => {
-                headers::insert(
+                object_headers::insert(
                     &mut headers,
                     CONTENT_RANGE,
                     &range::content_range(&range, data.size),
@@ -83,7 +83,7 @@ impl Head {
                 .header("x-amz-checksum-mode")
                 .is_some_and(|m| m.eq_ignore_ascii_case("ENABLED"))
         {
-            headers::write_checksums(&mut headers, &data.checksums);
+            object_headers::write_checksums(&mut headers, &data.checksums);
         }
         set_length(&mut headers, bytes.end - bytes.start);
         Ok(Head {
@@ -104,24 +104,24 @@ impl Head {
 fn object_headers<B>(call: &Call<'_, B>, found: &Found) -> Result<HeaderMap, S3Error> {
     let data = &found.data;
     let mut out = HeaderMap::new();
-    headers::write_content(&mut out, &data.headers, call.query)?;
-    headers::write_metadata(&mut out, &data.metadata);
-    headers::insert(&mut out, ETAG, &format!("\"{}\"", data.etag));
-    headers::insert(
+    object_headers::write_content(&mut out, &data.headers, call.query)?;
+    object_headers::write_metadata(&mut out, &data.metadata);
+    object_headers::insert(&mut out, ETAG, &format!("\"{}\"", data.etag));
+    object_headers::insert(
         &mut out,
         LAST_MODIFIED,
         &http_date::http(found.version.time),
     );
     out.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     if data.class != StorageClass::default() {
-        headers::insert(
+        object_headers::insert(
             &mut out,
             HeaderName::from_static("x-amz-storage-class"),
             &data.class.0,
         );
     }
     if let Some(version) = found.shown_version() {
-        headers::insert(
+        object_headers::insert(
             &mut out,
             HeaderName::from_static("x-amz-version-id"),
             &version,
@@ -129,7 +129,7 @@ fn object_headers<B>(call: &Call<'_, B>, found: &Found) -> Result<HeaderMap, S3E
     }
     let tags = found.version.tags.0.len();
     if tags > 0 {
-        headers::insert(
+        object_headers::insert(
             &mut out,
             HeaderName::from_static("x-amz-tagging-count"),
             &tags.to_string(),

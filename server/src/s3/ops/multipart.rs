@@ -17,7 +17,7 @@ use crate::s3::payload::expect::{BodyPromise, parse_checksum};
 use crate::s3::router::{ListParts, ListUploads, parse_key};
 use crate::s3::service::{Answer, Call};
 use crate::s3::xml::{answer, request};
-use crate::s3::{conditions, headers, reply};
+use crate::s3::{conditions, object_headers, reply};
 use crate::schema::UploadChecksumKind;
 
 /// CreateMultipartUpload.
@@ -36,12 +36,12 @@ pub(crate) async fn create<B>(call: &Call<'_, B>, bucket: &BucketName, key: &Obj
     let mut response = reply::xml(StatusCode::OK, answer::upload_created(bucket, key, upload));
     if let Some((algorithm, kind)) = checksum {
         let out = response.headers_mut();
-        headers::insert(
+        object_headers::insert(
             out,
             HeaderName::from_static("x-amz-checksum-algorithm"),
             algorithm.name(),
         );
-        headers::insert(
+        object_headers::insert(
             out,
             HeaderName::from_static("x-amz-checksum-type"),
             answer::upload_checksum_type(kind),

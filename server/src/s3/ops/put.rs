@@ -14,7 +14,7 @@ use crate::objects::{Attributes, StoredBody};
 use crate::s3::error::S3Error;
 use crate::s3::payload::expect::{BodyPromise, PromisedChecksum};
 use crate::s3::service::{Answer, Call};
-use crate::s3::{conditions, headers, reply};
+use crate::s3::{conditions, object_headers, reply};
 
 /// PutObject.
 pub(crate) async fn object<B>(
@@ -54,10 +54,10 @@ pub(super) fn attributes<B>(call: &Call<'_, B>) -> Result<Attributes, S3Error> {
     let given = &call.parts.headers;
     Ok(Attributes {
         owner: call.service.owner.clone(),
-        class: headers::storage_class(given)?,
-        headers: headers::content(given)?,
-        metadata: headers::metadata(given)?,
-        tags: headers::tags(given)?,
+        class: object_headers::storage_class(given)?,
+        headers: object_headers::content(given)?,
+        metadata: object_headers::metadata(given)?,
+        tags: object_headers::tags(given)?,
         retention: None,
         hold: LegalHold::Off,
     })
@@ -103,14 +103,14 @@ where
 
 /// ETag and checksums of what was stored.
 pub(super) fn write_done(out: &mut HeaderMap, etag: ETag, checksums: &[Checksum]) {
-    headers::insert(out, ETAG, &format!("\"{etag}\""));
-    headers::write_checksums(out, checksums);
+    object_headers::insert(out, ETAG, &format!("\"{etag}\""));
+    object_headers::write_checksums(out, checksums);
 }
 
 /// The version id, where there are versions.
 pub(super) fn write_version(out: &mut HeaderMap, version: Option<VersionId>) {
     if let Some(version) = version {
-        headers::insert(
+        object_headers::insert(
             out,
             HeaderName::from_static("x-amz-version-id"),
             &version.to_string(),

@@ -13,7 +13,7 @@ use hyper::body::Body;
 
 use super::chunked::{ChunkedDecoder, Trailers};
 use super::{PayloadMode, incomplete_body};
-use crate::s3::auth::ChunkSigner;
+use crate::s3::authentication::ChunkSigner;
 use crate::s3::error::{S3Error, S3ErrorCode};
 
 /// How long a client may send nothing: slower than any link that gets a snapshot through, short enough that abandoned

@@ -15,7 +15,7 @@ use bytes::{Buf, Bytes};
 use sha2::{Digest, Sha256};
 
 use super::{TrailerRule, incomplete_body};
-use crate::s3::auth::ChunkSigner;
+use crate::s3::authentication::ChunkSigner;
 use crate::s3::error::{S3Error, S3ErrorCode};
 
 /// Longest line: a trailer's name and value; a chunk header with its signature has 97 bytes.

@@ -8,8 +8,8 @@ use crate::model::{
 };
 use crate::objects::{Deleted, PutDone, UploadEntry};
 use crate::s3::error::S3Error;
-use crate::s3::headers::{checksum_text, checksum_type};
 use crate::s3::http_date;
+use crate::s3::object_headers::{checksum_text, checksum_type};
 use crate::s3::router::{ListParts, ListUploads, NameEncoding};
 use crate::schema::{BucketRow, PartRow, UploadChecksumKind, UploadRow, Versioning};
 

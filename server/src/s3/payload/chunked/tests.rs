@@ -5,7 +5,8 @@ use proptest::prelude::{ProptestConfig, any, proptest};
 
 use super::*;
 use crate::clock::UnixMillis;
-use crate::s3::auth::{Credentials, Scope, SigningKey};
+use crate::s3::authentication::{Scope, SigningKey};
+use crate::s3::identity::Credentials;
 
 /// "Example: PUT Object" of the Amazon S3 API reference, "Signature Calculations for the Authorization Header:
 /// Transferring Payload in Multiple Chunks (Chunked Upload)".

@@ -11,8 +11,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{Credentials, EMPTY_SHA256, Scope};
+use super::{EMPTY_SHA256, Scope};
 use crate::clock::UnixMillis;
+use crate::s3::identity::Credentials;
 
 /// A key good for one day, region and service.
 #[derive(Clone)]

@@ -26,12 +26,12 @@ impl Credentials {
     }
 
     /// The secret key, for deriving signing keys.
-    pub(super) fn secret(&self) -> &str {
+    pub(crate) fn secret(&self) -> &str {
         &self.secret
     }
 
     /// Whether `user` is this one, in time that does not depend on where they differ.
-    pub(super) fn is_user(&self, user: &str) -> bool {
+    pub(crate) fn is_user(&self, user: &str) -> bool {
         let same: Choice = self.user.as_bytes().ct_eq(user.as_bytes());
         same.into()
     }

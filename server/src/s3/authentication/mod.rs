@@ -6,11 +6,9 @@
 //! secret nor signing key is ever printed.
 
 mod canonical;
-mod credentials;
 mod header;
 mod signing;
 
-pub use credentials::Credentials;
 pub(crate) use header::Scope;
 pub(crate) use signing::{ChunkSigner, SigningKey};
 
@@ -22,6 +20,7 @@ use hyper::http::request::Parts;
 use crate::clock::UnixMillis;
 use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::http_date;
+use crate::s3::identity::Credentials;
 use crate::s3::payload::PayloadMode;
 use crate::s3::query::{Query, decode_path, encode_path};
 use canonical::{CanonicalRequest, string_to_sign};

@@ -1,0 +1,5 @@
+//! Who can send requests, and their secrets.
+
+mod credentials;
+
+pub use credentials::Credentials;
