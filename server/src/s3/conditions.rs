@@ -1,6 +1,5 @@
 //! Conditional requests: RFC 9110's preconditions on reads, and S3's on writes.
 
-use hyper::HeaderMap;
 use hyper::header::{
     ETAG, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
     IF_UNMODIFIED_SINCE, LAST_MODIFIED,
@@ -10,6 +9,7 @@ use crate::clock::UnixMillis;
 use crate::model::ETag;
 use crate::objects::PutCondition;
 use crate::s3::error::{S3Error, S3ErrorCode};
+use crate::s3::head::Headers;
 use crate::s3::http_date;
 
 /// Checks the preconditions of a GET or HEAD, in the order of RFC 9110, 13.2.2.
@@ -17,24 +17,25 @@ use crate::s3::http_date;
 /// # Errors
 /// `PreconditionFailed`, or `NotModified`, which is no failure but is answered in an error's place.
 pub(crate) fn check_read(
-    headers: &HeaderMap,
+    headers: Headers<'_>,
     etag: ETag,
     modified: UnixMillis,
 ) -> Result<(), S3Error> {
-    if let Some(list) = text(headers, &IF_MATCH) {
+    if let Some(list) = headers.text(IF_MATCH.as_str())? {
         if !matches(list, etag) {
             return Err(failed("If-Match"));
         }
-    } else if date(headers, &IF_UNMODIFIED_SINCE)
+    } else if date(headers, &IF_UNMODIFIED_SINCE)?
         .is_some_and(|since| modified.secs() > since.secs())
     {
         return Err(failed("If-Unmodified-Since"));
     }
-    if let Some(list) = text(headers, &IF_NONE_MATCH) {
+    if let Some(list) = headers.text(IF_NONE_MATCH.as_str())? {
         if matches(list, etag) {
             return Err(not_modified(etag, modified));
         }
-    } else if date(headers, &IF_MODIFIED_SINCE).is_some_and(|since| modified.secs() <= since.secs())
+    } else if date(headers, &IF_MODIFIED_SINCE)?
+        .is_some_and(|since| modified.secs() <= since.secs())
     {
         return Err(not_modified(etag, modified));
     }
@@ -42,22 +43,30 @@ pub(crate) fn check_read(
 }
 
 /// Whether `If-Range` lets a `Range` count: the object is still the one the client has a part of.
-pub(crate) fn range_applies(headers: &HeaderMap, etag: ETag, modified: UnixMillis) -> bool {
-    let Some(validator) = text(headers, &IF_RANGE) else {
-        return true;
+///
+/// # Errors
+/// `InvalidArgument` for a header that cannot be read.
+pub(crate) fn range_applies(
+    headers: Headers<'_>,
+    etag: ETag,
+    modified: UnixMillis,
+) -> Result<bool, S3Error> {
+    let Some(validator) = headers.text(IF_RANGE.as_str())? else {
+        return Ok(true);
     };
-    match http_date::parse_http(validator) {
+    Ok(match http_date::parse_http(validator) {
         Some(since) => since.secs() == modified.secs(),
         None => ETag::parse(validator) == Some(etag),
-    }
+    })
 }
 
 /// Reads the condition of a write.
 ///
 /// # Errors
 /// `NotImplemented` for conditions that S3 does not have on writes either.
-pub(crate) fn for_write(headers: &HeaderMap) -> Result<PutCondition, S3Error> {
-    match (text(headers, &IF_NONE_MATCH), text(headers, &IF_MATCH)) {
+pub(crate) fn for_write(headers: Headers<'_>) -> Result<PutCondition, S3Error> {
+    let none_match = headers.text(IF_NONE_MATCH.as_str())?;
+    match (none_match, headers.text(IF_MATCH.as_str())?) {
         (None, None) => Ok(PutCondition::Always),
         (Some("*"), None) => Ok(PutCondition::IfAbsent),
         (None, Some(etag)) if etag != "*" => {
@@ -72,15 +81,10 @@ pub(crate) fn for_write(headers: &HeaderMap) -> Result<PutCondition, S3Error> {
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .map(str::trim)
-}
-
-fn date(headers: &HeaderMap, name: &HeaderName) -> Option<UnixMillis> {
-    text(headers, name).and_then(http_date::parse_http)
+/// A date that is none counts as absent, as RFC 9110 asks.
+fn date(headers: Headers<'_>, name: &HeaderName) -> Result<Option<UnixMillis>, S3Error> {
+    let text = headers.text(name.as_str())?;
+    Ok(text.and_then(http_date::parse_http))
 }
 
 fn matches(list: &str, etag: ETag) -> bool {
@@ -108,6 +112,8 @@ fn not_modified(etag: ETag, modified: UnixMillis) -> S3Error {
 
 #[cfg(test)]
 mod tests {
+    use hyper::HeaderMap;
+
     use super::*;
 
     const MODIFIED: UnixMillis = UnixMillis(784_111_777_999);
@@ -123,9 +129,13 @@ mod tests {
     }
 
     fn check(pairs: &[(HeaderName, &'static str)]) -> Option<S3ErrorCode> {
-        check_read(&headers(pairs), ETag::whole([7; 16]), MODIFIED)
-            .err()
-            .map(|error| error.code())
+        check_read(
+            Headers::new(&headers(pairs)),
+            ETag::whole([7; 16]),
+            MODIFIED,
+        )
+        .err()
+        .map(|error| error.code())
     }
 
     #[test]
@@ -165,7 +175,7 @@ mod tests {
     #[test]
     fn writes_know_two_conditions() {
         let of = |pairs: &[(HeaderName, &'static str)]| {
-            for_write(&headers(pairs)).map_err(|error| error.code())
+            for_write(Headers::new(&headers(pairs))).map_err(|error| error.code())
         };
         assert_eq!(of(&[]), Ok(PutCondition::Always));
         assert_eq!(of(&[(IF_NONE_MATCH, "*")]), Ok(PutCondition::IfAbsent));
@@ -189,19 +199,32 @@ mod tests {
 
     #[test]
     fn if_range_guards_a_resumed_download() {
-        let of = |value: &'static str| {
-            range_applies(
-                &headers(&[(IF_RANGE, value)]),
-                ETag::whole([7; 16]),
-                MODIFIED,
-            )
+        let of = |pairs: &[(HeaderName, &'static str)]| {
+            let map = headers(pairs);
+            range_applies(Headers::new(&map), ETag::whole([7; 16]), MODIFIED).expect("readable")
         };
-        assert!(range_applies(
-            &HeaderMap::new(),
-            ETag::whole([7; 16]),
-            MODIFIED
-        ));
-        assert!(of(TAG) && of(SAME));
-        assert!(!of("\"00\"") && !of(BEFORE));
+        assert!(of(&[]) && of(&[(IF_RANGE, TAG)]) && of(&[(IF_RANGE, SAME)]));
+        assert!(!of(&[(IF_RANGE, "\"00\"")]) && !of(&[(IF_RANGE, BEFORE)]));
+    }
+
+    /// A condition with a byte that is no text made an overwrite unconditional; one sent twice counted once.
+    #[test]
+    fn a_condition_that_cannot_be_read_is_refused() {
+        let byte = HeaderValue::from_bytes(b"\"\xff\"").expect("a header value");
+        for name in [IF_MATCH, IF_NONE_MATCH] {
+            let mut odd = HeaderMap::new();
+            odd.append(&name, byte.clone());
+            let mut twice = HeaderMap::new();
+            twice.append(&name, HeaderValue::from_static(TAG));
+            twice.append(&name, HeaderValue::from_static(TAG));
+            for map in [odd, twice] {
+                let headers = Headers::new(&map);
+                let write = for_write(headers).expect_err("unreadable");
+                assert_eq!(write.code(), S3ErrorCode::InvalidArgument, "{map:?}");
+                let read = check_read(headers, ETag::whole([7; 16]), MODIFIED);
+                let read = read.expect_err("unreadable");
+                assert_eq!(read.code(), S3ErrorCode::InvalidArgument, "{map:?}");
+            }
+        }
     }
 }

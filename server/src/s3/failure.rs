@@ -7,9 +7,9 @@ use hyper::header::{HeaderName, HeaderValue};
 
 use crate::ingest::IngestError;
 use crate::objects::ObjectsError;
+use crate::s3::arguments::no_such_upload;
 use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::payload::incomplete_body;
-use crate::s3::router::no_such_upload;
 use crate::s3::xml::request::invalid_part;
 use crate::store::{ErrorClass, StoreError};
 

@@ -1,6 +1,6 @@
 //! Headers that belong to an object: content headers, user metadata, storage class, tags, checksums.
 //!
-//! Reading them off a write, refusing those whose promise this server cannot keep, and writing them back on a read.
+//! Reading them off a write, and writing them back on a read.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,6 +12,7 @@ use hyper::header::{
 
 use crate::model::{Checksum, ChecksumKind, ContentHeaders, StorageClass, Tags, UserMetadata};
 use crate::s3::error::{S3Error, S3ErrorCode};
+use crate::s3::head::Headers;
 use crate::s3::query::Query;
 
 /// Names and values of user metadata together; S3's own limit.
@@ -27,63 +28,23 @@ const METADATA_PREFIX: &str = "x-amz-meta-";
 /// What S3 answers when a client named no type.
 const DEFAULT_CONTENT_TYPE: HeaderValue = HeaderValue::from_static("binary/octet-stream");
 
-/// Headers that promise something this server does not do: obeying them silently would be a lie.
-const UNSERVED: &[&str] = &[
-    "x-amz-bucket-object-lock-enabled",
-    "x-amz-copy-source",
-    "x-amz-grant-full-control",
-    "x-amz-grant-read",
-    "x-amz-grant-read-acp",
-    "x-amz-grant-write",
-    "x-amz-grant-write-acp",
-    "x-amz-object-lock-legal-hold",
-    "x-amz-object-lock-mode",
-    "x-amz-object-lock-retain-until-date",
-    "x-amz-server-side-encryption",
-    "x-amz-server-side-encryption-customer-algorithm",
-    "x-amz-website-redirect-location",
-    "x-amz-write-offset-bytes",
-    "x-minio-force-delete",
-];
-
-/// ACLs that mean what this server does anyway: the owner has all rights and nobody else any.
-const PRIVATE_ACLS: &[&str] = &["private", "bucket-owner-full-control", "bucket-owner-read"];
-
-/// Refuses a request whose headers ask for what is not there.
-///
-/// # Errors
-/// `NotImplemented` with the header's name.
-pub(crate) fn refuse_unserved(headers: &HeaderMap) -> Result<(), S3Error> {
-    if let Some(name) = UNSERVED.iter().find(|name| headers.contains_key(**name)) {
-        return Err(S3Error::not_implemented(format!("The header {name}")));
-    }
-    match headers
-        .get("x-amz-acl")
-        .map(|value| value.to_str().unwrap_or(""))
-    {
-        Some(acl) if !PRIVATE_ACLS.contains(&acl) => {
-            Err(S3Error::not_implemented(format!("The canned ACL `{acl}`")))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Reads the content headers of a write.
 ///
 /// # Errors
 /// `InvalidArgument` for a value that is no UTF-8.
-pub(crate) fn content(headers: &HeaderMap) -> Result<ContentHeaders, S3Error> {
-    let get = |name: HeaderName| match headers.get(&name) {
-        None => Ok(None),
-        Some(value) => utf8(&name, value).map(|text| Some(text.to_owned())),
+pub(crate) fn content(headers: Headers<'_>) -> Result<ContentHeaders, S3Error> {
+    let one = |name: HeaderName| {
+        let text = headers.utf8(name.as_str())?;
+        Ok::<_, S3Error>(text.map(str::to_owned))
     };
+    let list = |name: HeaderName| headers.list(name.as_str());
     Ok(ContentHeaders {
-        content_type: get(CONTENT_TYPE)?,
-        cache_control: get(CACHE_CONTROL)?,
-        content_disposition: get(CONTENT_DISPOSITION)?,
-        content_encoding: get(CONTENT_ENCODING)?.and_then(|text| without_aws_chunked(&text)),
-        content_language: get(CONTENT_LANGUAGE)?,
-        expires: get(EXPIRES)?,
+        content_type: one(CONTENT_TYPE)?,
+        cache_control: list(CACHE_CONTROL)?,
+        content_disposition: one(CONTENT_DISPOSITION)?,
+        content_encoding: list(CONTENT_ENCODING)?.and_then(|text| without_aws_chunked(&text)),
+        content_language: list(CONTENT_LANGUAGE)?,
+        expires: one(EXPIRES)?,
     })
 }
 
@@ -101,19 +62,14 @@ fn without_aws_chunked(encoding: &str) -> Option<String> {
 ///
 /// # Errors
 /// `MetadataTooLarge`, or `InvalidArgument` for a value that is no UTF-8.
-pub(crate) fn metadata(headers: &HeaderMap) -> Result<UserMetadata, S3Error> {
+pub(crate) fn metadata(headers: Headers<'_>) -> Result<UserMetadata, S3Error> {
     let mut all = Vec::new();
     let mut bytes = 0;
-    for name in headers.keys() {
-        let Some(short) = name.as_str().strip_prefix(METADATA_PREFIX) else {
+    for name in headers.names() {
+        let Some(short) = name.strip_prefix(METADATA_PREFIX) else {
             continue;
         };
-        let values: Result<Vec<&str>, S3Error> = headers
-            .get_all(name)
-            .iter()
-            .map(|value| utf8(name, value))
-            .collect();
-        let value = values?.join(",");
+        let value = headers.list(name)?.unwrap_or_default();
         bytes += short.len() + value.len();
         all.push((short.to_owned(), value));
     }
@@ -132,11 +88,8 @@ pub(crate) fn metadata(headers: &HeaderMap) -> Result<UserMetadata, S3Error> {
 ///
 /// # Errors
 /// `InvalidStorageClass`.
-pub(crate) fn storage_class(headers: &HeaderMap) -> Result<StorageClass, S3Error> {
-    match headers
-        .get("x-amz-storage-class")
-        .map(|value| value.to_str().unwrap_or(""))
-    {
+pub(crate) fn storage_class(headers: Headers<'_>) -> Result<StorageClass, S3Error> {
+    match headers.text("x-amz-storage-class")? {
         None | Some("STANDARD") => Ok(StorageClass::default()),
         Some("REDUCED_REDUNDANCY") => Ok(StorageClass("REDUCED_REDUNDANCY".to_owned())),
         Some(other) => Err(S3Error::new(
@@ -151,12 +104,11 @@ pub(crate) fn storage_class(headers: &HeaderMap) -> Result<StorageClass, S3Error
 ///
 /// # Errors
 /// `InvalidArgument` for text that is none, or beyond S3's limits.
-pub(crate) fn tags(headers: &HeaderMap) -> Result<Tags, S3Error> {
+pub(crate) fn tags(headers: Headers<'_>) -> Result<Tags, S3Error> {
     const NAME: &str = "x-amz-tagging";
-    let Some(value) = headers.get(NAME) else {
+    let Some(text) = headers.text(NAME)? else {
         return Ok(Tags::default());
     };
-    let text = value.to_str().unwrap_or("");
     let refused = |why| S3Error::invalid_argument(NAME, text, why);
     let query = Query::parse(text)
         .map_err(|_| refused("The tagging header is not encoded as URL query parameters."))?;
@@ -276,16 +228,6 @@ pub(crate) fn insert(out: &mut HeaderMap, name: HeaderName, text: &str) {
     }
 }
 
-fn utf8<'a>(name: &HeaderName, value: &'a HeaderValue) -> Result<&'a str, S3Error> {
-    std::str::from_utf8(value.as_bytes()).map_err(|_| {
-        S3Error::invalid_argument(
-            name.as_str(),
-            &value.as_bytes().escape_ascii().to_string(),
-            "The header is not UTF-8.",
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -311,9 +253,9 @@ mod tests {
             ("x-amz-meta-a", "1"),
             ("x-amz-meta-a", "2"),
         ]);
-        let stored = content(&headers).expect("valid");
+        let stored = content(Headers::new(&headers)).expect("valid");
         assert_eq!(stored.content_encoding.as_deref(), Some("gzip"));
-        let meta = metadata(&headers).expect("valid");
+        let meta = metadata(Headers::new(&headers)).expect("valid");
         assert_eq!(meta.0, [("a".to_owned(), "1,2".to_owned())]);
         let mut out = HeaderMap::new();
         let query = Query::parse("response-content-type=a%2Fb&response-expires=").expect("valid");
@@ -330,7 +272,7 @@ mod tests {
         ]);
         assert_eq!(out, expected);
         assert_eq!(
-            content(&of(&[("content-encoding", "aws-chunked")]))
+            content(Headers::new(&of(&[("content-encoding", "aws-chunked")])))
                 .expect("valid")
                 .content_encoding,
             None
@@ -339,31 +281,49 @@ mod tests {
 
     #[test]
     fn metadata_has_a_limit() {
+        let read = |pairs: &[(&'static str, &str)]| metadata(Headers::new(&of(pairs)));
         let fits = "x".repeat(METADATA_BYTES_MAX - 1);
-        assert!(metadata(&of(&[("x-amz-meta-k", &fits)])).is_ok());
-        let error = metadata(&of(&[("x-amz-meta-k", &fits), ("x-amz-meta-l", "")]))
-            .expect_err("one byte more");
-        assert_eq!(error.code(), S3ErrorCode::MetadataTooLarge);
+        assert!(read(&[("x-amz-meta-k", &fits)]).is_ok());
+        let error = read(&[("x-amz-meta-k", &fits), ("x-amz-meta-l", "")]);
+        assert_eq!(
+            error.expect_err("one byte more").code(),
+            S3ErrorCode::MetadataTooLarge
+        );
     }
 
     #[test]
-    fn promises_that_cannot_be_kept_are_refused() {
-        for (name, value) in [
-            ("x-amz-copy-source", "/a/b"),
-            ("x-amz-object-lock-mode", "COMPLIANCE"),
-            ("x-amz-server-side-encryption", "AES256"),
-            ("x-amz-acl", "public-read"),
+    fn only_classes_that_are_kept_are_taken() {
+        let read =
+            |class: &str| storage_class(Headers::new(&of(&[("x-amz-storage-class", class)])));
+        assert!(read("STANDARD").is_ok() && read("REDUCED_REDUNDANCY").is_ok());
+        let error = read("GLACIER").expect_err("not kept");
+        assert_eq!(error.code(), S3ErrorCode::InvalidStorageClass);
+    }
+
+    /// Tags with a byte that is no text were dropped, and the object stored without any.
+    #[test]
+    fn values_that_cannot_be_read_are_refused() {
+        let mut map = HeaderMap::new();
+        map.append("x-amz-tagging", HeaderValue::from_static("a=1"));
+        map.append("x-amz-tagging", HeaderValue::from_static("b=2"));
+        let odd = HeaderValue::from_bytes(b"\xff").expect("a header value");
+        map.append("x-amz-storage-class", odd);
+        map.append("content-type", HeaderValue::from_static("a/b"));
+        map.append("content-type", HeaderValue::from_static("c/d"));
+        let headers = Headers::new(&map);
+        for error in [
+            tags(headers).err(),
+            storage_class(headers).err(),
+            content(headers).err(),
         ] {
-            let error = refuse_unserved(&of(&[(name, value)])).expect_err(name);
-            assert_eq!(error.code(), S3ErrorCode::NotImplemented);
+            let code = error.map(|error| error.code());
+            assert_eq!(code, Some(S3ErrorCode::InvalidArgument));
         }
-        assert!(refuse_unserved(&of(&[("x-amz-acl", "private")])).is_ok());
-        assert!(storage_class(&of(&[("x-amz-storage-class", "GLACIER")])).is_err());
     }
 
     #[test]
     fn tags_are_pairs_within_limits() {
-        let tags_of = |text: &str| tags(&of(&[("x-amz-tagging", text)]));
+        let tags_of = |text: &str| tags(Headers::new(&of(&[("x-amz-tagging", text)])));
         let expected = vec![
             ("a".to_owned(), "1 2".to_owned()),
             ("b".to_owned(), String::new()),

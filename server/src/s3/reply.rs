@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use hyper::{Response, StatusCode};
+use hyper::{HeaderMap, Response, StatusCode};
 
 use crate::read::BodyStream;
 use crate::s3::observe::RequestWatch;
@@ -184,4 +184,12 @@ pub(crate) fn xml(status: StatusCode, body: Vec<u8>) -> Response<S3Body> {
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     response.headers_mut().insert(CONTENT_LENGTH, length);
     response
+}
+
+/// Sets the length of an answer whose body has one.
+pub(crate) fn set_length(headers: &mut HeaderMap, length: u64) {
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    headers
+        .entry(CONTENT_TYPE)
+        .or_insert(HeaderValue::from_static("application/octet-stream"));
 }

@@ -6,6 +6,7 @@ mod buckets;
 mod complete_conditions;
 mod framing;
 mod harness;
+mod headers;
 mod listing;
 mod log;
 mod markers;

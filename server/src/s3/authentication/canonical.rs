@@ -3,15 +3,19 @@
 //! Pure text building, after "Signature Calculations for the Authorization Header" of the Amazon S3 API reference.
 //! Header values are bytes, not text: whatever was signed is compared as it came.
 
-use hyper::HeaderMap;
+use hyper::header::{EXPECT, HOST};
 use sha2::{Digest, Sha256};
+
+use crate::s3::head::Headers;
 
 /// The parts of a request that a signature covers.
 #[derive(Debug)]
 pub(super) struct CanonicalRequest<'a> {
     pub(super) method: &'a str,
     pub(super) canonical_query: &'a str,
-    pub(super) headers: &'a HeaderMap,
+    pub(super) headers: Headers<'a>,
+    /// HTTP/2 may name the host outside of the headers.
+    pub(super) host: Option<&'a str>,
     /// Sorted lower-case names.
     pub(super) signed_headers: &'a [String],
     pub(super) payload_hash: &'a str,
@@ -39,19 +43,19 @@ impl CanonicalRequest<'_> {
 
     /// All values of a header: each trimmed, runs of spaces folded, joined by commas.
     fn push_values(&self, out: &mut Vec<u8>, name: &str) {
-        let mut values = self.headers.get_all(name).iter().peekable();
-        if name == "expect" && values.peek().is_none() {
-            // Proxies answer it themselves and drop it; it has one value only.
-            out.extend_from_slice(b"100-continue");
+        if !self.headers.has(name) {
+            if name == EXPECT {
+                // Proxies answer it themselves and drop it; it has one value only.
+                out.extend_from_slice(b"100-continue");
+            } else if name == HOST {
+                out.extend_from_slice(self.host.unwrap_or("").as_bytes());
+            }
         }
-        let mut first = true;
-        for value in values {
-            if !first {
+        for (place, value) in self.headers.raw_values(name).enumerate() {
+            if place > 0 {
                 out.push(b',');
             }
-            first = false;
             let words = value
-                .as_bytes()
                 .split(u8::is_ascii_whitespace)
                 .filter(|word| !word.is_empty());
             for (index, word) in words.enumerate() {

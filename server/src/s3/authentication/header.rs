@@ -152,7 +152,7 @@ pub(super) fn unsupported_mechanism() -> S3Error {
 }
 
 /// A header that names the wrong thing.
-pub(super) fn malformed(why: &'static str) -> S3Error {
+pub(super) fn malformed(why: impl std::fmt::Display) -> S3Error {
     S3Error::new(
         S3ErrorCode::AuthorizationHeaderMalformed,
         format!("The authorization header is malformed; {why}."),

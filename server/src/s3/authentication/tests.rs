@@ -8,10 +8,16 @@ use aws_sigv4::http_request::{
     UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
-use hyper::header::{HeaderName, HeaderValue};
-use hyper::{Method, Request};
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Version};
 
 use super::*;
+use crate::s3::addressing::{Addressing, Resource};
+use crate::s3::authorisation::{Action, authorize};
+use crate::s3::identity::Credentials;
+use crate::s3::operations;
+use crate::s3::query::Query;
 
 const USER: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -28,8 +34,17 @@ fn parts(method: &str, target: &str, headers: &[(&str, &str)]) -> Parts {
 }
 
 fn check(parts: &Parts) -> Result<Authenticated, S3ErrorCode> {
+    check_for(USER, parts).map_err(|error| error.code())
+}
+
+/// Authenticates a request to a server whose user is `user`.
+fn check_for(user: &str, parts: &Parts) -> Result<Authenticated, S3Error> {
     let query = Query::parse(parts.uri.query().unwrap_or("")).expect("a query");
-    authenticate(parts, &query, &Credentials::new(USER, SECRET), NOW).map_err(|error| error.code())
+    let head = Head::new(parts.clone(), query);
+    let identities = Identities::of_root(Credentials::new(user, SECRET));
+    let sender = authenticate(&head, &identities, NOW)?;
+    authorize(&sender.identity, Action("s3:GetObject"), &Resource::Service)?;
+    Ok(sender)
 }
 
 fn authorization(signed_headers: &str, signature: &str) -> String {
@@ -263,7 +278,8 @@ impl Change {
 fn anything_changed_after_signing_is_found() {
     use Change::{Add, Method, Remove, Set, Target};
     use S3ErrorCode::{
-        AccessDenied, AuthorizationHeaderMalformed, InvalidRequest, SignatureDoesNotMatch,
+        AccessDenied, AuthorizationHeaderMalformed, InvalidArgument, InvalidRequest,
+        SignatureDoesNotMatch,
     };
     let changes = [
         (Target("/bucket/other"), SignatureDoesNotMatch),
@@ -277,6 +293,8 @@ fn anything_changed_after_signing_is_found() {
         (Set("x-amz-copy-source", "/other/secret"), AccessDenied),
         (Set("x-amz-grant-read", "x"), AccessDenied),
         (Add("host", "evil"), InvalidRequest),
+        (Add("x-amz-date", "20130524T000000Z"), InvalidArgument),
+        (Add("x-amz-content-sha256", EMPTY_SHA256), InvalidArgument),
         (Add("authorization", "x"), AuthorizationHeaderMalformed),
         (Remove("x-amz-date"), AccessDenied),
         (Remove("authorization"), AccessDenied),
@@ -306,9 +324,7 @@ fn wrong_keys_and_clocks_get_their_codes() {
     );
 
     let known = Signed::get("/bucket/key").parts();
-    let query = Query::default();
-    let error = authenticate(&known, &query, &Credentials::new("other", SECRET), NOW)
-        .expect_err("an unknown user");
+    let error = check_for("other", &known).expect_err("an unknown user");
     assert_eq!(error.code(), S3ErrorCode::InvalidAccessKeyId);
 
     let minutes = |m: u64| m * 60_000;
@@ -397,4 +413,65 @@ fn a_signature_is_compared_whole() {
         );
     }
     check(&good).expect("the right one");
+}
+
+/// HTTP/2 names the host in `:authority`, and its requests have no `Host`.
+#[test]
+fn a_head_of_http_2_routes_and_authenticates() {
+    let signed = Signed::get("/bucket/key?versionId=null").parts();
+    let over_http_2 = |authority: &str| {
+        let mut parts = signed.clone();
+        parts.headers.remove(HOST);
+        parts.version = Version::HTTP_2;
+        let uri = format!("http://{authority}/bucket/key?versionId=null");
+        parts.uri = uri.parse().expect("a target");
+        parts
+    };
+    let parts = over_http_2("127.0.0.1:9000");
+    let query = Query::parse(parts.uri.query().unwrap_or("")).expect("a query");
+    let head = Head::new(parts.clone(), query);
+    let resource = Addressing::path_style().resource(&head).expect("a path");
+    let operation = operations::select(
+        resource.level(),
+        head.method(),
+        head.query(),
+        head.headers(),
+    );
+    assert_eq!(operation.expect("an operation").name, "GetObject");
+    assert!(
+        !head.owns_connection(),
+        "no stream may close the connection"
+    );
+    let sender = check(&parts).expect("AWS' signature over the authority");
+    assert!(matches!(sender.identity, Identity::Root(_)));
+    assert_eq!(
+        check(&over_http_2("evil:9000")).expect_err("another host"),
+        S3ErrorCode::SignatureDoesNotMatch
+    );
+    let mut twice = over_http_2("127.0.0.1:9000");
+    twice.headers.insert(HOST, HeaderValue::from_static("evil"));
+    assert_eq!(
+        check(&twice).expect_err("two hosts"),
+        S3ErrorCode::InvalidRequest
+    );
+}
+
+/// A request without a signature has a sender, who may do nothing; nothing of it is read as signed.
+#[test]
+fn a_request_without_signature_is_a_strangers() {
+    for mode in ["UNSIGNED-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"] {
+        let parts = parts("PUT", "/b/k", &[("host", "h"), (CONTENT_SHA256, mode)]);
+        let head = Head::new(parts.clone(), Query::default());
+        let identities = Identities::of_root(Credentials::new(USER, SECRET));
+        let sender = authenticate(&head, &identities, NOW).expect("a stranger");
+        assert_eq!(sender.identity, Identity::Anonymous);
+        assert!(sender.chunks.is_none());
+        let refused = check(&parts).expect_err("a stranger");
+        assert_eq!(refused, S3ErrorCode::AccessDenied);
+    }
+    let nonsense = parts("PUT", "/b/k", &[("host", "h"), (CONTENT_SHA256, "x")]);
+    assert_eq!(
+        check(&nonsense).expect_err("a stranger"),
+        S3ErrorCode::AccessDenied
+    );
 }

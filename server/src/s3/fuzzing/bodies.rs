@@ -16,7 +16,7 @@ use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::identity::Credentials;
 use crate::s3::payload::TrailerRule;
 use crate::s3::payload::chunked::{ChunkedDecoder, Trailers};
-use crate::s3::payload::expect::PromisedChecksum;
+use crate::s3::payload::expect::trailer_value;
 use crate::s3::xml::read::XmlReader;
 use crate::s3::xml::{XmlWriter, request};
 
@@ -78,8 +78,7 @@ pub(super) fn aws_chunked(data: &[u8]) {
                 "as many bytes as declared"
             );
             for algorithm in ChecksumAlgorithm::ALL {
-                let promised = PromisedChecksum::InTrailer(algorithm);
-                let _ = promised.value(&trailers).inspect_err(refused);
+                let _ = trailer_value(algorithm, &trailers).inspect_err(refused);
             }
         }
         Err(error) => {

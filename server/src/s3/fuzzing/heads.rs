@@ -13,13 +13,16 @@ use hyper::{Method, Request};
 use super::{refused, told};
 use crate::clock::UnixMillis;
 use crate::model::ETag;
+use crate::s3::addressing::{Resource, by_path};
 use crate::s3::authentication::{Authenticated, authenticate};
 use crate::s3::error::{S3Error, S3ErrorCode};
-use crate::s3::identity::Credentials;
+use crate::s3::head::{Head, Headers};
+use crate::s3::identity::{Credentials, Identities, Identity};
+use crate::s3::operations;
+use crate::s3::own_paths::own_path;
 use crate::s3::payload::PayloadMode;
-use crate::s3::payload::expect::BodyPromise;
+use crate::s3::payload::expect::{Checksums, Length, expected};
 use crate::s3::query::{Query, decode_path, encode_path};
-use crate::s3::router::{Operation, own_path};
 use crate::s3::{conditions, http_date, object_headers, range};
 
 const USER: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -34,17 +37,19 @@ pub(super) fn sigv4(data: &[u8]) {
     let Ok(query) = Query::parse(parts.uri.query().unwrap_or("")) else {
         return;
     };
-    let credentials = Credentials::new(USER, SECRET);
-    let error = match authenticate(&parts, &query, &credentials, NOW) {
-        Ok(authenticated) => return behind(&parts, &authenticated),
+    let identities = Identities::of_root(Credentials::new(USER, SECRET));
+    let sent = Head::new(parts.clone(), query.clone());
+    let error = match authenticate(&sent, &identities, NOW) {
+        Ok(authenticated) => return behind(&sent, &authenticated),
         Err(error) => error,
     };
     refused(&error);
     if error.code() != S3ErrorCode::SignatureDoesNotMatch || !sign(&mut parts, &error) {
         return;
     }
-    match authenticate(&parts, &query, &credentials, NOW) {
-        Ok(authenticated) => behind(&parts, &authenticated),
+    let signed = Head::new(parts, query);
+    match authenticate(&signed, &identities, NOW) {
+        Ok(authenticated) => behind(&signed, &authenticated),
         Err(error) => panic!("AWS' own signature is refused: {error}"),
     }
 }
@@ -90,10 +95,16 @@ fn sign(parts: &mut Parts, error: &S3Error) -> bool {
 }
 
 /// What is read next of a head whose signature is right.
-fn behind(parts: &Parts, authenticated: &Authenticated) {
-    if let Err(error) = BodyPromise::read(&parts.headers, authenticated.payload) {
-        refused(&error);
-    }
+fn behind(head: &Head, authenticated: &Authenticated) {
+    let signed = authenticated.chunks.is_some();
+    assert_eq!(
+        signed,
+        matches!(authenticated.identity, Identity::Root(_)),
+        "only a signature makes a sender known"
+    );
+    let headers = head.headers();
+    let mode = authenticated.payload;
+    let _ = expected(headers, mode, Length::Required, Checksums::OfBody).inspect_err(refused);
 }
 
 /// Path and query: routing, decoding, and the canonical forms that are signed.
@@ -128,14 +139,20 @@ pub(super) fn request_uri(data: &[u8]) {
 }
 
 fn route(method: &Method, path: &str, query: &Query) {
-    let operation = match Operation::parse(method, path, query) {
-        Ok(operation) => operation,
+    let resource = match by_path(path) {
+        Ok(resource) => resource,
         Err(error) => return refused(&error),
     };
-    if let Operation::Object(bucket, key, _) = &operation {
+    if let Resource::Object(bucket, key) = &resource {
         let path = format!("/{bucket}/{}", encode_path(key.as_str()));
-        let again = Operation::parse(method, &path, query);
-        assert_eq!(again.ok().as_ref(), Some(&operation), "by way of {path}");
+        let again = by_path(&path);
+        assert_eq!(again.ok().as_ref(), Some(&resource), "by way of {path}");
+    }
+    let headers = HeaderMap::new();
+    let headers = Headers::new(&headers);
+    let operation = operations::select(resource.level(), method, query, headers);
+    if let Err(error) = operation {
+        refused(&error);
     }
 }
 
@@ -144,24 +161,28 @@ pub(super) fn request_headers(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (size, lines) = text.split_once('\n').unwrap_or((&text, ""));
     let size = size.trim().parse().unwrap_or(1000);
-    let headers = header_lines(lines.as_bytes());
-    byte_range(&headers, size);
-    preconditions(&headers, size);
-    object_headers(&headers);
-    let mode = headers.get("x-amz-content-sha256");
-    let mode = mode.and_then(|value| value.to_str().ok()).unwrap_or("");
-    match PayloadMode::parse(mode) {
-        Ok(mode) => {
-            let _ = BodyPromise::read(&headers, mode).inspect_err(refused);
+    let map = header_lines(lines.as_bytes());
+    let headers = Headers::new(&map);
+    byte_range(headers, size);
+    preconditions(headers, &map, size);
+    written(headers);
+    let mode = headers.text("x-amz-content-sha256").unwrap_or_default();
+    let mode = PayloadMode::parse(mode.unwrap_or("")).inspect_err(refused);
+    let modes = [PayloadMode::Unsigned, PayloadMode::UnsignedChunks];
+    for mode in mode.into_iter().chain(modes) {
+        for length in [Length::Required, Length::Optional] {
+            for checksums in [Checksums::OfBody, Checksums::OfObject] {
+                let _ = expected(headers, mode, length, checksums).inspect_err(refused);
+            }
         }
-        Err(error) => refused(&error),
     }
-    let _ = BodyPromise::read(&headers, PayloadMode::Unsigned).inspect_err(refused);
-    let _ = BodyPromise::of_nothing(&headers, PayloadMode::UnsignedChunks).inspect_err(refused);
 }
 
-fn byte_range(headers: &HeaderMap, size: u64) {
-    match range::parse(headers.get(RANGE), size) {
+fn byte_range(headers: Headers<'_>, size: u64) {
+    let Ok(wanted) = headers.text(RANGE.as_str()).inspect_err(refused) else {
+        return;
+    };
+    match range::parse(wanted, size) {
         Ok(None) => {}
         Ok(Some(range)) => {
             assert!(
@@ -177,12 +198,12 @@ fn byte_range(headers: &HeaderMap, size: u64) {
     }
 }
 
-fn preconditions(headers: &HeaderMap, size: u64) {
+fn preconditions(headers: Headers<'_>, map: &HeaderMap, size: u64) {
     let (etag, modified) = (ETag::whole([7; 16]), UnixMillis(size));
     let _ = conditions::check_read(headers, etag, modified).inspect_err(refused);
-    let _ = conditions::range_applies(headers, etag, modified);
+    let _ = conditions::range_applies(headers, etag, modified).inspect_err(refused);
     let _ = conditions::for_write(headers).inspect_err(refused);
-    for value in headers.values().filter_map(|value| value.to_str().ok()) {
+    for value in map.values().filter_map(|value| value.to_str().ok()) {
         if let Some(date) = http_date::parse_http(value) {
             assert_eq!(
                 http_date::parse_http(&http_date::http(date)),
@@ -197,8 +218,7 @@ fn preconditions(headers: &HeaderMap, size: u64) {
 }
 
 /// What is kept of a write must come back with a read as it is.
-fn object_headers(sent: &HeaderMap) {
-    let _ = object_headers::refuse_unserved(sent).inspect_err(refused);
+fn written(sent: Headers<'_>) {
     let _ = object_headers::storage_class(sent).inspect_err(refused);
     let _ = object_headers::tags(sent).inspect_err(refused);
     let mut answer = HeaderMap::new();
@@ -210,14 +230,16 @@ fn object_headers(sent: &HeaderMap) {
             content
                 .content_type
                 .get_or_insert("binary/octet-stream".to_owned());
-            assert_eq!(object_headers::content(&answer).ok(), Some(content));
+            let again = object_headers::content(Headers::new(&answer));
+            assert_eq!(again.ok(), Some(content));
         }
         Err(error) => refused(&error),
     }
     match object_headers::metadata(sent) {
         Ok(metadata) => {
             object_headers::write_metadata(&mut answer, &metadata);
-            assert_eq!(object_headers::metadata(&answer).ok(), Some(metadata));
+            let again = object_headers::metadata(Headers::new(&answer));
+            assert_eq!(again.ok(), Some(metadata));
         }
         Err(error) => refused(&error),
     }

@@ -1,51 +1,28 @@
 //! DeleteObject and DeleteObjects.
 
-use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use hyper::StatusCode;
-use hyper::body::Body;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::document::{self, DOCUMENT_BYTES_MAX};
 use crate::model::{BucketName, ObjectKey};
-use crate::objects::{Deleted, VersionSelector};
+use crate::objects::Deleted;
+use crate::s3::arguments::version;
+use crate::s3::call::{Answer, Call};
 use crate::s3::error::{S3Error, S3ErrorCode};
-use crate::s3::service::{Answer, Call};
 use crate::s3::xml::{answer, request};
 use crate::s3::{object_headers, reply};
 use crate::store::gate::READ_PERMITS;
-
-/// Conditions of a delete: ignoring them would delete what the client wants kept.
-const CONDITIONS: [&str; 3] = [
-    "if-match",
-    "x-amz-if-match-last-modified-time",
-    "x-amz-if-match-size",
-];
 
 /// Deletes of one request that are under way at a time: they share syncs, and leave most permits to the reads of others.
 const DELETES_AT_ONCE: usize = READ_PERMITS / 4;
 
 /// DeleteObject; what is not there is deleted as well.
-pub(crate) async fn one<B>(
-    call: &Call<'_, B>,
-    bucket: &BucketName,
-    key: &ObjectKey,
-    version: VersionSelector,
-) -> Answer {
-    if let Some(condition) = CONDITIONS
-        .iter()
-        .find(|name| call.parts.headers.contains_key(**name))
-    {
-        return Err(S3Error::not_implemented(format!(
-            "A conditional delete (the header {condition})"
-        )));
-    }
+pub(crate) async fn one(call: &mut Call<'_>, bucket: &BucketName, key: &ObjectKey) -> Answer {
+    let version = version(call.query())?;
     let done = call
-        .service
-        .layers
-        .objects
-        .delete(bucket, key, version, &call.service.owner)
+        .objects()
+        .delete(bucket, key, version, call.owner)
         .await?;
     let mut response = reply::empty(StatusCode::NO_CONTENT);
     write_deleted(response.headers_mut(), &done);
@@ -53,22 +30,17 @@ pub(crate) async fn one<B>(
 }
 
 /// DeleteObjects. Each object is deleted on its own: one that cannot be is told about, the others are gone.
-pub(crate) async fn many<B>(call: &mut Call<'_, B>, bucket: &BucketName) -> Answer
-where
-    B: Body<Data = Bytes> + Unpin + Send,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
-    let document = document::read(call, DOCUMENT_BYTES_MAX).await?;
-    if !document.covered {
+pub(crate) async fn many(call: &mut Call<'_>, bucket: &BucketName) -> Answer {
+    if !call.document.covered {
         return Err(S3Error::new(
             S3ErrorCode::InvalidRequest,
             "Missing required header for this request: Content-MD5 or x-amz-checksum-*",
         ));
     }
-    let request = request::delete_objects(&document.bytes)?;
-    let objects = &call.service.layers.objects;
+    let request = request::delete_objects(&call.document.bytes)?;
+    let objects = call.objects();
     objects.bucket(bucket).await?;
-    let owner = &call.service.owner;
+    let owner = call.owner;
     let deletes = request.targets.into_iter().map(|target| async move {
         let done = objects.delete(bucket, &target.key, target.version, owner);
         let done = done.await.map_err(S3Error::from);

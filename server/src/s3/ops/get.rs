@@ -6,45 +6,28 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 
 use crate::model::{BucketName, ObjectKey, StorageClass};
-use crate::objects::{Found, VersionSelector};
+use crate::objects::Found;
+use crate::s3::arguments::version;
+use crate::s3::call::{Answer, Call};
 use crate::s3::error::S3Error;
-use crate::s3::reply::S3Body;
-use crate::s3::service::{Answer, Call, set_length};
+use crate::s3::reply::{S3Body, set_length};
 use crate::s3::{conditions, http_date, object_headers, range};
 
 /// GetObject.
-pub(crate) async fn object<B>(
-    call: &Call<'_, B>,
-    bucket: &BucketName,
-    key: &ObjectKey,
-    version: VersionSelector,
-) -> Answer {
-    let opened = call
-        .service
-        .layers
-        .reader
-        .open(bucket, key, version)
-        .await?;
+pub(crate) async fn object(call: &mut Call<'_>, bucket: &BucketName, key: &ObjectKey) -> Answer {
+    let version = version(call.query())?;
+    let opened = call.reader().open(bucket, key, version).await?;
     let head = Head::of(call, &opened.found)?;
     let bytes = head.bytes.clone();
     let length = bytes.end - bytes.start;
-    let body = S3Body::object(call.service.layers.reader.stream(opened, bytes), length);
+    let body = S3Body::object(call.reader().stream(opened, bytes), length);
     Ok(head.into_response(body))
 }
 
 /// HeadObject.
-pub(crate) async fn head<B>(
-    call: &Call<'_, B>,
-    bucket: &BucketName,
-    key: &ObjectKey,
-    version: VersionSelector,
-) -> Answer {
-    let found = call
-        .service
-        .layers
-        .objects
-        .lookup(bucket, key, version)
-        .await?;
+pub(crate) async fn head(call: &mut Call<'_>, bucket: &BucketName, key: &ObjectKey) -> Answer {
+    let version = version(call.query())?;
+    let found = call.objects().lookup(bucket, key, version).await?;
     let head = Head::of(call, &found)?;
     Ok(head.into_response(S3Body::bytes(Vec::new())))
 }
@@ -58,12 +41,15 @@ struct Head {
 }
 
 impl Head {
-    fn of<B>(call: &Call<'_, B>, found: &Found) -> Result<Head, S3Error> {
-        let (asked, data) = (&call.parts.headers, &found.data);
+    fn of(call: &Call<'_>, found: &Found) -> Result<Head, S3Error> {
+        let (asked, data) = (call.headers(), &found.data);
         conditions::check_read(asked, data.etag, found.version.time)?;
-        let wanted = asked
-            .get(RANGE)
-            .filter(|_| conditions::range_applies(asked, data.etag, found.version.time));
+        let wanted = match asked.text(RANGE.as_str())? {
+            Some(wanted) if conditions::range_applies(asked, data.etag, found.version.time)? => {
+                Some(wanted)
+            }
+            _ => None,
+        };
         let range = range::parse(wanted, data.size)?;
         let mut headers = object_headers(call, found)?;
         let (status, bytes) = match range {
@@ -79,9 +65,9 @@ impl Head {
         };
         // A checksum over the whole object says nothing about a part of it.
         if status == StatusCode::OK
-            && call
-                .header("x-amz-checksum-mode")
-                .is_some_and(|m| m.eq_ignore_ascii_case("ENABLED"))
+            && asked
+                .text("x-amz-checksum-mode")?
+                .is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED"))
         {
             object_headers::write_checksums(&mut headers, &data.checksums);
         }
@@ -101,10 +87,10 @@ impl Head {
     }
 }
 
-fn object_headers<B>(call: &Call<'_, B>, found: &Found) -> Result<HeaderMap, S3Error> {
+fn object_headers(call: &Call<'_>, found: &Found) -> Result<HeaderMap, S3Error> {
     let data = &found.data;
     let mut out = HeaderMap::new();
-    object_headers::write_content(&mut out, &data.headers, call.query)?;
+    object_headers::write_content(&mut out, &data.headers, call.query())?;
     object_headers::write_metadata(&mut out, &data.metadata);
     object_headers::insert(&mut out, ETAG, &format!("\"{}\"", data.etag));
     object_headers::insert(

@@ -6,21 +6,18 @@ use hyper::StatusCode;
 
 use crate::model::BucketName;
 use crate::objects::ListQuery;
+use crate::s3::arguments::{ListVersion, list_objects};
+use crate::s3::call::{Answer, Call};
 use crate::s3::error::S3Error;
 use crate::s3::reply;
-use crate::s3::router::{ListObjects, ListVersion};
-use crate::s3::service::{Answer, Call};
 use crate::s3::xml::listing;
 
 /// Marks a token as ours, and which kind: a later kind can be told from this one.
 const TOKEN_KIND: u8 = 1;
 
 /// ListObjects and ListObjectsV2.
-pub(crate) async fn objects<B>(
-    call: &Call<'_, B>,
-    bucket: &BucketName,
-    asked: ListObjects,
-) -> Answer {
+pub(crate) async fn objects(call: &mut Call<'_>, bucket: &BucketName) -> Answer {
+    let asked = list_objects(call.query())?;
     let after = match &asked.version {
         ListVersion::V1 { marker } => marker.clone(),
         ListVersion::V2 {
@@ -35,7 +32,7 @@ pub(crate) async fn objects<B>(
         after,
         max: usize::try_from(asked.max_keys).unwrap_or(usize::MAX),
     };
-    let page = call.service.layers.objects.list(bucket, query).await?;
+    let page = call.objects().list(bucket, query).await?;
     let token = page.next.as_deref().map(write_token);
     Ok(reply::xml(
         StatusCode::OK,

@@ -2,8 +2,8 @@
 
 pub(crate) mod buckets;
 pub(crate) mod delete;
-mod document;
 pub(crate) mod get;
 pub(crate) mod list;
-pub(crate) mod multipart;
 pub(crate) mod put;
+pub(crate) mod upload_lists;
+pub(crate) mod uploads;

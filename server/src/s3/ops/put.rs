@@ -1,46 +1,32 @@
 //! PutObject, and taking a body in for it and for UploadPart.
 
-use bytes::Bytes;
 use hyper::StatusCode;
-use hyper::body::Body;
 use hyper::header::{ETAG, HeaderMap, HeaderName};
 
 use crate::ingest::digests::ChecksumValue;
 use crate::ingest::{BodyTarget, Expected};
-use crate::model::{
-    BucketName, Checksum, ChecksumAlgorithm, ETag, LegalHold, ObjectKey, VersionId,
-};
+use crate::model::{BucketName, Checksum, ETag, LegalHold, ObjectKey, VersionId};
 use crate::objects::{Attributes, StoredBody};
+use crate::s3::call::{Answer, Call};
 use crate::s3::error::S3Error;
-use crate::s3::payload::expect::{BodyPromise, PromisedChecksum};
-use crate::s3::service::{Answer, Call};
+use crate::s3::payload::expect::{Checksums, Length, expected, trailer_value};
 use crate::s3::{conditions, object_headers, reply};
 
 /// PutObject.
-pub(crate) async fn object<B>(
-    call: &mut Call<'_, B>,
-    bucket: &BucketName,
-    key: &ObjectKey,
-) -> Answer
-where
-    B: Body<Data = Bytes> + Unpin + Send,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
-    let condition = conditions::for_write(&call.parts.headers)?;
+pub(crate) async fn object(call: &mut Call<'_>, bucket: &BucketName, key: &ObjectKey) -> Answer {
+    let condition = conditions::for_write(call.headers())?;
     let attributes = attributes(call)?;
-    let promise = BodyPromise::read(&call.parts.headers, call.auth.payload)?;
+    let expected = body_of(call)?;
     // Known now, a missing bucket costs the client no upload; the commit looks again.
-    let row = call.service.layers.objects.bucket(bucket).await?;
+    let row = call.objects().bucket(bucket).await?;
     let target = BodyTarget {
         bucket: row.id,
         key: key.clone(),
         part: None,
     };
-    let body = take(call, target, promise, None).await?;
+    let body = take(call, target, expected).await?;
     let done = call
-        .service
-        .layers
-        .objects
+        .objects()
         .put(bucket, key, body, attributes, condition)
         .await?;
     let mut response = reply::empty(StatusCode::OK);
@@ -50,10 +36,10 @@ where
 }
 
 /// What a new object carries beside its bytes.
-pub(super) fn attributes<B>(call: &Call<'_, B>) -> Result<Attributes, S3Error> {
-    let given = &call.parts.headers;
+pub(super) fn attributes(call: &Call<'_>) -> Result<Attributes, S3Error> {
+    let given = call.headers();
     Ok(Attributes {
-        owner: call.service.owner.clone(),
+        owner: call.owner.clone(),
         class: object_headers::storage_class(given)?,
         headers: object_headers::content(given)?,
         metadata: object_headers::metadata(given)?,
@@ -63,40 +49,34 @@ pub(super) fn attributes<B>(call: &Call<'_, B>) -> Result<Attributes, S3Error> {
     })
 }
 
-/// Streams the body into packs. `wanted` is computed and kept when the client promises no checksum itself.
-pub(super) async fn take<B>(
-    call: &mut Call<'_, B>,
+/// What the request promises of the bytes that it brings.
+pub(super) fn body_of(call: &Call<'_>) -> Result<Expected, S3Error> {
+    expected(
+        call.headers(),
+        call.payload,
+        Length::Required,
+        Checksums::OfBody,
+    )
+}
+
+/// Streams the body into packs.
+pub(super) async fn take(
+    call: &mut Call<'_>,
     target: BodyTarget,
-    promise: BodyPromise,
-    wanted: Option<ChecksumAlgorithm>,
-) -> Result<StoredBody, S3Error>
-where
-    B: Body<Data = Bytes> + Unpin + Send,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
-    let checksum = match &promise.checksum {
-        Some(PromisedChecksum::Known(algorithm, value)) => {
-            Some((*algorithm, ChecksumValue::Known(value.clone())))
-        }
-        Some(PromisedChecksum::InTrailer(algorithm)) => {
-            Some((*algorithm, ChecksumValue::InTrailer))
-        }
-        None => wanted.map(|algorithm| (algorithm, ChecksumValue::Computed)),
-    };
-    let expected = Expected {
-        length: Some(promise.length),
-        md5: promise.md5,
-        sha256: promise.sha256,
-        checksum,
-    };
+    expected: Expected,
+) -> Result<StoredBody, S3Error> {
     call.body
-        .expect(call.auth.payload, &call.auth.chunks, promise.length);
-    let mut taking = call.service.layers.ingest.begin(&target, expected);
+        .expect(call.payload, call.chunks.as_ref(), &expected);
+    let in_trailer = match &expected.checksum {
+        Some((algorithm, ChecksumValue::InTrailer)) => Some(*algorithm),
+        _ => None,
+    };
+    let mut taking = call.ingest().begin(&target, expected);
     while let Some(bytes) = call.body.next().await? {
         taking.write(bytes).await?;
     }
-    if let Some(promised @ PromisedChecksum::InTrailer(_)) = &promise.checksum {
-        taking.trailer_checksum(promised.value(call.body.trailers())?);
+    if let Some(algorithm) = in_trailer {
+        taking.trailer_checksum(trailer_value(algorithm, call.body.trailers())?);
     }
     Ok(taking.finish().await?)
 }

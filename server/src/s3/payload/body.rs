@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use http_body_util::combinators::BoxBody;
 use hyper::body::Body;
 
 use super::chunked::{ChunkedDecoder, Trailers};
 use super::{PayloadMode, incomplete_body};
+use crate::ingest::Expected;
 use crate::s3::authentication::ChunkSigner;
 use crate::s3::error::{S3Error, S3ErrorCode};
 
@@ -27,10 +29,14 @@ const DRAIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// How long that may take; a client that is slower finds its connection closed.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// Why a connection gives no more of a body.
+type WireError = Box<dyn std::error::Error + Send + Sync>;
+
 /// A body on its way in.
 #[derive(Debug)]
-pub(crate) struct RequestBody<B> {
-    wire: B,
+pub(crate) struct RequestBody {
+    /// Boxed, so that operations are plain functions whatever the connection is.
+    wire: BoxBody<Bytes, WireError>,
     framing: Framing,
     pending: VecDeque<Bytes>,
     /// Bytes taken off the wire, framing included.
@@ -59,20 +65,20 @@ enum WireState {
     Broken,
 }
 
-impl<B> RequestBody<B>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
+impl RequestBody {
     /// A body of which nothing is known yet.
-    pub(crate) fn new(wire: B) -> RequestBody<B> {
+    pub(crate) fn new<B>(wire: B) -> RequestBody
+    where
+        B: Body<Data = Bytes> + Send + Sync + 'static,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
         let state = if wire.is_end_stream() {
             WireState::Ended
         } else {
             WireState::Untouched
         };
         RequestBody {
-            wire,
+            wire: wire.map_err(WireError::from).boxed(),
             framing: Framing::Unknown,
             pending: VecDeque::new(),
             received: 0,
@@ -85,17 +91,25 @@ where
         self.state == WireState::Ended && self.received == 0
     }
 
-    /// Says how to read it: `length` plain bytes, framed as `mode` says.
-    pub(crate) fn expect(&mut self, mode: PayloadMode, chunks: &ChunkSigner, length: u64) {
-        self.framing = match mode {
-            PayloadMode::Signed { .. } | PayloadMode::Unsigned => Framing::Plain {
+    /// Says how to read it: as many plain bytes as expected, framed as `mode` says.
+    pub(crate) fn expect(
+        &mut self,
+        mode: PayloadMode,
+        chunks: Option<&ChunkSigner>,
+        expected: &Expected,
+    ) {
+        let length = expected.length.unwrap_or(0);
+        self.framing = match (mode, chunks) {
+            (PayloadMode::Signed { .. } | PayloadMode::Unsigned, _) => Framing::Plain {
                 announced: length,
                 taken: 0,
             },
-            PayloadMode::SignedChunks { trailer } => Framing::Chunked(Box::new(
+            (PayloadMode::SignedChunks { trailer }, Some(chunks)) => Framing::Chunked(Box::new(
                 ChunkedDecoder::signed(length, chunks.clone(), trailer),
             )),
-            PayloadMode::UnsignedChunks => {
+            // Nobody to have signed them: such a body cannot be read.
+            (PayloadMode::SignedChunks { .. }, None) => Framing::Unknown,
+            (PayloadMode::UnsignedChunks, _) => {
                 Framing::Chunked(Box::new(ChunkedDecoder::unsigned(length)))
             }
         };

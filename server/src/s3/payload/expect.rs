@@ -1,168 +1,134 @@
 //! What headers promise about a body: length, Content-MD5, signed SHA-256, one additional checksum.
 //!
-//! Parsing only: whoever reads the body computes and compares. A checksum that comes in a trailer is promised by name
-//! first and gets its value when the body has ended.
+//! Parsing only, once for each request: whoever reads the body computes and compares. A checksum that comes in a trailer is
+//! promised by name first and gets its value when the body has ended.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use hyper::HeaderMap;
 use hyper::header::CONTENT_LENGTH;
 
 use super::PayloadMode;
+use crate::ingest::Expected;
+use crate::ingest::digests::ChecksumValue;
 use crate::model::ChecksumAlgorithm;
 use crate::model::upload::PART_BYTES_MAX;
 use crate::s3::error::{S3Error, S3ErrorCode};
+use crate::s3::head::Headers;
 
-/// What must hold for a body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct BodyPromise {
-    /// Plain bytes.
-    pub(crate) length: u64,
-    /// `Content-MD5`.
-    pub(crate) md5: Option<[u8; 16]>,
-    /// The signed digest.
-    pub(crate) sha256: Option<[u8; 32]>,
-    /// `x-amz-checksum-*`.
-    pub(crate) checksum: Option<PromisedChecksum>,
+/// Whether a request says how long its body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// It must.
+    Required,
+    /// It may have no body, and then says nothing.
+    Optional,
 }
 
-/// An additional checksum.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum PromisedChecksum {
-    /// Its value came in a header.
-    Known(ChecksumAlgorithm, Bytes),
-    /// Its value follows the body.
-    InTrailer(ChecksumAlgorithm),
+/// What the checksum headers of a request speak of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checksums {
+    /// The body.
+    OfBody,
+    /// The object that the request is about.
+    OfObject,
 }
 
-impl PromisedChecksum {
-    /// Which function.
-    pub(crate) fn algorithm(&self) -> ChecksumAlgorithm {
-        match self {
-            PromisedChecksum::Known(algorithm, _) | PromisedChecksum::InTrailer(algorithm) => {
-                *algorithm
-            }
-        }
-    }
-
-    /// The value, from the header or from the trailer that came.
-    ///
-    /// # Errors
-    /// `MalformedTrailerError` when the announced trailer is missing, `InvalidRequest` when its value is no checksum.
-    pub(crate) fn value(&self, trailers: &[(String, String)]) -> Result<Bytes, S3Error> {
-        match self {
-            PromisedChecksum::Known(_, value) => Ok(value.clone()),
-            PromisedChecksum::InTrailer(algorithm) => {
-                let value = trailers
-                    .iter()
-                    .find(|(name, _)| name == algorithm.header())
-                    .map(|(_, value)| value);
-                let value = value.ok_or_else(|| {
-                    S3Error::new(
-                        S3ErrorCode::MalformedTrailer,
-                        format!(
-                            "The trailer {} was announced and did not come.",
-                            algorithm.header()
-                        ),
-                    )
-                })?;
-                parse_checksum(*algorithm, value)
-            }
-        }
-    }
-}
-
-impl BodyPromise {
-    /// Reads the headers of a request with a body.
-    ///
-    /// # Errors
-    /// `MissingContentLength`, `EntityTooLarge`, `InvalidDigest` and `InvalidRequest` by what is wrong.
-    pub(crate) fn read(headers: &HeaderMap, mode: PayloadMode) -> Result<BodyPromise, S3Error> {
-        let length = length(headers, mode)?;
-        BodyPromise::of_length(headers, mode, length, checksum(headers)?)
-    }
-
-    /// As [`BodyPromise::read`], where a checksum header speaks of an object rather than of the body.
-    ///
-    /// # Errors
-    /// As [`BodyPromise::read`].
-    pub(crate) fn read_without_checksum(
-        headers: &HeaderMap,
-        mode: PayloadMode,
-    ) -> Result<BodyPromise, S3Error> {
-        BodyPromise::of_length(headers, mode, length(headers, mode)?, None)
-    }
-
-    /// As [`BodyPromise::read`], of a request that may have no body and has none.
-    ///
-    /// # Errors
-    /// `InvalidDigest` and `InvalidRequest`.
-    pub(crate) fn of_nothing(
-        headers: &HeaderMap,
-        mode: PayloadMode,
-    ) -> Result<BodyPromise, S3Error> {
-        BodyPromise::of_length(headers, mode, 0, checksum(headers)?)
-    }
-
-    fn of_length(
-        headers: &HeaderMap,
-        mode: PayloadMode,
-        length: u64,
-        checksum: Option<PromisedChecksum>,
-    ) -> Result<BodyPromise, S3Error> {
-        if length > PART_BYTES_MAX {
+/// Reads what a request promises of its body.
+///
+/// # Errors
+/// `MissingContentLength`, `EntityTooLarge`, `InvalidDigest` and `InvalidRequest` by what is wrong.
+pub(crate) fn expected(
+    headers: Headers<'_>,
+    mode: PayloadMode,
+    length: Length,
+    checksums: Checksums,
+) -> Result<Expected, S3Error> {
+    let length = match (announced(headers, mode)?, length) {
+        (Some(length), _) => length,
+        (None, Length::Optional) => 0,
+        (None, Length::Required) => {
             return Err(S3Error::new(
-                S3ErrorCode::EntityTooLarge,
-                "Your proposed upload exceeds the maximum allowed object size.",
-            )
-            .with_field("ProposedSize", length.to_string())
-            .with_field("MaxSizeAllowed", PART_BYTES_MAX.to_string()));
+                S3ErrorCode::MissingContentLength,
+                "You must provide the Content-Length HTTP header.",
+            ));
         }
-        let sha256 = match mode {
-            PayloadMode::Signed { sha256 } => Some(sha256),
-            PayloadMode::Unsigned
-            | PayloadMode::SignedChunks { .. }
-            | PayloadMode::UnsignedChunks => None,
-        };
-        Ok(BodyPromise {
-            length,
-            md5: content_md5(headers)?,
-            sha256,
-            checksum,
-        })
+    };
+    if length > PART_BYTES_MAX {
+        return Err(S3Error::new(
+            S3ErrorCode::EntityTooLarge,
+            "Your proposed upload exceeds the maximum allowed object size.",
+        )
+        .with_field("ProposedSize", length.to_string())
+        .with_field("MaxSizeAllowed", PART_BYTES_MAX.to_string()));
     }
+    let sha256 = match mode {
+        PayloadMode::Signed { sha256 } => Some(sha256),
+        PayloadMode::Unsigned | PayloadMode::SignedChunks { .. } | PayloadMode::UnsignedChunks => {
+            None
+        }
+    };
+    let checksum = match checksums {
+        Checksums::OfBody => checksum(headers)?,
+        Checksums::OfObject => None,
+    };
+    Ok(Expected {
+        length: Some(length),
+        md5: content_md5(headers)?,
+        sha256,
+        checksum,
+    })
 }
 
-fn length(headers: &HeaderMap, mode: PayloadMode) -> Result<u64, S3Error> {
+/// The value of a checksum that was announced for the trailer.
+///
+/// # Errors
+/// `MalformedTrailerError` when it is missing, `InvalidRequest` when it is no checksum.
+pub(crate) fn trailer_value(
+    algorithm: ChecksumAlgorithm,
+    trailers: &[(String, String)],
+) -> Result<Bytes, S3Error> {
+    let value = trailers
+        .iter()
+        .find(|(name, _)| name == algorithm.header())
+        .map(|(_, value)| value);
+    let value = value.ok_or_else(|| {
+        S3Error::new(
+            S3ErrorCode::MalformedTrailer,
+            format!(
+                "The trailer {} was announced and did not come.",
+                algorithm.header()
+            ),
+        )
+    })?;
+    parse_checksum(algorithm, value)
+}
+
+fn announced(headers: Headers<'_>, mode: PayloadMode) -> Result<Option<u64>, S3Error> {
     const DECODED: &str = "x-amz-decoded-content-length";
     let framed = matches!(
         mode,
         PayloadMode::SignedChunks { .. } | PayloadMode::UnsignedChunks
     );
-    let name = if framed || !headers.contains_key(CONTENT_LENGTH) {
+    let name = if framed || !headers.has(CONTENT_LENGTH.as_str()) {
         DECODED
     } else {
         CONTENT_LENGTH.as_str()
     };
-    let Some(value) = headers.get(name) else {
-        return Err(S3Error::new(
-            S3ErrorCode::MissingContentLength,
-            "You must provide the Content-Length HTTP header.",
-        ));
+    let Some(text) = headers.text(name)? else {
+        return Ok(None);
     };
-    let text = value.to_str().unwrap_or("");
-    text.trim()
-        .parse()
+    text.parse()
+        .map(Some)
         .map_err(|_| S3Error::invalid_argument(name, text, "The length of the body is no number."))
 }
 
-fn content_md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, S3Error> {
-    let Some(value) = headers.get("content-md5") else {
+fn content_md5(headers: Headers<'_>) -> Result<Option<[u8; 16]>, S3Error> {
+    let Some(text) = headers.text("content-md5")? else {
         return Ok(None);
     };
     let decoded = STANDARD
-        .decode(value.as_bytes().trim_ascii())
+        .decode(text)
         .ok()
         .and_then(|bytes| bytes.try_into().ok());
     decoded.map(Some).ok_or_else(|| {
@@ -170,70 +136,55 @@ fn content_md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, S3Error> {
             S3ErrorCode::InvalidDigest,
             "The Content-MD5 you specified is not valid.",
         )
-        .with_field("Content-MD5", String::from_utf8_lossy(value.as_bytes()))
+        .with_field("Content-MD5", text)
     })
 }
 
-fn checksum(headers: &HeaderMap) -> Result<Option<PromisedChecksum>, S3Error> {
+type Promised = (ChecksumAlgorithm, ChecksumValue);
+
+fn checksum(headers: Headers<'_>) -> Result<Option<Promised>, S3Error> {
+    const SEVERAL: &str =
+        "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.";
     let mut promised = None;
     for algorithm in ChecksumAlgorithm::ALL {
-        if let Some(value) = headers.get(algorithm.header()) {
-            let value = parse_checksum(algorithm, value.to_str().unwrap_or(""))?;
-            if promised
-                .replace(PromisedChecksum::Known(algorithm, value))
-                .is_some()
-            {
-                return Err(invalid(
-                    "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
-                ));
+        if let Some(text) = headers.text(algorithm.header())? {
+            let value = ChecksumValue::Known(parse_checksum(algorithm, text)?);
+            if promised.replace((algorithm, value)).is_some() {
+                return Err(invalid(SEVERAL));
             }
         }
     }
-    for name in trailer_names(headers) {
+    let trailers = headers.list("x-amz-trailer")?.unwrap_or_default();
+    for name in trailers.split(',').map(str::trim).filter(|n| !n.is_empty()) {
         let algorithm = ChecksumAlgorithm::ALL
             .into_iter()
-            .find(|a| a.header().eq_ignore_ascii_case(&name));
+            .find(|a| a.header().eq_ignore_ascii_case(name));
         let Some(algorithm) = algorithm else {
             return Err(invalid(
                 "The value specified in the x-amz-trailer header is not supported",
             ));
         };
-        if promised
-            .replace(PromisedChecksum::InTrailer(algorithm))
-            .is_some()
-        {
-            return Err(invalid(
-                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
-            ));
+        let value = (algorithm, ChecksumValue::InTrailer);
+        if promised.replace(value).is_some() {
+            return Err(invalid(SEVERAL));
         }
     }
     check_named_algorithm(headers, promised.as_ref())?;
     Ok(promised)
 }
 
-fn trailer_names(headers: &HeaderMap) -> impl Iterator<Item = String> {
-    let values = headers.get_all("x-amz-trailer").iter();
-    let names = values.flat_map(|value| value.as_bytes().split(|&b| b == b','));
-    names
-        .map(|name| String::from_utf8_lossy(name.trim_ascii()).into_owned())
-        .filter(|name| !name.is_empty())
-}
-
 /// SDKs also name the algorithm; where they do, it must be the one that came.
-fn check_named_algorithm(
-    headers: &HeaderMap,
-    promised: Option<&PromisedChecksum>,
-) -> Result<(), S3Error> {
-    let Some(value) = headers.get("x-amz-sdk-checksum-algorithm") else {
+fn check_named_algorithm(headers: Headers<'_>, promised: Option<&Promised>) -> Result<(), S3Error> {
+    let Some(text) = headers.text("x-amz-sdk-checksum-algorithm")? else {
         return Ok(());
     };
-    let Some(named) = ChecksumAlgorithm::parse(value.to_str().unwrap_or("").trim()) else {
+    let Some(named) = ChecksumAlgorithm::parse(text) else {
         return Err(invalid(
             "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
         ));
     };
     match promised {
-        Some(promised) if promised.algorithm() == named => Ok(()),
+        Some((algorithm, _)) if *algorithm == named => Ok(()),
         Some(_) => Err(invalid(
             "Value for x-amz-sdk-checksum-algorithm header is invalid.",
         )),
@@ -263,18 +214,21 @@ fn invalid(message: &'static str) -> S3Error {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::{HeaderName, HeaderValue};
+    use hyper::HeaderMap;
+    use hyper::header::HeaderValue;
 
     use super::*;
 
     fn read(
         pairs: &[(&'static str, &'static str)],
         mode: PayloadMode,
-    ) -> Result<BodyPromise, S3Error> {
-        let pairs = pairs
-            .iter()
-            .map(|&(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)));
-        BodyPromise::read(&pairs.collect(), mode)
+    ) -> Result<Expected, S3Error> {
+        let mut map = HeaderMap::new();
+        for &(name, value) in pairs {
+            map.append(name, HeaderValue::from_static(value));
+        }
+        let headers = Headers::new(&map);
+        expected(headers, mode, Length::Required, Checksums::OfBody)
     }
 
     #[test]
@@ -288,7 +242,7 @@ mod tests {
             PayloadMode::Unsigned,
         );
         let plain = plain.expect("valid");
-        assert_eq!(plain.length, 5);
+        assert_eq!(plain.length, Some(5));
         assert_eq!(
             plain.md5.map(hex::encode).as_deref(),
             Some("5d41402abc4b2a76b9719d911017c592")
@@ -296,9 +250,9 @@ mod tests {
         let value = Bytes::from_static(&[0x36, 0x10, 0xa6, 0x86]);
         assert_eq!(
             plain.checksum,
-            Some(PromisedChecksum::Known(
+            Some((
                 ChecksumAlgorithm::Crc32,
-                value.clone()
+                ChecksumValue::Known(value.clone())
             ))
         );
 
@@ -308,16 +262,17 @@ mod tests {
             ("x-amz-trailer", "x-amz-checksum-crc32"),
         ];
         let framed = read(&framed, PayloadMode::UnsignedChunks).expect("valid");
-        assert_eq!(framed.length, 5);
+        assert_eq!(framed.length, Some(5));
         let promised = framed.checksum.expect("announced");
         assert_eq!(
             promised,
-            PromisedChecksum::InTrailer(ChecksumAlgorithm::Crc32)
+            (ChecksumAlgorithm::Crc32, ChecksumValue::InTrailer)
         );
+        let came = |trailers: &[_]| trailer_value(ChecksumAlgorithm::Crc32, trailers);
         let trailers = vec![("x-amz-checksum-crc32".to_owned(), "NhCmhg==".to_owned())];
-        assert_eq!(promised.value(&trailers).expect("came"), value);
+        assert_eq!(came(&trailers).expect("came"), value);
         assert_eq!(
-            promised.value(&Vec::new()).expect_err("missing").code(),
+            came(&[]).expect_err("missing").code(),
             S3ErrorCode::MalformedTrailer
         );
     }
@@ -330,6 +285,10 @@ mod tests {
         let cases: &[(&[(&'static str, &'static str)], S3ErrorCode)] = &[
             (&[], MissingContentLength),
             (&[("content-length", "x")], InvalidArgument),
+            (
+                &[("content-length", "1"), ("content-length", "2")],
+                InvalidArgument,
+            ),
             (&[("content-length", "5368709121")], EntityTooLarge),
             (
                 &[("content-length", "0"), ("content-md5", "abc")],

@@ -7,6 +7,7 @@
 
 pub(crate) mod body;
 pub(crate) mod chunked;
+pub(crate) mod document;
 pub(crate) mod expect;
 
 use crate::s3::error::{S3Error, S3ErrorCode};

@@ -7,10 +7,10 @@ use crate::model::{
     BucketName, Checksum, ChecksumAlgorithm, ObjectKey, Owner, PartNumber, UploadId,
 };
 use crate::objects::{Deleted, PutDone, UploadEntry};
+use crate::s3::arguments::{ListParts, ListUploads, NameEncoding};
 use crate::s3::error::S3Error;
 use crate::s3::http_date;
 use crate::s3::object_headers::{checksum_text, checksum_type};
-use crate::s3::router::{ListParts, ListUploads, NameEncoding};
 use crate::schema::{BucketRow, PartRow, UploadChecksumKind, UploadRow, Versioning};
 
 /// ListBuckets.

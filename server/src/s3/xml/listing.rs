@@ -3,10 +3,10 @@
 use super::write::XmlWriter;
 use crate::model::{BucketName, Owner};
 use crate::objects::{ListEntry, Listing};
+use crate::s3::arguments::{ListObjects, ListVersion, NameEncoding};
 use crate::s3::http_date;
 use crate::s3::object_headers::checksum_type;
 use crate::s3::query::encode_path;
-use crate::s3::router::{ListObjects, ListVersion, NameEncoding};
 
 /// A name as this listing writes names.
 pub(super) fn name(encoding: NameEncoding, text: &str) -> String {

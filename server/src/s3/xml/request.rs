@@ -6,9 +6,10 @@ use super::read::XmlReader;
 use crate::model::upload::PARTS_MAX;
 use crate::model::{ChecksumAlgorithm, ETag, ObjectKey, PartNumber};
 use crate::objects::{CompletePart, VersionSelector};
+use crate::s3::addressing::parse_key;
+use crate::s3::arguments::parse_version;
 use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::payload::expect::parse_checksum;
-use crate::s3::router::{parse_key, parse_version};
 
 /// Objects of one DeleteObjects; S3's own limit.
 const DELETES_MAX: usize = 1000;

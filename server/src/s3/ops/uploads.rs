@@ -1,38 +1,30 @@
-//! Multipart uploads: create, upload part, complete, abort, and their two listings.
+//! Multipart uploads: create, upload part, complete, abort.
 
-use bytes::Bytes;
 use hyper::StatusCode;
-use hyper::body::Body;
 use hyper::header::HeaderName;
 
-use super::document::{self, DOCUMENT_BYTES_MAX};
-use super::put::{attributes, take, write_done, write_version};
+use super::put::{attributes, body_of, take, write_done, write_version};
 use crate::ingest::BodyTarget;
-use crate::model::{
-    BucketName, Checksum, ChecksumAlgorithm, ChecksumKind, ObjectKey, PartNumber, UploadId,
-};
-use crate::objects::{CompleteRequest, ListUploadsQuery, NewUpload};
+use crate::ingest::digests::ChecksumValue;
+use crate::model::{BucketName, Checksum, ChecksumAlgorithm, ChecksumKind, ObjectKey};
+use crate::objects::{CompleteRequest, NewUpload};
+use crate::s3::arguments::{part_number, upload_id};
+use crate::s3::call::{Answer, Call};
 use crate::s3::error::{S3Error, S3ErrorCode};
-use crate::s3::payload::expect::{BodyPromise, parse_checksum};
-use crate::s3::router::{ListParts, ListUploads, parse_key};
-use crate::s3::service::{Answer, Call};
+use crate::s3::head::Headers;
+use crate::s3::payload::expect::parse_checksum;
 use crate::s3::xml::{answer, request};
 use crate::s3::{conditions, object_headers, reply};
 use crate::schema::UploadChecksumKind;
 
 /// CreateMultipartUpload.
-pub(crate) async fn create<B>(call: &Call<'_, B>, bucket: &BucketName, key: &ObjectKey) -> Answer {
+pub(crate) async fn create(call: &mut Call<'_>, bucket: &BucketName, key: &ObjectKey) -> Answer {
     let new = NewUpload {
         attributes: attributes(call)?,
-        checksum: upload_checksum(call)?,
+        checksum: upload_checksum(call.headers())?,
     };
     let checksum = new.checksum;
-    let upload = call
-        .service
-        .layers
-        .objects
-        .create_upload(bucket, key, new)
-        .await?;
+    let upload = call.objects().create_upload(bucket, key, new).await?;
     let mut response = reply::xml(StatusCode::OK, answer::upload_created(bucket, key, upload));
     if let Some((algorithm, kind)) = checksum {
         let out = response.headers_mut();
@@ -51,44 +43,31 @@ pub(crate) async fn create<B>(call: &Call<'_, B>, bucket: &BucketName, key: &Obj
 }
 
 /// UploadPart.
-pub(crate) async fn put_part<B>(
-    call: &mut Call<'_, B>,
-    bucket: &BucketName,
-    key: &ObjectKey,
-    upload: UploadId,
-    number: PartNumber,
-) -> Answer
-where
-    B: Body<Data = Bytes> + Unpin + Send,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
-    let promise = BodyPromise::read(&call.parts.headers, call.auth.payload)?;
-    let (id, row) = call
-        .service
-        .layers
-        .objects
-        .upload(bucket, key, upload)
-        .await?;
+pub(crate) async fn put_part(call: &mut Call<'_>, bucket: &BucketName, key: &ObjectKey) -> Answer {
+    let (upload, number) = (upload_id(call.query())?, part_number(call.query())?);
+    let mut expected = body_of(call)?;
+    let (id, row) = call.objects().upload(bucket, key, upload).await?;
     let wanted = row.checksum.map(|(algorithm, _)| algorithm);
-    if let (Some(wanted), Some(promised)) = (wanted, &promise.checksum)
-        && wanted != promised.algorithm()
-    {
-        return Err(invalid(format!(
-            "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
-            wanted.name(),
-            promised.algorithm().name()
-        )));
+    match (wanted, &expected.checksum) {
+        (Some(wanted), Some((promised, _))) if wanted != *promised => {
+            return Err(invalid(format!(
+                "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+                wanted.name(),
+                promised.name()
+            )));
+        }
+        // The upload's checksum is made of its parts', so this part has one whether its client sends it or not.
+        (Some(wanted), None) => expected.checksum = Some((wanted, ChecksumValue::Computed)),
+        _ => {}
     }
     let target = BodyTarget {
         bucket: id,
         key: key.clone(),
         part: Some((upload, number)),
     };
-    let body = take(call, target, promise, wanted).await?;
+    let body = take(call, target, expected).await?;
     let part = call
-        .service
-        .layers
-        .objects
+        .objects()
         .put_part(bucket, key, upload, number, body)
         .await?;
     let mut response = reply::empty(StatusCode::OK);
@@ -97,116 +76,42 @@ where
 }
 
 /// CompleteMultipartUpload.
-pub(crate) async fn complete<B>(
-    call: &mut Call<'_, B>,
-    bucket: &BucketName,
-    key: &ObjectKey,
-    upload: UploadId,
-) -> Answer
-where
-    B: Body<Data = Bytes> + Unpin + Send,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
-    let condition = conditions::for_write(&call.parts.headers)?;
-    let checksum = whole_checksum(call)?;
-    let size = whole_size(call)?;
-    let document = document::read_about_object(call, DOCUMENT_BYTES_MAX).await?;
-    let parts = request::complete_upload(&document.bytes)?;
+pub(crate) async fn complete(call: &mut Call<'_>, bucket: &BucketName, key: &ObjectKey) -> Answer {
+    let upload = upload_id(call.query())?;
     let wanted = CompleteRequest {
-        parts,
-        checksum,
-        size,
-        condition,
+        condition: conditions::for_write(call.headers())?,
+        checksum: whole_checksum(call.headers())?,
+        size: whole_size(call.headers())?,
+        parts: request::complete_upload(&call.document.bytes)?,
     };
     let done = call
-        .service
-        .layers
-        .objects
+        .objects()
         .complete_upload(bucket, key, upload, wanted)
         .await?;
-    let body = answer::upload_completed(bucket, key, call.parts.uri.path(), &done);
+    let body = answer::upload_completed(bucket, key, call.head.raw_path(), &done);
     let mut response = reply::xml(StatusCode::OK, body);
     write_version(response.headers_mut(), done.version);
     Ok(response)
 }
 
 /// AbortMultipartUpload.
-pub(crate) async fn abort<B>(
-    call: &Call<'_, B>,
-    bucket: &BucketName,
-    key: &ObjectKey,
-    upload: UploadId,
-) -> Answer {
-    call.service
-        .layers
-        .objects
-        .abort_upload(bucket, key, upload)
-        .await?;
+pub(crate) async fn abort(call: &mut Call<'_>, bucket: &BucketName, key: &ObjectKey) -> Answer {
+    let upload = upload_id(call.query())?;
+    call.objects().abort_upload(bucket, key, upload).await?;
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 
-/// ListParts.
-pub(crate) async fn list_parts<B>(
-    call: &Call<'_, B>,
-    bucket: &BucketName,
-    key: &ObjectKey,
-    asked: &ListParts,
-) -> Answer {
-    let objects = &call.service.layers.objects;
-    let (_, row) = objects.upload(bucket, key, asked.upload).await?;
-    let after = asked.after.map_or(0, PartNumber::get);
-    let max = usize::try_from(asked.max_parts).unwrap_or(usize::MAX);
-    let (parts, more) = objects
-        .list_parts(bucket, key, asked.upload, after, max)
-        .await?;
-    let page = answer::PartsPage {
-        bucket,
-        key,
-        upload: &row,
-        parts: &parts,
-        more,
-    };
-    Ok(reply::xml(StatusCode::OK, answer::list_parts(asked, &page)))
-}
-
-/// ListMultipartUploads.
-pub(crate) async fn list_uploads<B>(
-    call: &Call<'_, B>,
-    bucket: &BucketName,
-    asked: &ListUploads,
-) -> Answer {
-    let after = match &asked.key_marker {
-        None => None,
-        Some(key) => Some((parse_key(key)?, asked.upload_marker)),
-    };
-    let query = ListUploadsQuery {
-        prefix: asked.prefix.clone().unwrap_or_default(),
-        after,
-        max: usize::try_from(asked.max_uploads).unwrap_or(usize::MAX),
-    };
-    let (uploads, more) = call
-        .service
-        .layers
-        .objects
-        .list_uploads(bucket, query)
-        .await?;
-    Ok(reply::xml(
-        StatusCode::OK,
-        answer::list_uploads(bucket, asked, &uploads, more),
-    ))
-}
-
 /// `x-amz-checksum-algorithm` and `x-amz-checksum-type` of a new upload, with S3's defaults and S3's impossible pairs.
-fn upload_checksum<B>(
-    call: &Call<'_, B>,
+fn upload_checksum(
+    headers: Headers<'_>,
 ) -> Result<Option<(ChecksumAlgorithm, UploadChecksumKind)>, S3Error> {
-    let kind = match call.header("x-amz-checksum-type") {
+    let kind = match headers.text("x-amz-checksum-type")? {
         None => None,
         Some("FULL_OBJECT") => Some(UploadChecksumKind::FullObject),
         Some("COMPOSITE") => Some(UploadChecksumKind::Composite),
         Some(_) => return Err(invalid("Value for x-amz-checksum-type header is invalid.")),
     };
-    let Some(name) = call.header("x-amz-checksum-algorithm") else {
+    let Some(name) = headers.text("x-amz-checksum-algorithm")? else {
         return match kind {
             None => Ok(None),
             Some(_) => Err(invalid(
@@ -242,9 +147,9 @@ fn upload_checksum<B>(
 }
 
 /// The object's checksum as Complete names it: `value`, or `value-N` over the parts.
-fn whole_checksum<B>(call: &Call<'_, B>) -> Result<Option<Checksum>, S3Error> {
+fn whole_checksum(headers: Headers<'_>) -> Result<Option<Checksum>, S3Error> {
     for algorithm in ChecksumAlgorithm::ALL {
-        let Some(text) = call.header(algorithm.header()) else {
+        let Some(text) = headers.text(algorithm.header())? else {
             continue;
         };
         let (value, kind) = match text.split_once('-') {
@@ -268,9 +173,9 @@ fn whole_checksum<B>(call: &Call<'_, B>) -> Result<Option<Checksum>, S3Error> {
     Ok(None)
 }
 
-fn whole_size<B>(call: &Call<'_, B>) -> Result<Option<u64>, S3Error> {
+fn whole_size(headers: Headers<'_>) -> Result<Option<u64>, S3Error> {
     const NAME: &str = "x-amz-mp-object-size";
-    let Some(text) = call.header(NAME) else {
+    let Some(text) = headers.text(NAME)? else {
         return Ok(None);
     };
     text.parse()
