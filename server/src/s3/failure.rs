@@ -10,7 +10,7 @@ use crate::objects::ObjectsError;
 use crate::s3::arguments::no_such_upload;
 use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::payload::incomplete_body;
-use crate::s3::xml::request::invalid_part;
+use crate::s3::xml::uploads::invalid_part;
 use crate::store::{ErrorClass, StoreError};
 
 impl From<ObjectsError> for S3Error {

@@ -18,7 +18,7 @@ use crate::s3::payload::TrailerRule;
 use crate::s3::payload::chunked::{ChunkedDecoder, Trailers};
 use crate::s3::payload::expect::trailer_value;
 use crate::s3::xml::read::XmlReader;
-use crate::s3::xml::{XmlWriter, request};
+use crate::s3::xml::{XmlWriter, buckets, deletes, uploads};
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const TIMESTAMP: &str = "20130524T000000Z";
@@ -219,10 +219,10 @@ impl Chain {
 
 /// Every document that a request may carry.
 pub(super) fn xml(data: &[u8]) {
-    if let Err(error) = request::create_bucket(data) {
+    if let Err(error) = buckets::create_bucket(data) {
         refused(&error);
     }
-    match request::delete_objects(data) {
+    match deletes::delete_objects(data) {
         Ok(request) => {
             assert!((1..=1000).contains(&request.targets.len()), "S3's limit");
             for target in &request.targets {
@@ -236,7 +236,7 @@ pub(super) fn xml(data: &[u8]) {
         }
         Err(error) => refused(&error),
     }
-    match request::complete_upload(data) {
+    match uploads::complete_upload(data) {
         Ok(parts) => assert!((1..=10_000).contains(&parts.len()), "S3's limit"),
         Err(error) => refused(&error),
     }

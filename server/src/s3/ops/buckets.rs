@@ -8,7 +8,7 @@ use crate::objects::NewBucket;
 use crate::s3::call::{Answer, Call};
 use crate::s3::object_headers::insert;
 use crate::s3::reply;
-use crate::s3::xml::{answer, request};
+use crate::s3::xml::buckets as xml;
 
 /// The region this server says it is in: clients that ask sign for it, others may sign for any.
 const REGION: HeaderValue = HeaderValue::from_static("us-east-1");
@@ -18,13 +18,13 @@ pub(crate) async fn list(call: &mut Call<'_>) -> Answer {
     let buckets = call.objects().list_buckets().await?;
     Ok(reply::xml(
         StatusCode::OK,
-        answer::list_buckets(call.owner, &buckets),
+        xml::list_buckets(call.owner, &buckets),
     ))
 }
 
 /// CreateBucket; 200 also for one that is there, as in us-east-1: writers call it blindly before each upload.
 pub(crate) async fn create(call: &mut Call<'_>, bucket: &BucketName) -> Answer {
-    request::create_bucket(&call.document.bytes)?;
+    xml::create_bucket(&call.document.bytes)?;
     let new = NewBucket::plain(call.owner.clone());
     call.objects().create_bucket(bucket, new).await?;
     let mut response = reply::empty(StatusCode::OK);
@@ -51,14 +51,11 @@ pub(crate) async fn delete(call: &mut Call<'_>, bucket: &BucketName) -> Answer {
 /// GetBucketLocation.
 pub(crate) async fn location(call: &mut Call<'_>, bucket: &BucketName) -> Answer {
     call.objects().bucket(bucket).await?;
-    Ok(reply::xml(StatusCode::OK, answer::location()))
+    Ok(reply::xml(StatusCode::OK, xml::location()))
 }
 
 /// GetBucketVersioning.
 pub(crate) async fn versioning(call: &mut Call<'_>, bucket: &BucketName) -> Answer {
     let row = call.objects().bucket(bucket).await?;
-    Ok(reply::xml(
-        StatusCode::OK,
-        answer::versioning(row.versioning),
-    ))
+    Ok(reply::xml(StatusCode::OK, xml::versioning(row.versioning)))
 }

@@ -10,7 +10,7 @@ use crate::objects::Deleted;
 use crate::s3::arguments::version;
 use crate::s3::call::{Answer, Call};
 use crate::s3::error::{S3Error, S3ErrorCode};
-use crate::s3::xml::{answer, request};
+use crate::s3::xml::deletes as xml;
 use crate::s3::{object_headers, reply};
 use crate::store::gate::READ_PERMITS;
 
@@ -37,7 +37,7 @@ pub(crate) async fn many(call: &mut Call<'_>, bucket: &BucketName) -> Answer {
             "Missing required header for this request: Content-MD5 or x-amz-checksum-*",
         ));
     }
-    let request = request::delete_objects(&call.document.bytes)?;
+    let request = xml::delete_objects(&call.document.bytes)?;
     let objects = call.objects();
     objects.bucket(bucket).await?;
     let owner = call.owner;
@@ -53,7 +53,7 @@ pub(crate) async fn many(call: &mut Call<'_>, bucket: &BucketName) -> Answer {
         .await;
     Ok(reply::xml(
         StatusCode::OK,
-        answer::deleted(&results, request.reporting),
+        xml::deleted(&results, request.reporting),
     ))
 }
 

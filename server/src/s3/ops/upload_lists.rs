@@ -8,7 +8,7 @@ use crate::s3::addressing::parse_key;
 use crate::s3::arguments::{list_parts, list_uploads};
 use crate::s3::call::{Answer, Call};
 use crate::s3::reply;
-use crate::s3::xml::answer;
+use crate::s3::xml::uploads as xml;
 
 /// ListParts.
 pub(crate) async fn parts(call: &mut Call<'_>, bucket: &BucketName, key: &ObjectKey) -> Answer {
@@ -20,14 +20,14 @@ pub(crate) async fn parts(call: &mut Call<'_>, bucket: &BucketName, key: &Object
     let (parts, more) = objects
         .list_parts(bucket, key, asked.upload, after, max)
         .await?;
-    let page = answer::PartsPage {
+    let page = xml::PartsPage {
         bucket,
         key,
         upload: &row,
         parts: &parts,
         more,
     };
-    let body = answer::list_parts(&asked, &page);
+    let body = xml::list_parts(&asked, &page);
     Ok(reply::xml(StatusCode::OK, body))
 }
 
@@ -44,6 +44,6 @@ pub(crate) async fn uploads(call: &mut Call<'_>, bucket: &BucketName) -> Answer 
         max: usize::try_from(asked.max_uploads).unwrap_or(usize::MAX),
     };
     let (uploads, more) = call.objects().list_uploads(bucket, query).await?;
-    let body = answer::list_uploads(bucket, &asked, &uploads, more);
+    let body = xml::list_uploads(bucket, &asked, &uploads, more);
     Ok(reply::xml(StatusCode::OK, body))
 }

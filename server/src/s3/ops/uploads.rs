@@ -13,7 +13,7 @@ use crate::s3::call::{Answer, Call};
 use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::head::Headers;
 use crate::s3::payload::expect::parse_checksum;
-use crate::s3::xml::{answer, request};
+use crate::s3::xml::uploads as xml;
 use crate::s3::{conditions, object_headers, reply};
 use crate::schema::UploadChecksumKind;
 
@@ -25,7 +25,7 @@ pub(crate) async fn create(call: &mut Call<'_>, bucket: &BucketName, key: &Objec
     };
     let checksum = new.checksum;
     let upload = call.objects().create_upload(bucket, key, new).await?;
-    let mut response = reply::xml(StatusCode::OK, answer::upload_created(bucket, key, upload));
+    let mut response = reply::xml(StatusCode::OK, xml::upload_created(bucket, key, upload));
     if let Some((algorithm, kind)) = checksum {
         let out = response.headers_mut();
         object_headers::insert(
@@ -36,7 +36,7 @@ pub(crate) async fn create(call: &mut Call<'_>, bucket: &BucketName, key: &Objec
         object_headers::insert(
             out,
             HeaderName::from_static("x-amz-checksum-type"),
-            answer::upload_checksum_type(kind),
+            xml::upload_checksum_type(kind),
         );
     }
     Ok(response)
@@ -82,13 +82,13 @@ pub(crate) async fn complete(call: &mut Call<'_>, bucket: &BucketName, key: &Obj
         condition: conditions::for_write(call.headers())?,
         checksum: whole_checksum(call.headers())?,
         size: whole_size(call.headers())?,
-        parts: request::complete_upload(&call.document.bytes)?,
+        parts: xml::complete_upload(&call.document.bytes)?,
     };
     let done = call
         .objects()
         .complete_upload(bucket, key, upload, wanted)
         .await?;
-    let body = answer::upload_completed(bucket, key, call.head.raw_path(), &done);
+    let body = xml::upload_completed(bucket, key, call.head.raw_path(), &done);
     let mut response = reply::xml(StatusCode::OK, body);
     write_version(response.headers_mut(), done.version);
     Ok(response)

@@ -1,13 +1,14 @@
-//! XML in and out. [`read`] pulls bounded, hostile-safe requests apart, [`write`] puts answers together; what the
-//! elements mean is said in [`request`] (bodies clients send) and in the answers of [`listing`] and [`answer`].
+//! XML in and out, a file for each family of operations: what clients send and what they are answered.
 //!
-//! Invariants: no entity but XML's own five and character references is resolved, a DTD is refused, depth and size are
-//! bounded, so that memory is bounded by the body, which is bounded before it is collected.
+//! [`read`] pulls bounded, hostile-safe requests apart, [`write`] puts answers together. Invariants: no entity but XML's own
+//! five and character references is resolved, a DTD is refused, depth and size are bounded, so that memory is bounded by
+//! the body, which is bounded before it is collected.
 
-pub(crate) mod answer;
+pub(crate) mod buckets;
+pub(crate) mod deletes;
 pub(crate) mod listing;
 pub(crate) mod read;
-pub(crate) mod request;
+pub(crate) mod uploads;
 pub(crate) mod write;
 
 pub(crate) use write::XmlWriter;

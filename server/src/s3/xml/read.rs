@@ -158,6 +158,16 @@ fn malformed(position: usize, what: &'static str) -> S3Error {
     )
 }
 
+/// A document that is no request of its kind.
+pub(super) fn malformed_request(why: &'static str) -> S3Error {
+    S3Error::new(
+        S3ErrorCode::MalformedXml,
+        format!(
+            "The XML you provided was not well-formed or did not validate against our published schema: {why}."
+        ),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{ProptestConfig, any, proptest};

@@ -1,94 +1,97 @@
-//! Answers other than listings of objects.
+//! Documents about multipart uploads.
+
+use bytes::Bytes;
 
 use super::listing::{common_prefix, name, owner};
-use super::request::{DeleteTarget, Reporting};
+use super::read::{XmlReader, malformed_request};
 use super::write::XmlWriter;
+use crate::model::upload::PARTS_MAX;
 use crate::model::{
-    BucketName, Checksum, ChecksumAlgorithm, ObjectKey, Owner, PartNumber, UploadId,
+    BucketName, Checksum, ChecksumAlgorithm, ETag, ObjectKey, PartNumber, UploadId,
 };
-use crate::objects::{Deleted, PutDone, UploadEntry};
+use crate::objects::{CompletePart, PutDone, UploadEntry};
 use crate::s3::arguments::{ListParts, ListUploads, NameEncoding};
-use crate::s3::error::S3Error;
+use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::http_date;
 use crate::s3::object_headers::{checksum_text, checksum_type};
-use crate::schema::{BucketRow, PartRow, UploadChecksumKind, UploadRow, Versioning};
+use crate::s3::payload::expect::parse_checksum;
+use crate::schema::{PartRow, UploadChecksumKind, UploadRow};
 
-/// ListBuckets.
-pub(crate) fn list_buckets(user: &Owner, buckets: &[(BucketName, BucketRow)]) -> Vec<u8> {
-    let mut xml = XmlWriter::document();
-    xml.open_root("ListAllMyBucketsResult");
-    owner(&mut xml, "Owner", user);
-    xml.open("Buckets");
-    for (bucket, row) in buckets {
-        xml.open("Bucket");
-        xml.text("Name", bucket.as_str());
-        xml.text("CreationDate", &http_date::iso(row.created));
-        xml.close("Bucket");
-    }
-    xml.close("Buckets");
-    xml.close("ListAllMyBucketsResult");
-    xml.finish()
-}
-
-/// GetBucketLocation: empty, which is us-east-1.
-pub(crate) fn location() -> Vec<u8> {
-    let mut xml = XmlWriter::document();
-    xml.open_root("LocationConstraint");
-    xml.close("LocationConstraint");
-    xml.finish()
-}
-
-/// GetBucketVersioning: empty where versioning was never switched on.
-pub(crate) fn versioning(state: Versioning) -> Vec<u8> {
-    let mut xml = XmlWriter::document();
-    xml.open_root("VersioningConfiguration");
-    match state {
-        Versioning::Unversioned => {}
-        Versioning::Enabled => xml.text("Status", "Enabled"),
-        Versioning::Suspended => xml.text("Status", "Suspended"),
-    }
-    xml.close("VersioningConfiguration");
-    xml.finish()
-}
-
-/// DeleteObjects, one result for each target, in order.
-pub(crate) fn deleted(
-    results: &[(DeleteTarget, Result<Deleted, S3Error>)],
-    reporting: Reporting,
-) -> Vec<u8> {
-    let mut xml = XmlWriter::document();
-    xml.open_root("DeleteResult");
-    for (target, result) in results {
-        match result {
-            Ok(_) if reporting == Reporting::Quiet => {}
-            Ok(done) => {
-                xml.open("Deleted");
-                xml.text("Key", target.key.as_str());
-                if let Some(version) = &target.version_text {
-                    xml.text("VersionId", version);
-                }
-                if done.marker {
-                    xml.value("DeleteMarker", true);
-                    if let Some(version) = &done.version {
-                        xml.text("DeleteMarkerVersionId", version);
-                    }
-                }
-                xml.close("Deleted");
-            }
-            Err(error) => {
-                xml.open("Error");
-                xml.text("Key", target.key.as_str());
-                if let Some(version) = &target.version_text {
-                    xml.text("VersionId", version);
-                }
-                xml.text("Code", error.code().wire());
-                xml.text("Message", error.message());
-                xml.close("Error");
-            }
+/// Reads `CompleteMultipartUpload`.
+///
+/// # Errors
+/// `MalformedXML`, also for no part or more than S3 allows; `InvalidPart` for an ETag that was never given.
+pub(crate) fn complete_upload(body: &[u8]) -> Result<Vec<CompletePart>, S3Error> {
+    let mut xml = XmlReader::open(body, "CompleteMultipartUpload")?;
+    let mut parts = Vec::new();
+    while let Some(name) = xml.child()? {
+        match name.as_str() {
+            "Part" => parts.push(part(&mut xml)?),
+            _ => xml.skip()?,
+        }
+        if parts.len() > usize::from(PARTS_MAX) {
+            return Err(malformed_request("more than 10000 parts"));
         }
     }
-    xml.close("DeleteResult");
-    xml.finish()
+    xml.end()?;
+    if parts.is_empty() {
+        return Err(malformed_request("no part"));
+    }
+    Ok(parts)
+}
+
+fn part(xml: &mut XmlReader<'_>) -> Result<CompletePart, S3Error> {
+    let (mut number, mut etag, mut checksums) =
+        (None, None, Vec::<(ChecksumAlgorithm, Bytes)>::new());
+    while let Some(name) = xml.child()? {
+        match name.as_str() {
+            "PartNumber" => number = Some(xml.text()?),
+            "ETag" => etag = Some(xml.text()?),
+            name => match name
+                .strip_prefix("Checksum")
+                .and_then(ChecksumAlgorithm::parse)
+            {
+                Some(algorithm) => {
+                    let text = xml.text()?;
+                    if !text.is_empty() {
+                        checksums.push((algorithm, parse_checksum(algorithm, &text)?));
+                    }
+                }
+                None => xml.skip()?,
+            },
+        }
+    }
+    let number = number.ok_or_else(|| malformed_request("a part without number"))?;
+    let number = number
+        .trim()
+        .parse()
+        .ok()
+        .and_then(PartNumber::new)
+        .ok_or_else(|| {
+            S3Error::invalid_argument(
+                "PartNumber",
+                &number,
+                "PartNumber must be >= 1 and <= 10000",
+            )
+        })?;
+    let etag = etag.ok_or_else(|| malformed_request("a part without ETag"))?;
+    let etag =
+        ETag::parse(&etag).ok_or_else(|| invalid_part(number.get()).with_field("ETag", etag))?;
+    Ok(CompletePart {
+        number,
+        etag,
+        checksums,
+    })
+}
+
+/// A part that Complete names is not there, or not as named.
+pub(crate) fn invalid_part(number: u16) -> S3Error {
+    S3Error::new(
+        S3ErrorCode::InvalidPart,
+        "One or more of the specified parts could not be found. The part might not have been uploaded, or the specified \
+         entity tag or checksum might not have matched the part's.",
+    )
+    .with_field("PartNumber", number.to_string())
 }
 
 /// CreateMultipartUpload.
@@ -258,5 +261,49 @@ fn element(algorithm: ChecksumAlgorithm) -> &'static str {
         ChecksumAlgorithm::Crc64Nvme => "ChecksumCRC64NVME",
         ChecksumAlgorithm::Sha1 => "ChecksumSHA1",
         ChecksumAlgorithm::Sha256 => "ChecksumSHA256",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_carry_number_etag_and_checksums() {
+        let etag = ETag::whole([7; 16]);
+        let body = format!(
+            "<CompleteMultipartUpload><Part><ETag>&quot;{etag}&quot;</ETag><PartNumber>2</PartNumber>\
+             <ChecksumCRC32>NhCmhg==</ChecksumCRC32></Part></CompleteMultipartUpload>"
+        );
+        let parts = complete_upload(body.as_bytes()).expect("valid");
+        let checksums = vec![(
+            ChecksumAlgorithm::Crc32,
+            Bytes::from_static(&[0x36, 0x10, 0xa6, 0x86]),
+        )];
+        let number = PartNumber::new(2).expect("in range");
+        assert_eq!(
+            parts,
+            [CompletePart {
+                number,
+                etag,
+                checksums
+            }]
+        );
+        for (body, code) in [
+            ("<CompleteMultipartUpload/>", S3ErrorCode::MalformedXml),
+            (
+                "<CompleteMultipartUpload><Part><PartNumber>0</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>",
+                S3ErrorCode::InvalidArgument,
+            ),
+            (
+                "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>",
+                S3ErrorCode::InvalidPart,
+            ),
+        ] {
+            assert_eq!(
+                complete_upload(body.as_bytes()).expect_err(body).code(),
+                code
+            );
+        }
     }
 }

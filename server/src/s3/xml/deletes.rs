@@ -1,0 +1,194 @@
+//! The documents of DeleteObjects.
+
+use super::read::{XmlReader, malformed_request};
+use super::write::XmlWriter;
+use crate::model::ObjectKey;
+use crate::objects::{Deleted, VersionSelector};
+use crate::s3::addressing::parse_key;
+use crate::s3::arguments::parse_version;
+use crate::s3::error::S3Error;
+
+/// Objects of one DeleteObjects; S3's own limit.
+const DELETES_MAX: usize = 1000;
+
+/// What DeleteObjects asks.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct DeleteRequest {
+    pub(crate) targets: Vec<DeleteTarget>,
+    pub(crate) reporting: Reporting,
+}
+
+/// Whether an answer lists what went well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reporting {
+    /// It does.
+    Verbose,
+    /// Errors only.
+    Quiet,
+}
+
+/// One object to delete.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct DeleteTarget {
+    pub(crate) key: ObjectKey,
+    pub(crate) version: VersionSelector,
+    /// As sent, to be repeated in the answer.
+    pub(crate) version_text: Option<String>,
+}
+
+/// Reads `Delete`.
+///
+/// # Errors
+/// `MalformedXML`, also for no object or more than S3 allows; the error of a key that is none.
+pub(crate) fn delete_objects(body: &[u8]) -> Result<DeleteRequest, S3Error> {
+    let mut xml = XmlReader::open(body, "Delete")?;
+    let mut request = DeleteRequest {
+        targets: Vec::new(),
+        reporting: Reporting::Verbose,
+    };
+    while let Some(name) = xml.child()? {
+        match name.as_str() {
+            "Object" => request.targets.push(delete_target(&mut xml)?),
+            "Quiet" if xml.text()?.trim().eq_ignore_ascii_case("true") => {
+                request.reporting = Reporting::Quiet;
+            }
+            "Quiet" => {}
+            _ => xml.skip()?,
+        }
+        if request.targets.len() > DELETES_MAX {
+            return Err(malformed_request("more than 1000 objects"));
+        }
+    }
+    xml.end()?;
+    if request.targets.is_empty() {
+        return Err(malformed_request("no object to delete"));
+    }
+    Ok(request)
+}
+
+fn delete_target(xml: &mut XmlReader<'_>) -> Result<DeleteTarget, S3Error> {
+    let (mut key, mut version_text) = (None, None);
+    while let Some(name) = xml.child()? {
+        match name.as_str() {
+            "Key" => key = Some(xml.text()?),
+            "VersionId" => version_text = Some(xml.text()?).filter(|text| !text.is_empty()),
+            // Conditions on what is deleted: ignoring them would delete what the client wants kept.
+            "ETag" | "LastModifiedTime" | "Size" => {
+                return Err(S3Error::not_implemented(format!(
+                    "A conditional delete ({name} in Delete)"
+                )));
+            }
+            _ => xml.skip()?,
+        }
+    }
+    let key = parse_key(&key.ok_or_else(|| malformed_request("an object without key"))?)?;
+    let version = version_text
+        .as_deref()
+        .map_or(Ok(VersionSelector::Current), parse_version)?;
+    Ok(DeleteTarget {
+        key,
+        version,
+        version_text,
+    })
+}
+
+/// DeleteObjects, one result for each target, in order.
+pub(crate) fn deleted(
+    results: &[(DeleteTarget, Result<Deleted, S3Error>)],
+    reporting: Reporting,
+) -> Vec<u8> {
+    let mut xml = XmlWriter::document();
+    xml.open_root("DeleteResult");
+    for (target, result) in results {
+        match result {
+            Ok(_) if reporting == Reporting::Quiet => {}
+            Ok(done) => {
+                xml.open("Deleted");
+                xml.text("Key", target.key.as_str());
+                if let Some(version) = &target.version_text {
+                    xml.text("VersionId", version);
+                }
+                if done.marker {
+                    xml.value("DeleteMarker", true);
+                    if let Some(version) = &done.version {
+                        xml.text("DeleteMarkerVersionId", version);
+                    }
+                }
+                xml.close("Deleted");
+            }
+            Err(error) => {
+                xml.open("Error");
+                xml.text("Key", target.key.as_str());
+                if let Some(version) = &target.version_text {
+                    xml.text("VersionId", version);
+                }
+                xml.text("Code", error.code().wire());
+                xml.text("Message", error.message());
+                xml.close("Error");
+            }
+        }
+    }
+    xml.close("DeleteResult");
+    xml.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::s3::error::S3ErrorCode;
+
+    #[test]
+    fn deletes_name_keys_of_any_kind() {
+        let body = "<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Quiet>true</Quiet>\
+                    <Object><Key> a&amp;b&#10;</Key></Object><Object><Key>c</Key><VersionId>null</VersionId></Object></Delete>";
+        let request = delete_objects(body.as_bytes()).expect("valid");
+        assert_eq!(request.reporting, Reporting::Quiet);
+        let keys: Vec<&str> = request
+            .targets
+            .iter()
+            .map(|target| target.key.as_str())
+            .collect();
+        assert_eq!(keys, [" a&b\n", "c"]);
+        let versions: Vec<VersionSelector> = request
+            .targets
+            .iter()
+            .map(|target| target.version)
+            .collect();
+        assert_eq!(versions, [VersionSelector::Current, VersionSelector::Null]);
+    }
+
+    #[test]
+    fn bad_deletes_get_their_codes() {
+        let objects = "<Object><Key>k</Key></Object>".repeat(DELETES_MAX + 1);
+        let long = "k".repeat(1025);
+        let cases = [
+            ("<Delete/>".to_owned(), S3ErrorCode::MalformedXml),
+            (
+                format!("<Delete>{objects}</Delete>"),
+                S3ErrorCode::MalformedXml,
+            ),
+            (
+                "<Delete><Object/></Delete>".to_owned(),
+                S3ErrorCode::MalformedXml,
+            ),
+            (
+                format!("<Delete><Object><Key>{long}</Key></Object></Delete>"),
+                S3ErrorCode::KeyTooLong,
+            ),
+            (
+                "<Delete><Object><Key>k</Key><ETag>e</ETag></Object></Delete>".to_owned(),
+                S3ErrorCode::NotImplemented,
+            ),
+            (
+                "<Delete><Object><Key>k</Key><VersionId>x</VersionId></Object></Delete>".to_owned(),
+                S3ErrorCode::InvalidArgument,
+            ),
+        ];
+        for (body, code) in cases {
+            assert_eq!(
+                delete_objects(body.as_bytes()).expect_err("refused").code(),
+                code
+            );
+        }
+    }
+}
