@@ -9,8 +9,10 @@ use std::error::Error;
 
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue};
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 
-use crate::s3::xml::XmlWriter;
+use crate::s3::xml::write;
 
 /// The S3 error codes this server answers with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -263,18 +265,35 @@ impl S3Error {
 
     /// The XML body; `resource` is the path as the client wrote it.
     pub fn body(&self, resource: &str, request_id: &str, host_id: &str) -> Vec<u8> {
-        let mut xml = XmlWriter::document();
-        xml.open("Error");
-        xml.text("Code", self.code.wire());
-        xml.text("Message", &legible(&self.message));
-        for (name, value) in &self.details.fields {
-            xml.text(name, &legible(value));
+        write::error(&ErrorElements {
+            error: self,
+            resource,
+            request_id,
+            host_id,
+        })
+    }
+}
+
+/// The elements of an error's body; those between message and resource are each error's own.
+struct ErrorElements<'a> {
+    error: &'a S3Error,
+    resource: &'a str,
+    request_id: &'a str,
+    host_id: &'a str,
+}
+
+impl Serialize for ErrorElements<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut elements = serializer.serialize_map(None)?;
+        elements.serialize_entry("Code", self.error.code.wire())?;
+        elements.serialize_entry("Message", &legible(&self.error.message))?;
+        for (name, value) in &self.error.details.fields {
+            elements.serialize_entry(name, &legible(value))?;
         }
-        xml.text("Resource", &legible(resource));
-        xml.text("RequestId", request_id);
-        xml.text("HostId", host_id);
-        xml.close("Error");
-        xml.finish()
+        elements.serialize_entry("Resource", &legible(self.resource))?;
+        elements.serialize_entry("RequestId", self.request_id)?;
+        elements.serialize_entry("HostId", self.host_id)?;
+        elements.end()
     }
 }
 

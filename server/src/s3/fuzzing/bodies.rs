@@ -18,7 +18,8 @@ use crate::s3::payload::TrailerRule;
 use crate::s3::payload::chunked::{ChunkedDecoder, Trailers};
 use crate::s3::payload::expect::trailer_value;
 use crate::s3::xml::read::XmlReader;
-use crate::s3::xml::{XmlWriter, buckets, deletes, uploads};
+use crate::s3::xml::write;
+use crate::s3::xml::{buckets, deletes, uploads};
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const TIMESTAMP: &str = "20130524T000000Z";
@@ -243,9 +244,7 @@ pub(super) fn xml(data: &[u8]) {
 }
 
 fn written_and_read(text: &str) -> String {
-    let mut xml = XmlWriter::document();
-    xml.text("Key", text);
-    let body = xml.finish();
+    let body = write::answer("Key", &text);
     let mut xml = XmlReader::open(&body, "Key").expect("own XML is read");
     let read = xml.text().expect("own XML is read");
     xml.end().expect("own XML is read");

@@ -1,8 +1,10 @@
 //! Documents about buckets: their list, creation, location and versioning.
 
-use super::listing::owner;
+use serde::Serialize;
+
+use super::elements::OwnerElement;
 use super::read::XmlReader;
-use super::write::XmlWriter;
+use super::write::answer;
 use crate::model::{BucketName, Owner};
 use crate::s3::error::S3Error;
 use crate::s3::http_date;
@@ -23,42 +25,69 @@ pub(crate) fn create_bucket(body: &[u8]) -> Result<(), S3Error> {
     xml.end()
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListAllMyBucketsResult<'a> {
+    owner: OwnerElement<'a>,
+    buckets: Buckets<'a>,
+}
+
+#[derive(Serialize)]
+struct Buckets<'a> {
+    #[serde(rename = "Bucket")]
+    buckets: Vec<Bucket<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Bucket<'a> {
+    name: &'a str,
+    creation_date: String,
+}
+
 /// ListBuckets.
 pub(crate) fn list_buckets(user: &Owner, buckets: &[(BucketName, BucketRow)]) -> Vec<u8> {
-    let mut xml = XmlWriter::document();
-    xml.open_root("ListAllMyBucketsResult");
-    owner(&mut xml, "Owner", user);
-    xml.open("Buckets");
-    for (bucket, row) in buckets {
-        xml.open("Bucket");
-        xml.text("Name", bucket.as_str());
-        xml.text("CreationDate", &http_date::iso(row.created));
-        xml.close("Bucket");
-    }
-    xml.close("Buckets");
-    xml.close("ListAllMyBucketsResult");
-    xml.finish()
+    let fields = ListAllMyBucketsResult {
+        owner: OwnerElement::of(user),
+        buckets: Buckets {
+            buckets: buckets
+                .iter()
+                .map(|(name, row)| Bucket {
+                    name: name.as_str(),
+                    creation_date: http_date::iso(row.created),
+                })
+                .collect(),
+        },
+    };
+    answer("ListAllMyBucketsResult", &fields)
 }
+
+#[derive(Serialize)]
+struct LocationConstraint {}
 
 /// GetBucketLocation: empty, which is us-east-1.
 pub(crate) fn location() -> Vec<u8> {
-    let mut xml = XmlWriter::document();
-    xml.open_root("LocationConstraint");
-    xml.close("LocationConstraint");
-    xml.finish()
+    answer("LocationConstraint", &LocationConstraint {})
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct VersioningConfiguration {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
 }
 
 /// GetBucketVersioning: empty where versioning was never switched on.
 pub(crate) fn versioning(state: Versioning) -> Vec<u8> {
-    let mut xml = XmlWriter::document();
-    xml.open_root("VersioningConfiguration");
-    match state {
-        Versioning::Unversioned => {}
-        Versioning::Enabled => xml.text("Status", "Enabled"),
-        Versioning::Suspended => xml.text("Status", "Suspended"),
-    }
-    xml.close("VersioningConfiguration");
-    xml.finish()
+    let status = match state {
+        Versioning::Unversioned => None,
+        Versioning::Enabled => Some("Enabled"),
+        Versioning::Suspended => Some("Suspended"),
+    };
+    answer(
+        "VersioningConfiguration",
+        &VersioningConfiguration { status },
+    )
 }
 
 #[cfg(test)]

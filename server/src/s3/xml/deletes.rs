@@ -1,7 +1,9 @@
 //! The documents of DeleteObjects.
 
+use serde::Serialize;
+
 use super::read::{XmlReader, malformed_request};
-use super::write::XmlWriter;
+use super::write::answer;
 use crate::model::ObjectKey;
 use crate::objects::{Deleted, VersionSelector};
 use crate::s3::addressing::parse_key;
@@ -92,44 +94,76 @@ fn delete_target(xml: &mut XmlReader<'_>) -> Result<DeleteTarget, S3Error> {
     })
 }
 
+#[derive(Serialize)]
+struct DeleteResult<'a> {
+    #[serde(rename = "$value")]
+    entries: Vec<DeleteEntry<'a>>,
+}
+
+#[derive(Serialize)]
+enum DeleteEntry<'a> {
+    Deleted(DeletedElement<'a>),
+    Error(ErrorElement<'a>),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct DeletedElement<'a> {
+    key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delete_marker: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delete_marker_version_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ErrorElement<'a> {
+    key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version_id: Option<&'a str>,
+    code: &'static str,
+    message: &'a str,
+}
+
 /// DeleteObjects, one result for each target, in order.
 pub(crate) fn deleted(
     results: &[(DeleteTarget, Result<Deleted, S3Error>)],
     reporting: Reporting,
 ) -> Vec<u8> {
-    let mut xml = XmlWriter::document();
-    xml.open_root("DeleteResult");
-    for (target, result) in results {
-        match result {
-            Ok(_) if reporting == Reporting::Quiet => {}
-            Ok(done) => {
-                xml.open("Deleted");
-                xml.text("Key", target.key.as_str());
-                if let Some(version) = &target.version_text {
-                    xml.text("VersionId", version);
-                }
-                if done.marker {
-                    xml.value("DeleteMarker", true);
-                    if let Some(version) = &done.version {
-                        xml.text("DeleteMarkerVersionId", version);
-                    }
-                }
-                xml.close("Deleted");
-            }
-            Err(error) => {
-                xml.open("Error");
-                xml.text("Key", target.key.as_str());
-                if let Some(version) = &target.version_text {
-                    xml.text("VersionId", version);
-                }
-                xml.text("Code", error.code().wire());
-                xml.text("Message", error.message());
-                xml.close("Error");
-            }
+    let entries = results
+        .iter()
+        .filter_map(|(target, result)| entry(target, result, reporting))
+        .collect();
+    answer("DeleteResult", &DeleteResult { entries })
+}
+
+fn entry<'a>(
+    target: &'a DeleteTarget,
+    result: &'a Result<Deleted, S3Error>,
+    reporting: Reporting,
+) -> Option<DeleteEntry<'a>> {
+    let (key, version_id) = (target.key.as_str(), target.version_text.as_deref());
+    match result {
+        Ok(_) if reporting == Reporting::Quiet => None,
+        Ok(done) => {
+            let marker = done.marker.then_some(done.version.as_deref());
+            Some(DeleteEntry::Deleted(DeletedElement {
+                key,
+                version_id,
+                delete_marker: marker.map(|_| true),
+                delete_marker_version_id: marker.flatten(),
+            }))
         }
+        Err(error) => Some(DeleteEntry::Error(ErrorElement {
+            key,
+            version_id,
+            code: error.code().wire(),
+            message: error.message(),
+        })),
     }
-    xml.close("DeleteResult");
-    xml.finish()
 }
 
 #[cfg(test)]

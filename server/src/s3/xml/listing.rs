@@ -1,19 +1,63 @@
 //! Answers of the two generations of ListObjects.
 
-use super::write::XmlWriter;
-use crate::model::{BucketName, Owner};
+use serde::Serialize;
+
+use super::elements::{CommonPrefix, OwnerElement, encoding_type, name, quoted};
+use super::write::answer;
+use crate::model::BucketName;
 use crate::objects::{ListEntry, Listing};
 use crate::s3::arguments::{ListObjects, ListVersion, NameEncoding};
 use crate::s3::http_date;
 use crate::s3::object_headers::checksum_type;
-use crate::s3::query::encode_path;
 
-/// A name as this listing writes names.
-pub(super) fn name(encoding: NameEncoding, text: &str) -> String {
-    match encoding {
-        NameEncoding::Plain => text.to_owned(),
-        NameEncoding::Url => encode_path(text),
-    }
+/// Both generations; each leaves the fields of the other out.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListBucketResult<'a> {
+    name: &'a str,
+    prefix: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    marker: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_marker: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_count: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_after: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    continuation_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_continuation_token: Option<&'a str>,
+    max_keys: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delimiter: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding_type: Option<&'static str>,
+    is_truncated: bool,
+    contents: Vec<Contents<'a>>,
+    common_prefixes: Vec<CommonPrefix>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Contents<'a> {
+    key: String,
+    last_modified: String,
+    #[serde(rename = "ETag")]
+    etag: String,
+    checksum_algorithm: Vec<&'static str>,
+    checksum_type: Vec<&'static str>,
+    size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<OwnerElement<'a>>,
+    storage_class: &'a str,
+}
+
+/// Whether entries name their owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owners {
+    Shown,
+    Hidden,
 }
 
 /// One page, in the form that was asked for; `next_token` is the opaque form of where the next page starts.
@@ -24,103 +68,75 @@ pub(crate) fn list_objects(
     next_token: Option<&str>,
 ) -> Vec<u8> {
     let encoded = |text: &str| name(asked.encoding, text);
-    let mut xml = XmlWriter::document();
-    xml.open_root("ListBucketResult");
-    xml.text("Name", bucket.as_str());
-    xml.text("Prefix", &encoded(asked.prefix.as_deref().unwrap_or("")));
-    match &asked.version {
-        ListVersion::V1 { marker } => {
-            xml.text("Marker", &encoded(marker.as_deref().unwrap_or("")));
-            if let Some(next) = &page.next {
-                xml.text("NextMarker", &encoded(next));
-            }
-        }
+    let owners = match asked.version {
+        ListVersion::V1 { .. }
+        | ListVersion::V2 {
+            fetch_owner: true, ..
+        } => Owners::Shown,
+        ListVersion::V2 {
+            fetch_owner: false, ..
+        } => Owners::Hidden,
+    };
+    let entries = page.entries.iter();
+    let prefixes = page.prefixes.iter();
+    let common = ListBucketResult {
+        name: bucket.as_str(),
+        prefix: encoded(asked.prefix.as_deref().unwrap_or("")),
+        max_keys: asked.max_keys,
+        delimiter: asked.delimiter.as_deref().map(encoded),
+        encoding_type: encoding_type(asked.encoding),
+        is_truncated: page.next.is_some(),
+        contents: entries
+            .map(|entry| contents(asked.encoding, entry, owners))
+            .collect(),
+        common_prefixes: prefixes
+            .map(|prefix| CommonPrefix {
+                prefix: encoded(prefix),
+            })
+            .collect(),
+        ..ListBucketResult::default()
+    };
+    let fields = match &asked.version {
+        ListVersion::V1 { marker } => ListBucketResult {
+            marker: Some(encoded(marker.as_deref().unwrap_or(""))),
+            next_marker: page.next.as_deref().map(encoded),
+            ..common
+        },
         ListVersion::V2 {
             start_after,
             continuation_token,
             ..
-        } => {
-            xml.value("KeyCount", page.entries.len() + page.prefixes.len());
-            if let Some(after) = start_after {
-                xml.text("StartAfter", &encoded(after));
-            }
-            if let Some(token) = continuation_token {
-                xml.text("ContinuationToken", token);
-            }
-            if let Some(token) = next_token {
-                xml.text("NextContinuationToken", token);
-            }
-        }
-    }
-    xml.value("MaxKeys", asked.max_keys);
-    if let Some(delimiter) = &asked.delimiter {
-        xml.text("Delimiter", &encoded(delimiter));
-    }
-    if asked.encoding == NameEncoding::Url {
-        xml.text("EncodingType", "url");
-    }
-    xml.value("IsTruncated", page.next.is_some());
-    let with_owner = match asked.version {
-        ListVersion::V1 { .. } => true,
-        ListVersion::V2 { fetch_owner, .. } => fetch_owner,
+        } => ListBucketResult {
+            key_count: Some(page.entries.len() + page.prefixes.len()),
+            start_after: start_after.as_deref().map(encoded),
+            continuation_token: continuation_token.as_deref(),
+            next_continuation_token: next_token,
+            ..common
+        },
     };
-    for entry in &page.entries {
-        contents(
-            &mut xml,
-            asked.encoding,
-            entry,
-            with_owner.then_some(&entry.row.owner),
-        );
-    }
-    for prefix in &page.prefixes {
-        common_prefix(&mut xml, &encoded(prefix));
-    }
-    xml.close("ListBucketResult");
-    xml.finish()
+    answer("ListBucketResult", &fields)
 }
 
-fn contents(
-    xml: &mut XmlWriter,
-    encoding: NameEncoding,
-    entry: &ListEntry,
-    shown_owner: Option<&Owner>,
-) {
-    xml.open("Contents");
-    xml.text("Key", &name(encoding, entry.key.as_str()));
-    xml.text("LastModified", &http_date::iso(entry.row.time));
-    xml.text("ETag", &format!("\"{}\"", entry.row.etag));
-    for (algorithm, kind) in &entry.row.checksums {
-        xml.text("ChecksumAlgorithm", algorithm.name());
-        xml.text("ChecksumType", checksum_type(*kind));
+fn contents(encoding: NameEncoding, entry: &ListEntry, owners: Owners) -> Contents<'_> {
+    let row = &entry.row;
+    let checksums = row.checksums.iter();
+    Contents {
+        key: name(encoding, entry.key.as_str()),
+        last_modified: http_date::iso(row.time),
+        etag: quoted(row.etag),
+        checksum_algorithm: checksums.clone().map(|(of, _)| of.name()).collect(),
+        checksum_type: checksums.map(|(_, kind)| checksum_type(*kind)).collect(),
+        size: row.size,
+        owner: (owners == Owners::Shown).then(|| OwnerElement::of(&row.owner)),
+        storage_class: &row.class.0,
     }
-    xml.value("Size", entry.row.size);
-    if let Some(of) = shown_owner {
-        owner(xml, "Owner", of);
-    }
-    xml.text("StorageClass", &entry.row.class.0);
-    xml.close("Contents");
-}
-
-/// A user, as S3 writes one.
-pub(super) fn owner(xml: &mut XmlWriter, element: &str, owner: &Owner) {
-    xml.open(element);
-    xml.text("ID", &owner.0);
-    xml.text("DisplayName", &owner.0);
-    xml.close(element);
-}
-
-/// A common prefix, already encoded.
-pub(super) fn common_prefix(xml: &mut XmlWriter, prefix: &str) {
-    xml.open("CommonPrefixes");
-    xml.text("Prefix", prefix);
-    xml.close("CommonPrefixes");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::UnixMillis;
-    use crate::model::{ETag, ObjectKey, StorageClass, VersionNumber};
+    use crate::model::{ETag, ObjectKey, Owner, StorageClass, VersionNumber};
     use crate::schema::CurrentRow;
 
     fn page() -> Listing {

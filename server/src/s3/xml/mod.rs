@@ -6,9 +6,8 @@
 
 pub(crate) mod buckets;
 pub(crate) mod deletes;
+mod elements;
 pub(crate) mod listing;
 pub(crate) mod read;
 pub(crate) mod uploads;
 pub(crate) mod write;
-
-pub(crate) use write::XmlWriter;

@@ -1,19 +1,18 @@
 //! Documents about multipart uploads.
 
 use bytes::Bytes;
+use serde::Serialize;
 
-use super::listing::{common_prefix, name, owner};
+use super::elements::{ChecksumElement, CommonPrefix, OwnerElement, encoding_type, name, quoted};
 use super::read::{XmlReader, malformed_request};
-use super::write::XmlWriter;
+use super::write::answer;
 use crate::model::upload::PARTS_MAX;
-use crate::model::{
-    BucketName, Checksum, ChecksumAlgorithm, ETag, ObjectKey, PartNumber, UploadId,
-};
+use crate::model::{BucketName, ChecksumAlgorithm, ETag, ObjectKey, PartNumber, UploadId};
 use crate::objects::{CompletePart, PutDone, UploadEntry};
 use crate::s3::arguments::{ListParts, ListUploads, NameEncoding};
 use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::http_date;
-use crate::s3::object_headers::{checksum_text, checksum_type};
+use crate::s3::object_headers::checksum_type;
 use crate::s3::payload::expect::parse_checksum;
 use crate::schema::{PartRow, UploadChecksumKind, UploadRow};
 
@@ -94,15 +93,35 @@ pub(crate) fn invalid_part(number: u16) -> S3Error {
     .with_field("PartNumber", number.to_string())
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct InitiateMultipartUploadResult<'a> {
+    bucket: &'a str,
+    key: &'a str,
+    upload_id: String,
+}
+
 /// CreateMultipartUpload.
 pub(crate) fn upload_created(bucket: &BucketName, key: &ObjectKey, upload: UploadId) -> Vec<u8> {
-    let mut xml = XmlWriter::document();
-    xml.open_root("InitiateMultipartUploadResult");
-    xml.text("Bucket", bucket.as_str());
-    xml.text("Key", key.as_str());
-    xml.value("UploadId", upload);
-    xml.close("InitiateMultipartUploadResult");
-    xml.finish()
+    let fields = InitiateMultipartUploadResult {
+        bucket: bucket.as_str(),
+        key: key.as_str(),
+        upload_id: upload.to_string(),
+    };
+    answer("InitiateMultipartUploadResult", &fields)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct CompleteMultipartUploadResult<'a> {
+    location: &'a str,
+    bucket: &'a str,
+    key: &'a str,
+    #[serde(rename = "ETag")]
+    etag: String,
+    #[serde(rename = "$value")]
+    checksums: Vec<ChecksumElement>,
+    checksum_type: Vec<&'static str>,
 }
 
 /// CompleteMultipartUpload; `location` is the object's path.
@@ -112,18 +131,16 @@ pub(crate) fn upload_completed(
     location: &str,
     done: &PutDone,
 ) -> Vec<u8> {
-    let mut xml = XmlWriter::document();
-    xml.open_root("CompleteMultipartUploadResult");
-    xml.text("Location", location);
-    xml.text("Bucket", bucket.as_str());
-    xml.text("Key", key.as_str());
-    xml.text("ETag", &format!("\"{}\"", done.etag));
-    checksums(&mut xml, &done.checksums);
-    for checksum in &done.checksums {
-        xml.text("ChecksumType", checksum_type(checksum.kind));
-    }
-    xml.close("CompleteMultipartUploadResult");
-    xml.finish()
+    let kinds = done.checksums.iter().map(|checksum| checksum.kind);
+    let fields = CompleteMultipartUploadResult {
+        location,
+        bucket: bucket.as_str(),
+        key: key.as_str(),
+        etag: quoted(done.etag),
+        checksums: ChecksumElement::all_of(&done.checksums),
+        checksum_type: kinds.map(checksum_type).collect(),
+    };
+    answer("CompleteMultipartUploadResult", &fields)
 }
 
 /// One page of ListParts.
@@ -135,37 +152,104 @@ pub(crate) struct PartsPage<'a> {
     pub(crate) more: bool,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListPartsResult<'a> {
+    bucket: &'a str,
+    key: String,
+    upload_id: String,
+    initiator: OwnerElement<'a>,
+    owner: OwnerElement<'a>,
+    storage_class: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksum_algorithm: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksum_type: Option<&'static str>,
+    part_number_marker: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_part_number_marker: Option<u16>,
+    max_parts: u32,
+    is_truncated: bool,
+    #[serde(rename = "Part")]
+    parts: Vec<PartElement>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PartElement {
+    part_number: u16,
+    last_modified: String,
+    #[serde(rename = "ETag")]
+    etag: String,
+    size: u64,
+    #[serde(rename = "$value")]
+    checksums: Vec<ChecksumElement>,
+}
+
 /// ListParts.
 pub(crate) fn list_parts(asked: &ListParts, page: &PartsPage<'_>) -> Vec<u8> {
-    let mut xml = XmlWriter::document();
-    xml.open_root("ListPartsResult");
-    xml.text("Bucket", page.bucket.as_str());
-    xml.text("Key", &name(asked.encoding, page.key.as_str()));
-    xml.value("UploadId", asked.upload);
-    owner(&mut xml, "Initiator", &page.upload.attributes.owner);
-    owner(&mut xml, "Owner", &page.upload.attributes.owner);
-    xml.text("StorageClass", &page.upload.attributes.class.0);
-    if let Some((algorithm, kind)) = page.upload.checksum {
-        xml.text("ChecksumAlgorithm", algorithm.name());
-        xml.text("ChecksumType", upload_checksum_type(kind));
-    }
-    xml.value("PartNumberMarker", asked.after.map_or(0, PartNumber::get));
-    if let Some((last, _)) = page.parts.last() {
-        xml.value("NextPartNumberMarker", last.get());
-    }
-    xml.value("MaxParts", asked.max_parts);
-    xml.value("IsTruncated", page.more);
-    for (number, part) in page.parts {
-        xml.open("Part");
-        xml.value("PartNumber", number.get());
-        xml.text("LastModified", &http_date::iso(part.time));
-        xml.text("ETag", &format!("\"{}\"", part.etag));
-        xml.value("Size", part.size);
-        checksums(&mut xml, &part.checksums);
-        xml.close("Part");
-    }
-    xml.close("ListPartsResult");
-    xml.finish()
+    let attributes = &page.upload.attributes;
+    let (algorithm, kind) = page.upload.checksum.unzip();
+    let part = |(number, row): &(PartNumber, PartRow)| PartElement {
+        part_number: number.get(),
+        last_modified: http_date::iso(row.time),
+        etag: quoted(row.etag),
+        size: row.size,
+        checksums: ChecksumElement::all_of(&row.checksums),
+    };
+    let fields = ListPartsResult {
+        bucket: page.bucket.as_str(),
+        key: name(asked.encoding, page.key.as_str()),
+        upload_id: asked.upload.to_string(),
+        initiator: OwnerElement::of(&attributes.owner),
+        owner: OwnerElement::of(&attributes.owner),
+        storage_class: &attributes.class.0,
+        checksum_algorithm: algorithm.map(ChecksumAlgorithm::name),
+        checksum_type: kind.map(upload_checksum_type),
+        part_number_marker: asked.after.map_or(0, PartNumber::get),
+        next_part_number_marker: page.parts.last().map(|(last, _)| last.get()),
+        max_parts: asked.max_parts,
+        is_truncated: page.more,
+        parts: page.parts.iter().map(part).collect(),
+    };
+    answer("ListPartsResult", &fields)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListMultipartUploadsResult<'a> {
+    bucket: &'a str,
+    key_marker: String,
+    upload_id_marker: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_key_marker: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_upload_id_marker: Option<String>,
+    prefix: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delimiter: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding_type: Option<&'static str>,
+    max_uploads: u32,
+    is_truncated: bool,
+    #[serde(rename = "Upload")]
+    uploads: Vec<UploadElement<'a>>,
+    common_prefixes: Vec<CommonPrefix>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct UploadElement<'a> {
+    key: String,
+    upload_id: String,
+    initiator: OwnerElement<'a>,
+    owner: OwnerElement<'a>,
+    storage_class: &'a str,
+    initiated: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksum_algorithm: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksum_type: Option<&'static str>,
 }
 
 /// ListMultipartUploads. A delimiter rolls up within the page.
@@ -176,46 +260,39 @@ pub(crate) fn list_uploads(
     more: bool,
 ) -> Vec<u8> {
     let encoded = |text: &str| name(asked.encoding, text);
-    let mut xml = XmlWriter::document();
-    xml.open_root("ListMultipartUploadsResult");
-    xml.text("Bucket", bucket.as_str());
-    xml.text(
-        "KeyMarker",
-        &encoded(asked.key_marker.as_deref().unwrap_or("")),
-    );
-    xml.text(
-        "UploadIdMarker",
-        &asked
-            .upload_marker
-            .map(|id| id.to_string())
-            .unwrap_or_default(),
-    );
-    if let (Some(last), true) = (uploads.last(), more) {
-        xml.text("NextKeyMarker", &encoded(last.key.as_str()));
-        xml.value("NextUploadIdMarker", last.upload);
-    }
-    xml.text("Prefix", &encoded(asked.prefix.as_deref().unwrap_or("")));
-    if let Some(delimiter) = &asked.delimiter {
-        xml.text("Delimiter", &encoded(delimiter));
-    }
-    if asked.encoding == NameEncoding::Url {
-        xml.text("EncodingType", "url");
-    }
-    xml.value("MaxUploads", asked.max_uploads);
-    xml.value("IsTruncated", more);
-    let mut prefixes: Vec<&str> = Vec::new();
+    let given = |text: &Option<String>| encoded(text.as_deref().unwrap_or(""));
+    let (mut shown, mut prefixes) = (Vec::new(), Vec::<&str>::new());
     for entry in uploads {
         match rolled_up(asked, entry.key.as_str()) {
             Some(prefix) if prefixes.last() == Some(&prefix) => {}
             Some(prefix) => prefixes.push(prefix),
-            None => upload(&mut xml, asked.encoding, entry),
+            None => shown.push(upload(asked.encoding, entry)),
         }
     }
-    for prefix in prefixes {
-        common_prefix(&mut xml, &encoded(prefix));
-    }
-    xml.close("ListMultipartUploadsResult");
-    xml.finish()
+    let next = uploads.last().filter(|_| more);
+    let fields = ListMultipartUploadsResult {
+        bucket: bucket.as_str(),
+        key_marker: given(&asked.key_marker),
+        upload_id_marker: asked
+            .upload_marker
+            .map(|id| id.to_string())
+            .unwrap_or_default(),
+        next_key_marker: next.map(|last| encoded(last.key.as_str())),
+        next_upload_id_marker: next.map(|last| last.upload.to_string()),
+        prefix: given(&asked.prefix),
+        delimiter: asked.delimiter.as_deref().map(encoded),
+        encoding_type: encoding_type(asked.encoding),
+        max_uploads: asked.max_uploads,
+        is_truncated: more,
+        uploads: shown,
+        common_prefixes: prefixes
+            .into_iter()
+            .map(|prefix| CommonPrefix {
+                prefix: encoded(prefix),
+            })
+            .collect(),
+    };
+    answer("ListMultipartUploadsResult", &fields)
 }
 
 fn rolled_up<'a>(asked: &ListUploads, key: &'a str) -> Option<&'a str> {
@@ -225,19 +302,19 @@ fn rolled_up<'a>(asked: &ListUploads, key: &'a str) -> Option<&'a str> {
     key.get(..prefix.len() + at + delimiter.len())
 }
 
-fn upload(xml: &mut XmlWriter, encoding: NameEncoding, entry: &UploadEntry) {
-    xml.open("Upload");
-    xml.text("Key", &name(encoding, entry.key.as_str()));
-    xml.value("UploadId", entry.upload);
-    owner(xml, "Initiator", &entry.row.attributes.owner);
-    owner(xml, "Owner", &entry.row.attributes.owner);
-    xml.text("StorageClass", &entry.row.attributes.class.0);
-    xml.text("Initiated", &http_date::iso(entry.row.initiated));
-    if let Some((algorithm, kind)) = entry.row.checksum {
-        xml.text("ChecksumAlgorithm", algorithm.name());
-        xml.text("ChecksumType", upload_checksum_type(kind));
+fn upload(encoding: NameEncoding, entry: &UploadEntry) -> UploadElement<'_> {
+    let attributes = &entry.row.attributes;
+    let (algorithm, kind) = entry.row.checksum.unzip();
+    UploadElement {
+        key: name(encoding, entry.key.as_str()),
+        upload_id: entry.upload.to_string(),
+        initiator: OwnerElement::of(&attributes.owner),
+        owner: OwnerElement::of(&attributes.owner),
+        storage_class: &attributes.class.0,
+        initiated: http_date::iso(entry.row.initiated),
+        checksum_algorithm: algorithm.map(ChecksumAlgorithm::name),
+        checksum_type: kind.map(upload_checksum_type),
     }
-    xml.close("Upload");
 }
 
 /// S3's name for what an upload's checksum will cover.
@@ -245,22 +322,6 @@ pub(crate) fn upload_checksum_type(kind: UploadChecksumKind) -> &'static str {
     match kind {
         UploadChecksumKind::FullObject => "FULL_OBJECT",
         UploadChecksumKind::Composite => "COMPOSITE",
-    }
-}
-
-fn checksums(xml: &mut XmlWriter, checksums: &[Checksum]) {
-    for checksum in checksums {
-        xml.text(element(checksum.algorithm), &checksum_text(checksum));
-    }
-}
-
-fn element(algorithm: ChecksumAlgorithm) -> &'static str {
-    match algorithm {
-        ChecksumAlgorithm::Crc32 => "ChecksumCRC32",
-        ChecksumAlgorithm::Crc32c => "ChecksumCRC32C",
-        ChecksumAlgorithm::Crc64Nvme => "ChecksumCRC64NVME",
-        ChecksumAlgorithm::Sha1 => "ChecksumSHA1",
-        ChecksumAlgorithm::Sha256 => "ChecksumSHA256",
     }
 }
 

@@ -1,79 +1,63 @@
-//! Writing XML: elements and escaped text, nothing else.
+//! Writing answers: serde structs become elements in the order of their fields.
 //!
 //! Object keys may hold characters XML 1.0 has no way to write; like S3, they are written as character references, and
 //! clients that meet them ask for `encoding-type=url` instead.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::{self, Write};
 
-/// The namespace of every S3 answer.
+use quick_xml::se::Serializer;
+use serde::Serialize;
+
+/// The declaration that every document begins with.
+const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+
+/// The namespace of every S3 answer but errors.
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
-/// An XML document under construction.
-#[derive(Debug)]
-pub(crate) struct XmlWriter {
-    out: String,
+/// An answer as a document: its root element, in S3's namespace, and its fields.
+pub(crate) fn answer<T: Serialize>(root: &str, fields: &T) -> Vec<u8> {
+    let body = element(root, fields);
+    let start = format!("<{root}");
+    let rest = body
+        .strip_prefix(start.as_str())
+        .expect("the root element comes first");
+    format!("{DECLARATION}{start} xmlns=\"{NAMESPACE}\"{rest}").into_bytes()
 }
 
-impl XmlWriter {
-    /// A document that holds its declaration only.
-    pub(crate) fn document() -> XmlWriter {
-        XmlWriter {
-            out: String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"),
-        }
-    }
-
-    /// Opens the root element of an answer, in S3's namespace.
-    pub(crate) fn open_root(&mut self, name: &str) {
-        self.write(format_args!("<{name} xmlns=\"{NAMESPACE}\">"));
-    }
-
-    /// Opens an element.
-    pub(crate) fn open(&mut self, name: &str) {
-        self.write(format_args!("<{name}>"));
-    }
-
-    /// Closes the element opened last under this name.
-    pub(crate) fn close(&mut self, name: &str) {
-        self.write(format_args!("</{name}>"));
-    }
-
-    /// An element that holds text.
-    pub(crate) fn text(&mut self, name: &str, text: &str) {
-        self.open(name);
-        escape_into(&mut self.out, text);
-        self.close(name);
-    }
-
-    /// An element that holds a number or another value whose text needs no escaping.
-    pub(crate) fn value(&mut self, name: &str, value: impl Display) {
-        self.write(format_args!("<{name}>{value}</{name}>"));
-    }
-
-    /// The document.
-    pub(crate) fn finish(self) -> Vec<u8> {
-        self.out.into_bytes()
-    }
-
-    fn write(&mut self, text: std::fmt::Arguments<'_>) {
-        self.out
-            .write_fmt(text)
-            .expect("writing to a String does not fail");
-    }
+/// An error as a document, which has no namespace.
+pub(crate) fn error<T: Serialize>(fields: &T) -> Vec<u8> {
+    let body = element("Error", fields);
+    format!("{DECLARATION}{body}").into_bytes()
 }
 
-fn escape_into(out: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&#34;"),
-            '\'' => out.push_str("&#39;"),
-            c if c.is_control() || c == '\u{fffe}' || c == '\u{ffff}' => {
-                write!(out, "&#x{:x};", u32::from(c)).expect("writing to a String does not fail");
+fn element<T: Serialize>(root: &str, fields: &T) -> String {
+    let mut out = String::new();
+    let mut text = Text(&mut out);
+    let mut serializer = Serializer::with_root(&mut text, Some(root))
+        .expect("the roots of answers are names of elements");
+    serializer.expand_empty_elements(true);
+    fields
+        .serialize(serializer)
+        .expect("answers are made of elements and text, and a String takes them");
+    out
+}
+
+/// Writes what the serializer leaves as it is, since only text can hold it: quotes and control characters.
+struct Text<'a>(&'a mut String);
+
+impl Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            match c {
+                '"' => self.0.push_str("&#34;"),
+                '\'' => self.0.push_str("&#39;"),
+                c if c.is_control() || c == '\u{fffe}' || c == '\u{ffff}' => {
+                    write!(self.0, "&#x{:x};", u32::from(c))?;
+                }
+                c => self.0.push(c),
             }
-            c => out.push(c),
         }
+        Ok(())
     }
 }
 
@@ -81,18 +65,52 @@ fn escape_into(out: &mut String, text: &str) {
 mod tests {
     use super::*;
 
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Fields<'a> {
+        key: &'a str,
+        size: u64,
+        is_truncated: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        marker: Option<&'a str>,
+        prefix: &'a str,
+        part: Vec<Part>,
+    }
+
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Part {
+        part_number: u16,
+    }
+
+    fn written(fields: &Fields<'_>) -> String {
+        String::from_utf8(answer("R", fields)).expect("XML is UTF-8")
+    }
+
     #[test]
     fn text_is_escaped_and_control_characters_are_references() {
-        let mut xml = XmlWriter::document();
-        xml.open_root("R");
-        xml.text("Key", "a<&>\"'\u{1}\r\nä");
-        xml.value("Size", 7);
-        xml.close("R");
-        let text = String::from_utf8(xml.finish()).expect("XML is UTF-8");
+        let text = written(&Fields {
+            key: " a<&>\"'\u{1}\r\nä\u{ffff} ",
+            size: 7,
+            is_truncated: false,
+            marker: None,
+            prefix: "",
+            part: vec![Part { part_number: 1 }, Part { part_number: 2 }],
+        });
         assert_eq!(
             text,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<R xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
-             <Key>a&lt;&amp;&gt;&#34;&#39;&#x1;&#xd;&#xa;ä</Key><Size>7</Size></R>"
+             <Key> a&lt;&amp;&gt;&#34;&#39;&#x1;&#13;&#xa;ä&#xffff; </Key><Size>7</Size><IsTruncated>false</IsTruncated>\
+             <Prefix></Prefix><Part><PartNumber>1</PartNumber></Part><Part><PartNumber>2</PartNumber></Part></R>"
         );
+    }
+
+    #[test]
+    fn an_answer_without_fields_has_its_root() {
+        #[derive(Serialize)]
+        struct Nothing {}
+        let text = String::from_utf8(answer("R", &Nothing {})).expect("XML is UTF-8");
+        let root = "<R xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"></R>";
+        assert!(text.ends_with(root), "{text}");
     }
 }
