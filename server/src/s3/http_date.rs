@@ -1,5 +1,7 @@
 //! The dates of the protocol: HTTP's, SigV4's and the ISO form of XML answers.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc2822;
 use time::macros::format_description;
@@ -7,9 +9,6 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::clock::UnixMillis;
 
-const IMF_FIXDATE: &[BorrowedFormatItem<'_>] = format_description!(
-    "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
-);
 const ISO_MILLIS: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 const ISO_SECONDS: &[BorrowedFormatItem<'_>] =
@@ -19,7 +18,8 @@ const ISO_BASIC: &[BorrowedFormatItem<'_>] =
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`
 pub(crate) fn http(at: UnixMillis) -> String {
-    formatted(at, IMF_FIXDATE)
+    let secs = u64::try_from(at.utc().unix_timestamp()).unwrap_or(0);
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(secs))
 }
 
 /// `1994-11-06T08:49:37.000Z`
@@ -37,13 +37,19 @@ pub(crate) fn iso_basic(at: UnixMillis) -> String {
     formatted(at, ISO_BASIC)
 }
 
-/// Reads an HTTP date; `None` when it is none, or lies before 1970.
+/// Reads an HTTP date, in each form that RFC 9110 has, or with an offset in place of `GMT`, as mail programs and Python write
+/// it; `None` when it is none, or lies before 1970.
 pub(crate) fn parse_http(text: &str) -> Option<UnixMillis> {
     let text = text.trim();
-    let parsed = PrimitiveDateTime::parse(text, IMF_FIXDATE)
-        .map(PrimitiveDateTime::assume_utc)
-        .or_else(|_| OffsetDateTime::parse(text, &Rfc2822));
-    parsed.ok().and_then(to_millis)
+    match httpdate::parse_http_date(text) {
+        Ok(time) => {
+            let since = time.duration_since(UNIX_EPOCH).ok()?;
+            since.as_secs().checked_mul(1000).map(UnixMillis)
+        }
+        Err(_) => OffsetDateTime::parse(text, &Rfc2822)
+            .ok()
+            .and_then(to_millis),
+    }
 }
 
 /// Reads SigV4's date.
@@ -81,7 +87,22 @@ mod tests {
         assert_eq!(parse_http("Sun, 06 Nov 1994 08:49:37 GMT"), Some(at));
         assert_eq!(parse_http("Sun, 06 Nov 1994 09:49:37 +0100"), Some(at));
         assert_eq!(parse_iso_basic("19941106T084937Z"), Some(at));
+        for form in [
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "Sun, 06 Nov 1994 08:49:37 -0000",
+        ] {
+            assert_eq!(parse_http(form), Some(at), "{form}");
+        }
         assert_eq!(parse_http("yesterday"), None);
+        assert_eq!(parse_http("Sun, 06 Nov 1904 08:49:37 GMT"), None);
         assert_eq!(parse_iso_basic("1994-11-06"), None);
+    }
+    /// A time of a damaged row must not stop the server.
+    #[test]
+    fn times_beyond_the_calendar_are_cut_to_it() {
+        let last = "Fri, 31 Dec 9999 23:59:59 GMT";
+        assert_eq!(http(UnixMillis(u64::MAX)), last);
+        assert_eq!(http(UnixMillis(0)), "Thu, 01 Jan 1970 00:00:00 GMT");
     }
 }
