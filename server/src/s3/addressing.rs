@@ -1,4 +1,4 @@
-//! From host and path to the bucket and the key that a request is about.
+//! From host and path to bucket and key.
 //!
 //! Path style (`/bucket/key`) always works; with a configured domain, `bucket.domain` is a host whose path is the key.
 //! Pure: knows no store. Invariant: names are checked here, once.
@@ -9,7 +9,7 @@ use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::head::Head;
 use crate::s3::query::decode_path;
 
-/// What a request is about.
+/// The target of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Resource {
     /// The server as a whole.
@@ -76,13 +76,13 @@ impl Addressing {
         }
     }
 
-    /// What a request is about.
+    /// The target of a request.
     ///
     /// # Errors
     /// The S3 error for a host, name or key that cannot be used.
     pub(crate) fn resource(&self, head: &Head) -> Result<Resource, S3Error> {
         let in_host = match self.domains.as_slice() {
-            // The host says nothing then, and nothing can be wrong with it.
+            // The host is not looked at, so its errors do not matter here.
             [] => None,
             _ => head.host()?.and_then(|host| self.bucket_in(host)),
         };

@@ -1,4 +1,4 @@
-//! The query parameters of single operations, as their arguments.
+//! Query parameters of single operations as typed arguments.
 //!
 //! Pure. Empty values of listings count as absent.
 
@@ -198,7 +198,7 @@ pub(crate) fn parse_version(text: &str) -> Result<VersionSelector, S3Error> {
         .ok_or_else(|| S3Error::invalid_argument("versionId", text, "Invalid version id specified"))
 }
 
-/// The upload is not there, or never was.
+/// The error of an upload that does not exist.
 pub(crate) fn no_such_upload(id: &str) -> S3Error {
     S3Error::new(
         S3ErrorCode::NoSuchUpload,

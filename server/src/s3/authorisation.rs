@@ -1,16 +1,16 @@
-//! Who may do what: one question between authentication and an operation.
+//! Permissions: one check between authentication and an operation.
 //!
-//! Pure. Invariant: what no rule allows is refused.
+//! Pure. Invariant: without a rule that allows it, a request is refused.
 
 use crate::s3::addressing::Resource;
 use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::identity::Identity;
 
-/// What a request does, by its name in policies, such as `s3:PutObject`.
+/// An action, by its name in policies, such as `s3:PutObject`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Action(pub(crate) &'static str);
 
-/// Checks that a sender may do this to that.
+/// Checks that a sender may perform an action on a resource.
 ///
 /// # Errors
 /// `AccessDenied`.
@@ -29,11 +29,11 @@ pub(crate) fn authorize(
     }
 }
 
-/// What a sender is told of a request that is none, such as one with an unknown method.
+/// The answer to a request that names no operation, such as one with an unknown method.
 pub(crate) fn refusal(identity: &Identity, wrong: S3Error) -> S3Error {
     match identity {
         Identity::Root(_) => wrong,
-        // A stranger is told nothing about requests.
+        // An anonymous sender learns nothing about the request.
         Identity::Anonymous => access_denied(),
     }
 }

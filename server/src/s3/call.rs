@@ -1,4 +1,4 @@
-//! One request being answered, as its operation sees it: authenticated, authorised, its arguments checked.
+//! One request being answered: authenticated, authorised, its parameters and headers checked.
 
 use hyper::Response;
 
@@ -16,13 +16,13 @@ use crate::s3::query::Query;
 use crate::s3::reply::S3Body;
 use crate::s3::service::S3Layers;
 
-/// What an operation gives: an answer, or the error to answer with.
+/// The result of an operation: an answer, or an error to be answered.
 pub(crate) type Answer = Result<Response<S3Body>, S3Error>;
 
 /// One request being answered.
 pub(crate) struct Call<'a> {
     pub(crate) layers: &'a S3Layers,
-    /// Who owns what is created.
+    /// The owner of new buckets and objects.
     pub(crate) owner: &'a Owner,
     pub(crate) head: &'a Head,
     /// How the body is signed and framed.

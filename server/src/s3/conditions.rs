@@ -15,7 +15,7 @@ use crate::s3::http_date;
 /// Checks the preconditions of a GET or HEAD, in the order of RFC 9110, 13.2.2.
 ///
 /// # Errors
-/// `PreconditionFailed`, or `NotModified`, which is no failure but is answered in an error's place.
+/// `PreconditionFailed`, or `NotModified`, which takes the place of an answer like an error.
 pub(crate) fn check_read(
     headers: Headers<'_>,
     etag: ETag,
@@ -42,7 +42,7 @@ pub(crate) fn check_read(
     Ok(())
 }
 
-/// Whether `If-Range` lets a `Range` count: the object is still the one the client has a part of.
+/// Whether `Range` applies: `If-Range` is absent or still matches the object.
 ///
 /// # Errors
 /// `InvalidArgument` for a header that cannot be read.
@@ -81,7 +81,7 @@ pub(crate) fn for_write(headers: Headers<'_>) -> Result<PutCondition, S3Error> {
     }
 }
 
-/// A date that is none counts as absent, as RFC 9110 asks.
+/// An invalid date counts as absent, as RFC 9110 asks.
 fn date(headers: Headers<'_>, name: &HeaderName) -> Result<Option<UnixMillis>, S3Error> {
     let text = headers.text(name.as_str())?;
     Ok(text.and_then(http_date::parse_http))

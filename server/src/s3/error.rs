@@ -1,4 +1,4 @@
-//! Every error a client can meet: its S3 code, its HTTP status, its XML body.
+//! Every error that a client can get: its S3 code, its HTTP status, its XML body.
 //!
 //! [`S3ErrorCode`] has two exhaustive methods side by side, wire code and status; nothing else decides either.
 //! Invariants: external text never carries internals (an [`S3Error`] keeps its cause apart, for the log); a bad

@@ -1,7 +1,7 @@
 //! From the errors of the layers below to S3's.
 //!
-//! What the client caused gets its own code; what the disk caused becomes 503, which clients retry; only what nobody
-//! foresaw becomes 500. The cause is kept for the log and never told.
+//! Errors of the client have their own codes. Errors of the disk become 503, which clients retry. Only unforeseen errors
+//! become 500. The log gets the cause; the client does not.
 
 use hyper::header::{HeaderName, HeaderValue};
 
@@ -115,7 +115,7 @@ impl From<StoreError> for S3Error {
     }
 }
 
-/// What a client is told whose request the disk or the server's end has failed; damage is no reason to try again.
+/// The message for a client that should try again; `None` for damage, which a retry does not mend.
 fn come_again(error: &StoreError) -> Option<&'static str> {
     match error.class() {
         ErrorClass::Full => Some("The storage is full. Please try again later."),

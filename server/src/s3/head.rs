@@ -1,4 +1,4 @@
-//! The head of one request, looked at once: request line, host, query, headers.
+//! The head of one request: request line, host, query, headers.
 //!
 //! [`Headers`] is the only way to a request's headers. Invariants: a header that cannot be read, or that is repeated
 //! where S3 has one value, is an error that names it and never counts as absent; nothing here demands what only HTTP/1.1
@@ -20,7 +20,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// A head and its query, decoded.
+    /// Joins a head and its decoded query.
     pub(crate) fn new(parts: Parts, query: Query) -> Head {
         Head { parts, query }
     }
@@ -77,7 +77,7 @@ impl Head {
         match self.headers().text(EXPECT.as_str()) {
             Ok(None) => false,
             Ok(Some(text)) => text.eq_ignore_ascii_case("100-continue"),
-            // What it expects is unclear, so it may be waiting.
+            // The expectation is unclear, so the client may be waiting.
             Err(_) => true,
         }
     }
@@ -102,7 +102,7 @@ impl<'a> Headers<'a> {
         Headers(map)
     }
 
-    /// Whether a header is there, with whatever value.
+    /// Whether a header is present, with any value.
     pub(crate) fn has(self, name: &str) -> bool {
         self.0.contains_key(name)
     }
@@ -112,7 +112,7 @@ impl<'a> Headers<'a> {
         self.0.keys().map(HeaderName::as_str)
     }
 
-    /// Every value of a header as it came: what signatures are computed over.
+    /// Every value of a header as sent; signatures cover these bytes.
     pub(crate) fn raw_values(self, name: &str) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let values = self.0.get_all(name).iter();
         values.map(hyper::header::HeaderValue::as_bytes)

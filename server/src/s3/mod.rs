@@ -1,14 +1,14 @@
-//! The S3 protocol: who asks, for what, with which body; answers and errors in S3's words.
+//! The S3 protocol: requests are authenticated, authorised and dispatched; answers and errors are S3's.
 //!
-//! In reading order: [`service`] (a request on its way), [`head`] and [`addressing`] (what it says and what it is about),
-//! [`operations`] (the table of what can be asked), [`identity`], [`authentication`] and [`authorisation`] (who may),
-//! [`call`] and [`ops`] (what is done), [`payload`] (the body on its way in), [`reply`] (the body on its way out),
-//! [`observe`] (what is told about it), the small grammars ([`query`], [`arguments`], [`range`], [`conditions`],
+//! In reading order: [`service`] (from request to response), [`head`] and [`addressing`] (request line, headers, bucket and
+//! key), [`operations`] (the table of operations), [`identity`], [`authentication`] and [`authorisation`] (the sender),
+//! [`call`] and [`ops`] (what is done), [`payload`] (request bodies), [`reply`] (response bodies), [`observe`] (log line and
+//! metrics), the small grammars ([`query`], [`arguments`], [`range`], [`conditions`],
 //! [`object_headers`], [`http_date`], [`xml`]), [`error`] and [`failure`].
 //!
 //! Knows `objects`, `ingest` and `read`; knows no storage engine, no listener and no configuration. Invariants: a
-//! request is authenticated by its head before its body is asked for; every body is streamed; nothing a client sends
-//! makes a 500.
+//! request is authenticated by its head before its body is asked for; every body is streamed; no request
+//! of a client causes a 500.
 
 mod addressing;
 mod arguments;

@@ -1,6 +1,6 @@
 //! Headers that belong to an object: content headers, user metadata, storage class, tags, checksums.
 //!
-//! Reading them off a write, and writing them back on a read.
+//! A write brings them, a read returns them.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,7 +25,7 @@ const TAG_VALUE_CHARS_MAX: usize = 256;
 
 const METADATA_PREFIX: &str = "x-amz-meta-";
 
-/// What S3 answers when a client named no type.
+/// S3's content type for objects without one.
 const DEFAULT_CONTENT_TYPE: HeaderValue = HeaderValue::from_static("binary/octet-stream");
 
 /// Reads the content headers of a write.
@@ -48,7 +48,7 @@ pub(crate) fn content(headers: Headers<'_>) -> Result<ContentHeaders, S3Error> {
     })
 }
 
-/// aws-chunked frames the request, not the object.
+/// Drops `aws-chunked`, which frames the request and not the object.
 fn without_aws_chunked(encoding: &str) -> Option<String> {
     let rest: Vec<&str> = encoding
         .split(',')
@@ -188,7 +188,7 @@ pub(crate) fn write_metadata(out: &mut HeaderMap, metadata: &UserMetadata) {
     }
 }
 
-/// Writes the object's checksums, and over what they were taken.
+/// Writes the object's checksums and their type.
 pub(crate) fn write_checksums(out: &mut HeaderMap, checksums: &[Checksum]) {
     for checksum in checksums {
         insert(
@@ -221,7 +221,7 @@ pub(crate) fn checksum_type(kind: ChecksumKind) -> &'static str {
     }
 }
 
-/// Sets a header from text that came in one, so it fits into one; text that does not is left out.
+/// Sets a header. Text that no header can hold is left out; stored text came in a header and fits.
 pub(crate) fn insert(out: &mut HeaderMap, name: HeaderName, text: &str) {
     if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
         out.insert(name, value);

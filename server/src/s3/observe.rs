@@ -1,7 +1,7 @@
-//! What is told about each request when it has ended: one log line and the metrics; and the span of all its lines.
+//! The log line and the metrics of each request, and the span of all its log lines.
 //!
-//! A [`RequestWatch`] travels from the request's head into its answer's body and speaks when it is dropped, so that a
-//! request is told about however it ends. Invariants: exactly one line for each request; no credentials, no
+//! A [`RequestWatch`] lives from the request's head to the end of its answer's body and reports when it is dropped, so
+//! every request is reported, however it ends. Invariants: exactly one line for each request; no credentials, no
 //! signatures, no contents.
 
 use std::net::SocketAddr;
@@ -29,7 +29,7 @@ pub(crate) struct RequestWatch {
     span: Span,
 }
 
-/// What there is to say about a request.
+/// The fields of a request's log line.
 #[derive(Debug)]
 pub(crate) struct RequestRecord {
     pub(crate) id: String,
@@ -45,7 +45,7 @@ pub(crate) struct RequestRecord {
 }
 
 impl RequestRecord {
-    /// A request of which nothing is known yet.
+    /// An empty record.
     pub(crate) fn new(id: String, peer: Option<SocketAddr>) -> RequestRecord {
         RequestRecord {
             id,
@@ -68,7 +68,7 @@ impl std::fmt::Debug for RequestWatch {
 }
 
 impl RequestWatch {
-    /// Begins to watch.
+    /// Starts the clock and the span.
     pub(crate) fn start(
         metrics: Arc<Metrics>,
         clock: Arc<dyn Clock>,
@@ -87,7 +87,7 @@ impl RequestWatch {
         }
     }
 
-    /// What the request's own log lines happen in.
+    /// The span of the request's log lines.
     pub(crate) fn span(&self) -> Span {
         self.span.clone()
     }
@@ -97,7 +97,7 @@ impl RequestWatch {
         &self.record.id
     }
 
-    /// The answer is decided; its head goes out now.
+    /// Records that the answer's head goes out now.
     pub(crate) fn answered(&mut self, status: u16, code: &'static str, received: u64) {
         let took = self.clock.elapsed().saturating_sub(self.started);
         self.metrics.request_answered(self.record.api, took);
@@ -106,12 +106,12 @@ impl RequestWatch {
         self.record.received = received;
     }
 
-    /// Bytes of the answer's body went out.
+    /// Counts bytes of the answer's body.
     pub(crate) fn sent(&mut self, bytes: usize) {
         self.record.sent += u64::try_from(bytes).unwrap_or(u64::MAX);
     }
 
-    /// The answer's body cannot be finished.
+    /// Records that the answer's body is cut.
     pub(crate) fn broke(&mut self, error: &S3BodyError) {
         self.record.code = "InternalError";
         self.metrics.answer_broken();

@@ -1,6 +1,6 @@
-//! Paths of the server itself on the S3 port: health, as MinIO's probes ask for it.
+//! Paths of the server itself on the S3 port: the health checks of MinIO's probes.
 //!
-//! They need no credentials, and no bucket can have their name.
+//! They need no credentials. The bucket name `minio` is reserved for them.
 
 use hyper::{Method, StatusCode};
 
@@ -16,7 +16,7 @@ pub(crate) enum OwnPath {
     Live,
     /// The process can serve.
     Ready,
-    /// Reserved, nothing there.
+    /// Reserved and not served.
     Unknown,
 }
 

@@ -1,7 +1,7 @@
-//! The query string: decoded pairs for routing, and re-encoded ones for the canonical request.
+//! The query string: decoded for routing, encoded again for the canonical request.
 //!
-//! In a query `+` is a space; in a path it is a plus. Empty values of `prefix`, `delimiter` and the like mean "absent"
-//! (rclone and restic send them so), which [`Query::nonempty`] says.
+//! In a query `+` is a space; in a path it is a plus. Empty values of `prefix`, `delimiter` and others mean "absent" (rclone
+//! and restic send them); [`Query::nonempty`] treats them so.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::s3::error::{S3Error, S3ErrorCode};
 
-/// What SigV4 leaves unencoded: RFC 3986's unreserved characters.
+/// Characters that SigV4 does not encode: RFC 3986's unreserved ones.
 const SIGV4_QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')

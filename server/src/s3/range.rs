@@ -1,6 +1,6 @@
 //! The `Range` header: one range of bytes, as S3 serves it.
 //!
-//! What is no valid single range is ignored, as HTTP asks; what is valid and lies outside the object is `InvalidRange`.
+//! Anything but one valid range is ignored, as HTTP asks; a valid range outside of the object is `InvalidRange`.
 
 use std::ops::Range;
 

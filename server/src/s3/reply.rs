@@ -1,7 +1,7 @@
-//! Bodies on their way out, and the small forms of answers.
+//! Response bodies, and the small forms of answers.
 //!
-//! Invariant: an object's bytes are verified before they leave; when a later one is damaged or missing, the body ends in
-//! an error and the connection is cut, so that the client never takes a part for the whole.
+//! Invariant: an object's bytes are verified before they are sent. If a later one is damaged or missing, the body ends in an
+//! error and the connection is cut, so that the client never takes a part for the whole.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -22,7 +22,7 @@ pub struct S3Body {
     watch: Option<RequestWatch>,
 }
 
-/// Why a body ended early; the connection is cut.
+/// The reason for a body that ends early. The connection is cut.
 #[derive(Debug, thiserror::Error)]
 pub enum S3BodyError {
     /// Stored bytes cannot be read.
@@ -77,7 +77,7 @@ impl S3Body {
         }
     }
 
-    /// Hands over who is told when the answer has ended.
+    /// Attaches the watch, which reports the end of the answer.
     pub(crate) fn watched_by(mut self, watch: RequestWatch) -> S3Body {
         self.watch = Some(watch);
         self

@@ -1,8 +1,8 @@
 //! One request from its head to its answer.
 //!
-//! The order is the security argument: find the operation (pure), authenticate the head, authorise, check what else the
-//! head says, and only then touch the body, which is what makes hyper send `100 Continue`. Every answer carries its request
-//! id and the server's date; an answer that leaves a body unread drains it within bounds or gives the connection up.
+//! The order is the security argument: find the operation (pure), authenticate the head, authorise, check parameters and
+//! headers, and only then read the body. Reading makes hyper send `100 Continue`. Every answer carries its request id and
+//! the server's date. An unread body is drained within bounds; if that fails, the connection is closed.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,13 +39,13 @@ use crate::telemetry::{Metrics, Readiness};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
 
-/// What the service stands on.
+/// The layers below the service, and its instruments.
 pub struct S3Layers {
-    /// State.
+    /// Buckets, objects and uploads.
     pub objects: Arc<Objects>,
-    /// Bodies in.
+    /// Writes bodies.
     pub ingest: Arc<Ingest>,
-    /// Bodies out.
+    /// Reads bodies.
     pub reader: Arc<Reader>,
     /// Counts requests; made with [`crate::s3::OPERATION_NAMES`].
     pub metrics: Arc<Metrics>,
@@ -66,17 +66,17 @@ pub struct S3Service {
     host_id: String,
 }
 
-/// Where a request goes.
+/// What a request asks for, as far as its request line says.
 enum Asked {
-    /// To a path of the server itself.
+    /// A path of the server itself.
     Own(OwnPath),
-    /// Nowhere: its query does not read.
+    /// A query that cannot be decoded.
     Unreadable(S3Error),
-    /// To S3; what is wrong with the request line is told once its sender is known.
+    /// S3. An error in the request line is reported after authentication.
     S3(Result<Route, S3Error>),
 }
 
-/// What a request asks for.
+/// An operation and its target.
 struct Route {
     operation: &'static Operation,
     resource: Resource,
@@ -103,7 +103,7 @@ impl S3Service {
         self
     }
 
-    /// Answers one request. Never fails: what goes wrong is answered.
+    /// Answers one request. It never fails: every error becomes an answer.
     pub async fn handle(&self, request: Request<Incoming>) -> Response<S3Body> {
         self.handle_any(request).await
     }
@@ -167,7 +167,7 @@ impl S3Service {
     ) -> Response<S3Body> {
         let answer = match asked {
             Asked::Own(path) => own_paths::answer(path, head.method(), &self.layers.readiness),
-            // A query that cannot be read cannot be signed either.
+            // Its signature cannot be checked either.
             Asked::Unreadable(error) => Err(error),
             Asked::S3(route) => Box::pin(self.s3_answer(head, route, body)).await,
         };

@@ -1,7 +1,7 @@
 //! SigV4's canonical request and string to sign.
 //!
 //! Pure text building, after "Signature Calculations for the Authorization Header" of the Amazon S3 API reference.
-//! Header values are bytes, not text: whatever was signed is compared as it came.
+//! Header values are bytes, not text: they are signed and compared as sent.
 
 use hyper::header::{EXPECT, HOST};
 use sha2::{Digest, Sha256};
@@ -68,7 +68,7 @@ impl CanonicalRequest<'_> {
     }
 }
 
-/// What is fed to the HMAC for a request.
+/// SigV4's string to sign.
 pub(super) fn string_to_sign(
     algorithm: &str,
     timestamp: &str,

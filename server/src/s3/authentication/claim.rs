@@ -1,7 +1,7 @@
-//! What a request says about its signer, wherever in the request it says it.
+//! The signature of a request and what it covers, as the client states it.
 //!
-//! Today it stands in the `Authorization` header; a query or a form is one more source of the same [`Claim`]. Reading
-//! only: whether the claim is true is for [`super::authenticate`] to find out.
+//! Today the `Authorization` header is the only source. A query or a form will be another source of the same [`Claim`].
+//! Parsing only: [`super::authenticate`] checks the claim.
 
 use hyper::header::{AUTHORIZATION, DATE};
 
@@ -13,7 +13,7 @@ use crate::s3::head::{Head, Headers};
 use crate::s3::http_date;
 use crate::s3::query::Query;
 
-/// A signature and what it is said to cover.
+/// A signature and its stated coverage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Claim {
     pub(super) access_key: String,

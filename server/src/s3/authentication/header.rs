@@ -21,7 +21,7 @@ pub(super) struct Authorization {
     pub(super) signature: String,
 }
 
-/// What a signing key is good for.
+/// The scope of a signing key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Scope {
     /// `YYYYMMDD`

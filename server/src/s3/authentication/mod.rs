@@ -1,9 +1,9 @@
 //! Proof of who sends a request: Signature Version 4 by header.
 //!
-//! [`authenticate`] looks at the head of a request only, so it runs before the body is asked for. Knows no operation
-//! and no store. Invariants: the host and every `x-amz-*` header present are signed (the content hash is covered by the
-//! signature itself), so nothing can be added on the way; all comparisons with a secret take constant time; neither
-//! secret nor signing key is ever printed.
+//! [`authenticate`] looks at the head of a request only, so it runs before the body is read. Knows no operation and no
+//! store. Invariants: the host and every `x-amz-*` header present are signed (the signature itself covers the content
+//! hash), so nobody can add one on the way; all comparisons with a secret take constant time; neither secret nor signing
+//! key is ever printed.
 
 mod canonical;
 mod claim;
@@ -35,22 +35,23 @@ const SKEW_MAX: Duration = Duration::from_mins(15);
 /// The header that says how the body is signed.
 const CONTENT_SHA256: &str = "x-amz-content-sha256";
 
-/// SHA-256 of nothing: what a client without `x-amz-content-sha256` signed (curl, old signers), and so the only body it may send.
+/// SHA-256 of an empty body. Clients that send no `x-amz-content-sha256` (curl, old signers) sign this one, so they may send
+/// no other body.
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// A request whose head was looked at.
+/// The sender of a request, and how its body is signed.
 #[derive(Debug)]
 pub(crate) struct Authenticated {
-    /// Who sends it.
+    /// The sender.
     pub(crate) identity: Identity,
-    /// How the body comes.
+    /// How the body is signed and framed.
     pub(crate) payload: PayloadMode,
     /// Verifies signed chunks; the first link of their chain is the request's own signature. A request without a
     /// signature has none.
     pub(crate) chunks: Option<ChunkSigner>,
 }
 
-/// Finds out who sends a request: checks the signature of its head.
+/// Checks the signature of a request's head.
 ///
 /// # Errors
 /// `AccessDenied` with unsigned headers, `InvalidAccessKeyId`, `RequestTimeTooSkewed`, `SignatureDoesNotMatch`, and
@@ -91,7 +92,7 @@ pub(crate) fn authenticate(
     })
 }
 
-/// A request without a signature: whatever else is wrong with it, its sender is told to sign.
+/// A request without a signature. Its sender is told to sign it, whatever else is wrong.
 fn anonymous(head: &Head) -> Result<Authenticated, S3Error> {
     let declared = head.headers().text(CONTENT_SHA256);
     let payload = match declared.map_err(|_| access_denied())? {
@@ -164,7 +165,7 @@ fn check_skew(signed_at: UnixMillis, now: UnixMillis) -> Result<(), S3Error> {
     ))
 }
 
-/// Nothing that steers a request may be added to it after it was signed.
+/// No header that changes a request may be added after it was signed.
 fn check_signed_headers(head: &Head, claim: &Claim) -> Result<(), S3Error> {
     if head.host()?.is_none() {
         return Err(one_host());
@@ -185,7 +186,7 @@ fn check_signed_headers(head: &Head, claim: &Claim) -> Result<(), S3Error> {
     .with_field("HeadersNotSigned", unsigned.join(", ")))
 }
 
-/// There are no temporary credentials, so a token can only be wrong.
+/// This server issues no temporary credentials, so no token is valid.
 fn refuse_session_token(head: &Head) -> Result<(), S3Error> {
     match head.headers().text("x-amz-security-token")? {
         Some(token) if !token.is_empty() => Err(S3Error::new(

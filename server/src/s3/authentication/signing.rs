@@ -1,7 +1,7 @@
 //! Signing keys, and the chain of signatures over the chunks of a body.
 //!
-//! The key is derived by AWS' own crate; HMAC and comparison are ours. A [`ChunkSigner`] knows the signature before, as
-//! each chunk's signature covers its predecessor: chunks cannot be dropped, repeated or moved.
+//! AWS' own crate derives the key; HMAC and comparison are ours. Each chunk's signature covers the one before it, so chunks
+//! cannot be dropped, repeated or moved.
 
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};

@@ -54,8 +54,7 @@ pub(super) fn sigv4(data: &[u8]) {
     }
 }
 
-/// Puts the right signature into a head whose only fault is the wrong one. `false` where that cannot be: a signature that
-/// covers itself.
+/// Replaces a wrong signature by the right one. `false` for a signature that covers itself, which has no right one.
 fn sign(parts: &mut Parts, error: &S3Error) -> bool {
     let to_sign = told(error, "StringToSign").expect("the client is told what to sign");
     let mut lines = to_sign.lines().skip(1);
@@ -94,7 +93,7 @@ fn sign(parts: &mut Parts, error: &S3Error) -> bool {
     true
 }
 
-/// What is read next of a head whose signature is right.
+/// Reads the rest of a head with a right signature.
 fn behind(head: &Head, authenticated: &Authenticated) {
     let signed = authenticated.chunks.is_some();
     assert_eq!(
@@ -156,7 +155,7 @@ fn route(method: &Method, path: &str, query: &Query) {
     }
 }
 
-/// Ranges, conditions, dates, object headers and what a body is promised to be.
+/// Ranges, conditions, dates, object headers, length and digests of the body.
 pub(super) fn request_headers(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (size, lines) = text.split_once('\n').unwrap_or((&text, ""));
@@ -217,7 +216,7 @@ fn preconditions(headers: Headers<'_>, map: &HeaderMap, size: u64) {
     }
 }
 
-/// What is kept of a write must come back with a read as it is.
+/// Headers that a write stores must come back unchanged from a read.
 fn written(sent: Headers<'_>) {
     let _ = object_headers::storage_class(sent).inspect_err(refused);
     let _ = object_headers::tags(sent).inspect_err(refused);
@@ -245,7 +244,7 @@ fn written(sent: Headers<'_>) {
     }
 }
 
-/// A request's head, where hyper would take the request line.
+/// A request's head, if hyper would accept the request line.
 fn head(data: &[u8]) -> Option<Parts> {
     let line_end = data
         .iter()

@@ -1,9 +1,9 @@
 //! One function per fuzz target over what clients send, shared by libFuzzer and by the replay of seeds on stable Rust.
 //!
-//! Owns: how raw bytes become heads and bodies of requests, and what must hold whatever the bytes. Compiled for tests and
-//! with the feature `fuzzing` only. Where a signature guards a parser, the function also makes it right, with AWS' own
-//! functions, so that the fuzzer gets behind it. Invariants: a target may only panic where the server is wrong; nothing a
-//! client sends makes a 500, and every refusal is a readable document.
+//! Each target turns raw bytes into the head or the body of a request and checks invariants. Compiled for tests and with the
+//! feature `fuzzing` only. Where a signature protects a parser, the target also tries the right signature, made by AWS' own
+//! functions, so that the fuzzer reaches the parser. Invariants: a target panics only on a fault of the server; no request
+//! causes a 500; every refusal is a readable document.
 
 mod bodies;
 mod heads;
@@ -11,7 +11,7 @@ mod heads;
 use super::error::{S3Error, S3ErrorCode};
 use super::xml::read::XmlReader;
 
-/// What a target does with its input.
+/// A fuzz target.
 pub type Target = fn(&[u8]);
 
 /// The targets by the names of their files and of their folders of seeds.
@@ -33,7 +33,7 @@ pub fn run(target: &str, data: &[u8]) {
     run(data);
 }
 
-/// What every refusal must be: the client's fault, and told in XML that reads back to the same code.
+/// Checks a refusal: it is the client's fault, and its XML reads back to the same code.
 fn refused(error: &S3Error) {
     assert_ne!(
         error.code(),

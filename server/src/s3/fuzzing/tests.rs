@@ -1,4 +1,4 @@
-//! The committed seeds, replayed: what a fuzzer once reached, or once broke, is run by every `make test`.
+//! Replays the committed seeds, the inputs that fuzzers found interesting or broken, in every `make test`.
 
 use std::{
     fs,

@@ -12,7 +12,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// A user as configured; what is acceptable is the configuration's to say.
+    /// A user as configured. The configuration has checked both values.
     pub fn new(user: impl Into<String>, secret: impl Into<String>) -> Credentials {
         Credentials {
             user: user.into(),

@@ -1,4 +1,4 @@
-//! Who sends a request: the identities of this server, and the secrets that prove them.
+//! The identities that send requests, and their secrets.
 
 mod credentials;
 
@@ -6,7 +6,7 @@ pub use credentials::Credentials;
 
 use crate::model::Owner;
 
-/// Who sends a request.
+/// The sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Identity {
     /// The user of the configuration, who may do everything.
@@ -27,7 +27,7 @@ impl Identities {
         Identities { root }
     }
 
-    /// Who has this access key, and the secret that goes with it.
+    /// The identity of an access key, with its credentials.
     pub(crate) fn find(&self, access_key: &str) -> Option<(Identity, &Credentials)> {
         let known = self.root.is_user(access_key);
         known.then(|| (Identity::Root(self.owner()), &self.root))

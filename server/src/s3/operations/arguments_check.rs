@@ -7,12 +7,11 @@ use crate::s3::error::S3Error;
 use crate::s3::head::Headers;
 use crate::s3::query::Query;
 
-/// Parameters that say nothing: `x-id` repeats the operation's name (AWS' JavaScript SDK).
+/// Parameters without meaning: `x-id` repeats the operation's name (AWS' JavaScript SDK).
 const NOISE: &[&str] = &["x-id"];
 
-/// Headers that promise something, or demand it: an operation that does not name them in its row refuses them, since
-/// to ignore them would be a lie.
-const DEMANDS: &[&str] = &[
+/// Headers that ask for a feature. An operation refuses them unless its row names them: to ignore them would be a lie.
+pub(super) const DEMANDS: &[&str] = &[
     "x-amz-bucket-object-lock-enabled",
     "x-amz-copy-source",
     "x-amz-grant-full-control",
@@ -30,14 +29,14 @@ const DEMANDS: &[&str] = &[
     "x-minio-force-delete",
 ];
 
-/// Conditions of a delete: to ignore them would delete what the client wants kept.
-const DELETE_CONDITIONS: &[&str] = &[
+/// Conditions of a delete. A delete that ignored them could delete objects that the client wants to keep.
+pub(super) const DELETE_CONDITIONS: &[&str] = &[
     "if-match",
     "x-amz-if-match-last-modified-time",
     "x-amz-if-match-size",
 ];
 
-/// ACLs that mean what this server does anyway: the owner has all rights and nobody else any.
+/// ACLs that describe this server's only behaviour: the owner has all rights, others have none.
 const PRIVATE_ACLS: &[&str] = &["private", "bucket-owner-full-control", "bucket-owner-read"];
 
 /// Refuses parameters that the operation does not know.
@@ -45,7 +44,7 @@ const PRIVATE_ACLS: &[&str] = &["private", "bucket-owner-full-control", "bucket-
 /// # Errors
 /// `NotImplemented` with the parameter's name; `InvalidArgument` for a version that is none.
 pub(super) fn parameters(operation: &Operation, query: &Query) -> Result<(), S3Error> {
-    // The services' own requests take whatever comes.
+    // Requests without a bucket ignore unknown parameters.
     if operation.level == Level::Service {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! Headers that operations take, in the groups in which they come. Each has one value.
+//! Request headers in groups, for the rows of the table. Each of these headers has one value.
 
 /// Preconditions and choices of a read.
 pub(super) const READ: &[&str] = &[
@@ -14,7 +14,7 @@ pub(super) const READ: &[&str] = &[
 /// Preconditions of a write.
 pub(super) const WRITE: &[&str] = &["if-match", "if-none-match"];
 
-/// What an object carries beside its bytes. Not here: headers that are lists, and user metadata.
+/// Attributes of an object. Lists and user metadata are not here: they may be repeated.
 pub(super) const OBJECT: &[&str] = &[
     "content-type",
     "content-disposition",
@@ -24,7 +24,7 @@ pub(super) const OBJECT: &[&str] = &[
     "x-amz-tagging",
 ];
 
-/// What is promised of a body. Not here: `x-amz-trailer`, a list.
+/// Length and checksums of a body. `x-amz-trailer` is not here: it is a list.
 pub(super) const BODY: &[&str] = &[
     "content-length",
     "content-md5",
@@ -37,8 +37,8 @@ pub(super) const BODY: &[&str] = &[
     "x-amz-checksum-sha256",
 ];
 
-/// Which checksum an upload will have.
+/// The checksum that an upload will have.
 pub(super) const UPLOAD_CHECKSUM: &[&str] = &["x-amz-checksum-algorithm", "x-amz-checksum-type"];
 
-/// What a Complete says of its object.
+/// The size of the object that a Complete creates.
 pub(super) const WHOLE_OBJECT: &[&str] = &["x-amz-mp-object-size"];

@@ -1,4 +1,4 @@
-//! Subresources of buckets that S3 has and this server has not. A row moves to [`super::of_buckets`] when it is served.
+//! Subresources of buckets that are not served yet. A row moves to [`super::of_buckets`] when it gets a handler.
 
 use super::QueryPart::Name;
 use super::Verb::{Delete, Get, Post, Put};

@@ -1,4 +1,4 @@
-//! Subresources of objects that S3 has and this server has not. A row moves to [`super::of_objects`] when it is served.
+//! Subresources of objects that are not served yet. A row moves to [`super::of_objects`] when it gets a handler.
 
 use super::QueryPart::Name;
 use super::Verb::{Delete, Get, Post, Put};

@@ -31,7 +31,7 @@ pub(crate) struct Operation {
     pub(crate) name: &'static str,
     pub(crate) verb: Verb,
     pub(crate) level: Level,
-    /// What tells it from the others of its method and level.
+    /// Tells it from the others of its method and level.
     pub(crate) selector: Selector,
     /// Query parameters that it takes, beyond those that select it.
     pub(crate) parameters: &'static [&'static str],
@@ -52,16 +52,16 @@ pub(crate) enum Verb {
     Delete,
 }
 
-/// What selects an operation. All of it must hold.
+/// Selects an operation. Both conditions must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Selector {
-    /// One of these parameters; none selects the plain operation.
+    /// One of these parameters is present. Empty for the plain operation.
     pub(crate) query: &'static [QueryPart],
-    /// This header.
+    /// This header is present.
     pub(crate) header: Option<&'static str>,
 }
 
-/// A parameter that selects.
+/// A condition on one parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum QueryPart {
     /// With any value or none.
@@ -70,10 +70,10 @@ pub(crate) enum QueryPart {
     Value(&'static str, &'static str),
 }
 
-/// What an operation does with a request's body.
+/// The kind of body that an operation takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyKind {
-    /// It takes none; what comes is left unread.
+    /// None; a body that comes is not read.
     None,
     /// A document, read whole before the operation begins.
     Document(DocumentRules),
@@ -81,7 +81,7 @@ pub(crate) enum BodyKind {
     Stream,
 }
 
-/// What answers.
+/// The function that serves an operation.
 #[derive(Clone, Copy)]
 pub(crate) enum Handler {
     Service(for<'a, 'c> fn(&'a mut Call<'c>) -> BoxFuture<'a, Answer>),
@@ -94,8 +94,8 @@ pub(crate) enum Handler {
 type OnObject =
     for<'a, 'c> fn(&'a mut Call<'c>, &'a BucketName, &'a ObjectKey) -> BoxFuture<'a, Answer>;
 
-/// The rows. Within a level and method the first row that a request fits is its operation. So what is not served comes first:
-/// a client that names one of its subresources means it, whatever else the query says.
+/// The rows. Within a level and method the first row that fits is the operation. Rows that are not served come first, so that
+/// their subresources win over other parameters of the query.
 static TABLE: [&[Operation]; 5] = [
     of_service::ROWS,
     later_buckets::ROWS,
@@ -104,7 +104,7 @@ static TABLE: [&[Operation]; 5] = [
     of_objects::ROWS,
 ];
 
-/// How operations that are not served are counted: all under one label.
+/// The label of all operations that are not served.
 const NOT_SERVED: &str = "Unsupported";
 
 const SERVED: usize = count_served();
@@ -155,7 +155,7 @@ impl Operation {
         !matches!(self.handler, Handler::Later)
     }
 
-    /// Checks that it takes what a request brings.
+    /// Checks that it takes the parameters and headers of a request.
     ///
     /// # Errors
     /// `NotImplemented` by name: for the operation itself, a parameter or a header.
@@ -221,7 +221,7 @@ impl QueryPart {
     }
 }
 
-/// A row for what S3 has and this server has not: selected by one parameter.
+/// A row for an operation that S3 has and this server does not serve yet.
 const fn later(
     level: Level,
     verb: Verb,

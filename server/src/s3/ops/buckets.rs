@@ -1,4 +1,4 @@
-//! Buckets: create, look, delete, list, location, versioning.
+//! Operations on buckets: create, head, delete, list, location, versioning.
 
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue, LOCATION};
@@ -10,7 +10,7 @@ use crate::s3::object_headers::insert;
 use crate::s3::reply;
 use crate::s3::xml::buckets as xml;
 
-/// The region this server says it is in: clients that ask sign for it, others may sign for any.
+/// The region that this server reports. Clients that ask for it sign for it; others may sign for any region.
 const REGION: HeaderValue = HeaderValue::from_static("us-east-1");
 
 /// ListBuckets.
@@ -22,7 +22,7 @@ pub(crate) async fn list(call: &mut Call<'_>) -> Answer {
     ))
 }
 
-/// CreateBucket; 200 also for one that is there, as in us-east-1: writers call it blindly before each upload.
+/// CreateBucket. It answers 200 for an existing bucket, as in us-east-1: some writers call it before each upload.
 pub(crate) async fn create(call: &mut Call<'_>, bucket: &BucketName) -> Answer {
     xml::create_bucket(&call.document.bytes)?;
     let new = NewBucket::plain(call.owner.clone());

@@ -14,10 +14,10 @@ use crate::s3::xml::deletes as xml;
 use crate::s3::{object_headers, reply};
 use crate::store::gate::READ_PERMITS;
 
-/// Deletes of one request that are under way at a time: they share syncs, and leave most permits to the reads of others.
+/// Deletes of one request that run side by side. They share syncs and leave most permits to other requests.
 const DELETES_AT_ONCE: usize = READ_PERMITS / 4;
 
-/// DeleteObject; what is not there is deleted as well.
+/// DeleteObject. To delete a missing object is a success.
 pub(crate) async fn one(call: &mut Call<'_>, bucket: &BucketName, key: &ObjectKey) -> Answer {
     let version = version(call.query())?;
     let done = call
@@ -29,7 +29,7 @@ pub(crate) async fn one(call: &mut Call<'_>, bucket: &BucketName, key: &ObjectKe
     Ok(response)
 }
 
-/// DeleteObjects. Each object is deleted on its own: one that cannot be is told about, the others are gone.
+/// DeleteObjects. Each object is deleted on its own; the answer lists the errors.
 pub(crate) async fn many(call: &mut Call<'_>, bucket: &BucketName) -> Answer {
     if !call.document.covered {
         return Err(S3Error::new(

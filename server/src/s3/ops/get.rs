@@ -36,7 +36,7 @@ pub(crate) async fn head(call: &mut Call<'_>, bucket: &BucketName, key: &ObjectK
 struct Head {
     status: StatusCode,
     headers: HeaderMap,
-    /// Which bytes the answer is about.
+    /// The bytes of the object that the answer covers.
     bytes: std::ops::Range<u64>,
 }
 

@@ -12,7 +12,7 @@ use crate::s3::error::S3Error;
 use crate::s3::reply;
 use crate::s3::xml::listing;
 
-/// Marks a token as ours, and which kind: a later kind can be told from this one.
+/// The kind of a continuation token, its first byte. A later kind gets another number.
 const TOKEN_KIND: u8 = 1;
 
 /// ListObjects and ListObjectsV2.
@@ -40,7 +40,7 @@ pub(crate) async fn objects(call: &mut Call<'_>, bucket: &BucketName) -> Answer 
     ))
 }
 
-/// Opaque to clients: where the next page starts.
+/// The start of the next page, opaque to clients.
 fn write_token(after: &str) -> String {
     let mut bytes = vec![TOKEN_KIND];
     bytes.extend_from_slice(after.as_bytes());

@@ -1,4 +1,5 @@
-//! The operations, one file for each family. Each reads its headers and body, calls the layers below, and words the answer.
+//! The operations, a file for each family. Each reads its arguments, headers and body, calls the layers below and builds
+//! the answer.
 
 pub(crate) mod buckets;
 pub(crate) mod delete;

@@ -1,4 +1,4 @@
-//! PutObject, and taking a body in for it and for UploadPart.
+//! PutObject, and the body of PutObject and UploadPart.
 
 use hyper::StatusCode;
 use hyper::header::{ETAG, HeaderMap, HeaderName};
@@ -17,7 +17,7 @@ pub(crate) async fn object(call: &mut Call<'_>, bucket: &BucketName, key: &Objec
     let condition = conditions::for_write(call.headers())?;
     let attributes = attributes(call)?;
     let expected = body_of(call)?;
-    // Known now, a missing bucket costs the client no upload; the commit looks again.
+    // An early look spares the client the upload to a missing bucket. The commit checks again.
     let row = call.objects().bucket(bucket).await?;
     let target = BodyTarget {
         bucket: row.id,
@@ -35,7 +35,7 @@ pub(crate) async fn object(call: &mut Call<'_>, bucket: &BucketName, key: &Objec
     Ok(response)
 }
 
-/// What a new object carries beside its bytes.
+/// The attributes of a new object.
 pub(super) fn attributes(call: &Call<'_>) -> Result<Attributes, S3Error> {
     let given = call.headers();
     Ok(Attributes {
@@ -49,7 +49,7 @@ pub(super) fn attributes(call: &Call<'_>) -> Result<Attributes, S3Error> {
     })
 }
 
-/// What the request promises of the bytes that it brings.
+/// Length and digests of the body, as the request states them.
 pub(super) fn body_of(call: &Call<'_>) -> Result<Expected, S3Error> {
     expected(
         call.headers(),
@@ -87,7 +87,7 @@ pub(super) fn write_done(out: &mut HeaderMap, etag: ETag, checksums: &[Checksum]
     object_headers::write_checksums(out, checksums);
 }
 
-/// The version id, where there are versions.
+/// The version id, if the bucket has versions.
 pub(super) fn write_version(out: &mut HeaderMap, version: Option<VersionId>) {
     if let Some(version) = version {
         object_headers::insert(

@@ -56,7 +56,7 @@ pub(crate) async fn put_part(call: &mut Call<'_>, bucket: &BucketName, key: &Obj
                 promised.name()
             )));
         }
-        // The upload's checksum is made of its parts', so this part has one whether its client sends it or not.
+        // The upload's checksum is made of the parts' checksums, so each part needs one.
         (Some(wanted), None) => expected.checksum = Some((wanted, ChecksumValue::Computed)),
         _ => {}
     }
@@ -101,7 +101,7 @@ pub(crate) async fn abort(call: &mut Call<'_>, bucket: &BucketName, key: &Object
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 
-/// `x-amz-checksum-algorithm` and `x-amz-checksum-type` of a new upload, with S3's defaults and S3's impossible pairs.
+/// `x-amz-checksum-algorithm` and `x-amz-checksum-type` of a new upload, with S3's defaults. S3 refuses some pairs.
 fn upload_checksum(
     headers: Headers<'_>,
 ) -> Result<Option<(ChecksumAlgorithm, UploadChecksumKind)>, S3Error> {
@@ -146,7 +146,7 @@ fn upload_checksum(
     Ok(Some((algorithm, kind)))
 }
 
-/// The object's checksum as Complete names it: `value`, or `value-N` over the parts.
+/// The object's checksum in a Complete: `value`, or `value-N` over the parts.
 fn whole_checksum(headers: Headers<'_>) -> Result<Option<Checksum>, S3Error> {
     for algorithm in ChecksumAlgorithm::ALL {
         let Some(text) = headers.text(algorithm.header())? else {

@@ -1,8 +1,8 @@
-//! A request's body, read through its framing: plain bytes one network read at a time.
+//! A request's body, decoded from its framing: plain bytes, one network read at a time.
 //!
-//! Nothing is polled before the first [`RequestBody::next`], because polling is what makes hyper send `100 Continue`.
-//! Invariants: no wait without a deadline, no more plain bytes than announced; after an error only
-//! [`RequestBody::drain`] is left to do.
+//! Nothing is polled before the first [`RequestBody::next`], because polling makes hyper send `100 Continue`.
+//! Invariants: every wait has a deadline; there are no more plain bytes than announced; after an error only
+//! [`RequestBody::drain`] may be called.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,20 +22,20 @@ use crate::s3::error::{S3Error, S3ErrorCode};
 /// uploads do not pile up.
 const IDLE_MAX: Duration = Duration::from_mins(1);
 
-/// What is still read of a refused body, so that the client gets to the answer rather than to a reset connection:
-/// two parts of the usual 8 MiB.
+/// Bytes of a refused body that are still read, so that the client sees the answer and not a reset connection: two parts
+/// of the usual 8 MiB.
 const DRAIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// How long that may take; a client that is slower finds its connection closed.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// Why a connection gives no more of a body.
+/// An error of the connection.
 type WireError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A body on its way in.
+/// A request's body.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
-    /// Boxed, so that operations are plain functions whatever the connection is.
+    /// Boxed, so that operations do not depend on the type of the connection.
     wire: BoxBody<Bytes, WireError>,
     framing: Framing,
     pending: VecDeque<Bytes>,
@@ -46,7 +46,7 @@ pub(crate) struct RequestBody {
 
 #[derive(Debug)]
 enum Framing {
-    /// Nothing says yet how to read it; only draining works.
+    /// Not known yet; the body can only be drained.
     Unknown,
     Plain {
         announced: u64,
@@ -66,7 +66,7 @@ enum WireState {
 }
 
 impl RequestBody {
-    /// A body of which nothing is known yet.
+    /// A body with unknown framing.
     pub(crate) fn new<B>(wire: B) -> RequestBody
     where
         B: Body<Data = Bytes> + Send + Sync + 'static,
@@ -91,7 +91,7 @@ impl RequestBody {
         self.state == WireState::Ended && self.received == 0
     }
 
-    /// Says how to read it: as many plain bytes as expected, framed as `mode` says.
+    /// Sets length and framing.
     pub(crate) fn expect(
         &mut self,
         mode: PayloadMode,
@@ -107,7 +107,7 @@ impl RequestBody {
             (PayloadMode::SignedChunks { trailer }, Some(chunks)) => Framing::Chunked(Box::new(
                 ChunkedDecoder::signed(length, chunks.clone(), trailer),
             )),
-            // Nobody to have signed them: such a body cannot be read.
+            // Without a signed head there is no chain of signatures: such a body cannot be read.
             (PayloadMode::SignedChunks { .. }, None) => Framing::Unknown,
             (PayloadMode::UnsignedChunks, _) => {
                 Framing::Chunked(Box::new(ChunkedDecoder::unsigned(length)))

@@ -1,13 +1,13 @@
-//! aws-chunked framing taken off, as a pure state machine: network reads in, slices of them out, no copies.
+//! A decoder of aws-chunked framing, as a pure state machine: network reads in, slices of them out, no copies.
 //!
 //! ```text
 //! size-hex [;chunk-signature=hex64] CRLF  data CRLF   ... repeated, the last with size 0 and no data
 //! [name:value LF|CRLF]* [CRLF] [x-amz-trailer-signature:hex64 CRLF] CRLF
 //! ```
 //! Invariants: the result does not depend on where reads are split; nothing beyond one line is buffered, so a chunk may be
-//! as large as the object (aws-sdk-go-v2 sends whole parts as one chunk). A signed chunk's bytes are handed on before
-//! its signature is checked at its end, as bytes of any body are before the body is complete: whoever takes them
-//! must use them only after [`ChunkedDecoder::finish`].
+//! as large as the object (aws-sdk-go-v2 sends whole parts as one chunk). The bytes of a signed
+//! chunk come out before its signature is checked at its end, so the caller must not use them before
+//! [`ChunkedDecoder::finish`].
 
 use std::collections::VecDeque;
 
@@ -30,7 +30,7 @@ const TRAILER_SIGNATURE: &str = "x-amz-trailer-signature";
 /// Trailer fields: lower-case names and values.
 pub(crate) type Trailers = Vec<(String, String)>;
 
-/// Takes one body apart.
+/// Decodes one body.
 #[derive(Debug)]
 pub(crate) struct ChunkedDecoder {
     state: State,
@@ -250,7 +250,7 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Blank lines count for nothing: minio-go sends one between the fields and their signature.
+    /// Blank lines are ignored: minio-go sends one between the fields and their signature.
     fn take_trailer(&mut self, line: &[u8]) -> Result<(), S3Error> {
         let line = std::str::from_utf8(line)
             .map_err(|_| bad_trailer("it is no text"))?

@@ -1,4 +1,4 @@
-//! Small bodies read whole: the XML documents of requests, with every promise about them checked.
+//! Small bodies read whole: the XML documents of requests, their length and digests checked.
 
 use sha2::Digest as _;
 use subtle::ConstantTimeEq;
@@ -36,7 +36,7 @@ impl DocumentRules {
         checksums: Checksums::OfBody,
     };
 
-    /// A list of parts: 10,000 with a checksum are 3 MB. Checksum headers speak of the object that they become.
+    /// A list of parts: 10,000 with a checksum are 3 MB. Checksum headers describe the object, not the document.
     pub(crate) const PARTS: DocumentRules = DocumentRules {
         bytes_max: 8 * 1024 * 1024,
         length: Length::Required,
@@ -44,7 +44,7 @@ impl DocumentRules {
     };
 }
 
-/// A document and what vouches for it.
+/// A document, and whether it is protected.
 #[derive(Debug, Default)]
 pub(crate) struct Document {
     pub(crate) bytes: Vec<u8>,

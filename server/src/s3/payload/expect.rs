@@ -1,7 +1,7 @@
-//! What headers promise about a body: length, Content-MD5, signed SHA-256, one additional checksum.
+//! The length and the digests of a body as its headers state them: Content-MD5, signed SHA-256, one additional checksum.
 //!
-//! Parsing only, once for each request: whoever reads the body computes and compares. A checksum that comes in a trailer is
-//! promised by name first and gets its value when the body has ended.
+//! Parsing only, once for each request; the reader of the body computes and compares. A checksum in a trailer is announced
+//! by name and gets its value at the end of the body.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,28 +16,28 @@ use crate::model::upload::PART_BYTES_MAX;
 use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::head::Headers;
 
-/// Whether a request says how long its body is.
+/// Whether a request must state the length of its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Length {
     /// It must.
     Required,
-    /// It may have no body, and then says nothing.
+    /// It may have no body, and then no length.
     Optional,
 }
 
-/// What the checksum headers of a request speak of.
+/// The subject of the checksum headers of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Checksums {
     /// The body.
     OfBody,
-    /// The object that the request is about.
+    /// The object.
     OfObject,
 }
 
-/// Reads what a request promises of its body.
+/// Reads the length and the digests that a request states.
 ///
 /// # Errors
-/// `MissingContentLength`, `EntityTooLarge`, `InvalidDigest` and `InvalidRequest` by what is wrong.
+/// `MissingContentLength`, `EntityTooLarge`, `InvalidDigest`, `InvalidRequest` or `InvalidArgument`.
 pub(crate) fn expected(
     headers: Headers<'_>,
     mode: PayloadMode,

@@ -1,9 +1,9 @@
-//! Bodies on their way in: how they are framed and signed, what was promised about them, and reading them.
+//! Request bodies: their framing and signatures, their stated length and digests, and how they are read.
 //!
-//! [`PayloadMode`] is what `x-amz-content-sha256` says; [`expect`] is what other headers promise; [`chunked`] takes
-//! aws-chunked framing off, as a pure state machine; [`body`] reads a request's body through it. Nothing here holds
-//! more than one network read, whatever the client calls a chunk. Digests over the plain bytes are not computed here,
-//! except the per-chunk SHA-256 that signed chunks need.
+//! [`PayloadMode`] is the meaning of `x-amz-content-sha256`; [`expect`] reads the other headers; [`chunked`] decodes
+//! aws-chunked framing, as a pure state machine; [`body`] reads a body through it; [`document`] reads a small body whole.
+//! A streamed body holds one network read in memory, however large its chunks are. Digests over the plain bytes are computed
+//! by the layer below, except the SHA-256 of signed chunks.
 
 pub(crate) mod body;
 pub(crate) mod chunked;
@@ -74,7 +74,7 @@ impl PayloadMode {
     }
 }
 
-/// The body is shorter, longer or otherwise framed than its headers say.
+/// The body does not fit its headers: too short, too long or badly framed.
 pub(crate) fn incomplete_body(why: impl std::fmt::Display) -> S3Error {
     S3Error::new(
         S3ErrorCode::IncompleteBody,

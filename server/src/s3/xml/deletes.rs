@@ -13,14 +13,14 @@ use crate::s3::error::S3Error;
 /// Objects of one DeleteObjects; S3's own limit.
 const DELETES_MAX: usize = 1000;
 
-/// What DeleteObjects asks.
+/// The request of DeleteObjects.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct DeleteRequest {
     pub(crate) targets: Vec<DeleteTarget>,
     pub(crate) reporting: Reporting,
 }
 
-/// Whether an answer lists what went well.
+/// Whether an answer lists successes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reporting {
     /// It does.
@@ -74,7 +74,7 @@ fn delete_target(xml: &mut XmlReader<'_>) -> Result<DeleteTarget, S3Error> {
         match name.as_str() {
             "Key" => key = Some(xml.text()?),
             "VersionId" => version_text = Some(xml.text()?).filter(|text| !text.is_empty()),
-            // Conditions on what is deleted: ignoring them would delete what the client wants kept.
+            // A delete that ignored its conditions could delete objects that the client wants to keep.
             "ETag" | "LastModifiedTime" | "Size" => {
                 return Err(S3Error::not_implemented(format!(
                     "A conditional delete ({name} in Delete)"

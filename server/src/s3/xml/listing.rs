@@ -60,7 +60,7 @@ enum Owners {
     Hidden,
 }
 
-/// One page, in the form that was asked for; `next_token` is the opaque form of where the next page starts.
+/// One page, in the requested form; `next_token` is the start of the next page.
 pub(crate) fn list_objects(
     bucket: &BucketName,
     asked: &ListObjects,

@@ -1,4 +1,4 @@
-//! XML in and out, a file for each family of operations: what clients send and what they are answered.
+//! The XML documents of requests and answers, a file for each family of operations.
 //!
 //! [`read`] pulls bounded, hostile-safe requests apart, [`write`] puts answers together. Invariants: no entity but XML's own
 //! five and character references is resolved, a DTD is refused, depth and size are bounded, so that memory is bounded by

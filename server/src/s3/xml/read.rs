@@ -1,6 +1,6 @@
-//! Pulling a small XML document apart: children by name, text of leaves.
+//! A bounded reader of small XML documents: children by name, text of leaves.
 //!
-//! Knows no element by name. Every error is S3's `MalformedXML`; the position is for whoever debugs a client.
+//! Knows no element by name. Every error is S3's `MalformedXML`, with its position.
 
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
@@ -158,7 +158,7 @@ fn malformed(position: usize, what: &'static str) -> S3Error {
     )
 }
 
-/// A document that is no request of its kind.
+/// The error of a document that does not fit its schema.
 pub(super) fn malformed_request(why: &'static str) -> S3Error {
     S3Error::new(
         S3ErrorCode::MalformedXml,

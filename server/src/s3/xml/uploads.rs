@@ -83,7 +83,7 @@ fn part(xml: &mut XmlReader<'_>) -> Result<CompletePart, S3Error> {
     })
 }
 
-/// A part that Complete names is not there, or not as named.
+/// The error of a part in a Complete that does not exist or has another ETag or checksum.
 pub(crate) fn invalid_part(number: u16) -> S3Error {
     S3Error::new(
         S3ErrorCode::InvalidPart,
@@ -317,7 +317,7 @@ fn upload(encoding: NameEncoding, entry: &UploadEntry) -> UploadElement<'_> {
     }
 }
 
-/// S3's name for what an upload's checksum will cover.
+/// S3's name for the checksum type of an upload.
 pub(crate) fn upload_checksum_type(kind: UploadChecksumKind) -> &'static str {
     match kind {
         UploadChecksumKind::FullObject => "FULL_OBJECT",

@@ -42,7 +42,7 @@ fn element<T: Serialize>(root: &str, fields: &T) -> String {
     out
 }
 
-/// Writes what the serializer leaves as it is, since only text can hold it: quotes and control characters.
+/// Escapes quotes and control characters, which the serializer does not. Only text can hold them: no element has an attribute.
 struct Text<'a>(&'a mut String);
 
 impl Write for Text<'_> {
