@@ -8,7 +8,7 @@ use crate::clock::{Clock as _, SeededEntropy};
 use crate::objects::{CompleteRequest, ObjectsError, PutCondition, VersionSelector};
 use crate::schema::keys::whole;
 use crate::schema::{Keyspace, RowKey, Versioning};
-use crate::store::meta::walk::row_of;
+use crate::store::meta::walk::{PAGE_ROWS, row_of};
 use crate::trial::{House, key};
 
 const GRACE: Duration = Duration::from_mins(1);
@@ -246,6 +246,31 @@ async fn parts_leave_and_the_object_made_of_them_stays() {
     house.clock.advance(round::COMPLETED_KEPT);
     house.round().await;
     assert_eq!(house.rows(Keyspace::Completed).await, 0);
+}
+
+#[tokio::test]
+async fn a_dead_upload_of_more_parts_than_a_page_leaves_whole() {
+    for parts in [PAGE_ROWS, PAGE_ROWS + 1, 2 * PAGE_ROWS + 1] {
+        let house = House::new(Versioning::Unversioned).await;
+        let upload = house.upload("many").await;
+        for number in 1..=parts {
+            let number = u64::try_from(number).expect("few");
+            let part = house.part("many", upload, number, b"x").await;
+            part.expect("a part");
+        }
+        let kept = house.upload("many").await;
+        let part = house.part("many", kept, 1, b"of another upload").await;
+        part.expect("a part");
+        let (objects, name) = (&house.vault.objects, key("many"));
+        let aborted = objects.abort_upload(&house.bucket, &name, upload);
+        aborted.await.expect("aborted");
+        let done = house.round().await;
+        let freed = u64::try_from(parts).expect("few");
+        assert_eq!(done.manifests, freed, "of {parts} parts");
+        assert_eq!(house.rows(Keyspace::Part).await, 1, "of {parts} parts");
+        assert_eq!(house.rows(Keyspace::DeadUpload).await, 0);
+        assert_eq!(house.rows(Keyspace::ManifestUsers).await, 1);
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The rules of versions, locks, listings and uploads, over the in-memory twin.
 
+mod uploads;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

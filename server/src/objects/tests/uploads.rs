@@ -1,0 +1,206 @@
+//! Uploads: conditions of Complete, repeated ones, and pages of uploads and parts.
+
+use proptest::prelude::*;
+
+use crate::model::{BucketName, ETag, ObjectKey, PartNumber, UploadId};
+use crate::objects::{
+    CompletePart, CompleteRequest, Completed, ListUploadsQuery, NewBucket, ObjectsError,
+    PutCondition, VersionSelector,
+};
+use crate::schema::Versioning;
+use crate::trial::{House, key, owner};
+
+/// An upload of `a` with one part, and that part.
+async fn upload_of_one(house: &House) -> (UploadId, Vec<CompletePart>) {
+    let upload = house.upload("a").await;
+    let part = house.part("a", upload, 1, b"from the part").await;
+    (upload, vec![part.expect("a part")])
+}
+
+async fn complete_if(
+    house: &House,
+    condition: PutCondition,
+    upload: UploadId,
+    parts: &[CompletePart],
+) -> Result<Completed, ObjectsError> {
+    let request = CompleteRequest {
+        parts: parts.to_vec(),
+        checksum: None,
+        size: None,
+        condition,
+    };
+    let (objects, bucket) = (&house.vault.objects, &house.bucket);
+    objects
+        .complete_upload(bucket, &key("a"), upload, request)
+        .await
+}
+
+#[tokio::test]
+async fn a_complete_that_must_find_nothing_replaces_nothing() {
+    for versioning in [Versioning::Unversioned, Versioning::Enabled] {
+        let house = House::new(versioning).await;
+        let (upload, parts) = upload_of_one(&house).await;
+        house.put("a", b"was there first").await;
+        let refused = complete_if(&house, PutCondition::IfAbsent, upload, &parts).await;
+        assert!(
+            matches!(&refused, Err(ObjectsError::PreconditionFailed(name)) if *name == key("a")),
+            "{refused:?}"
+        );
+        let found = house.get("a", VersionSelector::Current).await;
+        assert_eq!(found.expect("there"), b"was there first");
+        // The upload is as it was: once the object has gone, it can be completed.
+        let deleted = house.delete("a", VersionSelector::Current).await;
+        deleted.expect("deleted");
+        let done = complete_if(&house, PutCondition::IfAbsent, upload, &parts).await;
+        done.expect("nothing is there: a marker is no object");
+        let found = house.get("a", VersionSelector::Current).await;
+        assert_eq!(found.expect("there"), b"from the part");
+    }
+}
+
+#[tokio::test]
+async fn a_complete_that_must_match_replaces_that_object_only() {
+    let house = House::new(Versioning::Unversioned).await;
+    let (upload, parts) = upload_of_one(&house).await;
+    let any = PutCondition::IfMatch(ETag::whole([7; 16]));
+    let refused = complete_if(&house, any, upload, &parts).await;
+    assert!(
+        matches!(&refused, Err(ObjectsError::NothingToMatch(name)) if *name == key("a")),
+        "{refused:?}"
+    );
+    let meant = house.put("a", b"the one that is meant").await.etag;
+    house.put("a", b"a later one").await;
+    let refused = complete_if(&house, PutCondition::IfMatch(meant), upload, &parts).await;
+    assert!(
+        matches!(&refused, Err(ObjectsError::PreconditionFailed(name)) if *name == key("a")),
+        "{refused:?}"
+    );
+    let found = house.get("a", VersionSelector::Current).await;
+    assert_eq!(found.expect("there"), b"a later one");
+    let meant = house.put("a", b"the one that is meant").await.etag;
+    let done = complete_if(&house, PutCondition::IfMatch(meant), upload, &parts).await;
+    let done = done.expect("it matches");
+    // Its own answer comes again, although its condition would not hold any more.
+    let again = complete_if(&house, PutCondition::IfMatch(meant), upload, &parts).await;
+    assert_eq!(again.expect("the same answer"), done);
+    let found = house.get("a", VersionSelector::Current).await;
+    assert_eq!(found.expect("there"), b"from the part");
+}
+
+#[tokio::test]
+async fn a_complete_is_repeated_only_for_its_own_bucket_and_key() {
+    let house = House::new(Versioning::Unversioned).await;
+    let (upload, parts) = upload_of_one(&house).await;
+    let done = house.complete("a", upload, parts.clone()).await;
+    let done = done.expect("completed");
+    let elsewhere = house.complete("b", upload, parts.clone()).await;
+    assert!(
+        matches!(&elsewhere, Err(ObjectsError::NoSuchUpload(name)) if *name == key("b")),
+        "{elsewhere:?}"
+    );
+    let other = BucketName::parse("another-bucket").expect("a valid name");
+    let objects = &house.vault.objects;
+    let created = objects.create_bucket(&other, NewBucket::plain(owner()));
+    created.await.expect("created");
+    let request = CompleteRequest {
+        parts: parts.clone(),
+        checksum: None,
+        size: None,
+        condition: PutCondition::Always,
+    };
+    let name = key("a");
+    let elsewhere = objects.complete_upload(&other, &name, upload, request);
+    let elsewhere = elsewhere.await;
+    assert!(
+        matches!(&elsewhere, Err(ObjectsError::NoSuchUpload(name)) if *name == key("a")),
+        "{elsewhere:?}"
+    );
+    let again = house.complete("a", upload, parts).await;
+    assert_eq!(again.expect("the same answer"), done);
+}
+
+#[tokio::test]
+async fn parts_are_listed_by_number_a_page_at_a_time() {
+    let house = House::new(Versioning::Unversioned).await;
+    let upload = house.upload("a").await;
+    let numbers = [10_000, 1, 256, 2, 255, 4096];
+    for number in numbers {
+        let part = house.part("a", upload, number, b"x").await;
+        part.expect("a part");
+    }
+    let mut sorted = numbers.map(|n| u16::try_from(n).expect("in range"));
+    sorted.sort_unstable();
+    for max in 0..=7 {
+        // Also after numbers that no part has.
+        for after in [0, 1, 2, 3, 254, 255, 256, 9_999, 10_000] {
+            let (objects, name) = (&house.vault.objects, key("a"));
+            let page = objects.list_parts(&house.bucket, &name, upload, after, max);
+            let (page, more) = page.await.expect("a page");
+            let listed: Vec<u16> = page.iter().map(|(number, _)| number.get()).collect();
+            let left = sorted.iter().copied().filter(|number| *number > after);
+            let left: Vec<u16> = left.collect();
+            assert_eq!(listed, left[..max.min(left.len())], "{max} after {after}");
+            assert_eq!(more, left.len() > max, "{max} after {after}");
+        }
+    }
+    assert!(PartNumber::new(0).is_none(), "before all parts is 0");
+}
+
+/// What a page of uploads holds, from all of them in order.
+fn expected_page(
+    all: &[(ObjectKey, UploadId)],
+    query: &ListUploadsQuery,
+) -> (Vec<(ObjectKey, UploadId)>, bool) {
+    let comes_after = |(name, id): &(ObjectKey, UploadId)| match &query.after {
+        None => true,
+        // Without the second half, all uploads of the key are behind the marker.
+        Some((marker, None)) => name > marker,
+        Some((marker, Some(upload))) => (name, id) > (marker, upload),
+    };
+    let left: Vec<_> = all
+        .iter()
+        .filter(|(name, _)| name.as_str().starts_with(&query.prefix))
+        .filter(|upload| comes_after(upload))
+        .cloned()
+        .collect();
+    let more = left.len() > query.max;
+    (left.into_iter().take(query.max).collect(), more)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn uploads_are_listed_after_any_marker(
+        names in proptest::collection::vec("[ab\\x00]{1,2}(/[ab])?", 1..12),
+        prefix in "[ab]{0,1}",
+        max in 0_usize..6,
+        marker in "[ab\\x00]{1,2}(/[ab])?",
+        half in proptest::option::of(proptest::array::uniform16(any::<u8>())),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(async {
+            let house = House::new(Versioning::Unversioned).await;
+            let mut all = Vec::new();
+            for name in &names {
+                all.push((key(name), house.upload(name).await));
+            }
+            all.sort();
+            // Markers of chance, which mostly name no upload, then each upload with and without its second half.
+            let mut markers = vec![None, Some((key(&marker), None))];
+            markers.push(half.map(|half| (key(&marker), Some(UploadId(half)))));
+            for (name, upload) in &all {
+                markers.push(Some((name.clone(), None)));
+                markers.push(Some((name.clone(), Some(*upload))));
+            }
+            for after in markers {
+                let query = ListUploadsQuery { prefix: prefix.clone(), after, max };
+                let objects = &house.vault.objects;
+                let page = objects.list_uploads(&house.bucket, query.clone()).await;
+                let (page, more) = page.expect("a page");
+                let page: Vec<_> = page.into_iter().map(|entry| (entry.key, entry.upload)).collect();
+                assert_eq!((page, more), expected_page(&all, &query), "{query:?}");
+            }
+        });
+    }
+}
