@@ -2,15 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use crate::doctor::ledger::Ledger;
 use crate::doctor::{Census, Findings};
 use crate::objects::manifest::read_manifest;
 use crate::schema::keys::{split_manifest_chunk, whole};
 use crate::schema::{Keyspace, PackRow, Record, RowKey};
 use crate::store::meta::Meta;
 use crate::store::meta::walk::row_of;
+use crate::store::packs::header::PACK_HEADER_BYTES;
+use crate::store::packs::reader::read_table;
 use crate::store::packs::scan::PackScan;
-use crate::store::packs::{PackEntry, Packs, Segment};
-use crate::store::{ManifestId, StoreError};
+use crate::store::packs::segment::OriginTarget;
+use crate::store::packs::{Origin, PackEntry, Packs, Segment};
+use crate::store::{ManifestId, PackId, StoreError};
 
 /// Pack files of one page.
 const PAGE_PACKS: usize = 500;
@@ -36,9 +40,13 @@ pub(super) fn of_manifests(
                 return Ok(());
             }
         };
+        let mut body = Body::default();
         for segment in &segments {
             match of_segment(meta, packs, segment) {
-                Ok(()) => census.bytes += segment.stored_len,
+                Ok(origin) => {
+                    census.bytes += segment.stored_len;
+                    body.goes_on(segment, &origin, findings);
+                }
                 Err(error) => {
                     damaged.insert(id);
                     findings.manifest(&error, id);
@@ -53,7 +61,37 @@ pub(super) fn of_manifests(
     damaged
 }
 
-fn of_segment(meta: &dyn Meta, packs: &dyn Packs, segment: &Segment) -> Result<(), StoreError> {
+/// The body that a manifest's segments are of, one after the other.
+#[derive(Default)]
+struct Body {
+    target: Option<OriginTarget>,
+    /// Its plain bytes so far.
+    len: u64,
+}
+
+impl Body {
+    /// A segment's table names the place in the body where the manifest has it: a salvage relies on that.
+    fn goes_on(&mut self, segment: &Segment, origin: &Origin, findings: &mut Findings) {
+        if self.target.as_ref() != Some(&origin.target) {
+            *self = Body {
+                target: Some(origin.target.clone()),
+                len: 0,
+            };
+        }
+        let expected = self.len;
+        self.len = expected.saturating_add(segment.plain_len);
+        if origin.body_offset != expected {
+            let Segment { pack, offset, .. } = segment;
+            let what = format!(
+                "the segment at {offset} of pack {pack} is at byte {expected} of its body, and names byte {}",
+                origin.body_offset
+            );
+            findings.pack(*pack, what);
+        }
+    }
+}
+
+fn of_segment(meta: &dyn Meta, packs: &dyn Packs, segment: &Segment) -> Result<Origin, StoreError> {
     let key = RowKey::Pack(segment.pack).encode();
     match row_of(meta, &key)? {
         Some(row) if !matches!(PackRow::decode(&key, &row)?, PackRow::Condemned { .. }) => {}
@@ -72,7 +110,7 @@ fn of_segment(meta: &dyn Meta, packs: &dyn Packs, segment: &Segment) -> Result<(
             what: "an empty segment",
         }))?;
     if found.segment == *segment {
-        Ok(())
+        Ok(found.origin)
     } else {
         Err(StoreError::DamagedFrame {
             pack: segment.pack,
@@ -86,6 +124,7 @@ fn of_segment(meta: &dyn Meta, packs: &dyn Packs, segment: &Segment) -> Result<(
 pub(super) fn of_packs(
     meta: &dyn Meta,
     packs: &dyn Packs,
+    ledger: &Ledger,
     census: &mut Census,
     findings: &mut Findings,
 ) {
@@ -102,8 +141,17 @@ pub(super) fn of_packs(
                         file.pack, file.len
                     ),
                 ),
-                PackRow::Sealed { .. } | PackRow::Live => {
+                PackRow::Live => drop(packs.read(file.pack, &[])?),
+                PackRow::Sealed { len } => {
                     packs.read(file.pack, &[])?;
+                    let used = ledger.packs.get(&file.pack).map(|used| used.end);
+                    if used != Some(len) && !ends_at(packs, file.pack, len)? {
+                        let what = format!(
+                            "pack {} is sealed at {len}, where no segment ends",
+                            file.pack
+                        );
+                        findings.pack(file.pack, what);
+                    }
                 }
             },
         }
@@ -111,6 +159,25 @@ pub(super) fn of_packs(
     });
     for error in looked {
         findings.store(&error);
+    }
+}
+
+/// Whether a segment of the pack ends there, or nothing but its header.
+fn ends_at(packs: &dyn Packs, pack: PackId, len: u64) -> Result<bool, StoreError> {
+    if len == PACK_HEADER_BYTES {
+        return Ok(true);
+    }
+    let all = Segment {
+        pack,
+        offset: PACK_HEADER_BYTES,
+        stored_len: len.saturating_sub(PACK_HEADER_BYTES),
+        plain_len: 0,
+        skip: 0,
+    };
+    match read_table(packs, &all) {
+        Ok(_) => Ok(true),
+        Err(StoreError::DamagedFrame { .. }) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

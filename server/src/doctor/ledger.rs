@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::doctor::{Census, Findings};
-use crate::model::BucketId;
+use crate::model::{BucketId, UploadId};
 use crate::objects::manifest::read_manifest;
 use crate::schema::keys::whole;
 use crate::schema::{Keyspace, RowKey};
@@ -18,6 +18,8 @@ use crate::store::{ManifestId, PackId, StoreError};
 pub(super) struct Ledger {
     /// Every bucket.
     pub(super) buckets: BTreeSet<BucketId>,
+    /// Every open upload.
+    pub(super) uploads: BTreeSet<UploadId>,
     /// How many versions and parts use each manifest.
     pub(super) users: HashMap<ManifestId, i64>,
     /// What manifests hold in each pack.
@@ -26,6 +28,15 @@ pub(super) struct Ledger {
     pub(super) plain: i64,
     /// Length of all sealed packs.
     pub(super) sealed: i64,
+    /// Packs that still grow, by their rows.
+    pub(super) live: BTreeSet<PackId>,
+    /// The one that may, by the row of the open pack.
+    pub(super) open: Option<PackId>,
+}
+
+/// The first byte behind a segment.
+pub(super) fn end_of(segment: &Segment) -> u64 {
+    segment.offset.saturating_add(segment.stored_len)
 }
 
 /// What manifests hold in a pack.
@@ -33,6 +44,8 @@ pub(super) struct Ledger {
 pub(super) struct Holding {
     segments: i64,
     stored: i64,
+    /// Where the last segment in use ends.
+    pub(super) end: u64,
 }
 
 impl Ledger {
@@ -44,6 +57,7 @@ impl Ledger {
         for segment in segments {
             let holding = self.packs.entry(segment.pack).or_default();
             holding.segments += 1;
+            holding.end = holding.end.max(end_of(segment));
             holding.stored += i64::try_from(segment.stored_len).unwrap_or(i64::MAX);
         }
     }
@@ -52,6 +66,24 @@ impl Ledger {
     pub(super) fn balance(&self, meta: &dyn Meta, census: &mut Census, findings: &mut Findings) {
         if let Err(error) = self.compare(meta, census, findings) {
             findings.store(&error);
+        }
+        self.open_packs(findings);
+    }
+
+    /// At most one pack grows, and the row of the open pack names it: any other is never sealed and never freed.
+    fn open_packs(&self, findings: &mut Findings) {
+        for pack in self.live.iter().filter(|pack| self.open != Some(**pack)) {
+            let named = match self.open {
+                Some(open) => format!("names {open}"),
+                None => "is not there".to_owned(),
+            };
+            findings.pack(
+                *pack,
+                format!("pack {pack} is live, and the row of the open pack {named}: nothing will seal it"),
+            );
+        }
+        if let Some(open) = self.open.filter(|open| !self.live.contains(open)) {
+            findings.rows(format!("the open pack {open} is not live"));
         }
     }
 

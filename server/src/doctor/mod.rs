@@ -1,7 +1,7 @@
 //! Looking a store over: every row decodes and agrees with the others, every byte that a row names verifies.
 //!
 //! Works over the two seams, changes nothing, and goes on after a finding as far as it can. It reads all of the store, so
-//! it takes as long as the disk needs for that. Memory: some 64 bytes for each manifest and pack, and at most
+//! it takes as long as the disk needs for that. Memory: some 64 bytes for each manifest, pack and open upload, and at most
 //! [`FINDINGS_MAX`] findings.
 
 mod bytes;
@@ -65,7 +65,7 @@ pub fn examine(meta: &dyn Meta, packs: &dyn Packs) -> Report {
         ledger.balance(meta, &mut census, &mut findings);
     }
     let damaged = bytes::of_manifests(meta, packs, &mut census, &mut findings);
-    bytes::of_packs(meta, packs, &mut census, &mut findings);
+    bytes::of_packs(meta, packs, &ledger, &mut census, &mut findings);
     names::add_objects(meta, &damaged, &mut findings);
     findings.report(census)
 }
@@ -78,3 +78,6 @@ pub fn examine_packs(refused: &StoreError, packs: &dyn Packs) -> Report {
     bytes::of_packs_alone(packs, &mut census, &mut findings);
     findings.report(census)
 }
+
+#[cfg(test)]
+mod tests;

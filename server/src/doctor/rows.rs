@@ -2,12 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use crate::doctor::ledger::Ledger;
+use crate::doctor::ledger::{Ledger, end_of};
 use crate::doctor::{Census, Findings};
+use crate::model::UploadId;
 use crate::objects::manifest::read_manifest;
 use crate::schema::keys::{
     split_bucket, split_bucket_id, split_manifest, split_object, split_pack, split_pack_user,
-    split_part, split_upload, split_version, whole,
+    split_part, split_part_upload, split_upload, split_upload_id, split_version, whole,
 };
 use crate::schema::{
     BucketRow, CompletedRow, CurrentRow, DeadRow, HeadRow, Keyspace, ManifestChunk, ManifestHead,
@@ -113,21 +114,17 @@ impl Check<'_> {
             Keyspace::Current => self.current(key, row)?,
             Keyspace::Head => self.head(key, row)?,
             Keyspace::Version => self.version(key, row)?,
-            Keyspace::Upload => {
-                split_upload(key)?;
-                UploadRow::decode(key, row)?;
-                self.census.uploads += 1;
-            }
-            Keyspace::Part => {
-                split_part(key)?;
-                if let Some(manifest) = PartRow::decode(key, row)?.manifest {
-                    self.ledger.uses(manifest);
-                }
-            }
+            Keyspace::Upload => self.upload(key, row)?,
+            Keyspace::Part => self.part(key, row)?,
             Keyspace::Completed => {
                 CompletedRow::decode(key, row)?;
+                self.closed(split_upload_id(key, keyspace)?, "completed");
             }
-            Keyspace::DeadUpload | Keyspace::DeadManifest => {
+            Keyspace::DeadUpload => {
+                DeadRow::decode(key, row)?;
+                self.closed(split_upload_id(key, keyspace)?, "left to the collection");
+            }
+            Keyspace::DeadManifest => {
                 DeadRow::decode(key, row)?;
             }
             Keyspace::Manifest => self.manifest(key, row)?,
@@ -136,24 +133,10 @@ impl Check<'_> {
                 let id = split_manifest(key, keyspace)?;
                 self.ledger.users.entry(id).or_default();
             }
-            Keyspace::Pack => {
-                split_pack(key, keyspace)?;
-                if let PackRow::Sealed { len } = PackRow::decode(key, row)? {
-                    self.ledger.sealed += i64::try_from(len).unwrap_or(i64::MAX);
-                }
-            }
-            Keyspace::PackUser => {
-                let (pack, manifest) = split_pack_user(key)?;
-                PackUserRow::decode(key, row)?;
-                let segments = read_manifest(self.meta, manifest)?.unwrap_or_default();
-                if !segments.iter().any(|segment| segment.pack == pack) {
-                    self.findings.rows(format!(
-                        "pack {pack} names manifest {manifest}, which has no segment in it"
-                    ));
-                }
-            }
+            Keyspace::Pack => self.pack(key, row)?,
+            Keyspace::PackUser => self.pack_user(key, row)?,
             Keyspace::OpenPack => {
-                OpenPackRow::decode(key, row)?;
+                self.ledger.open = Some(OpenPackRow::decode(key, row)?.pack);
             }
             Keyspace::ManifestUsers
             | Keyspace::PackSegments
@@ -236,6 +219,82 @@ impl Check<'_> {
             self.findings.rows(format!(
                 "object {object} lies in a bucket that is not there"
             ));
+        }
+        Ok(())
+    }
+
+    fn upload(&mut self, key: &Key, row: &Row) -> Result<(), StoreError> {
+        let (object, upload) = split_upload(key)?;
+        UploadRow::decode(key, row)?;
+        self.census.uploads += 1;
+        self.ledger.uploads.insert(upload);
+        let bucket = split_bucket_id(key, Keyspace::Upload)?;
+        if !self.ledger.buckets.contains(&bucket) {
+            self.findings.rows(format!(
+                "upload {upload} of {object} lies in a bucket that is not there"
+            ));
+        }
+        Ok(())
+    }
+
+    /// A part's upload is open, or the collection is on its way to its parts.
+    fn part(&mut self, key: &Key, row: &Row) -> Result<(), StoreError> {
+        let (upload, number) = (split_part_upload(key)?, split_part(key)?);
+        if let Some(manifest) = PartRow::decode(key, row)?.manifest {
+            self.ledger.uses(manifest);
+        }
+        let dead = RowKey::DeadUpload(upload).encode();
+        if !self.ledger.uploads.contains(&upload) && row_of(self.meta, &dead)?.is_none() {
+            self.findings.rows(format!(
+                "part {} is of upload {upload}, which is neither open nor left to the collection",
+                number.get()
+            ));
+        }
+        Ok(())
+    }
+
+    /// An upload that has come to its end is not open.
+    fn closed(&mut self, upload: UploadId, how: &str) {
+        if self.ledger.uploads.contains(&upload) {
+            self.findings
+                .rows(format!("upload {upload} is {how}, and open as well"));
+        }
+    }
+
+    /// A sealed pack ends behind all that is in use in it.
+    fn pack(&mut self, key: &Key, row: &Row) -> Result<(), StoreError> {
+        let pack = split_pack(key, Keyspace::Pack)?;
+        match PackRow::decode(key, row)? {
+            PackRow::Live => {
+                self.ledger.live.insert(pack);
+            }
+            PackRow::Sealed { len } => {
+                self.ledger.sealed += i64::try_from(len).unwrap_or(i64::MAX);
+                let used = self.ledger.packs.get(&pack).map_or(0, |used| used.end);
+                if len < used {
+                    let what = format!("pack {pack} is sealed at {len}, and in use up to {used}");
+                    self.findings.pack(pack, what);
+                }
+            }
+            PackRow::Condemned { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// A pack knows where its users end: a start after a crash seals it there.
+    fn pack_user(&mut self, key: &Key, row: &Row) -> Result<(), StoreError> {
+        let (pack, manifest) = split_pack_user(key)?;
+        let said = PackUserRow::decode(key, row)?.end;
+        let segments = read_manifest(self.meta, manifest)?.unwrap_or_default();
+        let inside = segments.iter().filter(|segment| segment.pack == pack);
+        match inside.map(end_of).max() {
+            None => self.findings.rows(format!(
+                "pack {pack} names manifest {manifest}, which has no segment in it"
+            )),
+            Some(end) if end != said => self.findings.rows(format!(
+                "pack {pack} names manifest {manifest} up to {said}, and its last segment in it ends at {end}"
+            )),
+            Some(_) => {}
         }
         Ok(())
     }

@@ -1,0 +1,297 @@
+//! Rows and packs put wrong on purpose, and what the doctor says of them.
+
+use super::*;
+use crate::clock::{Entropy as _, SeededEntropy};
+use crate::model::BucketId;
+use crate::objects::{PackClaim, PlacedSegment, StoredBody};
+use crate::schema::keys::whole;
+use crate::schema::{
+    CompletedRow, DeadRow, Keyspace, OpenPackRow, PackRow, PackUserRow, Record, RowKey, Versioning,
+};
+use crate::store::PackId;
+use crate::store::meta::{Outcome, Txn, Write};
+use crate::store::packs::header::PACK_HEADER_BYTES;
+use crate::store::packs::segment::OriginTarget;
+use crate::store::packs::{EncodedFrame, FRAME_PLAIN_BYTES, Origin, Segment};
+use crate::trial::{House, NOW, key};
+
+fn examined(house: &House) -> Vec<String> {
+    let store = &house.vault.store;
+    let report = examine(&*store.meta, &*store.packs);
+    report
+        .findings
+        .into_iter()
+        .map(|found| found.what)
+        .collect()
+}
+
+/// Writes rows past all rules.
+fn write(house: &House, writes: Vec<Write>) {
+    let conditions = Vec::new();
+    let txn = Txn { conditions, writes };
+    let done = house.vault.store.meta.commit(txn).wait_blocking();
+    assert!(matches!(done, Ok(Outcome::Done(_))), "{done:?}");
+}
+
+fn put<R: Record>(key: &RowKey<'_>, record: &R) -> Write {
+    Write::Put(key.encode(), record.encode())
+}
+
+/// The one thing that is wrong.
+fn only(house: &House) -> String {
+    let found = examined(house);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    found.into_iter().next().unwrap_or_default()
+}
+
+/// A house with an object, whose body is the first in the open pack.
+async fn furnished() -> (House, Segment) {
+    let house = House::new(Versioning::Unversioned).await;
+    let body = house.body("a", b"a small body").await;
+    let placed = body.segments.first().expect("one segment");
+    let segment = placed.segment;
+    house.commit("a", body).await.expect("put");
+    assert_eq!(examined(&house), [""; 0]);
+    (house, segment)
+}
+
+fn pack(serial: u32) -> PackId {
+    PackId {
+        serial,
+        ..PackId::from_bytes([0; 8])
+    }
+}
+
+#[tokio::test]
+async fn only_the_open_pack_may_be_live() {
+    let (house, segment) = furnished().await;
+    let (open, other) = (segment.pack, pack(77));
+    write(&house, vec![put(&RowKey::Pack(other), &PackRow::Live)]);
+    assert_eq!(
+        only(&house),
+        format!(
+            "pack {other} is live, and the row of the open pack names {open}: nothing will seal it"
+        )
+    );
+    write(&house, vec![Write::Delete(RowKey::Pack(other).encode())]);
+    write(&house, vec![Write::Delete(RowKey::OpenPack.encode())]);
+    assert_eq!(
+        only(&house),
+        format!(
+            "pack {open} is live, and the row of the open pack is not there: nothing will seal it"
+        )
+    );
+    write(
+        &house,
+        vec![put(&RowKey::OpenPack, &OpenPackRow { pack: open })],
+    );
+    assert_eq!(examined(&house), [""; 0]);
+    house.vault.ingest.close().expect("sealed");
+    write(
+        &house,
+        vec![put(&RowKey::OpenPack, &OpenPackRow { pack: open })],
+    );
+    assert_eq!(only(&house), format!("the open pack {open} is not live"));
+}
+
+#[tokio::test]
+async fn a_pack_is_sealed_behind_a_segment_and_behind_all_in_use() {
+    let (house, segment) = furnished().await;
+    let pack = segment.pack;
+    drop(house.body("b", b"of a client that hung up").await);
+    let end = segment.offset + segment.stored_len;
+    let sealed = |len: u64| {
+        let stored = RowKey::StoredBytes.encode();
+        vec![
+            put(&RowKey::Pack(pack), &PackRow::Sealed { len }),
+            Write::Delete(stored.clone()),
+            Write::Add(stored, i64::try_from(len).expect("small")),
+        ]
+    };
+    write(&house, vec![Write::Delete(RowKey::OpenPack.encode())]);
+    write(&house, sealed(end));
+    assert_eq!(examined(&house), [""; 0], "at the end of what is in use");
+    write(&house, sealed(end - 1));
+    let found = examined(&house);
+    let short = format!(
+        "pack {pack} is sealed at {}, and in use up to {end}",
+        end - 1
+    );
+    assert!(found.contains(&short), "{found:#?}");
+    write(&house, sealed(end + 1));
+    let long = format!(
+        "pack {pack} is sealed at {}, where no segment ends",
+        end + 1
+    );
+    assert_eq!(only(&house), long);
+    let listed = house.vault.store.packs.list(None, 10).expect("listed");
+    let file = listed.first().expect("one pack");
+    write(&house, sealed(file.len));
+    assert_eq!(examined(&house), [""; 0], "at the end of what was appended");
+}
+
+/// The process ends without a word, and another one starts.
+async fn restarted(house: House) -> House {
+    let House {
+        twin, clock, vault, ..
+    } = house;
+    drop(vault);
+    House::open(twin, clock, Versioning::Unversioned).await
+}
+
+fn row_of_pack(house: &House, pack: PackId) -> PackRow {
+    let key = RowKey::Pack(pack).encode();
+    let row = house.vault.store.meta.get_many(std::slice::from_ref(&key));
+    let row = row.expect("readable").pop().flatten().expect("a row");
+    PackRow::decode(&key, &row).expect("a row of ours")
+}
+
+#[tokio::test]
+async fn a_crash_seals_the_open_pack_behind_its_last_user() {
+    let (house, segment) = furnished().await;
+    let (pack, end) = (segment.pack, segment.offset + segment.stored_len);
+    drop(house.body("b", b"of a client that hung up").await);
+    let house = restarted(house).await;
+    assert_eq!(row_of_pack(&house, pack), PackRow::Sealed { len: end });
+    assert_eq!(examined(&house), [""; 0]);
+
+    let body = house.body("c", b"nobody commits it").await;
+    let pack = body.segments.first().expect("one segment").segment.pack;
+    drop(body);
+    let house = restarted(house).await;
+    let len = PACK_HEADER_BYTES;
+    assert_eq!(row_of_pack(&house, pack), PackRow::Sealed { len });
+    assert_eq!(examined(&house), [""; 0]);
+}
+
+/// An object of three packs, whose tables name these places in the body.
+async fn of_three_packs(house: &House, offsets: [u64; 3]) -> [Segment; 3] {
+    let packs = &house.vault.store.packs;
+    let mut body = StoredBody {
+        size: 0,
+        md5: [0; 16],
+        checksums: Vec::new(),
+        segments: Vec::new(),
+        holds: Vec::new(),
+    };
+    let segments = offsets.map(|body_offset| {
+        let mut writer = packs.begin().expect("a pack");
+        let mut plain = vec![0; FRAME_PLAIN_BYTES];
+        SeededEntropy::new(body_offset).fill(&mut plain);
+        let frame = EncodedFrame::data(plain.into());
+        writer.append(&[frame]).expect("appended");
+        let origin = Origin {
+            bucket: 1,
+            key: "a".into(),
+            target: OriginTarget::Put { body: 7 },
+            etag: String::new(),
+            time: NOW,
+            body_offset,
+        };
+        let finished = writer.finish(&origin).expect("synced");
+        let segment = finished.segment;
+        body.size += segment.plain_len;
+        body.holds.push(finished.hold);
+        let len = segment.offset + segment.stored_len;
+        let claim = PackClaim::Own { len };
+        body.segments.push(PlacedSegment { segment, claim });
+        segment
+    });
+    house.commit("a", body).await.expect("put");
+    segments
+}
+
+#[tokio::test]
+async fn each_segment_names_its_place_in_the_body() {
+    let house = House::new(Versioning::Unversioned).await;
+    let frame = 256 * 1024;
+    of_three_packs(&house, [0, frame, 2 * frame]).await;
+    assert_eq!(examined(&house), [""; 0]);
+    for (offsets, wrong, named, is) in [
+        ([1, frame, 2 * frame], 0, 1, 0),
+        ([0, 0, 2 * frame], 1, 0, frame),
+        ([0, frame, frame], 2, frame, 2 * frame),
+    ] {
+        let house = House::new(Versioning::Unversioned).await;
+        let segments = of_three_packs(&house, offsets).await;
+        let Segment { pack, offset, .. } = segments[wrong];
+        assert_eq!(
+            only(&house),
+            format!(
+                "the segment at {offset} of pack {pack} is at byte {is} of its body, and names byte {named}"
+            )
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_pack_names_where_its_users_end() {
+    let (house, segment) = furnished().await;
+    let end = segment.offset + segment.stored_len;
+    let range = whole(Keyspace::PackUser);
+    let meta = &house.vault.store.meta;
+    let users = meta.scan(&range.from, &range.to, 10).expect("readable");
+    let (user, _) = users.first().expect("one").clone();
+    let (pack, manifest) = crate::schema::keys::split_pack_user(&user).expect("a key of ours");
+    let said = |end| vec![put(&RowKey::PackUser(pack, manifest), &PackUserRow { end })];
+    write(&house, said(end - 1));
+    assert_eq!(
+        only(&house),
+        format!(
+            "pack {pack} names manifest {manifest} up to {}, and its last segment in it ends at {end}",
+            end - 1
+        )
+    );
+    write(&house, said(end));
+    assert_eq!(examined(&house), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_part_has_an_upload_and_an_upload_has_one_state() {
+    let (house, _) = furnished().await;
+    let upload = house.upload("a").await;
+    house.part("a", upload, 3, b"a part").await.expect("a part");
+    let bucket = house.vault.objects.bucket(&house.bucket).await;
+    let (bucket, name) = (bucket.expect("the bucket").id, key("a"));
+    let open = RowKey::Upload(bucket, &name, upload).encode();
+    let row = house.vault.store.meta.get_many(std::slice::from_ref(&open));
+    let row = row.expect("readable").pop().flatten().expect("it is open");
+
+    let dead = RowKey::DeadUpload(upload);
+    write(&house, vec![put(&dead, &DeadRow { since: NOW })]);
+    assert_eq!(
+        only(&house),
+        format!("upload {upload} is left to the collection, and open as well")
+    );
+    write(&house, vec![Write::Delete(open.clone())]);
+    assert_eq!(examined(&house), [""; 0], "it is on its way out");
+    write(&house, vec![Write::Delete(dead.encode())]);
+    assert_eq!(
+        only(&house),
+        format!("part 3 is of upload {upload}, which is neither open nor left to the collection")
+    );
+    let nowhere = BucketId(bucket.0 ^ 1);
+    let moved = RowKey::Upload(nowhere, &name, upload).encode();
+    write(&house, vec![Write::Put(moved.clone(), row.value.clone())]);
+    assert_eq!(
+        only(&house),
+        format!("upload {upload} of a lies in a bucket that is not there")
+    );
+    write(
+        &house,
+        vec![Write::Delete(moved), Write::Put(open, row.value)],
+    );
+    let completed = CompletedRow {
+        bucket: house.bucket.clone(),
+        key: name,
+        etag: crate::model::ETag::whole([0; 16]),
+        checksums: Vec::new(),
+        version: None,
+        time: NOW,
+    };
+    write(&house, vec![put(&RowKey::Completed(upload), &completed)]);
+    assert_eq!(
+        only(&house),
+        format!("upload {upload} is completed, and open as well")
+    );
+}
