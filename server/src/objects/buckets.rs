@@ -1,7 +1,7 @@
 //! Buckets: create, look at, list, delete.
 
 use crate::model::{BucketId, BucketName, Owner, Tags};
-use crate::objects::decision::{Decision, Draft, active, read};
+use crate::objects::decision::{Decision, Operation, Rows as _, active};
 use crate::objects::{Objects, ObjectsError};
 use crate::schema::keys::{of_bucket, split_bucket, split_upload, whole};
 use crate::schema::{BucketRow, BucketState, DeadRow, Keyspace, Record, RowKey, Versioning};
@@ -57,21 +57,19 @@ impl Objects {
     ) -> Result<BucketCreated, ObjectsError> {
         let name = name.clone();
         let (id, created) = (BucketId(self.entropy.next_u64()), self.clock.now());
-        self.decide(move |meta| {
+        self.decide(Operation::CreateBucket, move |draft| {
             let key = RowKey::Bucket(&name);
-            let old = read::<BucketRow>(meta, &key)?;
-            match &old.record {
+            match draft.read::<BucketRow>(&key)? {
                 Some(row) if row.state == BucketState::Active => {
                     return Ok(Decision::Answer(BucketCreated::AlreadyThere));
                 }
                 Some(_) => return Err(ObjectsError::NoSuchBucket(name.clone()).into()),
                 None => {}
             }
-            if scan_buckets(meta)?.len() >= BUCKETS_MAX {
+            let others = draft.unrequired("the quota may be passed by those who create at once");
+            if scan_buckets(others)?.len() >= BUCKETS_MAX {
                 return Err(ObjectsError::TooManyBuckets { max: BUCKETS_MAX }.into());
             }
-            let mut draft = Draft::default();
-            old.guard(&mut draft);
             let row = BucketRow {
                 id,
                 created,
@@ -83,7 +81,7 @@ impl Objects {
                 tags: Tags::default(),
             };
             draft.put(&key, &row);
-            Ok(Decision::Commit(draft, BucketCreated::New))
+            Ok(Decision::Commit(BucketCreated::New))
         })
         .await
     }
@@ -94,11 +92,7 @@ impl Objects {
     /// [`ObjectsError::NoSuchBucket`].
     pub async fn bucket(&self, name: &BucketName) -> Result<BucketRow, ObjectsError> {
         let name = name.clone();
-        self.look(move |meta| {
-            let row = read::<BucketRow>(meta, &RowKey::Bucket(&name))?;
-            active(&name, &row).cloned()
-        })
-        .await
+        self.look(move |mut meta| active(&mut meta, &name)).await
     }
 
     /// Every bucket that takes requests, by name.
@@ -124,7 +118,8 @@ impl Objects {
         versioning: Versioning,
     ) -> Result<(), ObjectsError> {
         self.change_bucket(name, move |row| row.versioning = versioning)
-            .await
+            .await?;
+        Ok(())
     }
 
     /// Deletes an empty bucket: marks it, so that nothing new can come in, looks, then removes or reverts.
@@ -132,9 +127,8 @@ impl Objects {
     /// # Errors
     /// [`ObjectsError::NoSuchBucket`], [`ObjectsError::BucketNotEmpty`].
     pub async fn delete_bucket(&self, name: &BucketName) -> Result<(), ObjectsError> {
-        let id = self.bucket(name).await?.id;
-        self.change_bucket(name, |row| row.state = BucketState::Deleting)
-            .await?;
+        let marked = self.change_bucket(name, |row| row.state = BucketState::Deleting);
+        let id = marked.await?.id;
         let emptied = self.empty_bucket(id).await;
         let name = name.clone();
         if !matches!(emptied, Ok(true)) {
@@ -142,20 +136,14 @@ impl Objects {
             emptied?;
             return Err(ObjectsError::BucketNotEmpty(name));
         }
-        self.decide(move |meta| {
+        self.decide(Operation::RemoveBucket, move |draft| {
             let key = RowKey::Bucket(&name);
-            let row = read::<BucketRow>(meta, &key)?;
-            if row
-                .record
-                .as_ref()
-                .is_none_or(|r| r.id != id || r.state != BucketState::Deleting)
-            {
+            let row: Option<BucketRow> = draft.read(&key)?;
+            if row.is_none_or(|r| r.id != id || r.state != BucketState::Deleting) {
                 return Ok(Decision::Answer(()));
             }
-            let mut draft = Draft::default();
-            row.guard(&mut draft);
             draft.delete(&key);
-            Ok(Decision::Commit(draft, ()))
+            Ok(Decision::Commit(()))
         })
         .await
     }
@@ -185,20 +173,18 @@ impl Objects {
         let since = self.clock.now();
         loop {
             let moved = self
-                .decide(move |meta| {
+                .decide(Operation::HandOverUploads, move |draft| {
                     let range = of_bucket(Keyspace::Upload, id);
-                    let uploads = meta.scan(&range.from, &range.to, UPLOADS_PER_COMMIT)?;
+                    let uploads = draft.scan(Keyspace::Upload, &range, UPLOADS_PER_COMMIT)?;
                     if uploads.is_empty() {
                         return Ok(Decision::Answer(0));
                     }
-                    let mut draft = Draft::default();
-                    for (key, row) in &uploads {
+                    for (key, _) in &uploads {
                         let (object, upload) = split_upload(key)?;
-                        draft.unchanged(key.clone(), Some(row));
                         draft.delete(&RowKey::Upload(id, &object, upload));
                         draft.put(&RowKey::DeadUpload(upload), &DeadRow { since });
                     }
-                    Ok(Decision::Commit(draft, uploads.len()))
+                    Ok(Decision::Commit(uploads.len()))
                 })
                 .await?;
             if moved == 0 {
@@ -209,39 +195,34 @@ impl Objects {
 
     async fn revert_deleting(&self, name: &BucketName) -> Result<(), ObjectsError> {
         let name = name.clone();
-        self.decide(move |meta| {
+        self.decide(Operation::RevertDeleting, move |draft| {
             let key = RowKey::Bucket(&name);
-            let old = read::<BucketRow>(meta, &key)?;
-            let Some(mut row) = old
-                .record
-                .clone()
-                .filter(|row| row.state == BucketState::Deleting)
-            else {
+            let row: Option<BucketRow> = draft.read(&key)?;
+            let Some(mut row) = row.filter(|row| row.state == BucketState::Deleting) else {
                 return Ok(Decision::Answer(()));
             };
             row.state = BucketState::Active;
-            let mut draft = Draft::default();
-            old.guard(&mut draft);
             draft.put(&key, &row);
-            Ok(Decision::Commit(draft, ()))
+            Ok(Decision::Commit(()))
         })
         .await
     }
 
-    async fn change_bucket<F>(&self, name: &BucketName, change: F) -> Result<(), ObjectsError>
+    /// Changes a bucket's row, and gives what it is then.
+    async fn change_bucket<F>(
+        &self,
+        name: &BucketName,
+        change: F,
+    ) -> Result<BucketRow, ObjectsError>
     where
         F: Fn(&mut BucketRow) + Send + Sync + 'static,
     {
         let name = name.clone();
-        self.decide(move |meta| {
-            let key = RowKey::Bucket(&name);
-            let old = read::<BucketRow>(meta, &key)?;
-            let mut row = active(&name, &old)?.clone();
+        self.decide(Operation::ChangeBucket, move |draft| {
+            let mut row = active(draft, &name)?;
             change(&mut row);
-            let mut draft = Draft::default();
-            old.guard(&mut draft);
-            draft.put(&key, &row);
-            Ok(Decision::Commit(draft, ()))
+            draft.put(&RowKey::Bucket(&name), &row);
+            Ok(Decision::Commit(row))
         })
         .await
     }

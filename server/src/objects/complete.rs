@@ -10,17 +10,16 @@ use crate::model::{
     BucketName, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectKey, PartNumber, UploadId,
     VersionId,
 };
-use crate::objects::decision::{Decision, Draft, Read, Undecided, active, read};
+use crate::objects::decision::{Decision, Draft, Operation, Undecided, read};
 use crate::objects::put::{NewObject, Place, PutCondition, PutDone, done, replace_current};
 use crate::objects::uploads::find_upload;
 use crate::objects::versions::new_version;
 use crate::objects::{Objects, ObjectsError, manifest};
 use crate::schema::{
-    CompletedRow, DeadRow, HeadRow, ObjectData, PartEntry, PartRow, PartTable, RowKey,
-    UploadChecksumKind, UploadRow,
+    CompletedRow, DeadRow, ObjectData, PartEntry, PartRow, PartTable, RowKey, UploadChecksumKind,
+    UploadRow,
 };
-use crate::store::ManifestId;
-use crate::store::meta::Meta;
+use crate::store::{ManifestId, StoreError};
 
 /// A part that Complete names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,8 +71,10 @@ impl Objects {
             time: self.clock.now(),
         };
         let request = Arc::new(request);
-        self.decide(move |meta| complete(meta, &target, &request))
-            .await
+        self.decide(Operation::CompleteUpload, move |draft| {
+            complete(draft, &target, &request)
+        })
+        .await
     }
 }
 
@@ -101,26 +102,23 @@ fn check_order(parts: &[CompletePart]) -> Result<(), ObjectsError> {
 }
 
 fn complete(
-    meta: &dyn Meta,
+    draft: &mut Draft<'_>,
     target: &Target,
     request: &CompleteRequest,
 ) -> Result<Decision<Completed>, Undecided> {
-    let upload = match find_upload(meta, &target.bucket, &target.key, target.upload) {
+    let upload = match find_upload(draft, &target.bucket, &target.key, target.upload) {
         Err(ObjectsError::NoSuchUpload(key)) => {
-            let before = answered_before(meta, target)?;
+            let before = answered_before(draft, target)?;
             let before = before.ok_or(ObjectsError::NoSuchUpload(key))?;
             return Ok(Decision::Answer(before));
         }
         other => other?,
     };
-    let bucket = active(&target.bucket, &upload.bucket)?;
-    let mut draft = Draft::default();
-    upload.bucket.guard(&mut draft);
-    upload.read.guard(&mut draft);
-    let parts = named_parts(&mut draft, meta, target.upload, &request.parts)?;
-    let data = assemble(&mut draft, meta, target, &upload.row, request, &parts)?;
-    let head = read::<HeadRow>(meta, &RowKey::Head(upload.bucket_id, &target.key))?;
-    let new = new_version(bucket.versioning, head.record.as_ref());
+    let bucket = &upload.bucket;
+    let parts = named_parts(draft, target.upload, &request.parts)?;
+    let data = assemble(draft, target, &upload.row, request, &parts)?;
+    let place = Place::read(draft, bucket, &target.key)?;
+    let new = new_version(bucket.versioning, place.head.as_ref());
     let object = NewObject {
         id: VersionId {
             number: new.number,
@@ -130,18 +128,9 @@ fn complete(
         data,
         time: target.time,
     };
-    let place = Place {
-        bucket,
-        key: &target.key,
-        head: &head,
-    };
-    replace_current(&mut draft, meta, &place, &new, &object, request.condition)?;
+    replace_current(draft, &place, &new, &object, request.condition)?;
     let answer = done(bucket.versioning, &object);
-    draft.delete(&RowKey::Upload(
-        upload.bucket_id,
-        &target.key,
-        target.upload,
-    ));
+    draft.delete(&RowKey::Upload(bucket.id, &target.key, target.upload));
     draft.put(
         &RowKey::DeadUpload(target.upload),
         &DeadRow { since: target.time },
@@ -150,12 +139,13 @@ fn complete(
         &RowKey::Completed(target.upload),
         &completed_row(target, &answer),
     );
-    Ok(Decision::Commit(draft, answer))
+    Ok(Decision::Commit(answer))
 }
 
 /// The same Complete again after its upload has gone.
-fn answered_before(meta: &dyn Meta, target: &Target) -> Result<Option<Completed>, ObjectsError> {
-    let row = read::<CompletedRow>(meta, &RowKey::Completed(target.upload))?.record;
+fn answered_before(draft: &Draft<'_>, target: &Target) -> Result<Option<Completed>, StoreError> {
+    let rows = draft.unrequired("nothing is committed: the row is the answer");
+    let row = read::<CompletedRow>(rows, &RowKey::Completed(target.upload))?;
     let same = row.filter(|row| row.bucket == target.bucket && row.key == target.key);
     Ok(same.map(|row| PutDone {
         etag: row.etag,
@@ -175,26 +165,20 @@ fn completed_row(target: &Target, answer: &Completed) -> CompletedRow {
     }
 }
 
-/// Reads and checks each part that the request names; all are guarded.
+/// Reads and checks each part that the request names.
 fn named_parts(
-    draft: &mut Draft,
-    meta: &dyn Meta,
+    draft: &mut Draft<'_>,
     upload: UploadId,
     named: &[CompletePart],
 ) -> Result<Vec<PartRow>, ObjectsError> {
     let keys: Vec<_> = named
         .iter()
-        .map(|part| RowKey::Part(upload, part.number).encode())
+        .map(|part| RowKey::Part(upload, part.number))
         .collect();
-    let rows = meta.get_many(&keys)?;
     let mut parts = Vec::with_capacity(named.len());
-    for ((part, key), row) in named.iter().zip(keys).zip(rows) {
-        let number = part.number.get();
-        let read = Read::<PartRow>::of(key, row)?;
-        let found = read.record.clone().filter(|row| matches_named(row, part));
-        let found = found.ok_or(ObjectsError::InvalidPart(number))?;
-        read.guard(draft);
-        parts.push(found);
+    for (part, row) in named.iter().zip(draft.read_many::<PartRow>(&keys)?) {
+        let found = row.filter(|row| matches_named(row, part));
+        parts.push(found.ok_or(ObjectsError::InvalidPart(part.number.get()))?);
     }
     let all_but_last = parts.split_last().map_or(&[][..], |(_, rest)| rest);
     match named
@@ -222,8 +206,7 @@ fn matches_named(row: &PartRow, named: &CompletePart) -> bool {
 
 /// Writes the joined manifest and the part table; returns the object's data.
 fn assemble(
-    draft: &mut Draft,
-    meta: &dyn Meta,
+    draft: &mut Draft<'_>,
     target: &Target,
     upload: &UploadRow,
     request: &CompleteRequest,
@@ -245,9 +228,9 @@ fn assemble(
         .into());
     }
     let manifests: Vec<ManifestId> = parts.iter().filter_map(|part| part.manifest).collect();
-    let segments = manifest::join(draft, meta, &manifests)?;
+    let segments = manifest::join(draft, &manifests)?;
     if !segments.is_empty() {
-        match manifest::create(draft, meta, target.manifest, &segments) {
+        match manifest::create(draft, target.manifest, &segments) {
             // A part's pack is gone only when the part is: it was read before.
             Err(ObjectsError::PackGone(_)) => return Err(Undecided::Stale),
             other => other?,

@@ -2,16 +2,13 @@
 
 use crate::clock::UnixMillis;
 use crate::model::{BucketName, LegalHold, ObjectKey, Owner, Tags, VersionId, VersionNumber};
-use crate::objects::decision::{Decision, Draft, Undecided, active, read};
+use crate::objects::decision::{Decision, Draft, Operation, Rows as _, Undecided, active};
 use crate::objects::lookup::{VersionSelector, shown};
 use crate::objects::put::{Place, current_row, drop_version};
 use crate::objects::versions::{new_version, without};
 use crate::objects::{Objects, ObjectsError};
 use crate::schema::keys::{of_key, split_version};
-use crate::schema::{
-    BucketRow, HeadRow, Keyspace, Record, RowKey, VersionKind, VersionRow, Versioning,
-};
-use crate::store::meta::Meta;
+use crate::schema::{Keyspace, Record, RowKey, VersionKind, VersionRow, Versioning};
 
 /// How a delete ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,26 +33,17 @@ impl Objects {
     ) -> Result<Deleted, ObjectsError> {
         let (bucket, key, owner) = (bucket.clone(), key.clone(), owner.clone());
         let (now, nonce) = (self.clock.now(), self.entropy.next_u64());
-        self.decide(move |meta| {
-            let bucket_read = read::<BucketRow>(meta, &RowKey::Bucket(&bucket))?;
-            let row = active(&bucket, &bucket_read)?;
-            let head = read::<HeadRow>(meta, &RowKey::Head(row.id, &key))?;
-            let place = Place {
-                bucket: row,
-                key: &key,
-                head: &head,
-            };
-            let mut draft = Draft::default();
-            bucket_read.guard(&mut draft);
-            head.guard(&mut draft);
+        self.decide(Operation::Delete, move |draft| {
+            let row = active(draft, &bucket)?;
+            let place = Place::read(draft, &row, &key)?;
             let deleted = match (selector, row.versioning) {
                 (VersionSelector::Current, Versioning::Enabled | Versioning::Suspended) => {
-                    Some(put_marker(&mut draft, meta, &place, &owner, now, nonce)?)
+                    Some(put_marker(draft, &place, &owner, now, nonce)?)
                 }
-                _ => remove_version(&mut draft, meta, &place, selector, now)?,
+                _ => remove_version(draft, &place, selector, now)?,
             };
             Ok(match deleted {
-                Some(deleted) => Decision::Commit(draft, deleted),
+                Some(deleted) => Decision::Commit(deleted),
                 None => Decision::Answer(Deleted::default()),
             })
         })
@@ -64,17 +52,16 @@ impl Objects {
 }
 
 fn put_marker(
-    draft: &mut Draft,
-    meta: &dyn Meta,
+    draft: &mut Draft<'_>,
     place: &Place<'_>,
     owner: &Owner,
     now: UnixMillis,
     nonce: u64,
 ) -> Result<Deleted, Undecided> {
     let (id, key) = (place.bucket.id, place.key);
-    let new = new_version(place.bucket.versioning, place.head.record.as_ref());
+    let new = new_version(place.bucket.versioning, place.head.as_ref());
     if let Some(old) = new.replaces {
-        drop_version(draft, meta, place, old, now)?;
+        drop_version(draft, place, old, now)?;
     }
     let marker = VersionRow {
         id: VersionId {
@@ -100,19 +87,18 @@ fn put_marker(
 
 /// Removes the selected version; `None` when there is none.
 fn remove_version(
-    draft: &mut Draft,
-    meta: &dyn Meta,
+    draft: &mut Draft<'_>,
     place: &Place<'_>,
     selector: VersionSelector,
     now: UnixMillis,
 ) -> Result<Option<Deleted>, Undecided> {
     let (id, key) = (place.bucket.id, place.key);
-    let Some(head) = place.head.record.as_ref() else {
+    let Some(head) = place.head.as_ref() else {
         return Ok(None);
     };
     let number = match selector {
         VersionSelector::Id(wanted) => {
-            let row = read::<VersionRow>(meta, &RowKey::Version(id, key, wanted.number))?.record;
+            let row: Option<VersionRow> = draft.read(&RowKey::Version(id, key, wanted.number))?;
             row.filter(|row| row.id == wanted && !row.is_null)
                 .map(|_| wanted.number)
         }
@@ -121,8 +107,8 @@ fn remove_version(
     let Some(number) = number else {
         return Ok(None);
     };
-    let gone = drop_version(draft, meta, place, number, now)?;
-    let newest_left = newest_but(meta, place, number)?;
+    let gone = drop_version(draft, place, number, now)?;
+    let newest_left = newest_but(draft, place, number)?;
     match without(
         head,
         number,
@@ -163,14 +149,15 @@ fn remove_version(
     }))
 }
 
-/// The newest version of the key but `number`. The head row, which every change of the key's versions writes, is
-/// guarded by the caller, so what is read here stays true until the commit.
+/// The newest version of the key but `number`.
 fn newest_but(
-    meta: &dyn Meta,
+    draft: &Draft<'_>,
     place: &Place<'_>,
     number: VersionNumber,
 ) -> Result<Option<(VersionNumber, VersionRow)>, ObjectsError> {
     let range = of_key(Keyspace::Version, place.bucket.id, place.key);
+    let meta =
+        draft.unrequired("every change of a key's versions writes its head, which is required");
     for (key, row) in meta.scan(&range.from, &range.to, 2)? {
         let (_, found) = split_version(&key)?;
         if found != number {

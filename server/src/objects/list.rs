@@ -1,10 +1,10 @@
 //! Listing a bucket's current objects by prefix and delimiter, a page at a time.
 
 use crate::model::{BucketName, ObjectKey};
-use crate::objects::decision::{active, read};
+use crate::objects::decision::active;
 use crate::objects::{Objects, ObjectsError};
 use crate::schema::keys::{of_prefix, split_object};
-use crate::schema::{BucketRow, CurrentRow, Keyspace, Record, RowKey};
+use crate::schema::{CurrentRow, Keyspace, Record, RowKey};
 use crate::store::meta::walk::{KeyRange, after_key};
 use crate::store::meta::{Key, Meta};
 
@@ -58,10 +58,9 @@ impl Objects {
         query: ListQuery,
     ) -> Result<Listing, ObjectsError> {
         let bucket = bucket.clone();
-        self.look(move |meta| {
-            let row = read::<BucketRow>(meta, &RowKey::Bucket(&bucket))?;
-            let range = of_prefix(Keyspace::Current, active(&bucket, &row)?.id, &query.prefix);
-            let id = active(&bucket, &row)?.id;
+        self.look(move |mut meta| {
+            let id = active(&mut meta, &bucket)?.id;
+            let range = of_prefix(Keyspace::Current, id, &query.prefix);
             let from = match &query.after {
                 Some(after) => start_after(id, &query, after),
                 None => range.from.clone(),

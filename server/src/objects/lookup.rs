@@ -3,9 +3,7 @@
 use crate::model::{BucketName, ObjectKey, VersionId};
 use crate::objects::decision::{active, read};
 use crate::objects::{Objects, ObjectsError};
-use crate::schema::{
-    BucketRow, HeadRow, ObjectData, PartTable, RowKey, VersionKind, VersionRow, Versioning,
-};
+use crate::schema::{HeadRow, ObjectData, PartTable, RowKey, VersionKind, VersionRow, Versioning};
 use crate::store::ManifestId;
 use crate::store::meta::Meta;
 
@@ -84,24 +82,23 @@ impl Objects {
         &self,
         manifest: ManifestId,
     ) -> Result<Option<PartTable>, ObjectsError> {
-        self.look(move |meta| Ok(read::<PartTable>(meta, &RowKey::PartTable(manifest))?.record))
+        self.look(move |meta| Ok(read(meta, &RowKey::PartTable(manifest))?))
             .await
     }
 }
 
 /// One try; `None` when the version that the head names has just gone.
 fn find(
-    meta: &dyn Meta,
+    mut meta: &dyn Meta,
     bucket: &BucketName,
     key: &ObjectKey,
     selector: VersionSelector,
 ) -> Result<Option<Found>, ObjectsError> {
-    let bucket_read = read::<BucketRow>(meta, &RowKey::Bucket(bucket))?;
-    let row = active(bucket, &bucket_read)?;
+    let row = active(&mut meta, bucket)?;
     let number = match selector {
         VersionSelector::Id(id) => id.number,
         VersionSelector::Current | VersionSelector::Null => {
-            let head = read::<HeadRow>(meta, &RowKey::Head(row.id, key))?.record;
+            let head = read::<HeadRow>(meta, &RowKey::Head(row.id, key))?;
             let named = head.and_then(|head| match selector {
                 VersionSelector::Null => head.null,
                 _ => head.current,
@@ -115,7 +112,7 @@ fn find(
             }
         }
     };
-    let version = read::<VersionRow>(meta, &RowKey::Version(row.id, key, number))?.record;
+    let version = read::<VersionRow>(meta, &RowKey::Version(row.id, key, number))?;
     let version = match (version, selector) {
         (Some(version), VersionSelector::Id(id)) if version.id == id && !version.is_null => version,
         (_, VersionSelector::Id(_)) => return Err(ObjectsError::NoSuchVersion(key.clone())),

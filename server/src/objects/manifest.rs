@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::clock::UnixMillis;
 use crate::objects::body::{PackClaim, PlacedSegment};
-use crate::objects::decision::{Draft, Read, Undecided};
+use crate::objects::decision::{Draft, Undecided};
 use crate::objects::{Objects, ObjectsError};
 use crate::planted::{Bug, planted};
 use crate::schema::keys::of_manifest;
 use crate::schema::records::MANIFEST_CHUNK_SEGMENTS;
 use crate::schema::{DeadRow, ManifestChunk, ManifestHead, PackRow, PackUserRow, Record, RowKey};
-use crate::store::meta::{Meta, Row};
+use crate::store::meta::Meta;
 use crate::store::packs::Segment;
 use crate::store::{ManifestId, PackId, StoreError};
 
@@ -68,12 +68,11 @@ pub(crate) fn read_manifest(
 /// # Errors
 /// [`ObjectsError::PackGone`] when a pack was condemned or its row is gone.
 pub(super) fn create(
-    draft: &mut Draft,
-    meta: &dyn Meta,
+    draft: &mut Draft<'_>,
     id: ManifestId,
     placed: &[PlacedSegment],
 ) -> Result<(), ObjectsError> {
-    claim_packs(draft, meta, id, placed)?;
+    claim_packs(draft, id, placed)?;
     let segments: Vec<Segment> = placed.iter().map(|p| p.segment).collect();
     let mut chunks = segments.chunks(MANIFEST_CHUNK_SEGMENTS);
     let head = ManifestHead {
@@ -95,7 +94,7 @@ pub(super) fn create(
 }
 
 /// Takes one user from a manifest and tells the reaper to look at it.
-pub(super) fn release(draft: &mut Draft, id: ManifestId, since: UnixMillis) {
+pub(super) fn release(draft: &mut Draft<'_>, id: ManifestId, since: UnixMillis) {
     draft.add(&RowKey::ManifestUsers(id), -1);
     draft.put(&RowKey::DeadManifest(id), &DeadRow { since });
 }
@@ -110,8 +109,7 @@ struct Claim {
 
 /// Makes the draft depend on every pack of the segments, and counts them there.
 fn claim_packs(
-    draft: &mut Draft,
-    meta: &dyn Meta,
+    draft: &mut Draft<'_>,
     id: ManifestId,
     placed: &[PlacedSegment],
 ) -> Result<(), ObjectsError> {
@@ -127,14 +125,10 @@ fn claim_packs(
         entry.end = entry.end.max(segment.offset + segment.stored_len);
         entry.stored += i64::try_from(segment.stored_len).unwrap_or(i64::MAX);
     }
-    let keys: Vec<_> = claims
-        .keys()
-        .map(|pack| RowKey::Pack(*pack).encode())
-        .collect();
-    let rows = meta.get_many(&keys)?;
-    for ((pack, claim), (key, row)) in claims.into_iter().zip(keys.into_iter().zip(rows)) {
-        let read = Read::<PackRow>::of(key, row)?;
-        match (&read.record, claim.origin) {
+    let keys: Vec<_> = claims.keys().map(|pack| RowKey::Pack(*pack)).collect();
+    let rows = draft.read_many::<PackRow>(&keys)?;
+    for ((pack, claim), row) in claims.into_iter().zip(rows) {
+        match (row, claim.origin) {
             (None, PackClaim::Own { len }) => {
                 draft.put(&RowKey::Pack(pack), &PackRow::Sealed { len });
                 draft.add(&RowKey::StoredBytes, i64::try_from(len).unwrap_or(i64::MAX));
@@ -143,9 +137,6 @@ fn claim_packs(
             (Some(PackRow::Condemned { .. }), _) | (None, PackClaim::Shared) => {
                 return Err(ObjectsError::PackGone(pack));
             }
-        }
-        if !planted(Bug::RowConditionLeftOut) {
-            read.guard(draft);
         }
         if !planted(Bug::CounterForgotten) {
             draft.add(&RowKey::PackSegments(pack), claim.segments);
@@ -156,27 +147,23 @@ fn claim_packs(
     Ok(())
 }
 
-/// Chunk 0 of each manifest and all segments, for joining them; each chunk-0 row is guarded.
+/// The segments of several manifests, for joining them.
 pub(super) fn join(
-    draft: &mut Draft,
-    meta: &dyn Meta,
+    draft: &mut Draft<'_>,
     ids: &[ManifestId],
 ) -> Result<Vec<PlacedSegment>, Undecided> {
-    let keys: Vec<_> = ids
-        .iter()
-        .map(|id| RowKey::Manifest(*id, 0).encode())
-        .collect();
-    let rows: Vec<Option<Row>> = meta.get_many(&keys)?;
+    let keys: Vec<_> = ids.iter().map(|id| RowKey::Manifest(*id, 0)).collect();
+    let heads = draft.read_many::<ManifestHead>(&keys)?;
     let mut joined = Vec::with_capacity(ids.len());
-    for ((id, key), row) in ids.iter().zip(keys).zip(rows) {
-        let read = Read::<ManifestHead>::of(key, row)?;
+    for (id, head) in ids.iter().zip(heads) {
         // The part that named it was read before it was replaced and reaped.
-        let head = read.record.as_ref().ok_or(Undecided::Stale)?;
-        let segments = match head.chunks {
-            1 => head.segments.clone(),
-            _ => read_manifest(meta, *id)?.unwrap_or_default(),
+        let head = head.ok_or(Undecided::Stale)?;
+        let segments = if head.chunks == 1 {
+            head.segments
+        } else {
+            let meta = draft.unrequired("chunks come and go with chunk 0, which is required");
+            read_manifest(meta, *id)?.ok_or(Undecided::Stale)?
         };
-        read.guard(draft);
         joined.extend(segments.into_iter().map(|segment| PlacedSegment {
             segment,
             claim: PackClaim::Shared,

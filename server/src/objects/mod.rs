@@ -24,6 +24,8 @@ pub use crate::schema::Attributes;
 pub use body::{PackClaim, PlacedSegment, StoredBody};
 pub use buckets::{BucketCreated, NewBucket};
 pub use complete::{CompletePart, CompleteRequest, Completed};
+#[cfg(test)]
+pub(crate) use decision::{Operation, requirements};
 pub use delete::Deleted;
 pub use error::ObjectsError;
 pub use list::{ListEntry, ListQuery, Listing};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::clock::UnixMillis;
 use crate::model::{BucketName, Checksum, ETag, LegalHold, ObjectKey, Owner, VersionId};
 use crate::objects::body::StoredBody;
-use crate::objects::decision::{Decision, Draft, Read, Undecided, active, read};
+use crate::objects::decision::{Decision, Draft, Operation, Rows as _, Undecided, active};
 use crate::objects::manifest;
 use crate::objects::versions::{NewVersion, new_version};
 use crate::objects::{Objects, ObjectsError};
@@ -13,8 +13,7 @@ use crate::schema::{
     Attributes, BucketRow, CurrentRow, HeadRow, ObjectData, RowKey, VersionKind, VersionRow,
     Versioning,
 };
-use crate::store::ManifestId;
-use crate::store::meta::Meta;
+use crate::store::{ManifestId, StoreError};
 
 /// What must hold of the key's current object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,16 +63,13 @@ impl Objects {
         let nonce = self.entropy.next_u64();
         let time = self.clock.now();
         let shared = Arc::new((body, attributes));
-        self.decide(move |meta| {
+        self.decide(Operation::Put, move |draft| {
             let (body, attributes) = &*shared;
-            let bucket_row = read::<BucketRow>(meta, &RowKey::Bucket(&bucket))?;
-            let row = active(&bucket, &bucket_row)?;
-            let head = read::<HeadRow>(meta, &RowKey::Head(row.id, &key))?;
-            let new = new_version(row.versioning, head.record.as_ref());
-            let mut draft = Draft::default();
-            bucket_row.guard(&mut draft);
+            let row = active(draft, &bucket)?;
+            let place = Place::read(draft, &row, &key)?;
+            let new = new_version(row.versioning, place.head.as_ref());
             if let Some(id) = manifest {
-                manifest::create(&mut draft, meta, id, &body.segments)?;
+                manifest::create(draft, id, &body.segments)?;
             }
             let object = NewObject {
                 id: VersionId {
@@ -84,13 +80,8 @@ impl Objects {
                 data: data_of(body, attributes, manifest),
                 time,
             };
-            let place = Place {
-                bucket: row,
-                key: &key,
-                head: &head,
-            };
-            replace_current(&mut draft, meta, &place, &new, &object, condition)?;
-            Ok(Decision::Commit(draft, done(row.versioning, &object)))
+            replace_current(draft, &place, &new, &object, condition)?;
+            Ok(Decision::Commit(done(row.versioning, &object)))
         })
         .await
     }
@@ -112,27 +103,36 @@ fn data_of(body: &StoredBody, attributes: &Attributes, manifest: Option<Manifest
 pub(super) struct Place<'a> {
     pub(super) bucket: &'a BucketRow,
     pub(super) key: &'a ObjectKey,
-    pub(super) head: &'a Read<HeadRow>,
+    pub(super) head: Option<HeadRow>,
+}
+
+impl<'a> Place<'a> {
+    /// Reads the key's head.
+    pub(super) fn read(
+        draft: &mut Draft<'_>,
+        bucket: &'a BucketRow,
+        key: &'a ObjectKey,
+    ) -> Result<Place<'a>, StoreError> {
+        let head = draft.read(&RowKey::Head(bucket.id, key))?;
+        Ok(Place { bucket, key, head })
+    }
 }
 
 /// Writes version, head and current rows of a new object, and releases what it replaces.
 pub(super) fn replace_current(
-    draft: &mut Draft,
-    meta: &dyn Meta,
+    draft: &mut Draft<'_>,
     place: &Place<'_>,
     new: &NewVersion,
     object: &NewObject,
     condition: PutCondition,
 ) -> Result<(), Undecided> {
     let (id, key) = (place.bucket.id, place.key);
-    place.head.guard(draft);
     if condition != PutCondition::Always {
-        let current = read::<CurrentRow>(meta, &RowKey::Current(id, key))?;
-        check(key, condition, current.record.as_ref())?;
-        current.guard(draft);
+        let current: Option<CurrentRow> = draft.read(&RowKey::Current(id, key))?;
+        check(key, condition, current.as_ref())?;
     }
     if let Some(old) = new.replaces {
-        drop_version(draft, meta, place, old, object.time)?;
+        drop_version(draft, place, old, object.time)?;
     }
     draft.put(&RowKey::Head(id, key), &new.head);
     draft.put(
@@ -160,17 +160,14 @@ pub(super) fn replace_current(
 /// # Errors
 /// [`ObjectsError::Locked`] when retention or a hold keeps it.
 pub(super) fn drop_version(
-    draft: &mut Draft,
-    meta: &dyn Meta,
+    draft: &mut Draft<'_>,
     place: &Place<'_>,
     number: crate::model::VersionNumber,
     now: UnixMillis,
 ) -> Result<VersionRow, Undecided> {
     let key = RowKey::Version(place.bucket.id, place.key, number);
-    let old = read::<VersionRow>(meta, &key)?;
-    old.guard(draft);
     // The head that named it was read before it went.
-    let Some(row) = old.record else {
+    let Some(row) = draft.read::<VersionRow>(&key)? else {
         return Err(Undecided::Stale);
     };
     if row.hold == LegalHold::On || row.retention.is_some_and(|r| r.until > now) {

@@ -6,7 +6,7 @@ use crate::model::{
     BucketId, BucketName, ChecksumAlgorithm, ETag, ObjectKey, PartNumber, UploadId,
 };
 use crate::objects::body::StoredBody;
-use crate::objects::decision::{Decision, Draft, Read, active, read};
+use crate::objects::decision::{Decision, Operation, Rows, active};
 use crate::objects::manifest;
 use crate::objects::{Objects, ObjectsError};
 use crate::schema::keys::{of_key, of_prefix, of_upload, split_part, split_upload};
@@ -14,7 +14,6 @@ use crate::schema::{
     Attributes, BucketRow, DeadRow, Keyspace, PartRow, Record, RowKey, UploadChecksumKind,
     UploadRow,
 };
-use crate::store::meta::Meta;
 use crate::store::meta::walk::after_key;
 
 /// S3's largest page of parts and of uploads.
@@ -70,13 +69,10 @@ impl Objects {
             attributes: new.attributes,
             checksum: new.checksum,
         };
-        self.decide(move |meta| {
-            let bucket_row = read::<BucketRow>(meta, &RowKey::Bucket(&bucket))?;
-            let place = RowKey::Upload(active(&bucket, &bucket_row)?.id, &key, id);
-            let mut draft = Draft::default();
-            bucket_row.guard(&mut draft);
-            draft.put(&place, &row);
-            Ok(Decision::Commit(draft, id))
+        self.decide(Operation::CreateUpload, move |draft| {
+            let bucket_id = active(draft, &bucket)?.id;
+            draft.put(&RowKey::Upload(bucket_id, &key, id), &row);
+            Ok(Decision::Commit(id))
         })
         .await
     }
@@ -92,9 +88,9 @@ impl Objects {
         id: UploadId,
     ) -> Result<(BucketId, UploadRow), ObjectsError> {
         let (bucket, key) = (bucket.clone(), key.clone());
-        self.look(move |meta| {
-            let place = find_upload(meta, &bucket, &key, id)?;
-            Ok((place.bucket_id, place.row))
+        self.look(move |mut meta| {
+            let place = find_upload(&mut meta, &bucket, &key, id)?;
+            Ok((place.bucket.id, place.row))
         })
         .await
     }
@@ -115,17 +111,14 @@ impl Objects {
         let manifest = (!body.segments.is_empty()).then(|| self.new_manifest_id());
         let time = self.clock.now();
         let body = Arc::new(body);
-        self.decide(move |meta| {
-            let upload = find_upload(meta, &bucket, &key, id)?;
-            let old = read::<PartRow>(meta, &RowKey::Part(id, number))?;
-            let mut draft = Draft::default();
-            upload.read.guard(&mut draft);
-            old.guard(&mut draft);
+        self.decide(Operation::PutPart, move |draft| {
+            find_upload(draft, &bucket, &key, id)?;
+            let old: Option<PartRow> = draft.read(&RowKey::Part(id, number))?;
             if let Some(new) = manifest {
-                manifest::create(&mut draft, meta, new, &body.segments)?;
+                manifest::create(draft, new, &body.segments)?;
             }
-            if let Some(gone) = old.record.as_ref().and_then(|part| part.manifest) {
-                manifest::release(&mut draft, gone, time);
+            if let Some(gone) = old.and_then(|part| part.manifest) {
+                manifest::release(draft, gone, time);
             }
             let part = PartRow {
                 manifest,
@@ -135,7 +128,7 @@ impl Objects {
                 time,
             };
             draft.put(&RowKey::Part(id, number), &part);
-            Ok(Decision::Commit(draft, part))
+            Ok(Decision::Commit(part))
         })
         .await
     }
@@ -152,13 +145,11 @@ impl Objects {
     ) -> Result<(), ObjectsError> {
         let (bucket, key) = (bucket.clone(), key.clone());
         let since = self.clock.now();
-        self.decide(move |meta| {
-            let upload = find_upload(meta, &bucket, &key, id)?;
-            let mut draft = Draft::default();
-            upload.read.guard(&mut draft);
-            draft.delete(&RowKey::Upload(upload.bucket_id, &key, id));
+        self.decide(Operation::AbortUpload, move |draft| {
+            let upload = find_upload(draft, &bucket, &key, id)?;
+            draft.delete(&RowKey::Upload(upload.bucket.id, &key, id));
             draft.put(&RowKey::DeadUpload(id), &DeadRow { since });
-            Ok(Decision::Commit(draft, ()))
+            Ok(Decision::Commit(()))
         })
         .await
     }
@@ -177,8 +168,8 @@ impl Objects {
     ) -> Result<(Vec<(PartNumber, PartRow)>, bool), ObjectsError> {
         let (bucket, key) = (bucket.clone(), key.clone());
         let max = max.min(UPLOADS_PAGE_MAX);
-        self.look(move |meta| {
-            find_upload(meta, &bucket, &key, id)?;
+        self.look(move |mut meta| {
+            find_upload(&mut meta, &bucket, &key, id)?;
             let range = of_upload(id);
             let from = match PartNumber::new(u64::from(after)) {
                 Some(number) => after_key(&RowKey::Part(id, number).encode()),
@@ -206,9 +197,8 @@ impl Objects {
     ) -> Result<(Vec<UploadEntry>, bool), ObjectsError> {
         let bucket = bucket.clone();
         let max = query.max.min(UPLOADS_PAGE_MAX);
-        self.look(move |meta| {
-            let row = read::<BucketRow>(meta, &RowKey::Bucket(&bucket))?;
-            let id = active(&bucket, &row)?.id;
+        self.look(move |mut meta| {
+            let id = active(&mut meta, &bucket)?.id;
             let range = of_prefix(Keyspace::Upload, id, &query.prefix);
             let from = match &query.after {
                 Some((key, Some(upload))) => after_key(&RowKey::Upload(id, key, *upload).encode()),
@@ -234,28 +224,19 @@ impl Objects {
 
 /// An upload in progress.
 pub(super) struct UploadPlace {
-    pub(super) bucket: Read<BucketRow>,
-    pub(super) bucket_id: BucketId,
-    pub(super) read: Read<UploadRow>,
+    pub(super) bucket: BucketRow,
     pub(super) row: UploadRow,
 }
 
 pub(super) fn find_upload(
-    meta: &dyn Meta,
+    rows: &mut impl Rows,
     bucket: &BucketName,
     key: &ObjectKey,
     id: UploadId,
 ) -> Result<UploadPlace, ObjectsError> {
-    let bucket_read = read::<BucketRow>(meta, &RowKey::Bucket(bucket))?;
-    let bucket_id = active(bucket, &bucket_read)?.id;
-    let upload = read::<UploadRow>(meta, &RowKey::Upload(bucket_id, key, id))?;
-    match upload.record.clone() {
-        Some(row) => Ok(UploadPlace {
-            bucket: bucket_read,
-            bucket_id,
-            read: upload,
-            row,
-        }),
+    let bucket = active(rows, bucket)?;
+    match rows.read(&RowKey::Upload(bucket.id, key, id))? {
+        Some(row) => Ok(UploadPlace { bucket, row }),
         None => Err(ObjectsError::NoSuchUpload(key.clone())),
     }
 }

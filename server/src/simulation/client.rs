@@ -5,17 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::ledger::{Part, Piece, Ticket, Token, Upload, UploadState};
+use super::ledger::{Piece, Ticket, Token};
 use super::world::World;
-use crate::clock::Clock as _;
 use crate::gc::round::UPLOAD_AGE_MAX;
 use crate::gc::{Collector, CollectorSettings};
 use crate::ingest::{BodyTarget, Expected, IngestError};
 use crate::model::{PartNumber, UploadId, UserMetadata};
-use crate::objects::{
-    Attributes, CompletePart, CompleteRequest, NewUpload, ObjectsError, PutCondition, StoredBody,
-    VersionSelector,
-};
+use crate::objects::{Attributes, ObjectsError, PutCondition, StoredBody, VersionSelector};
 use crate::schema::{OpenPackRow, Record as _, RowKey};
 use crate::store::PackId;
 use crate::store::gate::let_others_run;
@@ -50,12 +46,12 @@ impl Client {
         }
     }
 
-    fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         format!("key-{}", self.world.dice.below(KEYS))
     }
 
     /// A body's size: mostly small, some with a pack of their own, few with several.
-    fn piece(&self) -> Piece {
+    pub(super) fn piece(&self) -> Piece {
         let dice = &self.world.dice;
         let len = match dice.below(40) {
             0 => 0,
@@ -69,7 +65,7 @@ impl Client {
         }
     }
 
-    async fn body(
+    pub(super) async fn body(
         &self,
         key: &str,
         part: Option<(UploadId, PartNumber)>,
@@ -100,7 +96,7 @@ impl Client {
         let (key, piece, token) = (self.key(), self.piece(), self.world.token());
         let ticket = {
             let mut ledger = self.world.ledger();
-            ledger.describe(token, vec![piece]);
+            ledger.describe(token, piece);
             ledger.begin(&key, Some(token))
         };
         let answer = async {
@@ -156,189 +152,6 @@ impl Client {
         drop(body);
     }
 
-    /// Goes on with somebody's upload, or begins one.
-    async fn upload_something(&self) {
-        let taken = {
-            let mut ledger = self.world.ledger();
-            let free: Vec<UploadId> = ledger
-                .uploads
-                .iter()
-                .filter(|(_, upload)| upload.state == UploadState::Open && !upload.taken)
-                .map(|(id, _)| *id)
-                .collect();
-            let chosen = (!free.is_empty() && self.world.dice.one_in(2))
-                .then(|| free[self.world.dice.index(free.len())]);
-            chosen.and_then(|id| {
-                let upload = ledger.uploads.get_mut(&id)?;
-                upload.taken = true;
-                Some((id, upload.clone()))
-            })
-        };
-        let (id, upload) = match taken {
-            Some(taken) => taken,
-            None => match self.begin_upload().await {
-                Some(begun) => begun,
-                None => return,
-            },
-        };
-        for _ in 0..self.world.dice.below(3) {
-            self.put_part(id, &upload).await;
-        }
-        match self.world.dice.below(4) {
-            0 => self.abort(id, &upload).await,
-            1 => {
-                if let Some(upload) = self.world.ledger().uploads.get_mut(&id) {
-                    upload.taken = false;
-                }
-            }
-            _ => self.complete(id, &upload).await,
-        }
-    }
-
-    async fn begin_upload(&self) -> Option<(UploadId, Upload)> {
-        let (key, token) = (self.key(), self.world.token());
-        let begun = self.world.clock.now();
-        let new = NewUpload {
-            attributes: attributes(token),
-            checksum: None,
-        };
-        let bucket = &self.world.bucket;
-        let created = self
-            .vault
-            .objects
-            .create_upload(bucket, &key_of(&key), new)
-            .await;
-        match created {
-            Ok(id) => {
-                let upload = Upload {
-                    key,
-                    token,
-                    state: UploadState::Open,
-                    begun,
-                    taken: true,
-                    parts: std::collections::BTreeMap::new(),
-                };
-                self.world.ledger().uploads.insert(id, upload.clone());
-                Some((id, upload))
-            }
-            Err(error) => {
-                self.tolerate("create upload", &Failure::Objects(error));
-                None
-            }
-        }
-    }
-
-    async fn put_part(&self, id: UploadId, upload: &Upload) {
-        let (number, piece) = (1, self.piece());
-        self.part(id, number, |part| part.unanswered.push(piece));
-        let number_of = PartNumber::new(u64::from(number)).expect("in range");
-        let answer = async {
-            let body = self.body(&upload.key, Some((id, number_of)), piece).await?;
-            let (bucket, key) = (&self.world.bucket, key_of(&upload.key));
-            let put = self
-                .vault
-                .objects
-                .put_part(bucket, &key, id, number_of, body);
-            Ok(put.await?)
-        };
-        match answer.await {
-            Ok(_) => self.part(id, number, |part| {
-                part.acknowledged = Some(piece);
-                part.unanswered.clear();
-            }),
-            Err(failure) => self.fail_upload(id, "put part", &failure),
-        }
-    }
-
-    fn part(&self, id: UploadId, number: u16, change: impl FnOnce(&mut Part)) {
-        if let Some(upload) = self.world.ledger().uploads.get_mut(&id) {
-            change(upload.parts.entry(number).or_default());
-        }
-    }
-
-    async fn abort(&self, id: UploadId, upload: &Upload) {
-        self.set_state(id, UploadState::Unknown);
-        let (bucket, key) = (&self.world.bucket, key_of(&upload.key));
-        match self.vault.objects.abort_upload(bucket, &key, id).await {
-            Ok(()) => self.set_state(id, UploadState::Gone),
-            Err(error) => self.fail_upload(id, "abort", &Failure::Objects(error)),
-        }
-    }
-
-    async fn complete(&self, id: UploadId, upload: &Upload) {
-        let (bucket, key) = (&self.world.bucket, key_of(&upload.key));
-        let objects = &self.vault.objects;
-        let listed = match objects.list_parts(bucket, &key, id, 0, 1000).await {
-            Ok((parts, _)) => parts,
-            Err(error) => return self.fail_upload(id, "list parts", &Failure::Objects(error)),
-        };
-        let known = self.world.ledger().uploads.get(&id).cloned();
-        let mut pieces = Vec::new();
-        let mut parts = Vec::new();
-        for (number, row) in listed {
-            let part = known
-                .as_ref()
-                .and_then(|known| known.parts.get(&number.get()));
-            let sent = part
-                .into_iter()
-                .flat_map(|part| part.acknowledged.iter().chain(&part.unanswered));
-            let mut fitting = sent.filter(|piece| piece.etag() == row.etag);
-            let Some(piece) = fitting.next() else {
-                return self
-                    .world
-                    .violated(format!("part {} of {key} is nobody's", number.get()));
-            };
-            pieces.push(*piece);
-            parts.push(CompletePart {
-                number,
-                etag: row.etag,
-                checksums: Vec::new(),
-            });
-        }
-        if parts.is_empty() {
-            return self.abort(id, upload).await;
-        }
-        let ticket = {
-            let mut ledger = self.world.ledger();
-            ledger.describe(upload.token, pieces);
-            ledger.begin(&upload.key, Some(upload.token))
-        };
-        self.set_state(id, UploadState::Unknown);
-        let request = CompleteRequest {
-            parts,
-            checksum: None,
-            size: None,
-            condition: PutCondition::Always,
-        };
-        match objects.complete_upload(bucket, &key, id, request).await {
-            Ok(_) => {
-                self.world.ledger().acknowledge(&ticket);
-                self.set_state(id, UploadState::Gone);
-            }
-            Err(error) => self.fail_upload(id, "complete", &Failure::Objects(error)),
-        }
-    }
-
-    fn set_state(&self, id: UploadId, state: UploadState) {
-        if let Some(upload) = self.world.ledger().uploads.get_mut(&id) {
-            upload.state = state;
-        }
-    }
-
-    /// What became of the upload is unknown now; that it is gone is no failure once it is old.
-    fn fail_upload(&self, id: UploadId, what: &str, failure: &Failure) {
-        let old = {
-            let ledger = self.world.ledger();
-            let upload = ledger.uploads.get(&id);
-            upload.is_some_and(|upload| self.world.is_old(upload))
-        };
-        let gone = matches!(failure, Failure::Objects(ObjectsError::NoSuchUpload(_)));
-        if !(old && gone) {
-            self.tolerate(what, failure);
-        }
-        self.set_state(id, UploadState::Unknown);
-    }
-
     /// Enters an answer; gives what a successful one carried.
     fn enter<T>(&self, ticket: &Ticket, what: &str, answer: Result<T, Failure>) -> Option<T> {
         match answer {
@@ -367,7 +180,7 @@ impl Client {
 
     /// Errors are for lives with a fault; in a healthy one only "come again" may be, from a commit so late that its pack
     /// was sealed, found unused and condemned meanwhile.
-    fn tolerate(&self, what: &str, failure: &Failure) {
+    pub(super) fn tolerate(&self, what: &str, failure: &Failure) {
         let come_again = match failure {
             Failure::Objects(ObjectsError::PackGone(pack)) => !self.is_open(*pack),
             _ => false,
@@ -406,7 +219,7 @@ pub(super) fn collector_settings(world: &World) -> CollectorSettings {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub(super) enum Failure {
     #[error(transparent)]
     Objects(#[from] ObjectsError),
     #[error(transparent)]
@@ -414,7 +227,7 @@ enum Failure {
 }
 
 /// What an object of the simulation carries.
-fn attributes(token: Token) -> Attributes {
+pub(super) fn attributes(token: Token) -> Attributes {
     Attributes {
         metadata: UserMetadata(vec![("token".to_owned(), token.to_string())]),
         ..trial::attributes()

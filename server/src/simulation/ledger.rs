@@ -3,11 +3,13 @@
 //! Each key is a register with writes that overlap. A read may give the value of a write that began before the read ended,
 //! unless another acknowledged write lies wholly between the two. A write without an answer may take effect at any time.
 
+mod uploads;
+
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
+use uploads::Upload;
 
-use crate::clock::{Entropy, SeededEntropy, UnixMillis};
+use crate::clock::{Entropy, SeededEntropy};
 use crate::model::{ETag, UploadId};
 
 /// Names one body; stands in its object's metadata.
@@ -39,6 +41,15 @@ impl Piece {
         use md5::Digest;
         ETag::whole(md5::Md5::digest(self.bytes()).into())
     }
+
+    /// The ETag of an object that was completed from this part alone.
+    pub(super) fn etag_as_a_part(self) -> ETag {
+        use md5::Digest;
+        ETag {
+            md5: md5::Md5::digest(self.etag().md5).into(),
+            parts: 1,
+        }
+    }
 }
 
 struct Write {
@@ -48,43 +59,14 @@ struct Write {
     ended: Option<u64>,
 }
 
-/// How far an upload is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum UploadState {
-    Open,
-    /// Complete or Abort was asked, and there was no answer.
-    Unknown,
-    Gone,
-}
-
-/// An upload as its client knows it.
-#[derive(Debug, Clone)]
-pub(super) struct Upload {
-    pub(super) key: String,
-    pub(super) token: Token,
-    pub(super) state: UploadState,
-    /// Not later than it was begun: the collector gives it up when it is old.
-    pub(super) begun: UnixMillis,
-    /// Somebody works on it in this life.
-    pub(super) taken: bool,
-    /// By number: what was acknowledged last, and what may have come after it.
-    pub(super) parts: BTreeMap<u16, Part>,
-}
-
-/// A part's bodies.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Part {
-    pub(super) acknowledged: Option<Piece>,
-    pub(super) unanswered: Vec<Piece>,
-}
-
 /// Everything that clients know.
 #[derive(Default)]
 pub(super) struct Ledger {
     time: u64,
     keys: BTreeMap<String, Vec<Write>>,
+    /// One for each token; as many as were tried while an upload is being completed.
     bodies: BTreeMap<Token, Vec<Piece>>,
-    pub(super) uploads: BTreeMap<UploadId, Upload>,
+    uploads: BTreeMap<UploadId, Upload>,
     /// Acknowledged operations whose outcome was looked at.
     pub(super) checked: u64,
 }
@@ -102,14 +84,15 @@ impl Ledger {
         self.time
     }
 
-    /// What a token's body is.
-    pub(super) fn describe(&mut self, token: Token, pieces: Vec<Piece>) {
-        self.bodies.insert(token, pieces);
+    /// What a token's body may be.
+    pub(super) fn describe(&mut self, token: Token, piece: Piece) {
+        self.bodies.entry(token).or_default().push(piece);
     }
 
-    pub(super) fn body(&self, token: Token) -> Option<Bytes> {
+    /// Whether the token's body may be these bytes; `None` when nobody knows the token.
+    pub(super) fn may_be(&self, token: Token, bytes: &[u8]) -> Option<bool> {
         let pieces = self.bodies.get(&token)?;
-        Some(pieces.iter().flat_map(|piece| piece.bytes()).collect())
+        Some(pieces.iter().any(|piece| piece.bytes() == bytes))
     }
 
     pub(super) fn keys(&self) -> Vec<String> {

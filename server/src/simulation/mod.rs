@@ -10,8 +10,10 @@
 mod client;
 mod faults;
 mod ledger;
+mod pairs;
 mod schedule;
 mod seams;
+mod uploads;
 mod world;
 
 use std::sync::Arc;

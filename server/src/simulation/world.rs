@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::faults::{Fault, arm};
-use super::ledger::{Ledger, Token, Upload, UploadState};
+use super::ledger::{Ledger, Token};
 use super::schedule::{Dice, Tasks, alone};
 use crate::clock::{Clock as _, ManualClock, SeededEntropy, UnixMillis};
 use crate::doctor::{self, Report};
@@ -224,10 +224,8 @@ impl World {
         let token: Token = token
             .and_then(|(_, value)| value.parse().ok())
             .ok_or_else(|| format!("{key} has lost its metadata"))?;
-        let expected = self.ledger().body(token);
-        let expected = expected.ok_or_else(|| format!("{key} has the body of nobody"))?;
         let mut stream = vault.reader.stream(object, 0..data.size);
-        let mut got = Vec::with_capacity(expected.len());
+        let mut got = Vec::new();
         loop {
             for _ in 0..self.dice.below(pauses + 1) {
                 let_others_run().await;
@@ -238,10 +236,11 @@ impl World {
                 Err(error) => return Err(format!("{key} cannot be read: {error}")),
             }
         }
-        if got != expected {
-            return Err(format!("{key} has wrong bytes"));
+        match self.ledger().may_be(token, &got) {
+            Some(true) => Ok(Some(token)),
+            Some(false) => Err(format!("{key} has wrong bytes")),
+            None => Err(format!("{key} has the body of nobody")),
         }
-        Ok(Some(token))
     }
 
     fn check_listing(&self, vault: &Vault, when: &str, found: &[(String, Option<Token>)]) {
@@ -275,53 +274,32 @@ impl World {
         }
     }
 
-    /// Whether the collector may have given it up.
-    pub(super) fn is_old(&self, upload: &Upload) -> bool {
-        self.clock.now().since(upload.begun) > UPLOAD_AGE_MAX
+    /// Whether the collector may have given up an upload of this age.
+    pub(super) fn is_old(&self, begun: UnixMillis) -> bool {
+        self.clock.now().since(begun) > UPLOAD_AGE_MAX
     }
 
     fn check_uploads(&self, vault: &Vault, when: &str) {
-        let uploads: Vec<_> = self.ledger().uploads.clone().into_iter().collect();
-        for (id, mut upload) in uploads {
-            let key = ObjectKey::parse(&upload.key).expect("a valid key");
-            let parts = alone(vault.objects.list_parts(&self.bucket, &key, id, 0, 1000));
-            upload.taken = false;
-            match (parts, upload.state) {
-                (Ok(_), UploadState::Gone) => {
-                    self.violated(format!("{when}: upload {id} of {key} is back"));
+        let uploads = self.ledger().all_uploads();
+        for (id, key, begun) in uploads {
+            let name = ObjectKey::parse(&key).expect("a valid key");
+            let parts = alone(vault.objects.list_parts(&self.bucket, &name, id, 0, 1000));
+            let found = match parts {
+                Ok((parts, _)) => {
+                    let parts = parts.iter().map(|(number, row)| (number.get(), row.etag));
+                    Some(parts.collect::<Vec<_>>())
                 }
-                (Ok((parts, _)), _) => {
-                    for (number, part) in &upload.parts {
-                        let row = parts.iter().find(|(n, _)| n.get() == *number);
-                        let etag = row.map(|(_, row)| row.etag);
-                        let known: Vec<_> = part
-                            .acknowledged
-                            .iter()
-                            .chain(&part.unanswered)
-                            .map(|piece| piece.etag())
-                            .collect();
-                        let fits = match etag {
-                            Some(etag) => known.contains(&etag),
-                            None => part.acknowledged.is_none(),
-                        };
-                        if !fits {
-                            self.violated(format!(
-                                "{when}: part {number} of {key} is not what was sent"
-                            ));
-                        }
-                    }
-                    // Whatever was asked of it did not happen.
-                    upload.state = UploadState::Open;
+                Err(ObjectsError::NoSuchUpload(_)) => None,
+                Err(error) => {
+                    self.violated(format!("{when}: upload {id}: {error}"));
+                    continue;
                 }
-                (Err(ObjectsError::NoSuchUpload(_)), UploadState::Open)
-                    if !self.is_old(&upload) =>
-                {
-                    self.violated(format!("{when}: upload {id} of {key} is lost"));
-                }
-                (Err(ObjectsError::NoSuchUpload(_)), _) => upload.state = UploadState::Gone,
-                (Err(error), _) => self.violated(format!("{when}: upload {id}: {error}")),
+            };
+            let old = self.is_old(begun);
+            let settled = self.ledger().settle_upload(id, found.as_deref(), old);
+            if let Err(why) = settled {
+                self.violated(format!("{when}: upload {id} of {key} {why}"));
             }
-            self.ledger().uploads.insert(id, upload);
         }
     }
 }

@@ -1,0 +1,537 @@
+//! A running store with a bucket, an upload and an object, or without, and what can be done to it.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::super::schedule::alone;
+use crate::clock::{ManualClock, SeededEntropy, UnixMillis};
+use crate::doctor;
+use crate::gc::CollectorSettings;
+use crate::ingest::{BodyTarget, Expected, Sizes};
+use crate::model::{BucketId, BucketName, ETag, PartNumber, UploadId, VersionId};
+use crate::objects::{
+    CompletePart, CompleteRequest, NewBucket, NewUpload, ObjectsError, Operation, PutCondition,
+    StoredBody, VersionSelector,
+};
+use crate::schema::keys::{split_bucket, split_object, split_upload, split_version, whole};
+use crate::schema::{
+    BucketRow, CurrentRow, HeadRow, Keyspace, PartRow, Record, VersionKind, VersionRow, Versioning,
+};
+use crate::store::meta::{Key, Meta, Pending, Row, Txn};
+use crate::store::{Execution, StoreError, Twin};
+use crate::trial::{attributes, key, owner};
+use crate::vault::Vault;
+
+/// What a client is told; `Err` is a refusal.
+pub(super) type Answer = Result<String, String>;
+
+/// Each batch of small bodies fills a pack: the next one seals it.
+const SIZES: Sizes = Sizes {
+    small_body: 4096,
+    pack: 65,
+};
+
+/// The object and the upload that all operations are about.
+const KEY: &str = "a";
+
+/// What the object holds, where there is one.
+const OBJECT: &[u8] = b"the object";
+
+/// What the upload's only part holds.
+const PART: &[u8] = b"the part";
+
+/// Rounds after which a collection has nothing left to do.
+const ROUNDS_TO_REST: u32 = 4;
+
+/// What the store holds before the two operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scene {
+    NoBucket,
+    /// A bucket with an open upload and no object.
+    NoObject(Versioning),
+    /// A bucket with an open upload and an object.
+    Object(Versioning),
+    /// As before, and a null version below the object.
+    NullBelow,
+}
+
+pub(super) const SCENES: [Scene; 6] = [
+    Scene::NoBucket,
+    Scene::NoObject(Versioning::Unversioned),
+    Scene::NoObject(Versioning::Enabled),
+    Scene::Object(Versioning::Unversioned),
+    Scene::Object(Versioning::Enabled),
+    Scene::NullBelow,
+];
+
+/// When a put or a Complete may replace the object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    Always,
+    Absent,
+    Matches,
+}
+
+/// One operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Act {
+    CreateBucket,
+    DeleteBucket,
+    Version(Versioning),
+    Put(When),
+    /// Of the current, the null or the scene's last version.
+    Delete(Which),
+    CreateUpload,
+    PutPart,
+    Abort,
+    Complete(When),
+    Collect,
+    /// Deletes the bucket and creates another one of its name.
+    Recreate,
+    /// Small bodies fill the shared pack, and a collection follows: a body that nothing uses yet loses its pack.
+    Crowd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    Current,
+    Null,
+    Id,
+}
+
+/// One transaction each, or several that look like one.
+pub(super) const ACTS: [Act; 16] = [
+    Act::CreateBucket,
+    Act::DeleteBucket,
+    Act::Version(Versioning::Enabled),
+    Act::Version(Versioning::Suspended),
+    Act::Put(When::Always),
+    Act::Put(When::Absent),
+    Act::Put(When::Matches),
+    Act::Delete(Which::Current),
+    Act::Delete(Which::Null),
+    Act::Delete(Which::Id),
+    Act::CreateUpload,
+    Act::PutPart,
+    Act::Abort,
+    Act::Complete(When::Always),
+    Act::Complete(When::Matches),
+    Act::Collect,
+];
+
+/// Several operations: only in the midst of another one are they as good as one.
+pub(super) const SEQUENCES: [Act; 2] = [Act::Recreate, Act::Crowd];
+
+impl Act {
+    /// The decisions that it takes.
+    pub(super) fn operations(self) -> &'static [Operation] {
+        match self {
+            Act::CreateBucket => &[Operation::CreateBucket],
+            Act::DeleteBucket => &[
+                Operation::ChangeBucket,
+                Operation::HandOverUploads,
+                Operation::RemoveBucket,
+                Operation::RevertDeleting,
+            ],
+            Act::Version(_) => &[Operation::ChangeBucket],
+            Act::Put(_) => &[Operation::Put],
+            Act::Delete(_) => &[Operation::Delete],
+            Act::CreateUpload => &[Operation::CreateUpload],
+            Act::PutPart => &[Operation::PutPart],
+            Act::Abort => &[Operation::AbortUpload],
+            Act::Complete(_) => &[Operation::CompleteUpload],
+            Act::Collect | Act::Recreate | Act::Crowd => &[],
+        }
+    }
+}
+
+type Interruption = (u64, Box<dyn FnOnce() + Send>);
+
+/// Rows whose caller is interrupted once, before the n-th call.
+pub(super) struct InterruptedOnce {
+    meta: Arc<dyn Meta>,
+    next: Mutex<Option<Interruption>>,
+}
+
+impl InterruptedOnce {
+    pub(super) fn arm(&self, calls: u64, act: impl FnOnce() + Send + 'static) {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some((calls, Box::new(act)));
+    }
+
+    /// Tells whether the interruption is still to come.
+    pub(super) fn disarm(&self) -> bool {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        next.take().is_some()
+    }
+
+    fn called(&self) {
+        let due = {
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            match &mut *next {
+                Some((left, _)) if *left > 0 => {
+                    *left -= 1;
+                    None
+                }
+                _ => next.take(),
+            }
+        };
+        if let Some((_, act)) = due {
+            act();
+        }
+    }
+}
+
+impl Meta for InterruptedOnce {
+    fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, StoreError> {
+        self.called();
+        self.meta.get_many(keys)
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Key, Row)>, StoreError> {
+        self.called();
+        self.meta.scan(from, to, limit)
+    }
+
+    fn commit(&self, txn: Txn) -> Pending {
+        self.called();
+        self.meta.commit(txn)
+    }
+
+    fn now(&self) -> UnixMillis {
+        self.meta.now()
+    }
+}
+
+/// A running store in its scene.
+pub(super) struct Stage {
+    vault: Vault,
+    pub(super) rows: Arc<InterruptedOnce>,
+    bucket: BucketName,
+    bucket_id: BucketId,
+    upload: UploadId,
+    version: VersionId,
+}
+
+/// What an operation brings along: stored before, committed or not.
+pub(super) type Luggage = Option<StoredBody>;
+
+impl Stage {
+    pub(super) async fn set(scene: Scene) -> Stage {
+        let clock = Arc::new(ManualClock::at(UnixMillis(1_700_000_000_000)));
+        let entropy = Arc::new(SeededEntropy::new(7));
+        let opened = Twin::new().open(clock.clone(), &*entropy, Execution::Inline);
+        let mut store = opened.expect("the twin opens");
+        let rows = Arc::new(InterruptedOnce {
+            meta: Arc::clone(&store.meta),
+            next: Mutex::new(None),
+        });
+        store.meta = Arc::<InterruptedOnce>::clone(&rows);
+        let vault = Vault::open(Arc::new(store), clock, entropy, SIZES).await;
+        let mut stage = Stage {
+            vault: vault.expect("the layers open"),
+            rows,
+            bucket: BucketName::parse("etcd-backup").expect("a valid name"),
+            bucket_id: BucketId(0),
+            upload: UploadId([0; 16]),
+            version: VersionId::parse(&"0".repeat(32)).expect("a valid id"),
+        };
+        match scene {
+            Scene::NoBucket => {}
+            Scene::NoObject(versioning) => stage.furnish(versioning).await,
+            Scene::Object(versioning) => {
+                stage.furnish(versioning).await;
+                stage.put_object().await;
+            }
+            Scene::NullBelow => {
+                stage.furnish(Versioning::Unversioned).await;
+                stage.put_object().await;
+                let enabled = stage
+                    .vault
+                    .objects
+                    .set_versioning(&stage.bucket, Versioning::Enabled);
+                enabled.await.expect("the bucket is there");
+                stage.put_object().await;
+            }
+        }
+        stage
+    }
+
+    /// A bucket with an upload of one part.
+    async fn furnish(&mut self, versioning: Versioning) {
+        let (objects, bucket, name) = (&self.vault.objects, &self.bucket, key(KEY));
+        let created = objects.create_bucket(bucket, new_bucket(versioning)).await;
+        created.expect("there is none yet");
+        self.bucket_id = objects.bucket(bucket).await.expect("created").id;
+        let created = objects.create_upload(bucket, &name, new_upload()).await;
+        self.upload = created.expect("the bucket is there");
+        let body = self.body(PART).await;
+        let put = objects.put_part(bucket, &name, self.upload, number(), body);
+        put.await.expect("the upload is there");
+    }
+
+    async fn put_object(&mut self) {
+        let body = self.body(OBJECT).await;
+        let always = PutCondition::Always;
+        let (objects, bucket, name) = (&self.vault.objects, &self.bucket, key(KEY));
+        let put = objects.put(bucket, &name, body, attributes(), always);
+        put.await.expect("the bucket is there");
+        let current = VersionSelector::Current;
+        let found = objects.lookup(bucket, &name, current).await;
+        self.version = found.expect("just put").version.id;
+    }
+
+    async fn body(&self, bytes: &'static [u8]) -> StoredBody {
+        let target = BodyTarget {
+            bucket: self.bucket_id,
+            key: key(KEY),
+            part: None,
+        };
+        let mut ingest = self.vault.ingest.begin(&target, Expected::default());
+        ingest.write(bytes.into()).await.expect("taken");
+        ingest.finish().await.expect("stored")
+    }
+
+    /// Stores what the operation will commit.
+    pub(super) async fn pack(&self, act: Act, bytes: &'static [u8]) -> Luggage {
+        match act {
+            Act::Put(_) | Act::PutPart => Some(self.body(bytes).await),
+            _ => None,
+        }
+    }
+
+    /// Runs an operation; the answer is what a client sees of it.
+    pub(super) async fn run(&self, act: Act, luggage: Luggage) -> Answer {
+        let answer = self.answer(act, luggage).await;
+        answer.map_err(|error| format!("{error:?}"))
+    }
+
+    async fn answer(&self, act: Act, luggage: Luggage) -> Result<String, ObjectsError> {
+        let (objects, bucket, name) = (&self.vault.objects, &self.bucket, key(KEY));
+        let body = || luggage.expect("it was packed");
+        Ok(match act {
+            Act::CreateBucket => {
+                let new = new_bucket(Versioning::Unversioned);
+                format!("{:?}", objects.create_bucket(bucket, new).await?)
+            }
+            Act::DeleteBucket => format!("{:?}", objects.delete_bucket(bucket).await?),
+            Act::Version(state) => format!("{:?}", objects.set_versioning(bucket, state).await?),
+            Act::Put(when) => {
+                let put = objects.put(bucket, &name, body(), attributes(), condition(when));
+                shown(put.await?.version)
+            }
+            Act::Delete(which) => {
+                let selector = match which {
+                    Which::Current => VersionSelector::Current,
+                    Which::Null => VersionSelector::Null,
+                    Which::Id => VersionSelector::Id(self.version),
+                };
+                let deleted = objects.delete(bucket, &name, selector, &owner()).await?;
+                let number = deleted.version.as_deref().map(|id| &id[..id.len().min(16)]);
+                format!("{number:?} {}", deleted.marker)
+            }
+            Act::CreateUpload => {
+                objects.create_upload(bucket, &name, new_upload()).await?;
+                "created".to_owned()
+            }
+            Act::PutPart => {
+                let put = objects.put_part(bucket, &name, self.upload, number(), body());
+                put.await?.etag.to_string()
+            }
+            Act::Abort => {
+                let aborted = objects.abort_upload(bucket, &name, self.upload).await;
+                format!("{:?}", aborted?)
+            }
+            Act::Complete(when) => {
+                let part = CompletePart {
+                    number: number(),
+                    etag: etag(PART),
+                    checksums: Vec::new(),
+                };
+                let request = CompleteRequest {
+                    parts: vec![part],
+                    checksum: None,
+                    size: None,
+                    condition: condition(when),
+                };
+                let done = objects.complete_upload(bucket, &name, self.upload, request);
+                shown(done.await?.version)
+            }
+            Act::Collect => {
+                self.collect()?;
+                String::new()
+            }
+            Act::Recreate => {
+                objects.delete_bucket(bucket).await?;
+                let new = new_bucket(Versioning::Unversioned);
+                format!("{:?}", objects.create_bucket(bucket, new).await?)
+            }
+            Act::Crowd => {
+                let filled = self.body(b"it is nobody's").await;
+                drop((self.body(b"another pack").await, filled));
+                self.collect()?;
+                String::new()
+            }
+        })
+    }
+
+    fn collect(&self) -> Result<(), StoreError> {
+        let grace = Duration::ZERO;
+        let collector = self.vault.collector(CollectorSettings { grace });
+        collector.round().map(|_| ())
+    }
+
+    /// What is wrong with the store, by its own rows.
+    fn complaints(&self, when: &str) -> Result<(), String> {
+        let report = doctor::examine(&*self.rows, &*self.vault.store.packs);
+        match report.findings.first() {
+            Some(finding) => Err(format!("{when}: {}", finding.what)),
+            None => Ok(()),
+        }
+    }
+
+    /// The store's contents once everything dead is gone; `Err` tells what is wrong with it.
+    pub(super) fn rest(&self) -> Result<String, String> {
+        self.complaints("at the end")?;
+        for _ in 0..ROUNDS_TO_REST {
+            self.collect().map_err(|e| format!("a collection: {e}"))?;
+        }
+        self.complaints("at rest")?;
+        let census = doctor::examine(&*self.rows, &*self.vault.store.packs).census;
+        if census.orphans + census.condemned + census.dead > 0 {
+            return Err(format!("collections leave something behind: {census:?}"));
+        }
+        self.contents().map_err(|error| format!("at rest: {error}"))
+    }
+
+    /// All that clients can see, and no name that chance gave.
+    fn contents(&self) -> Result<String, StoreError> {
+        let mut out = String::new();
+        self.each(
+            Keyspace::Bucket,
+            |key, row| {
+                let (name, row) = (split_bucket(key)?, BucketRow::decode(key, row)?);
+                Ok(format!("{name} {:?} {:?}", row.state, row.versioning))
+            },
+            &mut out,
+        )?;
+        self.each(
+            Keyspace::Head,
+            |key, row| {
+                let name = split_object(key, Keyspace::Head)?;
+                Ok(format!("{name} {:?}", HeadRow::decode(key, row)?))
+            },
+            &mut out,
+        )?;
+        self.each(
+            Keyspace::Current,
+            |key, row| {
+                let name = split_object(key, Keyspace::Current)?;
+                let row = CurrentRow::decode(key, row)?;
+                Ok(format!("{name} {:?} {}", row.number, row.etag))
+            },
+            &mut out,
+        )?;
+        self.each(
+            Keyspace::Version,
+            |key, row| {
+                let (name, number) = split_version(key)?;
+                let row = VersionRow::decode(key, row)?;
+                let what = match row.kind {
+                    VersionKind::Object(data) => data.etag.to_string(),
+                    VersionKind::DeleteMarker => "marker".to_owned(),
+                };
+                Ok(format!("{name} {number:?} null {} {what}", row.is_null))
+            },
+            &mut out,
+        )?;
+        self.each(
+            Keyspace::Upload,
+            |key, _| Ok(split_upload(key)?.0.to_string()),
+            &mut out,
+        )?;
+        self.each(
+            Keyspace::Part,
+            |key, row| {
+                let row = PartRow::decode(key, row)?;
+                Ok(row.etag.to_string())
+            },
+            &mut out,
+        )?;
+        write!(out, "{}", alone(self.read())).expect("a string takes everything");
+        Ok(out)
+    }
+
+    fn each(
+        &self,
+        keyspace: Keyspace,
+        show: impl Fn(&Key, &Row) -> Result<String, StoreError>,
+        out: &mut String,
+    ) -> Result<(), StoreError> {
+        let range = whole(keyspace);
+        for (key, row) in self.rows.scan(&range.from, &range.to, 100)? {
+            writeln!(out, "{keyspace:?} {}", show(&key, &row)?).expect("a string takes everything");
+        }
+        Ok(())
+    }
+
+    /// The object's bytes.
+    async fn read(&self) -> String {
+        let current = VersionSelector::Current;
+        let object = match self
+            .vault
+            .reader
+            .open(&self.bucket, &key(KEY), current)
+            .await
+        {
+            Ok(object) => object,
+            Err(ObjectsError::DeleteMarker { .. }) => return "marker".to_owned(),
+            Err(error) => return format!("{error:?}"),
+        };
+        let size = object.found.data.size;
+        let mut stream = self.vault.reader.stream(object, 0..size);
+        let mut bytes = Vec::new();
+        loop {
+            match stream.next().await {
+                Ok(Some(piece)) => bytes.extend_from_slice(&piece),
+                Ok(None) => return String::from_utf8_lossy(&bytes).into_owned(),
+                Err(error) => return format!("{error:?}"),
+            }
+        }
+    }
+}
+
+fn number() -> PartNumber {
+    PartNumber::new(1).expect("in range")
+}
+
+fn etag(bytes: &[u8]) -> ETag {
+    use md5::Digest as _;
+    ETag::whole(md5::Md5::digest(bytes).into())
+}
+
+fn condition(when: When) -> PutCondition {
+    match when {
+        When::Always => PutCondition::Always,
+        When::Absent => PutCondition::IfAbsent,
+        When::Matches => PutCondition::IfMatch(etag(OBJECT)),
+    }
+}
+
+fn shown(version: Option<VersionId>) -> String {
+    format!("version {:?}", version.map(|version| version.number))
+}
+
+fn new_bucket(versioning: Versioning) -> NewBucket {
+    NewBucket {
+        versioning,
+        ..NewBucket::plain(owner())
+    }
+}
+
+fn new_upload() -> NewUpload {
+    NewUpload {
+        attributes: attributes(),
+        checksum: None,
+    }
+}
