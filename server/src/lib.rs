@@ -8,7 +8,7 @@ pub use strongroom_store::{clock, planted};
 
 pub mod model;
 
-pub mod schema;
+pub mod tables;
 
 pub mod objects;
 

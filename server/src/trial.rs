@@ -14,8 +14,8 @@ use crate::objects::{
     Attributes, CompletePart, CompleteRequest, Completed, Deleted, ListQuery, Listing, NewBucket,
     NewUpload, ObjectsError, PutCondition, PutDone, StoredBody, VersionSelector,
 };
-use crate::schema::Versioning;
 use crate::store::{Execution, Twin};
+use crate::tables::Versioning;
 use crate::vault::Vault;
 
 /// When its clock starts.

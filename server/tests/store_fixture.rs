@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use strongroom_server::model::{ChecksumAlgorithm, ChecksumKind, LegalHold};
 use strongroom_server::objects::{Found, ListUploadsQuery, ObjectsError, VersionSelector};
-use strongroom_server::schema::{UploadChecksumKind, Versioning};
+use strongroom_server::tables::{UploadChecksumKind, Versioning};
 use strongroom_server::vault::Vault;
 
 #[path = "store_fixture/content.rs"]

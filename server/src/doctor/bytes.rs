@@ -5,8 +5,6 @@ use std::collections::BTreeSet;
 use crate::doctor::ledger::Ledger;
 use crate::doctor::{Census, Findings};
 use crate::objects::manifest::read_manifest;
-use crate::schema::keys::{split_manifest_chunk, whole};
-use crate::schema::{Keyspace, PackRow, Record, RowKey};
 use crate::store::meta::Meta;
 use crate::store::meta::walk::row_of;
 use crate::store::packs::header::PACK_HEADER_BYTES;
@@ -15,6 +13,8 @@ use crate::store::packs::scan::PackScan;
 use crate::store::packs::segment::OriginTarget;
 use crate::store::packs::{Origin, PackEntry, Packs, Segment};
 use crate::store::{ManifestId, PackId, StoreError};
+use crate::tables::keys::{split_manifest_chunk, whole};
+use crate::tables::{Keyspace, PackRow, Record, RowKey};
 
 /// Pack files of one page.
 const PAGE_PACKS: usize = 500;

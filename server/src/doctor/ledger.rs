@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::doctor::{Census, Findings};
 use crate::model::{BucketId, UploadId};
 use crate::objects::manifest::read_manifest;
-use crate::schema::keys::whole;
-use crate::schema::{Keyspace, RowKey};
 use crate::store::meta::Meta;
 use crate::store::meta::row::decode_counter;
 use crate::store::meta::walk::{counter, row_of};
 use crate::store::packs::Segment;
 use crate::store::{ManifestId, PackId, StoreError};
+use crate::tables::keys::whole;
+use crate::tables::{Keyspace, RowKey};
 
 /// What was counted.
 #[derive(Debug, Default)]
@@ -162,7 +162,7 @@ impl Ledger {
             (Keyspace::PackLive, "bytes in use"),
         ] {
             super::rows::each(meta, whole(keyspace), |key, row| {
-                let pack = crate::schema::keys::split_pack(key, keyspace)?;
+                let pack = crate::tables::keys::split_pack(key, keyspace)?;
                 let kept = decode_counter(key, &row.value)?;
                 if kept != 0 && !self.packs.contains_key(&pack) {
                     findings.rows(format!(
@@ -173,7 +173,7 @@ impl Ledger {
             })?;
         }
         super::rows::each(meta, whole(Keyspace::ManifestUsers), |key, row| {
-            let manifest = crate::schema::keys::split_manifest(key, Keyspace::ManifestUsers)?;
+            let manifest = crate::tables::keys::split_manifest(key, Keyspace::ManifestUsers)?;
             let kept = decode_counter(key, &row.value)?;
             if kept != 0 && !self.users.contains_key(&manifest) {
                 findings.rows(format!(

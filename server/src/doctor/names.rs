@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::doctor::Findings;
 use crate::model::{BucketId, UploadId};
-use crate::schema::keys::{
-    split_bucket, split_bucket_id, split_part_upload, split_upload, split_version, whole,
-};
-use crate::schema::{BucketRow, Keyspace, PartRow, Record, VersionKind, VersionRow};
 use crate::store::meta::Meta;
 use crate::store::{ManifestId, StoreError};
+use crate::tables::keys::{
+    split_bucket, split_bucket_id, split_part_upload, split_upload, split_version, whole,
+};
+use crate::tables::{BucketRow, Keyspace, PartRow, Record, VersionKind, VersionRow};
 
 /// Objects named for one finding; more share the same bytes and the same fate.
 const NAMES_MAX: usize = 20;

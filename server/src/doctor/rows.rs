@@ -6,19 +6,19 @@ use crate::doctor::ledger::{Ledger, end_of};
 use crate::doctor::{Census, Findings};
 use crate::model::UploadId;
 use crate::objects::manifest::read_manifest;
-use crate::schema::keys::{
-    split_bucket, split_bucket_id, split_manifest, split_object, split_pack, split_pack_user,
-    split_part, split_part_upload, split_upload, split_upload_id, split_version, whole,
-};
-use crate::schema::{
-    BucketRow, CompletedRow, CurrentRow, DeadRow, HeadRow, Keyspace, ManifestChunk, ManifestHead,
-    OpenPackRow, PackRow, PackUserRow, PartRow, PartTable, Record, RowKey, UploadRow, VersionKind,
-    VersionRow,
-};
 use crate::store::StoreError;
 use crate::store::meta::row::decode_counter;
 use crate::store::meta::walk::{KeyRange, each_page, row_of};
 use crate::store::meta::{Key, Meta, Row};
+use crate::tables::keys::{
+    split_bucket, split_bucket_id, split_manifest, split_object, split_pack, split_pack_user,
+    split_part, split_part_upload, split_upload, split_upload_id, split_version, whole,
+};
+use crate::tables::{
+    BucketRow, CompletedRow, CurrentRow, DeadRow, HeadRow, Keyspace, ManifestChunk, ManifestHead,
+    OpenPackRow, PackRow, PackUserRow, PartRow, PartTable, Record, RowKey, UploadRow, VersionKind,
+    VersionRow,
+};
 
 /// What there is to check, keyspace by keyspace.
 const KEYSPACES: [Keyspace; 19] = [
@@ -300,7 +300,7 @@ impl Check<'_> {
     }
 
     fn manifest(&mut self, key: &Key, row: &Row) -> Result<(), StoreError> {
-        let (id, chunk) = crate::schema::keys::split_manifest_chunk(key)?;
+        let (id, chunk) = crate::tables::keys::split_manifest_chunk(key)?;
         let segments = if chunk == 0 {
             self.census.manifests += 1;
             self.ledger.users.entry(id).or_default();

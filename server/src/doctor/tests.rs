@@ -4,15 +4,15 @@ use super::*;
 use crate::clock::{Entropy as _, SeededEntropy};
 use crate::model::BucketId;
 use crate::objects::{PackClaim, PlacedSegment, StoredBody};
-use crate::schema::keys::whole;
-use crate::schema::{
-    CompletedRow, DeadRow, Keyspace, OpenPackRow, PackRow, PackUserRow, Record, RowKey, Versioning,
-};
 use crate::store::PackId;
 use crate::store::meta::{Outcome, Txn, Write};
 use crate::store::packs::header::PACK_HEADER_BYTES;
 use crate::store::packs::segment::OriginTarget;
 use crate::store::packs::{EncodedFrame, FRAME_PLAIN_BYTES, Origin, Segment};
+use crate::tables::keys::whole;
+use crate::tables::{
+    CompletedRow, DeadRow, Keyspace, OpenPackRow, PackRow, PackUserRow, Record, RowKey, Versioning,
+};
 use crate::trial::{House, NOW, key};
 
 fn examined(house: &House) -> Vec<String> {
@@ -232,7 +232,7 @@ async fn a_pack_names_where_its_users_end() {
     let meta = &house.vault.store.meta;
     let users = meta.scan(&range.from, &range.to, 10).expect("readable");
     let (user, _) = users.first().expect("one").clone();
-    let (pack, manifest) = crate::schema::keys::split_pack_user(&user).expect("a key of ours");
+    let (pack, manifest) = crate::tables::keys::split_pack_user(&user).expect("a key of ours");
     let said = |end| vec![put(&RowKey::PackUser(pack, manifest), &PackUserRow { end })];
     write(&house, said(end - 1));
     assert_eq!(

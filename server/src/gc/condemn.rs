@@ -4,11 +4,11 @@ use crate::clock::UnixMillis;
 use crate::gc::Walk;
 use crate::gc::reaper::{Reaped, each_row};
 use crate::planted::{Bug, planted};
-use crate::schema::keys::{split_pack, whole};
-use crate::schema::{Keyspace, PackRow, Record, RowKey};
 use crate::store::StoreError;
 use crate::store::meta::walk::row_of;
 use crate::store::meta::{Condition, Txn, Write};
+use crate::tables::keys::{split_pack, whole};
+use crate::tables::{Keyspace, PackRow, Record, RowKey};
 
 /// Condemns each sealed pack without segments.
 ///

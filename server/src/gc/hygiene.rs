@@ -3,11 +3,11 @@
 use crate::clock::UnixMillis;
 use crate::gc::reaper::Reaped;
 use crate::gc::{Walk, settle};
-use crate::schema::{PackRow, Record, RowKey};
 use crate::store::StoreError;
 use crate::store::meta::walk::{PAGE_ROWS, row_of};
 use crate::store::meta::{Condition, Txn, Write};
 use crate::store::packs::Packs;
+use crate::tables::{PackRow, Record, RowKey};
 
 /// Condemns each pack file that has no row and no live writer, by creating the row: a late commit that wants the pack
 /// finds it and loses with a conflict, never with data.

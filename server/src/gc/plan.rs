@@ -11,12 +11,12 @@ use serde::Serialize;
 use crate::clock::UnixMillis;
 use crate::gc::round::{COMPLETED_KEPT, UPLOAD_AGE_MAX, before};
 use crate::objects::manifest::read_manifest;
-use crate::schema::keys::{of_upload, split_manifest, split_upload, split_upload_id, whole};
-use crate::schema::{CompletedRow, Keyspace, PackRow, PartRow, Record, RowKey, UploadRow};
 use crate::store::meta::Meta;
 use crate::store::meta::walk::{PAGE_ROWS, counter, each_row, row_of};
 use crate::store::packs::Packs;
 use crate::store::{ManifestId, PackId, StoreError};
+use crate::tables::keys::{of_upload, split_manifest, split_upload, split_upload_id, whole};
+use crate::tables::{CompletedRow, Keyspace, PackRow, PartRow, Record, RowKey, UploadRow};
 
 /// What a collection would do now.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]

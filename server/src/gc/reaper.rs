@@ -5,17 +5,17 @@ use std::ops::ControlFlow;
 use crate::clock::UnixMillis;
 use crate::gc::{Walk, delete_same, same};
 use crate::planted::{Bug, planted};
-use crate::schema::keys::{
-    of_manifest, of_upload, split_manifest, split_upload, split_upload_id, whole,
-};
-use crate::schema::{
-    CompletedRow, DeadRow, Keyspace, ManifestChunk, ManifestHead, PartRow, Record, RowKey,
-    UploadRow,
-};
 use crate::store::meta::walk::{KeyRange, PAGE_ROWS, each_page, row_of};
 use crate::store::meta::{Condition, Key, Meta, Outcome, Pending, Row, Txn, Write};
 use crate::store::packs::Segment;
 use crate::store::{ManifestId, StoreError};
+use crate::tables::keys::{
+    of_manifest, of_upload, split_manifest, split_upload, split_upload_id, whole,
+};
+use crate::tables::{
+    CompletedRow, DeadRow, Keyspace, ManifestChunk, ManifestHead, PartRow, Record, RowKey,
+    UploadRow,
+};
 
 /// Commits that wait for one sync: enough to make it cheap, few enough that the largest transactions fit in memory.
 const COMMITS_AT_ONCE: usize = 64;

@@ -7,10 +7,10 @@ use crate::gc::reaper::{Reaped, each_row};
 use crate::gc::{Walk, delete_same};
 use crate::planted::{Bug, planted};
 use crate::read::Pins;
-use crate::schema::keys::{split_pack, whole};
-use crate::schema::{Keyspace, PackRow, Record};
 use crate::store::packs::Packs;
 use crate::store::{Epoch, StoreError};
+use crate::tables::keys::{split_pack, whole};
+use crate::tables::{Keyspace, PackRow, Record};
 
 /// Removes the files of condemned packs. A row outlives its file until the epoch of its writer has ended, so that a
 /// late commit of that process still finds it condemned.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::*;
 use crate::clock::{Clock as _, SeededEntropy};
 use crate::objects::{CompleteRequest, ObjectsError, PutCondition, VersionSelector};
-use crate::schema::keys::whole;
-use crate::schema::{Keyspace, RowKey, Versioning};
 use crate::store::meta::walk::{PAGE_ROWS, row_of};
+use crate::tables::keys::whole;
+use crate::tables::{Keyspace, RowKey, Versioning};
 use crate::trial::{House, key};
 
 const GRACE: Duration = Duration::from_mins(1);
@@ -361,7 +361,7 @@ async fn a_put_that_comes_too_late_loses_and_says_so() {
     blocking(move || {
         let row = RowKey::Pack(pack).encode();
         let read = row_of(&*meta, &row).expect("readable").expect("a row");
-        let sealed = crate::schema::Record::encode(&crate::schema::PackRow::Sealed { len: 4096 });
+        let sealed = crate::tables::Record::encode(&crate::tables::PackRow::Sealed { len: 4096 });
         let txn = Txn {
             conditions: vec![same(&row, &read)],
             writes: vec![

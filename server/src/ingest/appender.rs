@@ -11,8 +11,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::ingest::IngestError;
 use crate::objects::{PackClaim, PlacedSegment};
-use crate::schema::keys::of_pack;
-use crate::schema::{OpenPackRow, PackRow, PackUserRow, Record, RowKey};
 use crate::store::gate::let_others_run;
 use crate::store::meta::walk::{each_row, row_of};
 use crate::store::meta::{Condition, Meta, Outcome, Txn, Write};
@@ -20,6 +18,8 @@ use crate::store::observer::ThreadGuard;
 use crate::store::packs::header::PACK_HEADER_BYTES;
 use crate::store::packs::{PackOwner, Packs, SegmentDraft};
 use crate::store::{PackId, StoreError};
+use crate::tables::keys::of_pack;
+use crate::tables::{OpenPackRow, PackRow, PackUserRow, Record, RowKey};
 
 /// Bodies that may wait for the next batch; their memory is bounded by the ingest's budget.
 const QUEUE_MAX: usize = 1024;

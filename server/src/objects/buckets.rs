@@ -3,10 +3,10 @@
 use crate::model::{BucketId, BucketName, Owner, Tags};
 use crate::objects::decision::{Decision, Operation, Rows as _, active};
 use crate::objects::{Objects, ObjectsError};
-use crate::schema::keys::{of_bucket, split_bucket, split_upload, whole};
-use crate::schema::{BucketRow, BucketState, DeadRow, Keyspace, Record, RowKey, Versioning};
 use crate::store::meta::Meta;
 use crate::store::meta::walk::KeyRange;
+use crate::tables::keys::{of_bucket, split_bucket, split_upload, whole};
+use crate::tables::{BucketRow, BucketState, DeadRow, Keyspace, Record, RowKey, Versioning};
 
 /// S3's default quota of buckets for one account: it bounds ListBuckets, which has no pages.
 pub const BUCKETS_MAX: usize = 1000;

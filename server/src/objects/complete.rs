@@ -15,11 +15,11 @@ use crate::objects::put::{NewObject, Place, PutCondition, PutDone, done, replace
 use crate::objects::uploads::find_upload;
 use crate::objects::versions::new_version;
 use crate::objects::{Objects, ObjectsError, manifest};
-use crate::schema::{
+use crate::store::{ManifestId, StoreError};
+use crate::tables::{
     CompletedRow, DeadRow, ObjectData, PartEntry, PartRow, PartTable, RowKey, UploadChecksumKind,
     UploadRow,
 };
-use crate::store::{ManifestId, StoreError};
 
 /// A part that Complete names.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use crate::model::BucketName;
 use crate::objects::{Objects, ObjectsError};
 use crate::planted::{Bug, planted};
-use crate::schema::{BucketRow, BucketState, Keyspace, Record, RowKey};
 use crate::store::StoreError;
 use crate::store::meta::walk::{KeyRange, row_of};
 use crate::store::meta::{Condition, Key, Meta, Outcome, Row, Txn, Write};
+use crate::tables::{BucketRow, BucketState, Keyspace, Record, RowKey};
 
 /// How often a decision is taken anew. Each conflict means that another commit on the same rows went through, so
 /// this many writers can meet on one key before one of them is told to come back.

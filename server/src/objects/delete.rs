@@ -7,8 +7,8 @@ use crate::objects::lookup::{VersionSelector, shown};
 use crate::objects::put::{Place, current_row, drop_version};
 use crate::objects::versions::{new_version, without};
 use crate::objects::{Objects, ObjectsError};
-use crate::schema::keys::{of_key, split_version};
-use crate::schema::{Keyspace, Record, RowKey, VersionKind, VersionRow, Versioning};
+use crate::tables::keys::{of_key, split_version};
+use crate::tables::{Keyspace, Record, RowKey, VersionKind, VersionRow, Versioning};
 
 /// How a delete ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -3,10 +3,10 @@
 use crate::model::{BucketName, ObjectKey};
 use crate::objects::decision::active;
 use crate::objects::{Objects, ObjectsError};
-use crate::schema::keys::{of_prefix, split_object};
-use crate::schema::{CurrentRow, Keyspace, Record, RowKey};
 use crate::store::meta::walk::{KeyRange, after_key};
 use crate::store::meta::{Key, Meta};
+use crate::tables::keys::{of_prefix, split_object};
+use crate::tables::{CurrentRow, Keyspace, Record, RowKey};
 
 /// S3's largest page.
 pub const PAGE_MAX: usize = 1000;

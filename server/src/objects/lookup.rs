@@ -3,9 +3,9 @@
 use crate::model::{BucketName, ObjectKey, VersionId};
 use crate::objects::decision::{active, read};
 use crate::objects::{Objects, ObjectsError};
-use crate::schema::{HeadRow, ObjectData, PartTable, RowKey, VersionKind, VersionRow, Versioning};
 use crate::store::ManifestId;
 use crate::store::meta::Meta;
+use crate::tables::{HeadRow, ObjectData, PartTable, RowKey, VersionKind, VersionRow, Versioning};
 
 /// How often a lookup follows a head that moves under it.
 const FOLLOW_TRIES: u32 = 64;

@@ -7,12 +7,12 @@ use crate::objects::body::{PackClaim, PlacedSegment};
 use crate::objects::decision::{Draft, Undecided};
 use crate::objects::{Objects, ObjectsError};
 use crate::planted::{Bug, planted};
-use crate::schema::keys::of_manifest;
-use crate::schema::records::MANIFEST_CHUNK_SEGMENTS;
-use crate::schema::{DeadRow, ManifestChunk, ManifestHead, PackRow, PackUserRow, Record, RowKey};
 use crate::store::meta::Meta;
 use crate::store::packs::Segment;
 use crate::store::{ManifestId, PackId, StoreError};
+use crate::tables::keys::of_manifest;
+use crate::tables::records::MANIFEST_CHUNK_SEGMENTS;
+use crate::tables::{DeadRow, ManifestChunk, ManifestHead, PackRow, PackUserRow, Record, RowKey};
 
 /// Most chunks of one manifest: a 5 TiB object in packs of 64 MiB has 81,920 segments, and 10,000 parts may each end
 /// one early.

@@ -20,7 +20,7 @@ mod versions;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use crate::schema::Attributes;
+pub use crate::tables::Attributes;
 pub use body::{PackClaim, PlacedSegment, StoredBody};
 pub use buckets::{BucketCreated, NewBucket};
 pub use complete::{CompletePart, CompleteRequest, Completed};

@@ -9,11 +9,11 @@ use crate::objects::decision::{Decision, Draft, Operation, Rows as _, Undecided,
 use crate::objects::manifest;
 use crate::objects::versions::{NewVersion, new_version};
 use crate::objects::{Objects, ObjectsError};
-use crate::schema::{
+use crate::store::{ManifestId, StoreError};
+use crate::tables::{
     Attributes, BucketRow, CurrentRow, HeadRow, ObjectData, RowKey, VersionKind, VersionRow,
     Versioning,
 };
-use crate::store::{ManifestId, StoreError};
 
 /// What must hold of the key's current object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::clock::UnixMillis;
 use crate::model::{ETag, LegalHold, PartNumber, Retention, RetentionMode};
-use crate::schema::Versioning;
+use crate::tables::Versioning;
 use crate::trial::{House, NOW, attributes, key};
 
 #[tokio::test]

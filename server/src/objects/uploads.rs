@@ -9,12 +9,12 @@ use crate::objects::body::StoredBody;
 use crate::objects::decision::{Decision, Operation, Rows, active};
 use crate::objects::manifest;
 use crate::objects::{Objects, ObjectsError};
-use crate::schema::keys::{of_key, of_prefix, of_upload, split_part, split_upload};
-use crate::schema::{
+use crate::store::meta::walk::after_key;
+use crate::tables::keys::{of_key, of_prefix, of_upload, split_part, split_upload};
+use crate::tables::{
     Attributes, BucketRow, DeadRow, Keyspace, PartRow, Record, RowKey, UploadChecksumKind,
     UploadRow,
 };
-use crate::store::meta::walk::after_key;
 
 /// S3's largest page of parts and of uploads.
 pub const UPLOADS_PAGE_MAX: usize = 1000;

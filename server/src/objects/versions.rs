@@ -1,7 +1,7 @@
 //! Which version a change makes, and which it replaces: pure rules of S3's three versioning states.
 
 use crate::model::VersionNumber;
-use crate::schema::{HeadRow, Versioning};
+use crate::tables::{HeadRow, Versioning};
 
 /// What putting an object or a delete marker does to a key's versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

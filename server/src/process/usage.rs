@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use crate::schema::{OpenPackRow, Record, RowKey};
 use crate::store::meta::{Meta, row};
 use crate::store::packs::Packs;
 use crate::store::{PackId, StoreError};
+use crate::tables::{OpenPackRow, Record, RowKey};
 use crate::telemetry::StorageUsage;
 
 /// Reads the figures. It blocks, and is cheap enough for each scrape: three rows, one file's length, one small directory.

@@ -12,9 +12,9 @@ use crate::gc::{Collector, CollectorSettings};
 use crate::ingest::{BodyTarget, Expected, IngestError};
 use crate::model::{PartNumber, UploadId, UserMetadata};
 use crate::objects::{Attributes, ObjectsError, PutCondition, StoredBody, VersionSelector};
-use crate::schema::{OpenPackRow, Record as _, RowKey};
 use crate::store::PackId;
 use crate::store::gate::let_others_run;
+use crate::tables::{OpenPackRow, Record as _, RowKey};
 use crate::trial::{self, key as key_of, owner};
 use crate::vault::Vault;
 

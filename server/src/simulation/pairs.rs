@@ -15,7 +15,7 @@ use self::stage::{ACTS, Act, Answer, Luggage, SCENES, SEQUENCES, Scene, Stage};
 use super::schedule::alone;
 use crate::objects::Operation;
 use crate::objects::requirements::{self, Requirement};
-use crate::schema::Keyspace;
+use crate::tables::Keyspace;
 
 /// What two operations answered, and what they left.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,8 +15,8 @@ use strongroom_server::objects::{
     Attributes, CompletePart, CompleteRequest, NewBucket, NewUpload, PutCondition, StoredBody,
     VersionSelector,
 };
-use strongroom_server::schema::{UploadChecksumKind, Versioning};
 use strongroom_server::store::Store;
+use strongroom_server::tables::{UploadChecksumKind, Versioning};
 use strongroom_server::vault::Vault;
 
 /// When everything in it was written.

@@ -131,7 +131,7 @@ const NOT_OF_FORMATS: [&str; 5] = ["S3", "s3://", "Strongroom", "RocksDB", "MinI
 /// The server's modules, bottom up; a module names only itself and those before it.
 const SERVER_LAYERS: [&str; 14] = [
     "model",
-    "schema",
+    "tables",
     "objects",
     "ingest",
     "read",
@@ -334,11 +334,11 @@ mod tests {
     #[test]
     fn server_modules_name_only_what_lies_below() {
         assert_eq!(
-            broken("server/src/schema/mod.rs", "use crate::objects::Row;"),
+            broken("server/src/tables/mod.rs", "use crate::objects::Row;"),
             1
         );
         assert_eq!(
-            broken("server/src/objects/mod.rs", "use crate::schema::RowKey;"),
+            broken("server/src/objects/mod.rs", "use crate::tables::RowKey;"),
             0
         );
         assert_eq!(

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use super::Operation;
-use crate::schema::Keyspace;
+use crate::tables::Keyspace;
 
 /// One requirement: the rows of a keyspace that an operation's decision read.
 pub(crate) type Requirement = (Operation, Keyspace);

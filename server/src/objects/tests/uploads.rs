@@ -7,7 +7,7 @@ use crate::objects::{
     CompletePart, CompleteRequest, Completed, ListUploadsQuery, NewBucket, ObjectsError,
     PutCondition, VersionSelector,
 };
-use crate::schema::Versioning;
+use crate::tables::Versioning;
 use crate::trial::{House, key, owner};
 
 /// An upload of `a` with one part, and that part.

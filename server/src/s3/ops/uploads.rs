@@ -15,7 +15,7 @@ use crate::s3::head::Headers;
 use crate::s3::payload::expect::parse_checksum;
 use crate::s3::xml::uploads as xml;
 use crate::s3::{conditions, object_headers, reply};
-use crate::schema::UploadChecksumKind;
+use crate::tables::UploadChecksumKind;
 
 /// CreateMultipartUpload.
 pub(crate) async fn create(call: &mut Call<'_>, bucket: &BucketName, key: &ObjectKey) -> Answer {

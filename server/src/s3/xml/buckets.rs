@@ -8,7 +8,7 @@ use super::write::answer;
 use crate::model::{BucketName, Owner};
 use crate::s3::error::S3Error;
 use crate::s3::http_date;
-use crate::schema::{BucketRow, Versioning};
+use crate::tables::{BucketRow, Versioning};
 
 /// Reads `CreateBucketConfiguration`; any region is this one.
 ///

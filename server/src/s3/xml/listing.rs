@@ -137,7 +137,7 @@ mod tests {
     use super::*;
     use crate::clock::UnixMillis;
     use crate::model::{ETag, ObjectKey, Owner, StorageClass, VersionNumber};
-    use crate::schema::CurrentRow;
+    use crate::tables::CurrentRow;
 
     fn page() -> Listing {
         let row = CurrentRow {

@@ -14,7 +14,7 @@ use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::http_date;
 use crate::s3::object_headers::checksum_type;
 use crate::s3::payload::expect::parse_checksum;
-use crate::schema::{PartRow, UploadChecksumKind, UploadRow};
+use crate::tables::{PartRow, UploadChecksumKind, UploadRow};
 
 /// Reads `CompleteMultipartUpload`.
 ///

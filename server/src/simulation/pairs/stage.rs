@@ -14,12 +14,12 @@ use crate::objects::{
     CompletePart, CompleteRequest, NewBucket, NewUpload, ObjectsError, Operation, PutCondition,
     StoredBody, VersionSelector,
 };
-use crate::schema::keys::{split_bucket, split_object, split_upload, split_version, whole};
-use crate::schema::{
-    BucketRow, CurrentRow, HeadRow, Keyspace, PartRow, Record, VersionKind, VersionRow, Versioning,
-};
 use crate::store::meta::{Key, Meta, Pending, Row, Txn};
 use crate::store::{Execution, StoreError, Twin};
+use crate::tables::keys::{split_bucket, split_object, split_upload, split_version, whole};
+use crate::tables::{
+    BucketRow, CurrentRow, HeadRow, Keyspace, PartRow, Record, VersionKind, VersionRow, Versioning,
+};
 use crate::trial::{attributes, key, owner};
 use crate::vault::Vault;
 
