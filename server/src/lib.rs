@@ -10,6 +10,8 @@ pub mod model;
 
 pub mod tables;
 
+pub mod packs;
+
 pub mod objects;
 
 pub mod ingest;

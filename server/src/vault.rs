@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Entropy};
 use crate::gc::{Collector, CollectorSettings};
-use crate::ingest::{Appender, Ingest, Sizes, appender};
+use crate::ingest::{Appender, Ingest, Sizes};
 use crate::objects::{Objects, ObjectsError};
-use crate::read::{Pins, Reader};
+use crate::packs::{Pins, writers};
+use crate::read::Reader;
 use crate::store::observer::{StoreThread, ThreadGuard};
-use crate::store::{Execution, Store};
+use crate::store::{Execution, Store, StoreError};
+use crate::tables::upgrade::upgrade;
 
 /// The parts of a running store.
 pub struct Vault {
@@ -38,10 +40,16 @@ impl Vault {
         entropy: Arc<dyn Entropy>,
         sizes: Sizes,
     ) -> Result<Vault, ObjectsError> {
-        let meta = Arc::clone(&store.meta);
-        // ORDER: the pack of a dead process is sealed before an appender of this one can open another.
-        if let Some(pack) = store.reads.run(move || appender::recover(&*meta)).await? {
-            tracing::info!(%pack, "sealed the pack that the last process left open");
+        let (meta, epoch, now) = (Arc::clone(&store.meta), store.epoch, clock.now());
+        // ORDER: rows are this program's before anybody reads them; this process has a writer's row before it can make a pack.
+        let begin = move || {
+            upgrade(&*meta, epoch, now)?;
+            let sealed = writers::end_the_dead(&*meta)?;
+            writers::begin(&*meta, epoch, now)?;
+            Ok::<_, StoreError>(sealed)
+        };
+        for pack in store.reads.run(begin).await? {
+            tracing::info!(%pack, "sealed the pack that an earlier process left open");
         }
         let objects = Arc::new(Objects::new(
             Arc::clone(&store.meta),
@@ -59,9 +67,9 @@ impl Vault {
                     health: Arc::clone(&store.health),
                     watch: Arc::clone(&store.watch),
                 };
-                Appender::start(meta, packs, sizes.pack, guard)?
+                Appender::start(meta, packs, epoch, sizes.pack, guard)?
             }
-            Execution::Inline => Appender::inline(meta, packs, sizes.pack)?,
+            Execution::Inline => Appender::inline(meta, packs, epoch, sizes.pack)?,
         });
         let ingest = Arc::new(Ingest::new(
             Arc::clone(&store.packs),
@@ -104,9 +112,9 @@ impl Vault {
     ///
     /// # Errors
     /// When the seal cannot be committed; the next start repeats it.
-    pub fn close(&self) -> Result<(), crate::store::StoreError> {
-        let sealed = self.ingest.close();
+    pub fn close(&self) -> Result<(), StoreError> {
+        let ended = self.ingest.close();
         self.store.close();
-        sealed
+        ended
     }
 }

@@ -241,6 +241,12 @@ pub enum StoreError {
     /// No shared pack is open.
     #[error("no shared pack is open")]
     NoSharedPack,
+    /// Other commits on the same rows always came first.
+    #[error("other commits on the same rows came first {tries} times; try again")]
+    Contended {
+        /// How often it was decided anew.
+        tries: u32,
+    },
     /// The store is closing.
     #[error("the store is closed")]
     Closed,
@@ -251,9 +257,10 @@ impl StoreError {
     pub fn class(&self) -> ErrorClass {
         match self {
             StoreError::Shared(inner) => inner.class(),
-            StoreError::Io { .. } | StoreError::Engine { .. } | StoreError::NoSharedPack => {
-                ErrorClass::Retry
-            }
+            StoreError::Io { .. }
+            | StoreError::Contended { .. }
+            | StoreError::Engine { .. }
+            | StoreError::NoSharedPack => ErrorClass::Retry,
             StoreError::Closed => ErrorClass::Closing,
             StoreError::DiskFull { .. } => ErrorClass::Full,
             StoreError::ReadOnly { .. } | StoreError::PacksExhausted { .. } => ErrorClass::Latched,

@@ -6,15 +6,14 @@ use crate::doctor::ledger::Ledger;
 use crate::doctor::{Census, Findings};
 use crate::objects::manifest::read_manifest;
 use crate::store::meta::Meta;
-use crate::store::meta::walk::row_of;
 use crate::store::packs::header::PACK_HEADER_BYTES;
 use crate::store::packs::reader::read_table;
 use crate::store::packs::scan::PackScan;
 use crate::store::packs::segment::OriginTarget;
 use crate::store::packs::{Origin, PackEntry, Packs, Segment};
 use crate::store::{ManifestId, PackId, StoreError};
-use crate::tables::keys::{split_manifest_chunk, whole};
-use crate::tables::{Keyspace, PackRow, Record, RowKey};
+use crate::tables::table::get;
+use crate::tables::{Keyed as _, ManifestChunks, PackRow, PackRows};
 
 /// Pack files of one page.
 const PAGE_PACKS: usize = 500;
@@ -27,8 +26,8 @@ pub(super) fn of_manifests(
     findings: &mut Findings,
 ) -> BTreeSet<ManifestId> {
     let mut damaged = BTreeSet::new();
-    let ended = super::rows::each(meta, whole(Keyspace::Manifest), |key, _| {
-        let (id, chunk) = split_manifest_chunk(key)?;
+    let ended = super::rows::each(meta, ManifestChunks.whole().keys, |key, _| {
+        let (id, chunk) = ManifestChunks.split(key)?;
         if chunk != 0 {
             return Ok(());
         }
@@ -92,12 +91,11 @@ impl Body {
 }
 
 fn of_segment(meta: &dyn Meta, packs: &dyn Packs, segment: &Segment) -> Result<Origin, StoreError> {
-    let key = RowKey::Pack(segment.pack).encode();
-    match row_of(meta, &key)? {
-        Some(row) if !matches!(PackRow::decode(&key, &row)?, PackRow::Condemned { .. }) => {}
-        _ => {
+    match get(meta, PackRows, segment.pack)? {
+        Some(PackRow::Live | PackRow::Sealed { .. }) => {}
+        Some(PackRow::Condemned { .. }) | None => {
             return Err(StoreError::DamagedRow {
-                key: key.to_vec(),
+                key: PackRows.key(segment.pack).to_vec(),
                 what: "a pack in use has no row, or a condemned one",
             });
         }
@@ -129,31 +127,28 @@ pub(super) fn of_packs(
     findings: &mut Findings,
 ) {
     let looked = each_pack(packs, census, |census, file| {
-        let key = RowKey::Pack(file.pack).encode();
-        match row_of(meta, &key)? {
+        match get(meta, PackRows, file.pack)? {
             None => census.orphans += 1,
-            Some(row) => match PackRow::decode(&key, &row)? {
-                PackRow::Condemned { .. } => census.condemned += 1,
-                PackRow::Sealed { len } if file.len < len => findings.pack(
-                    file.pack,
-                    format!(
-                        "pack {} has {} bytes, it was sealed at {len}",
-                        file.pack, file.len
-                    ),
+            Some(PackRow::Condemned { .. }) => census.condemned += 1,
+            Some(PackRow::Sealed { len }) if file.len < len => findings.pack(
+                file.pack,
+                format!(
+                    "pack {} has {} bytes, it was sealed at {len}",
+                    file.pack, file.len
                 ),
-                PackRow::Live => drop(packs.read(file.pack, &[])?),
-                PackRow::Sealed { len } => {
-                    packs.read(file.pack, &[])?;
-                    let used = ledger.packs.get(&file.pack).map(|used| used.end);
-                    if used != Some(len) && !ends_at(packs, file.pack, len)? {
-                        let what = format!(
-                            "pack {} is sealed at {len}, where no segment ends",
-                            file.pack
-                        );
-                        findings.pack(file.pack, what);
-                    }
+            ),
+            Some(PackRow::Live) => drop(packs.read(file.pack, &[])?),
+            Some(PackRow::Sealed { len }) => {
+                packs.read(file.pack, &[])?;
+                let used = ledger.packs.get(&file.pack).map(|used| used.end);
+                if used != Some(len) && !ends_at(packs, file.pack, len)? {
+                    let what = format!(
+                        "pack {} is sealed at {len}, where no segment ends",
+                        file.pack
+                    );
+                    findings.pack(file.pack, what);
                 }
-            },
+            }
         }
         Ok(())
     });

@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::doctor::rows::each;
 use crate::doctor::{Census, Findings};
 use crate::model::{BucketId, UploadId};
 use crate::objects::manifest::read_manifest;
 use crate::store::meta::Meta;
 use crate::store::meta::row::decode_counter;
-use crate::store::meta::walk::{counter, row_of};
 use crate::store::packs::Segment;
 use crate::store::{ManifestId, PackId, StoreError};
-use crate::tables::keys::whole;
-use crate::tables::{Keyspace, RowKey};
+use crate::tables::table::{count, exists, tallied};
+use crate::tables::{
+    DeadManifests, Keyed as _, LogicalBytes, ManifestUsers, PackLive, PackSegments, StoredBytes,
+    total,
+};
 
 /// What was counted.
 #[derive(Debug, Default)]
@@ -30,8 +33,8 @@ pub(super) struct Ledger {
     pub(super) sealed: i64,
     /// Packs that still grow, by their rows.
     pub(super) live: BTreeSet<PackId>,
-    /// The one that may, by the row of the open pack.
-    pub(super) open: Option<PackId>,
+    /// Those that may, by the rows of their writers.
+    pub(super) open: BTreeSet<PackId>,
 }
 
 /// The first byte behind a segment.
@@ -70,19 +73,15 @@ impl Ledger {
         self.open_packs(findings);
     }
 
-    /// At most one pack grows, and the row of the open pack names it: any other is never sealed and never freed.
+    /// Every pack that grows is the open one of a writer: any other is never sealed and never freed.
     fn open_packs(&self, findings: &mut Findings) {
-        for pack in self.live.iter().filter(|pack| self.open != Some(**pack)) {
-            let named = match self.open {
-                Some(open) => format!("names {open}"),
-                None => "is not there".to_owned(),
-            };
+        for pack in self.live.difference(&self.open) {
             findings.pack(
                 *pack,
-                format!("pack {pack} is live, and the row of the open pack {named}: nothing will seal it"),
+                format!("pack {pack} is live, and no writer's open pack: nothing will seal it"),
             );
         }
-        if let Some(open) = self.open.filter(|open| !self.live.contains(open)) {
+        for open in self.open.difference(&self.live) {
             findings.rows(format!("the open pack {open} is not live"));
         }
     }
@@ -93,34 +92,42 @@ impl Ledger {
         census: &mut Census,
         findings: &mut Findings,
     ) -> Result<(), StoreError> {
-        let mut differs = |what: String, counted: i64, kept: i64| {
-            if counted != kept {
-                findings.rows(format!("{what}: {counted} by count, {kept} by the counter"));
-            }
-        };
         for (pack, holding) in &self.packs {
-            let (segments, stored) = (RowKey::PackSegments(*pack), RowKey::PackLive(*pack));
+            let kept = count(meta, PackSegments, *pack)?;
             differs(
-                format!("segments in use in pack {pack}"),
+                findings,
+                &format!("segments in use in pack {pack}"),
                 holding.segments,
-                counter(meta, &segments.encode())?,
+                kept,
             );
+            let kept = tallied(meta, PackLive, *pack)?;
             differs(
-                format!("bytes in use in pack {pack}"),
+                findings,
+                &format!("bytes in use in pack {pack}"),
                 holding.stored,
-                counter(meta, &stored.encode())?,
+                kept,
             );
         }
-        differs(
-            "plain bytes of all objects".to_owned(),
-            self.plain,
-            counter(meta, &RowKey::LogicalBytes.encode())?,
-        );
-        differs(
-            "stored bytes of all packs".to_owned(),
-            self.sealed,
-            counter(meta, &RowKey::StoredBytes.encode())?,
-        );
+        let sums = [
+            (
+                "plain bytes of all objects",
+                self.plain,
+                total(meta, LogicalBytes)?,
+            ),
+            (
+                "stored bytes of all packs",
+                self.sealed,
+                total(meta, StoredBytes)?,
+            ),
+        ];
+        for (what, counted, kept) in sums {
+            differs(
+                findings,
+                what,
+                counted,
+                i64::try_from(kept).unwrap_or(i64::MAX),
+            );
+        }
         self.compare_users(meta, census, findings)?;
         self.strays(meta, findings)
     }
@@ -133,7 +140,7 @@ impl Ledger {
         findings: &mut Findings,
     ) -> Result<(), StoreError> {
         for (manifest, counted) in &self.users {
-            let kept = counter(meta, &RowKey::ManifestUsers(*manifest).encode())?;
+            let kept = count(meta, ManifestUsers, *manifest)?;
             if *counted != kept {
                 findings.rows(format!(
                     "users of manifest {manifest}: {counted} by count, {kept} by the counter"
@@ -144,8 +151,7 @@ impl Ledger {
             }
             if *counted == 0 {
                 census.dead += 1;
-                let dead = RowKey::DeadManifest(*manifest).encode();
-                if row_of(meta, &dead)?.is_none() {
+                if !exists(meta, DeadManifests, *manifest)? {
                     findings.rows(format!(
                         "manifest {manifest} has no user, and nobody was told to free it"
                     ));
@@ -157,30 +163,35 @@ impl Ledger {
 
     /// Counters of what nothing holds.
     fn strays(&self, meta: &dyn Meta, findings: &mut Findings) -> Result<(), StoreError> {
-        for (keyspace, what) in [
-            (Keyspace::PackSegments, "segments in use"),
-            (Keyspace::PackLive, "bytes in use"),
-        ] {
-            super::rows::each(meta, whole(keyspace), |key, row| {
-                let pack = crate::tables::keys::split_pack(key, keyspace)?;
-                let kept = decode_counter(key, &row.value)?;
-                if kept != 0 && !self.packs.contains_key(&pack) {
-                    findings.rows(format!(
-                        "{what} in pack {pack}: 0 by count, {kept} by the counter"
-                    ));
-                }
-                Ok(())
-            })?;
-        }
-        super::rows::each(meta, whole(Keyspace::ManifestUsers), |key, row| {
-            let manifest = crate::tables::keys::split_manifest(key, Keyspace::ManifestUsers)?;
-            let kept = decode_counter(key, &row.value)?;
-            if kept != 0 && !self.users.contains_key(&manifest) {
-                findings.rows(format!(
-                    "users of manifest {manifest}: 0 by count, {kept} by the counter"
-                ));
+        each(meta, PackSegments.whole().keys, |key, row| {
+            let pack = PackSegments.split(key)?;
+            if !self.packs.contains_key(&pack) {
+                let what = format!("segments in use in pack {pack}");
+                differs(findings, &what, 0, decode_counter(key, &row.value)?);
+            }
+            Ok(())
+        })?;
+        each(meta, PackLive.whole().keys, |key, row| {
+            let pack = PackLive.split(key)?;
+            if !self.packs.contains_key(&pack) {
+                let what = format!("bytes in use in pack {pack}");
+                differs(findings, &what, 0, decode_counter(key, &row.value)?);
+            }
+            Ok(())
+        })?;
+        each(meta, ManifestUsers.whole().keys, |key, row| {
+            let manifest = ManifestUsers.split(key)?;
+            if !self.users.contains_key(&manifest) {
+                let what = format!("users of manifest {manifest}");
+                differs(findings, &what, 0, decode_counter(key, &row.value)?);
             }
             Ok(())
         })
+    }
+}
+
+fn differs(findings: &mut Findings, what: &str, counted: i64, kept: i64) {
+    if counted != kept {
+        findings.rows(format!("{what}: {counted} by count, {kept} by the counter"));
     }
 }

@@ -3,13 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::doctor::Findings;
+use crate::doctor::rows::each_entry;
 use crate::model::{BucketId, UploadId};
 use crate::store::meta::Meta;
 use crate::store::{ManifestId, StoreError};
-use crate::tables::keys::{
-    split_bucket, split_bucket_id, split_part_upload, split_upload, split_version, whole,
-};
-use crate::tables::{BucketRow, Keyspace, PartRow, Record, VersionKind, VersionRow};
+use crate::tables::{Buckets, Parts, Uploads, VersionKind, Versions};
 
 /// Objects named for one finding; more share the same bytes and the same fate.
 const NAMES_MAX: usize = 20;
@@ -38,45 +36,35 @@ fn of_manifests(
     damaged: &BTreeSet<ManifestId>,
 ) -> Result<BTreeMap<ManifestId, Vec<String>>, StoreError> {
     let mut buckets: BTreeMap<BucketId, String> = BTreeMap::new();
-    super::rows::each(meta, whole(Keyspace::Bucket), |key, row| {
-        let name = split_bucket(key)?.to_string();
-        buckets.insert(BucketRow::decode(key, row)?.id, name);
+    each_entry(meta, Buckets, |bucket| {
+        buckets.insert(bucket.value.id, bucket.key.to_string());
         Ok(())
     })?;
     let bucket_of = |bucket| buckets.get(&bucket).map_or("?", String::as_str);
     let mut names: BTreeMap<ManifestId, Vec<String>> = BTreeMap::new();
-    super::rows::each(meta, whole(Keyspace::Version), |key, row| {
-        let VersionKind::Object(data) = VersionRow::decode(key, row)?.kind else {
+    each_entry(meta, Versions, |version| {
+        let VersionKind::Object(data) = version.value.kind else {
             return Ok(());
         };
         if let Some(id) = data.manifest.filter(|id| damaged.contains(id)) {
-            let bucket = bucket_of(split_bucket_id(key, Keyspace::Version)?);
-            let (object, _) = split_version(key)?;
-            names
-                .entry(id)
-                .or_default()
-                .push(format!("s3://{bucket}/{object}"));
+            let (bucket, object, _) = version.key;
+            let name = format!("s3://{}/{object}", bucket_of(bucket));
+            names.entry(id).or_default().push(name);
         }
         Ok(())
     })?;
     let mut uploads: BTreeMap<UploadId, Vec<ManifestId>> = BTreeMap::new();
-    super::rows::each(meta, whole(Keyspace::Part), |key, row| {
-        if let Some(id) = PartRow::decode(key, row)?
-            .manifest
-            .filter(|id| damaged.contains(id))
-        {
-            uploads.entry(split_part_upload(key)?).or_default().push(id);
+    each_entry(meta, Parts, |part| {
+        if let Some(id) = part.value.manifest.filter(|id| damaged.contains(id)) {
+            uploads.entry(part.key.0).or_default().push(id);
         }
         Ok(())
     })?;
-    super::rows::each(meta, whole(Keyspace::Upload), |key, _| {
-        let (object, upload) = split_upload(key)?;
-        let bucket = bucket_of(split_bucket_id(key, Keyspace::Upload)?);
+    each_entry(meta, Uploads, |upload| {
+        let (bucket, object, upload) = upload.key;
         for id in uploads.remove(&upload).into_iter().flatten() {
-            names
-                .entry(id)
-                .or_default()
-                .push(format!("s3://{bucket}/{object} (upload {upload})"));
+            let name = format!("s3://{}/{object} (upload {upload})", bucket_of(bucket));
+            names.entry(id).or_default().push(name);
         }
         Ok(())
     })?;

@@ -4,44 +4,18 @@ use std::ops::ControlFlow;
 
 use crate::doctor::ledger::{Ledger, end_of};
 use crate::doctor::{Census, Findings};
-use crate::model::UploadId;
-use crate::objects::manifest::read_manifest;
+use crate::model::{BucketId, UploadId};
+use crate::objects::manifest::{read_manifest, segments};
 use crate::store::StoreError;
 use crate::store::meta::row::decode_counter;
-use crate::store::meta::walk::{KeyRange, each_page, row_of};
+use crate::store::meta::walk::{KeyRange, each_page};
 use crate::store::meta::{Key, Meta, Row};
-use crate::tables::keys::{
-    split_bucket, split_bucket_id, split_manifest, split_object, split_pack, split_pack_user,
-    split_part, split_part_upload, split_upload, split_upload_id, split_version, whole,
-};
+use crate::tables::table::{after_prefix, exists, get};
 use crate::tables::{
-    BucketRow, CompletedRow, CurrentRow, DeadRow, HeadRow, Keyspace, ManifestChunk, ManifestHead,
-    OpenPackRow, PackRow, PackUserRow, PartRow, PartTable, Record, RowKey, UploadRow, VersionKind,
-    VersionRow,
+    BucketVersioning, Buckets, Completions, Currents, DeadManifests, DeadUploads, Entry, Heads,
+    Keyed as _, Keyspace, ManifestChunks, ManifestHeads, PackRow, PackRows, PackUsers, PartTables,
+    Parts, Table, Uploads, VersionKind, Versions, Writers,
 };
-
-/// What there is to check, keyspace by keyspace.
-const KEYSPACES: [Keyspace; 19] = [
-    Keyspace::Bucket,
-    Keyspace::Current,
-    Keyspace::Head,
-    Keyspace::Version,
-    Keyspace::Upload,
-    Keyspace::Part,
-    Keyspace::Completed,
-    Keyspace::DeadUpload,
-    Keyspace::Manifest,
-    Keyspace::ManifestUsers,
-    Keyspace::DeadManifest,
-    Keyspace::PartTable,
-    Keyspace::Pack,
-    Keyspace::PackSegments,
-    Keyspace::PackLive,
-    Keyspace::PackUser,
-    Keyspace::OpenPack,
-    Keyspace::LogicalBytes,
-    Keyspace::StoredBytes,
-];
 
 /// Checks all rows, counts them into the ledger, and tells whether every one could be read.
 pub(super) fn check(
@@ -51,7 +25,7 @@ pub(super) fn check(
     findings: &mut Findings,
 ) -> bool {
     let mut readable = true;
-    for keyspace in KEYSPACES {
+    for keyspace in Keyspace::ALL {
         let ended = each(meta, whole(keyspace), |key, row| {
             census.rows += 1;
             let mut check = Check {
@@ -96,6 +70,17 @@ pub(super) fn each(
     })
 }
 
+/// Calls `visit` for each row of a table.
+pub(super) fn each_entry<T: Table>(
+    meta: &dyn Meta,
+    table: T,
+    mut visit: impl FnMut(Entry<T>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    each(meta, table.whole().keys, |key, row| {
+        visit(Entry::of(table, key, row)?)
+    })
+}
+
 struct Check<'a> {
     meta: &'a dyn Meta,
     ledger: &'a mut Ledger,
@@ -107,36 +92,35 @@ impl Check<'_> {
     fn row(&mut self, keyspace: Keyspace, key: &Key, row: &Row) -> Result<(), StoreError> {
         match keyspace {
             Keyspace::Bucket => {
-                split_bucket(key)?;
-                let bucket = BucketRow::decode(key, row)?;
+                let bucket = Entry::of(Buckets, key, row)?.value;
                 self.ledger.buckets.insert(bucket.id);
             }
-            Keyspace::Current => self.current(key, row)?,
-            Keyspace::Head => self.head(key, row)?,
-            Keyspace::Version => self.version(key, row)?,
-            Keyspace::Upload => self.upload(key, row)?,
-            Keyspace::Part => self.part(key, row)?,
+            Keyspace::BucketSetting => self.setting(Entry::of(BucketVersioning, key, row)?.key),
+            Keyspace::Current => self.current(&Entry::of(Currents, key, row)?)?,
+            Keyspace::Head => self.head(&Entry::of(Heads, key, row)?)?,
+            Keyspace::Version => self.version(&Entry::of(Versions, key, row)?),
+            Keyspace::Upload => self.upload(&Entry::of(Uploads, key, row)?),
+            Keyspace::Part => self.part(&Entry::of(Parts, key, row)?)?,
             Keyspace::Completed => {
-                CompletedRow::decode(key, row)?;
-                self.closed(split_upload_id(key, keyspace)?, "completed");
+                self.closed(Entry::of(Completions, key, row)?.key, "completed");
             }
             Keyspace::DeadUpload => {
-                DeadRow::decode(key, row)?;
-                self.closed(split_upload_id(key, keyspace)?, "left to the collection");
+                let upload = Entry::of(DeadUploads, key, row)?.key;
+                self.closed(upload, "left to the collection");
             }
             Keyspace::DeadManifest => {
-                DeadRow::decode(key, row)?;
+                Entry::of(DeadManifests, key, row)?;
             }
             Keyspace::Manifest => self.manifest(key, row)?,
             Keyspace::PartTable => {
-                PartTable::decode(key, row)?;
-                let id = split_manifest(key, keyspace)?;
+                let id = Entry::of(PartTables, key, row)?.key;
                 self.ledger.users.entry(id).or_default();
             }
-            Keyspace::Pack => self.pack(key, row)?,
-            Keyspace::PackUser => self.pack_user(key, row)?,
-            Keyspace::OpenPack => {
-                self.ledger.open = Some(OpenPackRow::decode(key, row)?.pack);
+            Keyspace::Pack => self.pack(&Entry::of(PackRows, key, row)?),
+            Keyspace::PackUser => self.pack_user(&Entry::of(PackUsers, key, row)?)?,
+            Keyspace::Writer => {
+                let writer = Entry::of(Writers, key, row)?.value;
+                self.ledger.open.extend(writer.open);
             }
             Keyspace::ManifestUsers
             | Keyspace::PackSegments
@@ -149,18 +133,23 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// A setting belongs to a bucket.
+    fn setting(&mut self, bucket: BucketId) {
+        if !self.ledger.buckets.contains(&bucket) {
+            self.findings
+                .rows("a setting belongs to a bucket that is not there".to_owned());
+        }
+    }
+
     /// What a listing prints is what the version says.
-    fn current(&mut self, key: &Key, row: &Row) -> Result<(), StoreError> {
-        let current = CurrentRow::decode(key, row)?;
-        let object = split_object(key, Keyspace::Current)?;
-        let bucket = split_bucket_id(key, Keyspace::Current)?;
-        let version = RowKey::Version(bucket, &object, current.number).encode();
-        let agrees = match row_of(self.meta, &version)? {
-            None => false,
-            Some(row) => match VersionRow::decode(&version, &row)?.kind {
-                VersionKind::Object(data) => data.size == current.size && data.etag == current.etag,
-                VersionKind::DeleteMarker => false,
-            },
+    fn current(&mut self, current: &Entry<Currents>) -> Result<(), StoreError> {
+        let (bucket, object) = &current.key;
+        let version = get(self.meta, Versions, (*bucket, object, current.value.number))?;
+        let agrees = match version.map(|version| version.kind) {
+            Some(VersionKind::Object(data)) => {
+                data.size == current.value.size && data.etag == current.value.etag
+            }
+            Some(VersionKind::DeleteMarker) | None => false,
         };
         if !agrees {
             self.findings.rows(format!(
@@ -171,26 +160,19 @@ impl Check<'_> {
     }
 
     /// The current version that a head names is there, and listed unless it is a delete marker.
-    fn head(&mut self, key: &Key, row: &Row) -> Result<(), StoreError> {
-        let head = HeadRow::decode(key, row)?;
-        let object = split_object(key, Keyspace::Head)?;
-        let bucket = split_bucket_id(key, Keyspace::Head)?;
+    fn head(&mut self, head: &Entry<Heads>) -> Result<(), StoreError> {
+        let ((bucket, object), head) = (&head.key, head.value);
+        let listed = exists(self.meta, Currents, (*bucket, object))?;
         for number in [head.current, head.null].into_iter().flatten() {
-            let version = RowKey::Version(bucket, &object, number).encode();
-            let listed = RowKey::Current(bucket, &object).encode();
-            let found = self.meta.get_many(&[version.clone(), listed])?;
-            let mut found = found.into_iter();
-            let (version_row, listed) = (found.next().flatten(), found.next().flatten());
-            let Some(version_row) = version_row else {
+            let Some(version) = get(self.meta, Versions, (*bucket, object, number))? else {
                 self.findings.rows(format!(
                     "object {object} has no version {}, which its head names",
                     number.0
                 ));
                 continue;
             };
-            let kind = VersionRow::decode(&version, &version_row)?.kind;
-            let is_object = matches!(kind, VersionKind::Object(_));
-            if head.current == Some(number) && is_object != listed.is_some() {
+            let is_object = matches!(version.kind, VersionKind::Object(_));
+            if head.current == Some(number) && is_object != listed {
                 self.findings.rows(format!(
                     "object {object} has a current version and its listing does not agree"
                 ));
@@ -199,10 +181,10 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn version(&mut self, key: &Key, row: &Row) -> Result<(), StoreError> {
-        let (object, _) = split_version(key)?;
+    fn version(&mut self, version: &Entry<Versions>) {
+        let (bucket, object, _) = &version.key;
         self.census.objects += 1;
-        if let VersionKind::Object(data) = VersionRow::decode(key, row)?.kind {
+        if let VersionKind::Object(data) = &version.value.kind {
             self.ledger.plain += i64::try_from(data.size).unwrap_or(i64::MAX);
             if let Some(manifest) = data.manifest {
                 self.ledger.uses(manifest);
@@ -211,40 +193,31 @@ impl Check<'_> {
                     .rows(format!("object {object} has a size and no bytes"));
             }
         }
-        if !self
-            .ledger
-            .buckets
-            .contains(&split_bucket_id(key, Keyspace::Version)?)
-        {
+        if !self.ledger.buckets.contains(bucket) {
             self.findings.rows(format!(
                 "object {object} lies in a bucket that is not there"
             ));
         }
-        Ok(())
     }
 
-    fn upload(&mut self, key: &Key, row: &Row) -> Result<(), StoreError> {
-        let (object, upload) = split_upload(key)?;
-        UploadRow::decode(key, row)?;
+    fn upload(&mut self, upload: &Entry<Uploads>) {
+        let (bucket, object, upload) = &upload.key;
         self.census.uploads += 1;
-        self.ledger.uploads.insert(upload);
-        let bucket = split_bucket_id(key, Keyspace::Upload)?;
-        if !self.ledger.buckets.contains(&bucket) {
+        self.ledger.uploads.insert(*upload);
+        if !self.ledger.buckets.contains(bucket) {
             self.findings.rows(format!(
                 "upload {upload} of {object} lies in a bucket that is not there"
             ));
         }
-        Ok(())
     }
 
     /// A part's upload is open, or the collection is on its way to its parts.
-    fn part(&mut self, key: &Key, row: &Row) -> Result<(), StoreError> {
-        let (upload, number) = (split_part_upload(key)?, split_part(key)?);
-        if let Some(manifest) = PartRow::decode(key, row)?.manifest {
+    fn part(&mut self, part: &Entry<Parts>) -> Result<(), StoreError> {
+        let (upload, number) = part.key;
+        if let Some(manifest) = part.value.manifest {
             self.ledger.uses(manifest);
         }
-        let dead = RowKey::DeadUpload(upload).encode();
-        if !self.ledger.uploads.contains(&upload) && row_of(self.meta, &dead)?.is_none() {
+        if !self.ledger.uploads.contains(&upload) && !exists(self.meta, DeadUploads, upload)? {
             self.findings.rows(format!(
                 "part {} is of upload {upload}, which is neither open nor left to the collection",
                 number.get()
@@ -262,9 +235,9 @@ impl Check<'_> {
     }
 
     /// A sealed pack ends behind all that is in use in it.
-    fn pack(&mut self, key: &Key, row: &Row) -> Result<(), StoreError> {
-        let pack = split_pack(key, Keyspace::Pack)?;
-        match PackRow::decode(key, row)? {
+    fn pack(&mut self, row: &Entry<PackRows>) {
+        let pack = row.key;
+        match row.value {
             PackRow::Live => {
                 self.ledger.live.insert(pack);
             }
@@ -278,13 +251,11 @@ impl Check<'_> {
             }
             PackRow::Condemned { .. } => {}
         }
-        Ok(())
     }
 
     /// A pack knows where its users end: a start after a crash seals it there.
-    fn pack_user(&mut self, key: &Key, row: &Row) -> Result<(), StoreError> {
-        let (pack, manifest) = split_pack_user(key)?;
-        let said = PackUserRow::decode(key, row)?.end;
+    fn pack_user(&mut self, user: &Entry<PackUsers>) -> Result<(), StoreError> {
+        let ((pack, manifest), said) = (user.key, user.value.end);
         let segments = read_manifest(self.meta, manifest)?.unwrap_or_default();
         let inside = segments.iter().filter(|segment| segment.pack == pack);
         match inside.map(end_of).max() {
@@ -300,24 +271,31 @@ impl Check<'_> {
     }
 
     fn manifest(&mut self, key: &Key, row: &Row) -> Result<(), StoreError> {
-        let (id, chunk) = crate::tables::keys::split_manifest_chunk(key)?;
-        let segments = if chunk == 0 {
+        let (id, chunk) = ManifestChunks.split(key)?;
+        let entries = if chunk == 0 {
             self.census.manifests += 1;
             self.ledger.users.entry(id).or_default();
-            ManifestHead::decode(key, row)?.segments
+            ManifestHeads.value(key, row)?.entries
         } else {
-            ManifestChunk::decode(key, row)?.segments
+            ManifestChunks.value(key, row)?.entries
         };
+        let segments = segments(entries);
         self.ledger.holds(&segments);
-        let back: Vec<Key> = segments
-            .iter()
-            .map(|segment| RowKey::PackUser(segment.pack, id).encode())
-            .collect();
-        if self.meta.get_many(&back)?.iter().any(Option::is_none) {
-            self.findings.rows(format!(
-                "manifest {id} has a segment in a pack that does not name it"
-            ));
+        for segment in &segments {
+            if !exists(self.meta, PackUsers, (segment.pack, id))? {
+                self.findings.rows(format!(
+                    "manifest {id} has a segment in a pack that does not name it"
+                ));
+                break;
+            }
         }
         Ok(())
     }
+}
+
+/// All rows of a keyspace, whatever table they belong to.
+fn whole(keyspace: Keyspace) -> KeyRange {
+    let from = Key::copy_from_slice(&[keyspace.number()]);
+    let to = after_prefix(&from);
+    KeyRange { from, to }
 }

@@ -9,9 +9,11 @@ use crate::store::meta::{Outcome, Txn, Write};
 use crate::store::packs::header::PACK_HEADER_BYTES;
 use crate::store::packs::segment::OriginTarget;
 use crate::store::packs::{EncodedFrame, FRAME_PLAIN_BYTES, Origin, Segment};
-use crate::tables::keys::whole;
+use crate::tables::record::encode;
+use crate::tables::table::{get, scan};
 use crate::tables::{
-    CompletedRow, DeadRow, Keyspace, OpenPackRow, PackRow, PackUserRow, Record, RowKey, Versioning,
+    CompletedRow, Completions, DeadRow, DeadUploads, Keyed as _, PackRow, PackRows, PackUserRow,
+    PackUsers, StoredBytes, Table, Uploads, Versioning, WriterRow, Writers,
 };
 use crate::trial::{House, NOW, key};
 
@@ -33,8 +35,14 @@ fn write(house: &House, writes: Vec<Write>) {
     assert!(matches!(done, Ok(Outcome::Done(_))), "{done:?}");
 }
 
-fn put<R: Record>(key: &RowKey<'_>, record: &R) -> Write {
-    Write::Put(key.encode(), record.encode())
+fn put<T: Table>(table: T, key: T::Key<'_>, value: &T::Value) -> Write {
+    Write::Put(table.key(key), encode(value))
+}
+
+/// The row of a writer with this open pack.
+fn writer(pack: PackId, open: Option<PackId>) -> Write {
+    let since = NOW;
+    put(Writers, pack.epoch, &WriterRow { since, open })
 }
 
 /// The one thing that is wrong.
@@ -66,31 +74,21 @@ fn pack(serial: u32) -> PackId {
 async fn only_the_open_pack_may_be_live() {
     let (house, segment) = furnished().await;
     let (open, other) = (segment.pack, pack(77));
-    write(&house, vec![put(&RowKey::Pack(other), &PackRow::Live)]);
+    write(&house, vec![put(PackRows, other, &PackRow::Live)]);
     assert_eq!(
         only(&house),
-        format!(
-            "pack {other} is live, and the row of the open pack names {open}: nothing will seal it"
-        )
+        format!("pack {other} is live, and no writer's open pack: nothing will seal it")
     );
-    write(&house, vec![Write::Delete(RowKey::Pack(other).encode())]);
-    write(&house, vec![Write::Delete(RowKey::OpenPack.encode())]);
+    write(&house, vec![Write::Delete(PackRows.key(other))]);
+    write(&house, vec![writer(open, None)]);
     assert_eq!(
         only(&house),
-        format!(
-            "pack {open} is live, and the row of the open pack is not there: nothing will seal it"
-        )
+        format!("pack {open} is live, and no writer's open pack: nothing will seal it")
     );
-    write(
-        &house,
-        vec![put(&RowKey::OpenPack, &OpenPackRow { pack: open })],
-    );
+    write(&house, vec![writer(open, Some(open))]);
     assert_eq!(examined(&house), [""; 0]);
     house.vault.ingest.close().expect("sealed");
-    write(
-        &house,
-        vec![put(&RowKey::OpenPack, &OpenPackRow { pack: open })],
-    );
+    write(&house, vec![writer(open, Some(open))]);
     assert_eq!(only(&house), format!("the open pack {open} is not live"));
 }
 
@@ -101,14 +99,14 @@ async fn a_pack_is_sealed_behind_a_segment_and_behind_all_in_use() {
     drop(house.body("b", b"of a client that hung up").await);
     let end = segment.offset + segment.stored_len;
     let sealed = |len: u64| {
-        let stored = RowKey::StoredBytes.encode();
+        let stored = StoredBytes.key(pack.epoch);
         vec![
-            put(&RowKey::Pack(pack), &PackRow::Sealed { len }),
+            put(PackRows, pack, &PackRow::Sealed { len }),
             Write::Delete(stored.clone()),
-            Write::Add(stored, i64::try_from(len).expect("small")),
+            Write::Tally(stored, i64::try_from(len).expect("small")),
         ]
     };
-    write(&house, vec![Write::Delete(RowKey::OpenPack.encode())]);
+    write(&house, vec![writer(pack, None)]);
     write(&house, sealed(end));
     assert_eq!(examined(&house), [""; 0], "at the end of what is in use");
     write(&house, sealed(end - 1));
@@ -140,10 +138,8 @@ async fn restarted(house: House) -> House {
 }
 
 fn row_of_pack(house: &House, pack: PackId) -> PackRow {
-    let key = RowKey::Pack(pack).encode();
-    let row = house.vault.store.meta.get_many(std::slice::from_ref(&key));
-    let row = row.expect("readable").pop().flatten().expect("a row");
-    PackRow::decode(&key, &row).expect("a row of ours")
+    let row = get(&*house.vault.store.meta, PackRows, pack);
+    row.expect("readable").expect("a row")
 }
 
 #[tokio::test]
@@ -228,12 +224,10 @@ async fn each_segment_names_its_place_in_the_body() {
 async fn a_pack_names_where_its_users_end() {
     let (house, segment) = furnished().await;
     let end = segment.offset + segment.stored_len;
-    let range = whole(Keyspace::PackUser);
-    let meta = &house.vault.store.meta;
-    let users = meta.scan(&range.from, &range.to, 10).expect("readable");
-    let (user, _) = users.first().expect("one").clone();
-    let (pack, manifest) = crate::tables::keys::split_pack_user(&user).expect("a key of ours");
-    let said = |end| vec![put(&RowKey::PackUser(pack, manifest), &PackUserRow { end })];
+    let meta = &*house.vault.store.meta;
+    let users = scan(meta, PackUsers, &PackUsers.whole(), 10).expect("readable");
+    let (pack, manifest) = users.first().expect("one").key;
+    let said = |end| vec![put(PackUsers, (pack, manifest), &PackUserRow { end })];
     write(&house, said(end - 1));
     assert_eq!(
         only(&house),
@@ -253,25 +247,25 @@ async fn a_part_has_an_upload_and_an_upload_has_one_state() {
     house.part("a", upload, 3, b"a part").await.expect("a part");
     let bucket = house.vault.objects.bucket(&house.bucket).await;
     let (bucket, name) = (bucket.expect("the bucket").id, key("a"));
-    let open = RowKey::Upload(bucket, &name, upload).encode();
+    let open = Uploads.key((bucket, &name, upload));
     let row = house.vault.store.meta.get_many(std::slice::from_ref(&open));
     let row = row.expect("readable").pop().flatten().expect("it is open");
 
-    let dead = RowKey::DeadUpload(upload);
-    write(&house, vec![put(&dead, &DeadRow { since: NOW })]);
+    let dead = DeadRow { since: NOW };
+    write(&house, vec![put(DeadUploads, upload, &dead)]);
     assert_eq!(
         only(&house),
         format!("upload {upload} is left to the collection, and open as well")
     );
     write(&house, vec![Write::Delete(open.clone())]);
     assert_eq!(examined(&house), [""; 0], "it is on its way out");
-    write(&house, vec![Write::Delete(dead.encode())]);
+    write(&house, vec![Write::Delete(DeadUploads.key(upload))]);
     assert_eq!(
         only(&house),
         format!("part 3 is of upload {upload}, which is neither open nor left to the collection")
     );
     let nowhere = BucketId(bucket.0 ^ 1);
-    let moved = RowKey::Upload(nowhere, &name, upload).encode();
+    let moved = Uploads.key((nowhere, &name, upload));
     write(&house, vec![Write::Put(moved.clone(), row.value.clone())]);
     assert_eq!(
         only(&house),
@@ -289,7 +283,7 @@ async fn a_part_has_an_upload_and_an_upload_has_one_state() {
         version: None,
         time: NOW,
     };
-    write(&house, vec![put(&RowKey::Completed(upload), &completed)]);
+    write(&house, vec![put(Completions, upload, &completed)]);
     assert_eq!(
         only(&house),
         format!("upload {upload} is completed, and open as well")

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::clock::{Clock as _, SeededEntropy};
+use crate::clock::{ManualClock, SeededEntropy};
 use crate::objects::{CompleteRequest, ObjectsError, PutCondition, VersionSelector};
-use crate::store::meta::walk::{PAGE_ROWS, row_of};
-use crate::tables::keys::whole;
-use crate::tables::{Keyspace, RowKey, Versioning};
+use crate::store::meta::walk::PAGE_ROWS;
+use crate::tables::draft::{Operation, Settled, settle};
+use crate::tables::table::after_prefix;
+use crate::tables::{Keyspace, PackRow, PackRows, Rows as _, StoredBytes, Versioning};
 use crate::trial::{House, key};
 
 const GRACE: Duration = Duration::from_mins(1);
@@ -30,9 +31,9 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 impl House {
-    async fn round(&self) -> Round {
+    async fn round(&self) -> GcReport {
         let collector = self.vault.collector(CollectorSettings { grace: GRACE });
-        blocking(move || collector.round()).await.expect("a round")
+        blocking(move || collector.run()).await.expect("a round")
     }
 
     /// Rounds until nothing more is freed, with the grace passed in between.
@@ -45,9 +46,9 @@ impl House {
 
     async fn rows(&self, keyspace: Keyspace) -> usize {
         let meta = Arc::clone(&self.vault.store.meta);
-        let range = whole(keyspace);
         blocking(move || {
-            meta.scan(&range.from, &range.to, 1000)
+            let from = [keyspace.number()];
+            meta.scan(&from, &after_prefix(&from), 1000)
                 .expect("readable")
                 .len()
         })
@@ -55,9 +56,11 @@ impl House {
     }
 
     async fn plan(&self) -> Plan {
-        let store = Arc::clone(&self.vault.store);
-        let now = self.clock.now();
-        blocking(move || plan(&*store.meta, &*store.packs, GRACE, now).expect("readable")).await
+        let store = &self.vault.store;
+        let (meta, packs) = (Arc::clone(&store.meta), Arc::clone(&store.packs));
+        let clock = Arc::<ManualClock>::clone(&self.clock);
+        let settings = CollectorSettings { grace: GRACE };
+        blocking(move || forecast(&meta, packs, settings, clock).expect("readable")).await
     }
 
     async fn files(&self) -> usize {
@@ -243,7 +246,7 @@ async fn parts_leave_and_the_object_made_of_them_stays() {
             == [first, second].concat()
     );
     assert_eq!(house.rows(Keyspace::Completed).await, 1);
-    house.clock.advance(round::COMPLETED_KEPT);
+    house.clock.advance(COMPLETED_KEPT);
     house.round().await;
     assert_eq!(house.rows(Keyspace::Completed).await, 0);
 }
@@ -281,7 +284,7 @@ async fn an_upload_that_nobody_ends_expires() {
         .part("forgotten", upload, 1, &large(5))
         .await
         .expect("a part");
-    house.clock.advance(round::UPLOAD_AGE_MAX);
+    house.clock.advance(UPLOAD_AGE_MAX);
     assert_eq!(
         house.round().await.expired_uploads,
         0,
@@ -359,17 +362,14 @@ async fn a_put_that_comes_too_late_loses_and_says_so() {
         .expect("deleted");
     let meta = Arc::clone(&house.vault.store.meta);
     blocking(move || {
-        let row = RowKey::Pack(pack).encode();
-        let read = row_of(&*meta, &row).expect("readable").expect("a row");
-        let sealed = crate::tables::Record::encode(&crate::tables::PackRow::Sealed { len: 4096 });
-        let txn = Txn {
-            conditions: vec![same(&row, &read)],
-            writes: vec![
-                Write::Put(row, sealed),
-                Write::Add(RowKey::StoredBytes.encode(), 4096),
-            ],
-        };
-        assert!(settle(&*meta, txn).expect("committed"));
+        let sealed = PackRow::Sealed { len: 4096 };
+        settle(&*meta, Operation::SealPack, |draft| {
+            draft.read(PackRows, pack)?;
+            draft.put(PackRows, pack, &sealed);
+            draft.tally(StoredBytes, pack.epoch, 4096);
+            Ok(Settled::Commit(()))
+        })
+        .expect("committed");
     })
     .await;
     assert_eq!(house.round().await.condemned, 1);

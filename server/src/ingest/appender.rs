@@ -1,8 +1,8 @@
 //! Group append: small bodies that arrive during one sync become one batch of the next.
 //!
 //! One thread owns the shared pack: it opens it (its row becomes `live` before anything is appended), appends batches,
-//! seals it when it is full, after a failed append and at a clean stop. After a crash, [`recover`] seals what the dead
-//! process left open. In a simulation there is no thread: the first caller who comes back serves all who wait.
+//! seals it when it is full, after a failed append and at a clean stop. After a crash, the next start seals what the dead
+//! process left open: see `packs::writers`. In a simulation there is no thread: the first caller who comes back serves all who wait.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -10,16 +10,13 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::ingest::IngestError;
-use crate::objects::{PackClaim, PlacedSegment};
+use crate::packs::{PackClaim, PlacedSegment, shared, writers};
 use crate::store::gate::let_others_run;
-use crate::store::meta::walk::{each_row, row_of};
-use crate::store::meta::{Condition, Meta, Outcome, Txn, Write};
+use crate::store::meta::Meta;
 use crate::store::observer::ThreadGuard;
 use crate::store::packs::header::PACK_HEADER_BYTES;
 use crate::store::packs::{PackOwner, Packs, SegmentDraft};
-use crate::store::{PackId, StoreError};
-use crate::tables::keys::of_pack;
-use crate::tables::{OpenPackRow, PackRow, PackUserRow, Record, RowKey};
+use crate::store::{Epoch, PackId, StoreError};
 
 /// Bodies that may wait for the next batch; their memory is bounded by the ingest's budget.
 const QUEUE_MAX: usize = 1024;
@@ -59,11 +56,12 @@ impl Appender {
     pub fn start(
         meta: Arc<dyn Meta>,
         packs: Arc<dyn Packs>,
+        epoch: Epoch,
         pack_bytes: u64,
         guard: ThreadGuard,
     ) -> Result<Appender, StoreError> {
         let (queue, requests) = mpsc::channel(QUEUE_MAX);
-        let worker = Worker::new(meta, packs, pack_bytes);
+        let worker = Worker::new(meta, packs, epoch, pack_bytes);
         let thread = std::thread::Builder::new()
             .name("group-append".to_owned())
             .spawn(move || {
@@ -89,11 +87,12 @@ impl Appender {
     pub fn inline(
         meta: Arc<dyn Meta>,
         packs: Arc<dyn Packs>,
+        epoch: Epoch,
         pack_bytes: u64,
     ) -> Result<Appender, StoreError> {
         let waiting = Waiting {
             requests: Vec::new(),
-            worker: Some(Worker::new(meta, packs, pack_bytes)),
+            worker: Some(Worker::new(meta, packs, epoch, pack_bytes)),
         };
         Ok(Appender {
             way: Way::Inline(Mutex::new(waiting)),
@@ -140,7 +139,7 @@ impl Appender {
             }
             Way::Inline(waiting) => {
                 let worker = lock(waiting).worker.take();
-                worker.map_or(Ok(()), |mut worker| worker.seal())
+                worker.map_or(Ok(()), |mut worker| worker.end())
             }
         }
     }
@@ -170,15 +169,18 @@ struct OpenPack {
 struct Worker {
     meta: Arc<dyn Meta>,
     packs: Arc<dyn Packs>,
+    /// That of this process: the writer ends with its last pack.
+    epoch: Epoch,
     pack_bytes: u64,
     open: Option<OpenPack>,
 }
 
 impl Worker {
-    fn new(meta: Arc<dyn Meta>, packs: Arc<dyn Packs>, pack_bytes: u64) -> Worker {
+    fn new(meta: Arc<dyn Meta>, packs: Arc<dyn Packs>, epoch: Epoch, pack_bytes: u64) -> Worker {
         Worker {
             meta,
             packs,
+            epoch,
             pack_bytes,
             open: None,
         }
@@ -195,7 +197,14 @@ impl Worker {
             }
             self.serve(batch);
         }
-        self.seal()
+        self.end()
+    }
+
+    /// Seals the shared pack, and tells that this process writes no more.
+    fn end(&mut self) -> Result<(), StoreError> {
+        // ORDER: the writer ends after its last pack is sealed, so that whoever sees it ended finds nothing open.
+        self.seal()?;
+        writers::end(&*self.meta, self.epoch)
     }
 
     fn serve(&mut self, batch: Vec<Request>) {
@@ -258,75 +267,20 @@ impl Worker {
 
     fn open_pack(&mut self) -> Result<(), StoreError> {
         let pack = self.packs.open_shared()?;
-        let key = RowKey::Pack(pack).encode();
-        let txn = Txn {
-            conditions: vec![Condition::Absent(key.clone())],
-            writes: vec![
-                Write::Put(key, PackRow::Live.encode()),
-                Write::Put(RowKey::OpenPack.encode(), OpenPackRow { pack }.encode()),
-            ],
-        };
-        match self.meta.commit(txn).wait_blocking()? {
-            Outcome::Done(_) => {
-                self.open = Some(OpenPack {
-                    pack,
-                    len: PACK_HEADER_BYTES,
-                });
-                Ok(())
-            }
-            // Hygiene found the file before its row and condemned it; the next body opens another.
-            Outcome::Conflict(_) => Err(StoreError::NoSharedPack),
-        }
+        shared::open(&*self.meta, pack)?;
+        self.open = Some(OpenPack {
+            pack,
+            len: PACK_HEADER_BYTES,
+        });
+        Ok(())
     }
 
     fn seal(&mut self) -> Result<(), StoreError> {
-        let Some(open) = self.open.take() else {
-            return Ok(());
-        };
-        seal(&*self.meta, open.pack, open.len)
+        match self.open.take() {
+            Some(open) => shared::seal(&*self.meta, open.pack, open.len),
+            None => Ok(()),
+        }
     }
-}
-
-/// Makes a pack's row `sealed`, if it still is `live`.
-fn seal(meta: &dyn Meta, pack: PackId, len: u64) -> Result<(), StoreError> {
-    let key = RowKey::Pack(pack).encode();
-    let Some(row) = row_of(meta, &key)? else {
-        return Ok(());
-    };
-    if PackRow::decode(&key, &row)? != PackRow::Live {
-        return Ok(());
-    }
-    let stored = i64::try_from(len).unwrap_or(i64::MAX);
-    let txn = Txn {
-        conditions: vec![Condition::Same(key.clone(), row.version)],
-        writes: vec![
-            Write::Put(key, PackRow::Sealed { len }.encode()),
-            Write::Delete(RowKey::OpenPack.encode()),
-            Write::Add(RowKey::StoredBytes.encode(), stored),
-        ],
-    };
-    // Only this thread, or a start before it, seals; a conflict would be a condemned pack, which needs no seal.
-    meta.commit(txn).wait_blocking().map(|_| ())
-}
-
-/// Seals the shared pack that an earlier process left open, at the end of the last segment that a manifest uses.
-/// Run once, at start, before any [`Appender`].
-///
-/// # Errors
-/// When rows cannot be read or written.
-pub fn recover(meta: &dyn Meta) -> Result<Option<PackId>, StoreError> {
-    let key = RowKey::OpenPack.encode();
-    let Some(row) = row_of(meta, &key)? else {
-        return Ok(None);
-    };
-    let pack = OpenPackRow::decode(&key, &row)?.pack;
-    let mut end = PACK_HEADER_BYTES;
-    each_row(meta, of_pack(pack), |key, row| {
-        end = end.max(PackUserRow::decode(key, row)?.end);
-        Ok(())
-    })?;
-    seal(meta, pack, end)?;
-    Ok(Some(pack))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::gc::{Collector, Place};
+use crate::gc::{Collector, GcProgress};
 use crate::jobs::{Job, JobClass, JobError, JobProgress, JobRun};
 
 /// The job, which runs `collector` every `every`.
@@ -16,13 +16,13 @@ pub fn job(collector: Collector, every: Duration) -> Job {
 }
 
 fn collect(collector: &Collector, run: &JobRun) -> Result<serde_json::Value, JobError> {
-    let go_on = |place: Place| {
+    let go_on = |at: GcProgress| {
         run.report(JobProgress {
-            doing: place.step,
-            seen: place.seen,
+            doing: at.step,
+            seen: at.seen,
         });
         !run.is_stopping()
     };
-    let done = collector.round_while(&go_on)?;
+    let done = collector.run_while(&go_on)?;
     Ok(serde_json::to_value(done)?)
 }

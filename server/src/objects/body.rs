@@ -1,28 +1,8 @@
 //! A body that lies in packs, verified and synced, but belongs to no object yet.
 
 use crate::model::Checksum;
-use crate::store::packs::{PackHold, Segment};
-
-/// Whose pack a segment lies in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PackClaim {
-    /// The body's own pack of this length: its row is created by the commit that first uses it.
-    Own {
-        /// The pack file's length.
-        len: u64,
-    },
-    /// A pack that already has a row.
-    Shared,
-}
-
-/// A segment and what is known of its pack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PlacedSegment {
-    /// Where the bytes lie.
-    pub segment: Segment,
-    /// Whose pack it is.
-    pub claim: PackClaim,
-}
+use crate::packs::PlacedSegment;
+use crate::store::packs::PackHold;
 
 /// A verified, synced body.
 #[derive(Debug)]

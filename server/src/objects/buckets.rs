@@ -1,12 +1,16 @@
 //! Buckets: create, look at, list, delete.
 
-use crate::model::{BucketId, BucketName, Owner, Tags};
-use crate::objects::decision::{Decision, Operation, Rows as _, active};
+use crate::model::{BucketId, BucketName, Owner};
+use crate::objects::decision::{Decision, Operation, Rows as _, active, versioned};
 use crate::objects::{Objects, ObjectsError};
+use crate::store::StoreError;
 use crate::store::meta::Meta;
 use crate::store::meta::walk::KeyRange;
-use crate::tables::keys::{of_bucket, split_bucket, split_upload, whole};
-use crate::tables::{BucketRow, BucketState, DeadRow, Keyspace, Record, RowKey, Versioning};
+use crate::tables::table::scan;
+use crate::tables::{
+    BucketRow, BucketState, BucketVersioning, Buckets, DeadRow, DeadUploads, Keyed as _, Uploads,
+    Versioning, Versions,
+};
 
 /// S3's default quota of buckets for one account: it bounds ListBuckets, which has no pages.
 pub const BUCKETS_MAX: usize = 1000;
@@ -58,8 +62,7 @@ impl Objects {
         let name = name.clone();
         let (id, created) = (BucketId(self.entropy.next_u64()), self.clock.now());
         self.decide(Operation::CreateBucket, move |draft| {
-            let key = RowKey::Bucket(&name);
-            match draft.read::<BucketRow>(&key)? {
+            match draft.read(Buckets, &name)? {
                 Some(row) if row.state == BucketState::Active => {
                     return Ok(Decision::Answer(BucketCreated::AlreadyThere));
                 }
@@ -75,12 +78,12 @@ impl Objects {
                 created,
                 owner: new.owner.clone(),
                 state: BucketState::Active,
-                versioning: new.versioning,
                 object_lock: new.object_lock,
-                default_retention: None,
-                tags: Tags::default(),
             };
-            draft.put(&key, &row);
+            draft.put(Buckets, &name, &row);
+            if new.versioning != Versioning::Unversioned {
+                draft.put(BucketVersioning, id, &new.versioning);
+            }
             Ok(Decision::Commit(BucketCreated::New))
         })
         .await
@@ -93,6 +96,16 @@ impl Objects {
     pub async fn bucket(&self, name: &BucketName) -> Result<BucketRow, ObjectsError> {
         let name = name.clone();
         self.look(move |mut meta| active(&mut meta, &name)).await
+    }
+
+    /// A bucket's versioning state.
+    ///
+    /// # Errors
+    /// [`ObjectsError::NoSuchBucket`].
+    pub async fn versioning(&self, name: &BucketName) -> Result<Versioning, ObjectsError> {
+        let name = name.clone();
+        self.look(move |mut meta| Ok(versioned(&mut meta, &name)?.versioning))
+            .await
     }
 
     /// Every bucket that takes requests, by name.
@@ -117,9 +130,13 @@ impl Objects {
         name: &BucketName,
         versioning: Versioning,
     ) -> Result<(), ObjectsError> {
-        self.change_bucket(name, move |row| row.versioning = versioning)
-            .await?;
-        Ok(())
+        let name = name.clone();
+        self.decide(Operation::ChangeBucket, move |draft| {
+            let id = active(draft, &name)?.id;
+            draft.put(BucketVersioning, id, &versioning);
+            Ok(Decision::Commit(()))
+        })
+        .await
     }
 
     /// Deletes an empty bucket: marks it, so that nothing new can come in, looks, then removes or reverts.
@@ -137,12 +154,12 @@ impl Objects {
             return Err(ObjectsError::BucketNotEmpty(name));
         }
         self.decide(Operation::RemoveBucket, move |draft| {
-            let key = RowKey::Bucket(&name);
-            let row: Option<BucketRow> = draft.read(&key)?;
+            let row = draft.read(Buckets, &name)?;
             if row.is_none_or(|r| r.id != id || r.state != BucketState::Deleting) {
                 return Ok(Decision::Answer(()));
             }
-            draft.delete(&key);
+            draft.delete(Buckets, &name);
+            draft.delete(BucketVersioning, id);
             Ok(Decision::Commit(()))
         })
         .await
@@ -165,7 +182,7 @@ impl Objects {
     /// Whether a marked bucket holds no version; its uploads are handed to the reaper.
     async fn empty_bucket(&self, id: BucketId) -> Result<bool, ObjectsError> {
         if self
-            .look(move |meta| any(meta, &of_bucket(Keyspace::Version, id)))
+            .look(move |meta| any(meta, &Versions.of_bucket(id).keys))
             .await?
         {
             return Ok(false);
@@ -174,15 +191,15 @@ impl Objects {
         loop {
             let moved = self
                 .decide(Operation::HandOverUploads, move |draft| {
-                    let range = of_bucket(Keyspace::Upload, id);
-                    let uploads = draft.scan(Keyspace::Upload, &range, UPLOADS_PER_COMMIT)?;
+                    let range = Uploads.of_bucket(id);
+                    let uploads = draft.scan(Uploads, &range, UPLOADS_PER_COMMIT)?;
                     if uploads.is_empty() {
                         return Ok(Decision::Answer(0));
                     }
-                    for (key, _) in &uploads {
-                        let (object, upload) = split_upload(key)?;
-                        draft.delete(&RowKey::Upload(id, &object, upload));
-                        draft.put(&RowKey::DeadUpload(upload), &DeadRow { since });
+                    for upload in &uploads {
+                        let (_, key, upload) = &upload.key;
+                        draft.delete(Uploads, (id, key, *upload));
+                        draft.put(DeadUploads, *upload, &DeadRow { since });
                     }
                     Ok(Decision::Commit(uploads.len()))
                 })
@@ -196,13 +213,12 @@ impl Objects {
     async fn revert_deleting(&self, name: &BucketName) -> Result<(), ObjectsError> {
         let name = name.clone();
         self.decide(Operation::RevertDeleting, move |draft| {
-            let key = RowKey::Bucket(&name);
-            let row: Option<BucketRow> = draft.read(&key)?;
+            let row = draft.read(Buckets, &name)?;
             let Some(mut row) = row.filter(|row| row.state == BucketState::Deleting) else {
                 return Ok(Decision::Answer(()));
             };
             row.state = BucketState::Active;
-            draft.put(&key, &row);
+            draft.put(Buckets, &name, &row);
             Ok(Decision::Commit(()))
         })
         .await
@@ -221,7 +237,7 @@ impl Objects {
         self.decide(Operation::ChangeBucket, move |draft| {
             let mut row = active(draft, &name)?;
             change(&mut row);
-            draft.put(&RowKey::Bucket(&name), &row);
+            draft.put(Buckets, &name, &row);
             Ok(Decision::Commit(row))
         })
         .await
@@ -232,10 +248,10 @@ fn any(meta: &dyn Meta, range: &KeyRange) -> Result<bool, ObjectsError> {
     Ok(!meta.scan(&range.from, &range.to, 1)?.is_empty())
 }
 
-fn scan_buckets(meta: &dyn Meta) -> Result<Vec<(BucketName, BucketRow)>, crate::store::StoreError> {
-    let range = whole(Keyspace::Bucket);
-    let rows = meta.scan(&range.from, &range.to, BUCKETS_MAX + 1)?;
-    rows.iter()
-        .map(|(key, row)| Ok((split_bucket(key)?, BucketRow::decode(key, row)?)))
-        .collect()
+fn scan_buckets(meta: &dyn Meta) -> Result<Vec<(BucketName, BucketRow)>, StoreError> {
+    let buckets = scan(meta, Buckets, &Buckets.whole(), BUCKETS_MAX + 1)?;
+    Ok(buckets
+        .into_iter()
+        .map(|bucket| (bucket.key, bucket.value))
+        .collect())
 }

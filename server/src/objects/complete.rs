@@ -10,15 +10,17 @@ use crate::model::{
     BucketName, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectKey, PartNumber, UploadId,
     VersionId,
 };
-use crate::objects::decision::{Decision, Draft, Operation, Undecided, read};
-use crate::objects::put::{NewObject, Place, PutCondition, PutDone, done, replace_current};
+use crate::objects::decision::{Decision, Draft, Operation, Rows as _, Undecided, with_versioning};
+use crate::objects::put::{KeyContext, NewObject, PutCondition, PutDone, done, replace_current};
 use crate::objects::uploads::find_upload;
 use crate::objects::versions::new_version;
 use crate::objects::{Objects, ObjectsError, manifest};
-use crate::store::{ManifestId, StoreError};
+use crate::packs::ClaimError;
+use crate::store::{Epoch, ManifestId, StoreError};
+use crate::tables::table::get;
 use crate::tables::{
-    CompletedRow, DeadRow, ObjectData, PartEntry, PartRow, PartTable, RowKey, UploadChecksumKind,
-    UploadRow,
+    CompletedRow, Completions, DeadRow, DeadUploads, ObjectData, PartEntry, PartRow, PartTable,
+    PartTables, Parts, UploadChecksumKind, UploadRow, Uploads,
 };
 
 /// A part that Complete names.
@@ -69,6 +71,7 @@ impl Objects {
             manifest: self.new_manifest_id(),
             nonce: self.entropy.next_u64(),
             time: self.clock.now(),
+            epoch: self.epoch,
         };
         let request = Arc::new(request);
         self.decide(Operation::CompleteUpload, move |draft| {
@@ -85,6 +88,7 @@ struct Target {
     manifest: ManifestId,
     nonce: u64,
     time: crate::clock::UnixMillis,
+    epoch: Epoch,
 }
 
 fn check_order(parts: &[CompletePart]) -> Result<(), ObjectsError> {
@@ -114,10 +118,10 @@ fn complete(
         }
         other => other?,
     };
-    let bucket = &upload.bucket;
+    let bucket = &with_versioning(draft, upload.bucket)?;
     let parts = named_parts(draft, target.upload, &request.parts)?;
     let data = assemble(draft, target, &upload.row, request, &parts)?;
-    let place = Place::read(draft, bucket, &target.key)?;
+    let place = KeyContext::read(draft, bucket, &target.key, target.epoch)?;
     let new = new_version(bucket.versioning, place.head.as_ref());
     let object = NewObject {
         id: VersionId {
@@ -130,22 +134,16 @@ fn complete(
     };
     replace_current(draft, &place, &new, &object, request.condition)?;
     let answer = done(bucket.versioning, &object);
-    draft.delete(&RowKey::Upload(bucket.id, &target.key, target.upload));
-    draft.put(
-        &RowKey::DeadUpload(target.upload),
-        &DeadRow { since: target.time },
-    );
-    draft.put(
-        &RowKey::Completed(target.upload),
-        &completed_row(target, &answer),
-    );
+    draft.delete(Uploads, (bucket.row.id, &target.key, target.upload));
+    draft.put(DeadUploads, target.upload, &DeadRow { since: target.time });
+    draft.put(Completions, target.upload, &completed_row(target, &answer));
     Ok(Decision::Commit(answer))
 }
 
 /// The same Complete again after its upload has gone.
 fn answered_before(draft: &Draft<'_>, target: &Target) -> Result<Option<Completed>, StoreError> {
     let rows = draft.unrequired("nothing is committed: the row is the answer");
-    let row = read::<CompletedRow>(rows, &RowKey::Completed(target.upload))?;
+    let row = get(rows, Completions, target.upload)?;
     let same = row.filter(|row| row.bucket == target.bucket && row.key == target.key);
     Ok(same.map(|row| PutDone {
         etag: row.etag,
@@ -171,12 +169,9 @@ fn named_parts(
     upload: UploadId,
     named: &[CompletePart],
 ) -> Result<Vec<PartRow>, ObjectsError> {
-    let keys: Vec<_> = named
-        .iter()
-        .map(|part| RowKey::Part(upload, part.number))
-        .collect();
+    let keys = named.iter().map(|part| (upload, part.number));
     let mut parts = Vec::with_capacity(named.len());
-    for (part, row) in named.iter().zip(draft.read_many::<PartRow>(&keys)?) {
+    for (part, row) in named.iter().zip(draft.read_many(Parts, keys)?) {
         let found = row.filter(|row| matches_named(row, part));
         parts.push(found.ok_or(ObjectsError::InvalidPart(part.number.get()))?);
     }
@@ -232,11 +227,12 @@ fn assemble(
     if !segments.is_empty() {
         match manifest::create(draft, target.manifest, &segments) {
             // A part's pack is gone only when the part is: it was read before.
-            Err(ObjectsError::PackGone(_)) => return Err(Undecided::Stale),
+            Err(ClaimError::Gone(_)) => return Err(Undecided::Stale),
             other => other?,
         }
         draft.put(
-            &RowKey::PartTable(target.manifest),
+            PartTables,
+            target.manifest,
             &part_table(&request.parts, parts),
         );
     }

@@ -2,13 +2,13 @@
 
 use crate::clock::UnixMillis;
 use crate::model::{BucketName, LegalHold, ObjectKey, Owner, Tags, VersionId, VersionNumber};
-use crate::objects::decision::{Decision, Draft, Operation, Rows as _, Undecided, active};
+use crate::objects::decision::{Decision, Draft, Operation, Rows as _, Undecided, versioned};
 use crate::objects::lookup::{VersionSelector, shown};
-use crate::objects::put::{Place, current_row, drop_version};
+use crate::objects::put::{KeyContext, current_row, drop_version};
 use crate::objects::versions::{new_version, without};
 use crate::objects::{Objects, ObjectsError};
-use crate::tables::keys::{of_key, split_version};
-use crate::tables::{Keyspace, Record, RowKey, VersionKind, VersionRow, Versioning};
+use crate::tables::table::scan;
+use crate::tables::{Currents, Heads, VersionKind, VersionRow, Versioning, Versions};
 
 /// How a delete ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,10 +33,11 @@ impl Objects {
     ) -> Result<Deleted, ObjectsError> {
         let (bucket, key, owner) = (bucket.clone(), key.clone(), owner.clone());
         let (now, nonce) = (self.clock.now(), self.entropy.next_u64());
+        let epoch = self.epoch;
         self.decide(Operation::Delete, move |draft| {
-            let row = active(draft, &bucket)?;
-            let place = Place::read(draft, &row, &key)?;
-            let deleted = match (selector, row.versioning) {
+            let bucket = versioned(draft, &bucket)?;
+            let place = KeyContext::read(draft, &bucket, &key, epoch)?;
+            let deleted = match (selector, bucket.versioning) {
                 (VersionSelector::Current, Versioning::Enabled | Versioning::Suspended) => {
                     Some(put_marker(draft, &place, &owner, now, nonce)?)
                 }
@@ -53,12 +54,12 @@ impl Objects {
 
 fn put_marker(
     draft: &mut Draft<'_>,
-    place: &Place<'_>,
+    place: &KeyContext<'_>,
     owner: &Owner,
     now: UnixMillis,
     nonce: u64,
 ) -> Result<Deleted, Undecided> {
-    let (id, key) = (place.bucket.id, place.key);
+    let (id, key) = (place.bucket.row.id, place.key);
     let new = new_version(place.bucket.versioning, place.head.as_ref());
     if let Some(old) = new.replaces {
         drop_version(draft, place, old, now)?;
@@ -76,9 +77,9 @@ fn put_marker(
         hold: LegalHold::Off,
         tags: Tags::default(),
     };
-    draft.put(&RowKey::Head(id, key), &new.head);
-    draft.put(&RowKey::Version(id, key, new.number), &marker);
-    draft.delete(&RowKey::Current(id, key));
+    draft.put(Heads, (id, key), &new.head);
+    draft.put(Versions, (id, key, new.number), &marker);
+    draft.delete(Currents, (id, key));
     Ok(Deleted {
         version: shown(&marker, place.bucket.versioning),
         marker: true,
@@ -88,17 +89,17 @@ fn put_marker(
 /// Removes the selected version; `None` when there is none.
 fn remove_version(
     draft: &mut Draft<'_>,
-    place: &Place<'_>,
+    place: &KeyContext<'_>,
     selector: VersionSelector,
     now: UnixMillis,
 ) -> Result<Option<Deleted>, Undecided> {
-    let (id, key) = (place.bucket.id, place.key);
+    let (id, key) = (place.bucket.row.id, place.key);
     let Some(head) = place.head.as_ref() else {
         return Ok(None);
     };
     let number = match selector {
         VersionSelector::Id(wanted) => {
-            let row: Option<VersionRow> = draft.read(&RowKey::Version(id, key, wanted.number))?;
+            let row = draft.read(Versions, (id, key, wanted.number))?;
             row.filter(|row| row.id == wanted && !row.is_null)
                 .map(|_| wanted.number)
         }
@@ -115,11 +116,11 @@ fn remove_version(
         newest_left.as_ref().map(|(number, _)| *number),
     ) {
         None => {
-            draft.delete(&RowKey::Head(id, key));
-            draft.delete(&RowKey::Current(id, key));
+            draft.delete(Heads, (id, key));
+            draft.delete(Currents, (id, key));
         }
         Some(left) => {
-            draft.put(&RowKey::Head(id, key), &left);
+            draft.put(Heads, (id, key), &left);
             match newest_left {
                 Some((
                     number,
@@ -131,11 +132,12 @@ fn remove_version(
                     },
                 )) => {
                     draft.put(
-                        &RowKey::Current(id, key),
+                        Currents,
+                        (id, key),
                         &current_row(number, &owner, time, &data),
                     );
                 }
-                _ => draft.delete(&RowKey::Current(id, key)),
+                _ => draft.delete(Currents, (id, key)),
             }
         }
     }
@@ -152,16 +154,16 @@ fn remove_version(
 /// The newest version of the key but `number`.
 fn newest_but(
     draft: &Draft<'_>,
-    place: &Place<'_>,
+    place: &KeyContext<'_>,
     number: VersionNumber,
 ) -> Result<Option<(VersionNumber, VersionRow)>, ObjectsError> {
-    let range = of_key(Keyspace::Version, place.bucket.id, place.key);
+    let range = Versions.of_key(place.bucket.row.id, place.key);
     let meta =
         draft.unrequired("every change of a key's versions writes its head, which is required");
-    for (key, row) in meta.scan(&range.from, &range.to, 2)? {
-        let (_, found) = split_version(&key)?;
+    for version in scan(meta, Versions, &range, 2)? {
+        let (_, _, found) = version.key;
         if found != number {
-            return Ok(Some((found, VersionRow::decode(&key, &row)?)));
+            return Ok(Some((found, version.value)));
         }
     }
     Ok(None)

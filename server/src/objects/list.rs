@@ -5,8 +5,7 @@ use crate::objects::decision::active;
 use crate::objects::{Objects, ObjectsError};
 use crate::store::meta::walk::{KeyRange, after_key};
 use crate::store::meta::{Key, Meta};
-use crate::tables::keys::{of_prefix, split_object};
-use crate::tables::{CurrentRow, Keyspace, Record, RowKey};
+use crate::tables::{CurrentRow, Currents, Keyed as _, Table as _};
 
 /// S3's largest page.
 pub const PAGE_MAX: usize = 1000;
@@ -60,7 +59,7 @@ impl Objects {
         let bucket = bucket.clone();
         self.look(move |mut meta| {
             let id = active(&mut meta, &bucket)?.id;
-            let range = of_prefix(Keyspace::Current, id, &query.prefix);
+            let range = Currents.of_prefix(id, &query.prefix).keys;
             let from = match &query.after {
                 Some(after) => start_after(id, &query, after),
                 None => range.from.clone(),
@@ -82,12 +81,12 @@ fn start_after(id: crate::model::BucketId, query: &ListQuery, after: &str) -> Ke
         .as_ref()
         .is_some_and(|d| after.ends_with(d.as_str()) && common_prefix(query, after) == Some(after));
     if is_prefix {
-        return of_prefix(Keyspace::Current, id, after).to;
+        return Currents.of_prefix(id, after).keys.to;
     }
     match ObjectKey::parse(after) {
-        Ok(key) => after_key(&RowKey::Current(id, &key).encode()),
+        Ok(key) => after_key(&Currents.key((id, &key))),
         // Longer than any key: everything that starts with it comes after it, and nothing does.
-        Err(_) => of_prefix(Keyspace::Current, id, after).from,
+        Err(_) => Currents.of_prefix(id, after).keys.from,
     }
 }
 
@@ -124,14 +123,14 @@ fn collect(
         let exhausted = rows.len() < limit;
         let mut skipped = false;
         for (key, row) in rows {
-            let object = split_object(&key, Keyspace::Current)?;
+            let (_, object) = Currents.split(&key)?;
             if page.entries.len() + page.prefixes.len() == max {
                 page.next = last;
                 return Ok(page);
             }
             range.from = after_key(&key);
             if let Some(prefix) = common_prefix(query, object.as_str()) {
-                range.from = of_prefix(Keyspace::Current, id, prefix).to;
+                range.from = Currents.of_prefix(id, prefix).keys.to;
                 last = Some(prefix.to_owned());
                 page.prefixes.push(prefix.to_owned());
                 skipped = true;
@@ -139,7 +138,7 @@ fn collect(
             }
             last = Some(object.as_str().to_owned());
             page.entries.push(ListEntry {
-                row: CurrentRow::decode(&key, &row)?,
+                row: Currents.value(&key, &row)?,
                 key: object,
             });
         }

@@ -1,11 +1,19 @@
 //! Finding the version that a GET or HEAD means.
 
+use std::sync::Arc;
+
 use crate::model::{BucketName, ObjectKey, VersionId};
-use crate::objects::decision::{active, read};
+use crate::objects::decision::{Rows as _, VersionedBucket, versioned};
+use crate::objects::manifest::read_manifest;
 use crate::objects::{Objects, ObjectsError};
+use crate::packs::{Pin, Pins};
 use crate::store::ManifestId;
 use crate::store::meta::Meta;
-use crate::tables::{HeadRow, ObjectData, PartTable, RowKey, VersionKind, VersionRow, Versioning};
+use crate::store::packs::Segment;
+use crate::tables::table::get;
+use crate::tables::{
+    Heads, ObjectData, PartTable, PartTables, VersionKind, VersionRow, Versioning, Versions,
+};
 
 /// How often a lookup follows a head that moves under it.
 const FOLLOW_TRIES: u32 = 64;
@@ -48,6 +56,16 @@ pub(super) fn shown(version: &VersionRow, versioning: Versioning) -> Option<Stri
     }
 }
 
+/// An object that is about to be read. Its bytes stay where they are until the pin is dropped.
+pub struct OpenObject {
+    /// What was found.
+    pub found: Found,
+    /// Its bytes in order.
+    pub segments: Vec<Segment>,
+    /// Holds the packs of the segments.
+    pub pin: Pin,
+}
+
 impl Objects {
     /// Finds an object.
     ///
@@ -61,17 +79,24 @@ impl Objects {
         selector: VersionSelector,
     ) -> Result<Found, ObjectsError> {
         let (bucket, key) = (bucket.clone(), key.clone());
-        self.look(move |meta| {
-            for _ in 0..FOLLOW_TRIES {
-                if let Some(found) = find(meta, &bucket, &key, selector)? {
-                    return Ok(found);
-                }
-            }
-            Err(ObjectsError::Busy {
-                tries: FOLLOW_TRIES,
-            })
-        })
-        .await
+        self.look(move |meta| follow(|| find(meta, &bucket, &key, selector)))
+            .await
+    }
+
+    /// Finds an object and pins its bytes: all that a GET has to read before it sends.
+    ///
+    /// # Errors
+    /// As [`Objects::lookup`].
+    pub async fn open(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        selector: VersionSelector,
+        pins: &Arc<Pins>,
+    ) -> Result<OpenObject, ObjectsError> {
+        let (bucket, key, pins) = (bucket.clone(), key.clone(), Arc::clone(pins));
+        self.look(move |meta| follow(|| open(meta, &bucket, &key, selector, &pins)))
+            .await
     }
 
     /// The parts an object was completed from; `None` for one put in one piece.
@@ -82,9 +107,52 @@ impl Objects {
         &self,
         manifest: ManifestId,
     ) -> Result<Option<PartTable>, ObjectsError> {
-        self.look(move |meta| Ok(read(meta, &RowKey::PartTable(manifest))?))
+        self.look(move |meta| Ok(get(meta, PartTables, manifest)?))
             .await
     }
+}
+
+/// Tries again while what rows name has just gone.
+fn follow<T>(mut once: impl FnMut() -> Result<Option<T>, ObjectsError>) -> Result<T, ObjectsError> {
+    for _ in 0..FOLLOW_TRIES {
+        if let Some(found) = once()? {
+            return Ok(found);
+        }
+    }
+    Err(ObjectsError::Busy {
+        tries: FOLLOW_TRIES,
+    })
+}
+
+/// One try; `None` when the manifest that the version names has just gone.
+fn open(
+    meta: &dyn Meta,
+    bucket: &BucketName,
+    key: &ObjectKey,
+    selector: VersionSelector,
+    pins: &Arc<Pins>,
+) -> Result<Option<OpenObject>, ObjectsError> {
+    let Some(found) = find(meta, bucket, key, selector)? else {
+        return Ok(None);
+    };
+    let Some(manifest) = found.data.manifest else {
+        return Ok(Some(OpenObject {
+            found,
+            segments: Vec::new(),
+            pin: pins.pin([]),
+        }));
+    };
+    let Some(segments) = read_manifest(meta, manifest)? else {
+        return Ok(None);
+    };
+    let pin = pins.pin(segments.iter().map(|segment| segment.pack));
+    // ORDER: read again under the pin; what was read before it may already be on its way out.
+    let again = read_manifest(meta, manifest)?;
+    Ok((again.as_ref() == Some(&segments)).then_some(OpenObject {
+        found,
+        segments,
+        pin,
+    }))
 }
 
 /// One try; `None` when the version that the head names has just gone.
@@ -94,11 +162,11 @@ fn find(
     key: &ObjectKey,
     selector: VersionSelector,
 ) -> Result<Option<Found>, ObjectsError> {
-    let row = active(&mut meta, bucket)?;
+    let VersionedBucket { row, versioning } = versioned(&mut meta, bucket)?;
     let number = match selector {
         VersionSelector::Id(id) => id.number,
         VersionSelector::Current | VersionSelector::Null => {
-            let head = read::<HeadRow>(meta, &RowKey::Head(row.id, key))?;
+            let head = meta.read(Heads, (row.id, key))?;
             let named = head.and_then(|head| match selector {
                 VersionSelector::Null => head.null,
                 _ => head.current,
@@ -112,7 +180,7 @@ fn find(
             }
         }
     };
-    let version = read::<VersionRow>(meta, &RowKey::Version(row.id, key, number))?;
+    let version = meta.read(Versions, (row.id, key, number))?;
     let version = match (version, selector) {
         (Some(version), VersionSelector::Id(id)) if version.id == id && !version.is_null => version,
         (_, VersionSelector::Id(_)) => return Err(ObjectsError::NoSuchVersion(key.clone())),
@@ -122,12 +190,12 @@ fn find(
     match &version.kind {
         VersionKind::Object(data) => Ok(Some(Found {
             data: ObjectData::clone(data),
-            versioning: row.versioning,
+            versioning,
             version,
         })),
         VersionKind::DeleteMarker => Err(ObjectsError::DeleteMarker {
             key: key.clone(),
-            version: shown(&version, row.versioning),
+            version: shown(&version, versioning),
             named: selector != VersionSelector::Current,
         }),
     }

@@ -20,16 +20,15 @@ mod versions;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use crate::packs::{PackClaim, PlacedSegment};
 pub use crate::tables::Attributes;
-pub use body::{PackClaim, PlacedSegment, StoredBody};
+pub use body::StoredBody;
 pub use buckets::{BucketCreated, NewBucket};
 pub use complete::{CompletePart, CompleteRequest, Completed};
-#[cfg(test)]
-pub(crate) use decision::{Operation, requirements};
 pub use delete::Deleted;
 pub use error::ObjectsError;
 pub use list::{ListEntry, ListQuery, Listing};
-pub use lookup::{Found, VersionSelector};
+pub use lookup::{Found, OpenObject, VersionSelector};
 pub use put::{PutCondition, PutDone};
 pub use uploads::{ListUploadsQuery, NewUpload, UploadEntry};
 

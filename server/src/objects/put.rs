@@ -5,14 +5,16 @@ use std::sync::Arc;
 use crate::clock::UnixMillis;
 use crate::model::{BucketName, Checksum, ETag, LegalHold, ObjectKey, Owner, VersionId};
 use crate::objects::body::StoredBody;
-use crate::objects::decision::{Decision, Draft, Operation, Rows as _, Undecided, active};
+use crate::objects::decision::{
+    Decision, Draft, Operation, Rows as _, Undecided, VersionedBucket, versioned,
+};
 use crate::objects::manifest;
 use crate::objects::versions::{NewVersion, new_version};
 use crate::objects::{Objects, ObjectsError};
-use crate::store::{ManifestId, StoreError};
+use crate::store::{Epoch, ManifestId, StoreError};
 use crate::tables::{
-    Attributes, BucketRow, CurrentRow, HeadRow, ObjectData, RowKey, VersionKind, VersionRow,
-    Versioning,
+    Attributes, CurrentRow, Currents, HeadRow, Heads, LogicalBytes, ObjectData, VersionKind,
+    VersionRow, Versioning, Versions,
 };
 
 /// What must hold of the key's current object.
@@ -63,11 +65,12 @@ impl Objects {
         let nonce = self.entropy.next_u64();
         let time = self.clock.now();
         let shared = Arc::new((body, attributes));
+        let epoch = self.epoch;
         self.decide(Operation::Put, move |draft| {
             let (body, attributes) = &*shared;
-            let row = active(draft, &bucket)?;
-            let place = Place::read(draft, &row, &key)?;
-            let new = new_version(row.versioning, place.head.as_ref());
+            let bucket = versioned(draft, &bucket)?;
+            let place = KeyContext::read(draft, &bucket, &key, epoch)?;
+            let new = new_version(bucket.versioning, place.head.as_ref());
             if let Some(id) = manifest {
                 manifest::create(draft, id, &body.segments)?;
             }
@@ -81,7 +84,7 @@ impl Objects {
                 time,
             };
             replace_current(draft, &place, &new, &object, condition)?;
-            Ok(Decision::Commit(done(row.versioning, &object)))
+            Ok(Decision::Commit(done(bucket.versioning, &object)))
         })
         .await
     }
@@ -99,48 +102,54 @@ fn data_of(body: &StoredBody, attributes: &Attributes, manifest: Option<Manifest
     }
 }
 
-/// Where a version is put.
-pub(super) struct Place<'a> {
-    pub(super) bucket: &'a BucketRow,
+/// A key whose versions are changed, and who changes them.
+pub(super) struct KeyContext<'a> {
+    pub(super) bucket: &'a VersionedBucket,
     pub(super) key: &'a ObjectKey,
     pub(super) head: Option<HeadRow>,
+    /// That of this process: whose share of the sums changes.
+    pub(super) epoch: Epoch,
 }
 
-impl<'a> Place<'a> {
+impl<'a> KeyContext<'a> {
     /// Reads the key's head.
     pub(super) fn read(
         draft: &mut Draft<'_>,
-        bucket: &'a BucketRow,
+        bucket: &'a VersionedBucket,
         key: &'a ObjectKey,
-    ) -> Result<Place<'a>, StoreError> {
-        let head = draft.read(&RowKey::Head(bucket.id, key))?;
-        Ok(Place { bucket, key, head })
+        epoch: Epoch,
+    ) -> Result<KeyContext<'a>, StoreError> {
+        let head = draft.read(Heads, (bucket.row.id, key))?;
+        Ok(KeyContext {
+            bucket,
+            key,
+            head,
+            epoch,
+        })
     }
 }
 
 /// Writes version, head and current rows of a new object, and releases what it replaces.
 pub(super) fn replace_current(
     draft: &mut Draft<'_>,
-    place: &Place<'_>,
+    place: &KeyContext<'_>,
     new: &NewVersion,
     object: &NewObject,
     condition: PutCondition,
 ) -> Result<(), Undecided> {
-    let (id, key) = (place.bucket.id, place.key);
+    let (id, key) = (place.bucket.row.id, place.key);
     if condition != PutCondition::Always {
-        let current: Option<CurrentRow> = draft.read(&RowKey::Current(id, key))?;
+        let current = draft.read(Currents, (id, key))?;
         check(key, condition, current.as_ref())?;
     }
     if let Some(old) = new.replaces {
         drop_version(draft, place, old, object.time)?;
     }
-    draft.put(&RowKey::Head(id, key), &new.head);
+    draft.put(Heads, (id, key), &new.head);
+    draft.put(Versions, (id, key, new.number), &version_row(new, object));
     draft.put(
-        &RowKey::Version(id, key, new.number),
-        &version_row(new, object),
-    );
-    draft.put(
-        &RowKey::Current(id, key),
+        Currents,
+        (id, key),
         &current_row(
             new.number,
             &object.attributes.owner,
@@ -148,10 +157,8 @@ pub(super) fn replace_current(
             &object.data,
         ),
     );
-    draft.add(
-        &RowKey::LogicalBytes,
-        i64::try_from(object.data.size).unwrap_or(i64::MAX),
-    );
+    let size = i64::try_from(object.data.size).unwrap_or(i64::MAX);
+    draft.tally(LogicalBytes, place.epoch, size);
     Ok(())
 }
 
@@ -161,13 +168,13 @@ pub(super) fn replace_current(
 /// [`ObjectsError::Locked`] when retention or a hold keeps it.
 pub(super) fn drop_version(
     draft: &mut Draft<'_>,
-    place: &Place<'_>,
+    place: &KeyContext<'_>,
     number: crate::model::VersionNumber,
     now: UnixMillis,
 ) -> Result<VersionRow, Undecided> {
-    let key = RowKey::Version(place.bucket.id, place.key, number);
+    let version = (place.bucket.row.id, place.key, number);
     // The head that named it was read before it went.
-    let Some(row) = draft.read::<VersionRow>(&key)? else {
+    let Some(row) = draft.read(Versions, version)? else {
         return Err(Undecided::Stale);
     };
     if row.hold == LegalHold::On || row.retention.is_some_and(|r| r.until > now) {
@@ -177,14 +184,10 @@ pub(super) fn drop_version(
         if let Some(manifest) = data.manifest {
             manifest::release(draft, manifest, now);
         }
-        draft.add(
-            &RowKey::LogicalBytes,
-            i64::try_from(data.size)
-                .unwrap_or(i64::MAX)
-                .saturating_neg(),
-        );
+        let size = i64::try_from(data.size).unwrap_or(i64::MAX);
+        draft.tally(LogicalBytes, place.epoch, -size);
     }
-    draft.delete(&key);
+    draft.delete(Versions, version);
     Ok(row)
 }
 

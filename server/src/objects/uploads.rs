@@ -10,10 +10,10 @@ use crate::objects::decision::{Decision, Operation, Rows, active};
 use crate::objects::manifest;
 use crate::objects::{Objects, ObjectsError};
 use crate::store::meta::walk::after_key;
-use crate::tables::keys::{of_key, of_prefix, of_upload, split_part, split_upload};
+use crate::tables::table::scan;
 use crate::tables::{
-    Attributes, BucketRow, DeadRow, Keyspace, PartRow, Record, RowKey, UploadChecksumKind,
-    UploadRow,
+    Attributes, BucketRow, DeadRow, DeadUploads, Entry, Keyed as _, PartRow, Parts,
+    UploadChecksumKind, UploadRow, Uploads,
 };
 
 /// S3's largest page of parts and of uploads.
@@ -50,6 +50,17 @@ pub struct UploadEntry {
     pub row: UploadRow,
 }
 
+impl From<Entry<Uploads>> for UploadEntry {
+    fn from(entry: Entry<Uploads>) -> UploadEntry {
+        let (_, key, upload) = entry.key;
+        UploadEntry {
+            key,
+            upload,
+            row: entry.value,
+        }
+    }
+}
+
 impl Objects {
     /// Begins an upload.
     ///
@@ -71,7 +82,7 @@ impl Objects {
         };
         self.decide(Operation::CreateUpload, move |draft| {
             let bucket_id = active(draft, &bucket)?.id;
-            draft.put(&RowKey::Upload(bucket_id, &key, id), &row);
+            draft.put(Uploads, (bucket_id, &key, id), &row);
             Ok(Decision::Commit(id))
         })
         .await
@@ -113,7 +124,7 @@ impl Objects {
         let body = Arc::new(body);
         self.decide(Operation::PutPart, move |draft| {
             find_upload(draft, &bucket, &key, id)?;
-            let old: Option<PartRow> = draft.read(&RowKey::Part(id, number))?;
+            let old = draft.read(Parts, (id, number))?;
             if let Some(new) = manifest {
                 manifest::create(draft, new, &body.segments)?;
             }
@@ -127,7 +138,7 @@ impl Objects {
                 checksums: body.checksums.clone(),
                 time,
             };
-            draft.put(&RowKey::Part(id, number), &part);
+            draft.put(Parts, (id, number), &part);
             Ok(Decision::Commit(part))
         })
         .await
@@ -147,8 +158,8 @@ impl Objects {
         let since = self.clock.now();
         self.decide(Operation::AbortUpload, move |draft| {
             let upload = find_upload(draft, &bucket, &key, id)?;
-            draft.delete(&RowKey::Upload(upload.bucket.id, &key, id));
-            draft.put(&RowKey::DeadUpload(id), &DeadRow { since });
+            draft.delete(Uploads, (upload.bucket.id, &key, id));
+            draft.put(DeadUploads, id, &DeadRow { since });
             Ok(Decision::Commit(()))
         })
         .await
@@ -170,16 +181,16 @@ impl Objects {
         let max = max.min(UPLOADS_PAGE_MAX);
         self.look(move |mut meta| {
             find_upload(&mut meta, &bucket, &key, id)?;
-            let range = of_upload(id);
-            let from = match PartNumber::new(u64::from(after)) {
-                Some(number) => after_key(&RowKey::Part(id, number).encode()),
-                None => range.from,
-            };
-            let mut parts = Vec::new();
-            for (key, row) in meta.scan(&from, &range.to, max + 1)? {
-                parts.push((split_part(&key)?, PartRow::decode(&key, &row)?));
+            let mut range = Parts.of_upload(id);
+            if let Some(number) = PartNumber::new(u64::from(after)) {
+                range = range.starting_at(after_key(&Parts.key((id, number))));
             }
-            let more = parts.len() > max;
+            let found = scan(meta, Parts, &range, max + 1)?;
+            let more = found.len() > max;
+            let mut parts: Vec<_> = found
+                .into_iter()
+                .map(|part| (part.key.1, part.value))
+                .collect();
             parts.truncate(max);
             Ok((parts, more))
         })
@@ -199,21 +210,18 @@ impl Objects {
         let max = query.max.min(UPLOADS_PAGE_MAX);
         self.look(move |mut meta| {
             let id = active(&mut meta, &bucket)?.id;
-            let range = of_prefix(Keyspace::Upload, id, &query.prefix);
-            let from = match &query.after {
-                Some((key, Some(upload))) => after_key(&RowKey::Upload(id, key, *upload).encode()),
-                Some((key, None)) => of_key(Keyspace::Upload, id, key).to,
-                None => range.from.clone(),
+            let range = Uploads.of_prefix(id, &query.prefix);
+            let range = match &query.after {
+                Some((key, Some(upload))) => {
+                    range.starting_at(after_key(&Uploads.key((id, key, *upload))))
+                }
+                Some((key, None)) => range.starting_at(Uploads.of_key(id, key).keys.to),
+                None => range,
             };
-            let mut found = Vec::new();
-            for (place, row) in meta.scan(&from.max(range.from), &range.to, max + 1)? {
-                let (key, upload) = split_upload(&place)?;
-                found.push(UploadEntry {
-                    key,
-                    upload,
-                    row: UploadRow::decode(&place, &row)?,
-                });
-            }
+            let mut found: Vec<UploadEntry> = scan(meta, Uploads, &range, max + 1)?
+                .into_iter()
+                .map(UploadEntry::from)
+                .collect();
             let more = found.len() > max;
             found.truncate(max);
             Ok((found, more))
@@ -235,7 +243,7 @@ pub(super) fn find_upload(
     id: UploadId,
 ) -> Result<UploadPlace, ObjectsError> {
     let bucket = active(rows, bucket)?;
-    match rows.read(&RowKey::Upload(bucket.id, key, id))? {
+    match rows.read(Uploads, (bucket.id, key, id))? {
         Some(row) => Ok(UploadPlace { bucket, row }),
         None => Err(ObjectsError::NoSuchUpload(key.clone())),
     }

@@ -9,11 +9,13 @@ use serde::Serialize;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Environment, OfflineFlags};
 use crate::doctor::{self, Report};
-use crate::gc::{self, Plan};
+use crate::gc::{self, CollectorSettings, Plan};
 use crate::process::run::refuse;
 use crate::process::{Exit, StartError};
 use crate::store::StoreError;
+use crate::store::meta::{DryRunMeta, Meta};
 use crate::store::viewing::StoreView;
+use crate::tables::upgrade::{NO_PROCESS, upgrade};
 
 /// Checks a store and prints what is wrong.
 pub(super) fn doctor(flags: &OfflineFlags, environment: &Environment) -> Exit {
@@ -24,7 +26,11 @@ pub(super) fn doctor(flags: &OfflineFlags, environment: &Environment) -> Exit {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let report = match StoreView::open(&dir, &clock) {
         Ok(view) => match &view.meta {
-            Ok(meta) => doctor::examine(&**meta, &*view.packs),
+            Ok(meta) => {
+                // Rows that cannot be upgraded are looked at as they are: the report says what is wrong with them.
+                let rows = upgraded(meta, &clock).unwrap_or_else(|_| Arc::clone(meta));
+                doctor::examine(&*rows, &*view.packs)
+            }
             Err(error) => doctor::examine_packs(error, &*view.packs),
         },
         Err(error) => return cannot_open(&dir, error),
@@ -47,13 +53,20 @@ pub(super) fn gc_dry_run(flags: &OfflineFlags, environment: &Environment) -> Exi
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let planned = StoreView::open(&dir, &clock).and_then(|view| {
-        let meta = view.meta?;
-        gc::plan(&*meta, &*view.packs, grace, clock.now())
+        let meta = upgraded(&view.meta?, &clock)?;
+        gc::forecast(&meta, view.packs, CollectorSettings { grace }, clock)
     });
     match planned {
         Ok(plan) => print(flags, &plan, |out| print_plan(out, &plan), Exit::Ok),
         Err(error) => cannot_open(&dir, error),
     }
+}
+
+/// The rows as a server of this version has them after its start. What it would upgrade is upgraded in memory.
+fn upgraded(meta: &Arc<dyn Meta>, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Meta>, StoreError> {
+    let rows: Arc<dyn Meta> = Arc::new(DryRunMeta::over(Arc::clone(meta)));
+    upgrade(&*rows, NO_PROCESS, clock.now())?;
+    Ok(rows)
 }
 
 fn cannot_open(dir: &Path, source: StoreError) -> Exit {

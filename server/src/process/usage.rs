@@ -3,36 +3,28 @@
 use std::fs;
 use std::path::Path;
 
-use crate::store::meta::{Meta, row};
+use crate::store::meta::Meta;
 use crate::store::packs::Packs;
 use crate::store::{PackId, StoreError};
-use crate::tables::{OpenPackRow, Record, RowKey};
+use crate::tables::table::each;
+use crate::tables::{Keyed as _, LogicalBytes, StoredBytes, Writers, total};
 use crate::telemetry::StorageUsage;
 
-/// Reads the figures. It blocks, and is cheap enough for each scrape: three rows, one file's length, one small directory.
+/// Reads the figures. It blocks, and is cheap enough for each scrape: a few rows, one file's length, one small directory.
 pub(crate) fn storage(
     meta: &dyn Meta,
     packs: &dyn Packs,
     meta_dir: &Path,
 ) -> Result<StorageUsage, StoreError> {
-    let keys = [
-        RowKey::LogicalBytes.encode(),
-        RowKey::StoredBytes.encode(),
-        RowKey::OpenPack.encode(),
-    ];
-    let rows = meta.get_many(&keys)?;
-    let mut found = keys.iter().zip(rows);
-    let mut count = || match found.next() {
-        Some((key, Some(row))) => {
-            row::decode_counter(key, &row.value).map(|n| u64::try_from(n).unwrap_or(0))
+    let logical_bytes = total(meta, LogicalBytes)?;
+    let counted_bytes = total(meta, StoredBytes)?;
+    let mut open_bytes = 0_u64;
+    each(meta, Writers, Writers.whole(), |writer| {
+        if let Some(open) = writer.value.open {
+            open_bytes = open_bytes.saturating_add(open_pack_bytes(packs, open)?);
         }
-        _ => Ok(0),
-    };
-    let (logical_bytes, counted_bytes) = (count()?, count()?);
-    let open_bytes = match found.next() {
-        Some((key, Some(row))) => open_pack_bytes(packs, OpenPackRow::decode(key, &row)?.pack)?,
-        _ => 0,
-    };
+        Ok(())
+    })?;
     let packs_bytes = counted_bytes.saturating_add(open_bytes);
     Ok(StorageUsage {
         logical_bytes,

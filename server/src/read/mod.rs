@@ -5,24 +5,20 @@
 //! or the new one, never an error.
 
 mod ahead;
-pub mod pins;
 mod stream;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-pub use pins::{Pin, Pins};
 pub use stream::BodyStream;
 
 use tokio::sync::Semaphore;
 
 use crate::model::{BucketName, ObjectKey};
-use crate::objects::{Found, Objects, ObjectsError, VersionSelector};
+use crate::objects::{Objects, ObjectsError, OpenObject, VersionSelector};
+use crate::packs::Pins;
 use crate::store::gate::Gate;
-use crate::store::packs::{Packs, Segment};
-
-/// How often an open follows an object that is overwritten under it.
-const OPEN_TRIES: u32 = 64;
+use crate::store::packs::Packs;
 
 /// Where bodies go out.
 pub struct Reader {
@@ -31,14 +27,6 @@ pub struct Reader {
     gate: Gate,
     pins: Arc<Pins>,
     ahead: Arc<Semaphore>,
-}
-
-/// An object whose bytes stay where they are until this is dropped.
-pub struct OpenObject {
-    /// What was found.
-    pub found: Found,
-    segments: Vec<Segment>,
-    pin: Pin,
 }
 
 impl Reader {
@@ -68,29 +56,7 @@ impl Reader {
         key: &ObjectKey,
         selector: VersionSelector,
     ) -> Result<OpenObject, ObjectsError> {
-        for _ in 0..OPEN_TRIES {
-            let found = self.objects.lookup(bucket, key, selector).await?;
-            let Some(manifest) = found.data.manifest else {
-                return Ok(OpenObject {
-                    found,
-                    segments: Vec::new(),
-                    pin: self.pins.pin([]),
-                });
-            };
-            let Some(segments) = self.objects.manifest(manifest).await? else {
-                continue;
-            };
-            let pin = self.pins.pin(segments.iter().map(|segment| segment.pack));
-            // ORDER: read again under the pin; what was read before it may already be on its way out.
-            if self.objects.manifest(manifest).await?.as_ref() == Some(&segments) {
-                return Ok(OpenObject {
-                    found,
-                    segments,
-                    pin,
-                });
-            }
-        }
-        Err(ObjectsError::Busy { tries: OPEN_TRIES })
+        self.objects.open(bucket, key, selector, &self.pins).await
     }
 
     /// Streams a range of plain bytes; it must lie within the object.

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::packs::Pin;
 use crate::read::ahead::{Ahead, Piece, Reach, Source};
-use crate::read::pins::Pin;
 use crate::store::StoreError;
 use crate::store::gate::Gate;
 use crate::store::packs::reader::SegmentReader;

@@ -7,14 +7,15 @@ use bytes::Bytes;
 
 use super::ledger::{Piece, Ticket, Token};
 use super::world::World;
-use crate::gc::round::UPLOAD_AGE_MAX;
+use crate::gc::UPLOAD_AGE_MAX;
 use crate::gc::{Collector, CollectorSettings};
 use crate::ingest::{BodyTarget, Expected, IngestError};
 use crate::model::{PartNumber, UploadId, UserMetadata};
 use crate::objects::{Attributes, ObjectsError, PutCondition, StoredBody, VersionSelector};
 use crate::store::PackId;
 use crate::store::gate::let_others_run;
-use crate::tables::{OpenPackRow, Record as _, RowKey};
+use crate::tables::Writers;
+use crate::tables::table::get;
 use crate::trial::{self, key as key_of, owner};
 use crate::vault::Vault;
 
@@ -171,11 +172,10 @@ impl Client {
 
     /// Whether small bodies are being appended to the pack.
     fn is_open(&self, pack: PackId) -> bool {
-        let key = RowKey::OpenPack.encode();
-        let row = self.vault.store.meta.get_many(std::slice::from_ref(&key));
-        let row = row.ok().and_then(|rows| rows.into_iter().next().flatten());
-        let open = row.and_then(|row| OpenPackRow::decode(&key, &row).ok());
-        open.is_some_and(|open| open.pack == pack)
+        let writer = get(&*self.vault.store.meta, Writers, pack.epoch).ok();
+        writer
+            .flatten()
+            .is_some_and(|writer| writer.open == Some(pack))
     }
 
     /// Errors are for lives with a fault; in a healthy one only "come again" may be, from a commit so late that its pack
@@ -205,7 +205,7 @@ pub(super) async fn collect(world: Arc<World>, collector: Collector, rounds: u64
                 .clock
                 .advance(Duration::from_mins(world.dice.below(20)));
         }
-        if let Err(error) = collector.round()
+        if let Err(error) = collector.run()
             && !world.is_faulty()
         {
             world.violated(format!("a collection fails on a healthy store: {error}"));

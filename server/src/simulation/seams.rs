@@ -1,7 +1,7 @@
-//! The seams as a simulated collector sees them: before each of its calls, other tasks may run.
+//! The seams as an interrupted caller sees them: other tasks run before a call.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
@@ -100,5 +100,70 @@ impl Packs for InterruptedPacks {
         let listed = self.packs.list(after, limit);
         self.others.run();
         listed
+    }
+}
+
+type Interruption = (u64, Box<dyn FnOnce() + Send>);
+
+/// Rows whose caller is interrupted once, before the n-th call.
+pub(super) struct InterruptedOnce {
+    meta: Arc<dyn Meta>,
+    next: Mutex<Option<Interruption>>,
+}
+
+impl InterruptedOnce {
+    pub(super) fn new(meta: Arc<dyn Meta>) -> InterruptedOnce {
+        InterruptedOnce {
+            meta,
+            next: Mutex::new(None),
+        }
+    }
+
+    /// Lets `act` run in front of the call that has so many before it.
+    pub(super) fn arm(&self, calls: u64, act: impl FnOnce() + Send + 'static) {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some((calls, Box::new(act)));
+    }
+
+    /// Tells whether the interruption is still to come.
+    pub(super) fn disarm(&self) -> bool {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        next.take().is_some()
+    }
+
+    fn called(&self) {
+        let due = {
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            match &mut *next {
+                Some((left, _)) if *left > 0 => {
+                    *left -= 1;
+                    None
+                }
+                _ => next.take(),
+            }
+        };
+        if let Some((_, act)) = due {
+            act();
+        }
+    }
+}
+
+impl Meta for InterruptedOnce {
+    fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, StoreError> {
+        self.called();
+        self.meta.get_many(keys)
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Key, Row)>, StoreError> {
+        self.called();
+        self.meta.scan(from, to, limit)
+    }
+
+    fn commit(&self, txn: Txn) -> Pending {
+        self.called();
+        self.meta.commit(txn)
+    }
+
+    fn now(&self) -> UnixMillis {
+        self.meta.now()
     }
 }

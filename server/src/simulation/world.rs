@@ -10,7 +10,7 @@ use super::schedule::{Dice, Tasks, alone};
 use crate::clock::{Clock as _, ManualClock, SeededEntropy, UnixMillis};
 use crate::doctor::{self, Report};
 use crate::gc::CollectorSettings;
-use crate::gc::round::UPLOAD_AGE_MAX;
+use crate::gc::UPLOAD_AGE_MAX;
 use crate::ingest::Sizes;
 use crate::model::{BucketName, ObjectKey, Owner};
 use crate::objects::{ListQuery, NewBucket, ObjectsError, VersionSelector};
@@ -191,7 +191,7 @@ impl World {
         for _ in 0..ROUNDS_TO_REST {
             self.clock.advance(self.grace);
             let collector = vault.collector(CollectorSettings { grace: self.grace });
-            if let Err(error) = collector.round() {
+            if let Err(error) = collector.run() {
                 self.violated(format!("a collection at rest fails: {error}"));
             }
         }

@@ -1,15 +1,51 @@
-//! What the rows of Meta mean: one enum of keyspaces with one codec for keys, one record type for each value.
+//! What the rows of Meta mean: one typed table a file, with its key, its value and their versions.
 //!
-//! Keys are built and split only here. Every value starts with the format version that wrote it; the rest is
-//! [postcard](https://postcard.jamesmunns.com/wire-format) of the record, pinned by golden bytes.
-//! Nothing here reads or writes a store.
+//! `read(table, key)` and `draft.put(table, key, value)` do not compile with another table's value. Keys are built and split
+//! only in [`key`]; every value starts with the version of its record, see [`record`]. Nothing here decides anything.
 
-pub mod keys;
-pub mod records;
+pub mod draft;
+pub mod key;
+pub mod keyspace;
+pub mod record;
+pub mod table;
 
-pub use keys::{Keyspace, RowKey};
-pub use records::{
-    Attributes, BucketRow, BucketState, CompletedRow, CurrentRow, DeadRow, HeadRow, ManifestChunk,
-    ManifestHead, ObjectData, OpenPackRow, PackRow, PackUserRow, PartEntry, PartRow, PartTable,
-    Record, UploadChecksumKind, UploadRow, VersionKind, VersionRow, Versioning,
+pub mod bucket_settings;
+mod buckets;
+mod completions;
+mod currents;
+mod dead;
+mod heads;
+mod manifests;
+mod packs;
+mod part_tables;
+mod parts;
+mod sums;
+pub mod upgrade;
+mod uploads;
+mod versions;
+mod writers;
+
+#[cfg(test)]
+mod golden;
+
+pub use bucket_settings::{BucketVersioning, Versioning};
+pub use buckets::{BucketRow, BucketState, Buckets};
+pub use completions::{CompletedRow, Completions};
+pub use currents::{CurrentRow, Currents};
+pub use dead::{DeadManifests, DeadRow, DeadUploads};
+pub use draft::Draft;
+pub use heads::{HeadRow, Heads};
+pub use keyspace::Keyspace;
+pub use manifests::{
+    MANIFEST_CHUNK_ENTRIES, ManifestChunk, ManifestChunks, ManifestEntry, ManifestHead,
+    ManifestHeads, ManifestUsers,
 };
+pub use packs::{PackLive, PackRow, PackRows, PackSegments, PackUserRow, PackUsers};
+pub use part_tables::{PartEntry, PartTable, PartTables};
+pub use parts::{PartRow, Parts};
+pub use record::Record;
+pub use sums::{LogicalBytes, StoredBytes, total};
+pub use table::{Counter, Entry, Keyed, Range, Rows, Table, Tally};
+pub use uploads::{Attributes, UploadChecksumKind, UploadRow, Uploads};
+pub use versions::{ObjectData, VersionKind, VersionRow, Versions};
+pub use writers::{WriterRow, Writers};

@@ -70,7 +70,8 @@ async fn a_panic_of_the_thread_latches_the_store_and_is_told() {
         watch,
     };
     let meta = Arc::new(meta.expect("an empty engine opens"));
-    let appender = Appender::start(meta, Arc::new(Broken), 1 << 20, guard).expect("started");
+    let appender =
+        Appender::start(meta, Arc::new(Broken), Epoch(1), 1 << 20, guard).expect("started");
     let origin = Origin {
         bucket: 1,
         key: Bytes::from_static(b"k"),

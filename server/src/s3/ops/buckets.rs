@@ -56,6 +56,6 @@ pub(crate) async fn location(call: &mut Call<'_>, bucket: &BucketName) -> Answer
 
 /// GetBucketVersioning.
 pub(crate) async fn versioning(call: &mut Call<'_>, bucket: &BucketName) -> Answer {
-    let row = call.objects().bucket(bucket).await?;
-    Ok(reply::xml(StatusCode::OK, xml::versioning(row.versioning)))
+    let versioning = call.objects().versioning(bucket).await?;
+    Ok(reply::xml(StatusCode::OK, xml::versioning(versioning)))
 }

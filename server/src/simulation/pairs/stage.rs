@@ -1,24 +1,26 @@
 //! A running store with a bucket, an upload and an object, or without, and what can be done to it.
 
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::schedule::alone;
+use super::super::seams::InterruptedOnce;
 use crate::clock::{ManualClock, SeededEntropy, UnixMillis};
 use crate::doctor;
 use crate::gc::CollectorSettings;
 use crate::ingest::{BodyTarget, Expected, Sizes};
 use crate::model::{BucketId, BucketName, ETag, PartNumber, UploadId, VersionId};
 use crate::objects::{
-    CompletePart, CompleteRequest, NewBucket, NewUpload, ObjectsError, Operation, PutCondition,
-    StoredBody, VersionSelector,
+    CompletePart, CompleteRequest, NewBucket, NewUpload, ObjectsError, PutCondition, StoredBody,
+    VersionSelector,
 };
-use crate::store::meta::{Key, Meta, Pending, Row, Txn};
 use crate::store::{Execution, StoreError, Twin};
-use crate::tables::keys::{split_bucket, split_object, split_upload, split_version, whole};
+use crate::tables::draft::Operation;
+use crate::tables::table::scan;
 use crate::tables::{
-    BucketRow, CurrentRow, HeadRow, Keyspace, PartRow, Record, VersionKind, VersionRow, Versioning,
+    BucketVersioning, Buckets, Currents, Entry, Heads, Parts, Table, Uploads, VersionKind,
+    Versioning, Versions,
 };
 use crate::trial::{attributes, key, owner};
 use crate::vault::Vault;
@@ -146,63 +148,6 @@ impl Act {
     }
 }
 
-type Interruption = (u64, Box<dyn FnOnce() + Send>);
-
-/// Rows whose caller is interrupted once, before the n-th call.
-pub(super) struct InterruptedOnce {
-    meta: Arc<dyn Meta>,
-    next: Mutex<Option<Interruption>>,
-}
-
-impl InterruptedOnce {
-    pub(super) fn arm(&self, calls: u64, act: impl FnOnce() + Send + 'static) {
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some((calls, Box::new(act)));
-    }
-
-    /// Tells whether the interruption is still to come.
-    pub(super) fn disarm(&self) -> bool {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        next.take().is_some()
-    }
-
-    fn called(&self) {
-        let due = {
-            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            match &mut *next {
-                Some((left, _)) if *left > 0 => {
-                    *left -= 1;
-                    None
-                }
-                _ => next.take(),
-            }
-        };
-        if let Some((_, act)) = due {
-            act();
-        }
-    }
-}
-
-impl Meta for InterruptedOnce {
-    fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, StoreError> {
-        self.called();
-        self.meta.get_many(keys)
-    }
-
-    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Key, Row)>, StoreError> {
-        self.called();
-        self.meta.scan(from, to, limit)
-    }
-
-    fn commit(&self, txn: Txn) -> Pending {
-        self.called();
-        self.meta.commit(txn)
-    }
-
-    fn now(&self) -> UnixMillis {
-        self.meta.now()
-    }
-}
-
 /// A running store in its scene.
 pub(super) struct Stage {
     vault: Vault,
@@ -222,10 +167,7 @@ impl Stage {
         let entropy = Arc::new(SeededEntropy::new(7));
         let opened = Twin::new().open(clock.clone(), &*entropy, Execution::Inline);
         let mut store = opened.expect("the twin opens");
-        let rows = Arc::new(InterruptedOnce {
-            meta: Arc::clone(&store.meta),
-            next: Mutex::new(None),
-        });
+        let rows = Arc::new(InterruptedOnce::new(Arc::clone(&store.meta)));
         store.meta = Arc::<InterruptedOnce>::clone(&rows);
         let vault = Vault::open(Arc::new(store), clock, entropy, SIZES).await;
         let mut stage = Stage {
@@ -378,7 +320,7 @@ impl Stage {
     fn collect(&self) -> Result<(), StoreError> {
         let grace = Duration::ZERO;
         let collector = self.vault.collector(CollectorSettings { grace });
-        collector.round().map(|_| ())
+        collector.run().map(|_| ())
     }
 
     /// What is wrong with the store, by its own rows.
@@ -407,70 +349,41 @@ impl Stage {
     /// All that clients can see, and no name that chance gave.
     fn contents(&self) -> Result<String, StoreError> {
         let mut out = String::new();
-        self.each(
-            Keyspace::Bucket,
-            |key, row| {
-                let (name, row) = (split_bucket(key)?, BucketRow::decode(key, row)?);
-                Ok(format!("{name} {:?} {:?}", row.state, row.versioning))
-            },
-            &mut out,
-        )?;
-        self.each(
-            Keyspace::Head,
-            |key, row| {
-                let name = split_object(key, Keyspace::Head)?;
-                Ok(format!("{name} {:?}", HeadRow::decode(key, row)?))
-            },
-            &mut out,
-        )?;
-        self.each(
-            Keyspace::Current,
-            |key, row| {
-                let name = split_object(key, Keyspace::Current)?;
-                let row = CurrentRow::decode(key, row)?;
-                Ok(format!("{name} {:?} {}", row.number, row.etag))
-            },
-            &mut out,
-        )?;
-        self.each(
-            Keyspace::Version,
-            |key, row| {
-                let (name, number) = split_version(key)?;
-                let row = VersionRow::decode(key, row)?;
-                let what = match row.kind {
-                    VersionKind::Object(data) => data.etag.to_string(),
-                    VersionKind::DeleteMarker => "marker".to_owned(),
-                };
-                Ok(format!("{name} {number:?} null {} {what}", row.is_null))
-            },
-            &mut out,
-        )?;
-        self.each(
-            Keyspace::Upload,
-            |key, _| Ok(split_upload(key)?.0.to_string()),
-            &mut out,
-        )?;
-        self.each(
-            Keyspace::Part,
-            |key, row| {
-                let row = PartRow::decode(key, row)?;
-                Ok(row.etag.to_string())
-            },
-            &mut out,
-        )?;
+        self.each(&mut out, Buckets, |bucket| {
+            format!("{} {:?}", bucket.key, bucket.value.state)
+        })?;
+        self.each(&mut out, BucketVersioning, |state| {
+            format!("{:?}", state.value)
+        })?;
+        self.each(&mut out, Heads, |head| {
+            format!("{} {:?}", head.key.1, head.value)
+        })?;
+        self.each(&mut out, Currents, |current| {
+            let (key, row) = (&current.key.1, &current.value);
+            format!("{key} {:?} {}", row.number, row.etag)
+        })?;
+        self.each(&mut out, Versions, |version| {
+            let (_, key, number) = &version.key;
+            let what = match &version.value.kind {
+                VersionKind::Object(data) => data.etag.to_string(),
+                VersionKind::DeleteMarker => "marker".to_owned(),
+            };
+            format!("{key} {number:?} null {} {what}", version.value.is_null)
+        })?;
+        self.each(&mut out, Uploads, |upload| upload.key.1.to_string())?;
+        self.each(&mut out, Parts, |part| part.value.etag.to_string())?;
         write!(out, "{}", alone(self.read())).expect("a string takes everything");
         Ok(out)
     }
 
-    fn each(
+    fn each<T: Table>(
         &self,
-        keyspace: Keyspace,
-        show: impl Fn(&Key, &Row) -> Result<String, StoreError>,
         out: &mut String,
+        table: T,
+        show: impl Fn(&Entry<T>) -> String,
     ) -> Result<(), StoreError> {
-        let range = whole(keyspace);
-        for (key, row) in self.rows.scan(&range.from, &range.to, 100)? {
-            writeln!(out, "{keyspace:?} {}", show(&key, &row)?).expect("a string takes everything");
+        for entry in scan(&*self.rows, table, &table.whole(), 100)? {
+            writeln!(out, "{:?} {}", T::KEYSPACE, show(&entry)).expect("a string takes everything");
         }
         Ok(())
     }

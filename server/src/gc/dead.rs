@@ -1,0 +1,78 @@
+//! What has lost its last user: parts of uploads that were completed or given up, then manifests.
+
+use crate::gc::run::GcRun;
+use crate::gc::walk::{Judged, Walked};
+use crate::model::upload::PARTS_MAX;
+use crate::objects::manifest;
+use crate::packs::claim;
+use crate::store::StoreError;
+use crate::store::meta::walk::PAGE_ROWS;
+use crate::tables::table::count;
+use crate::tables::{
+    DeadManifests, DeadRow, DeadUploads, Draft, Entry, Keyed as _, ManifestUsers, Parts,
+};
+
+/// Passes over dead uploads: each takes one page of parts from every upload, and the last one forgets it. What dies
+/// meanwhile is left to the next run.
+fn passes_max() -> usize {
+    usize::from(PARTS_MAX) / PAGE_ROWS + 2
+}
+
+/// Takes the parts of dead uploads.
+pub(super) fn uploads(run: &GcRun<'_>) -> Result<Walked, StoreError> {
+    let mut total = Walked::default();
+    for _ in 0..passes_max() {
+        let walk = run.walk("parts of dead uploads");
+        let pass = walk.each(DeadUploads, DeadUploads.whole(), |draft, upload| {
+            some_parts(run, draft, &upload)
+        })?;
+        total.seen += pass.seen;
+        total.done += pass.done;
+        total.applied += pass.applied;
+        total.skipped += pass.skipped;
+        // What a conflict held up is left to the next run.
+        if pass.applied == 0 {
+            break;
+        }
+    }
+    Ok(total)
+}
+
+/// Takes one page of an upload's parts; with the last of them, the upload is forgotten.
+fn some_parts(
+    run: &GcRun<'_>,
+    draft: &mut Draft<'_>,
+    upload: &Entry<DeadUploads>,
+) -> Result<Judged, StoreError> {
+    let parts = draft.scan(Parts, &Parts.of_upload(upload.key), PAGE_ROWS)?;
+    for part in &parts {
+        draft.delete(Parts, part.key);
+        if let Some(manifest) = part.value.manifest {
+            draft.add(ManifestUsers, manifest, -1);
+            draft.put(DeadManifests, manifest, &DeadRow { since: run.now });
+        }
+    }
+    if parts.len() == PAGE_ROWS {
+        return Ok(Judged::Step);
+    }
+    draft.delete_entry(upload);
+    Ok(Judged::Done)
+}
+
+/// Frees dead manifests that have no user, and forgets that those were dead which have one again.
+pub(super) fn manifests(run: &GcRun<'_>) -> Result<Walked, StoreError> {
+    run.walk("dead manifests")
+        .each(DeadManifests, DeadManifests.whole(), |draft, dead| {
+            let id = dead.key;
+            draft.delete_entry(&dead);
+            let rows = draft.unrequired("the counter is required to be zero below");
+            if count(rows, ManifestUsers, id)? != 0 {
+                // It has a user left: the next release writes the dead row again.
+                return Ok(Judged::Step);
+            }
+            draft.require_zero(ManifestUsers, id);
+            let segments = manifest::remove(draft, id)?;
+            claim::release(draft, id, &segments);
+            Ok(Judged::Done)
+        })
+}

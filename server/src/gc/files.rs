@@ -1,0 +1,77 @@
+//! Packs that nothing uses: marked, then swept once their grace has passed; and pack files without a row.
+
+use crate::gc::run::GcRun;
+use crate::gc::walk::{Judged, Walk, Walked};
+use crate::packs::mark;
+use crate::packs::sweep::{Reserve, Swept, sweep};
+use crate::store::StoreError;
+use crate::store::meta::walk::PAGE_ROWS;
+use crate::store::packs::PackEntry;
+use crate::tables::draft::Operation;
+use crate::tables::{Draft, Keyed as _, PackRows};
+
+/// Marks each sealed pack without segments.
+pub(super) fn mark_unused(run: &GcRun<'_>) -> Result<Walked, StoreError> {
+    run.walk("packs without use")
+        .each(PackRows, PackRows.whole(), |draft, pack| {
+            let marked = mark::unused(draft, &pack, run.epoch, run.now)?;
+            Ok(match marked {
+                Some(_) => Judged::Done,
+                None => Judged::Keep,
+            })
+        })
+}
+
+/// Marks each pack file that has no row and no live writer.
+pub(super) fn mark_orphans(run: &GcRun<'_>) -> Result<Walked, StoreError> {
+    let mut walk = run.walk("files without a row");
+    let mut after = None;
+    while walk.goes_on() {
+        let files = match run.packs.list(after, PAGE_ROWS) {
+            Ok(files) => files,
+            Err(error) => {
+                walk.skip(error)?;
+                break;
+            }
+        };
+        // ORDER: the list, then who is held, then the row. A writer holds its pack before the file exists and until its
+        // commit is answered, so a file without a holder was given up or has a row by now.
+        for file in files.iter().filter(|file| !run.packs.is_held(file.pack)) {
+            walk.walked.seen += 1;
+            if let Err(error) = mark_orphan(&mut walk, file) {
+                walk.skip(error)?;
+            }
+        }
+        match files.last() {
+            Some(last) if files.len() == PAGE_ROWS => after = Some(last.pack),
+            _ => break,
+        }
+    }
+    Ok(walk.walked)
+}
+
+fn mark_orphan(walk: &mut Walk<'_>, file: &PackEntry) -> Result<(), StoreError> {
+    let mut draft = Draft::new(walk.meta(), Operation::Collect);
+    if !mark::orphan(&mut draft, file.pack, walk.run.now)? {
+        return Ok(());
+    }
+    let pending = walk.meta().commit(draft.into_txn());
+    walk.settle(&mut vec![(pending, 1)])
+}
+
+/// Sweeps condemned packs.
+pub(super) fn sweep_condemned(run: &GcRun<'_>) -> Result<Walked, StoreError> {
+    let reserve = Reserve {
+        pins: run.pins,
+        grace: run.settings.grace,
+        now: run.now,
+    };
+    run.walk("condemned packs")
+        .each(PackRows, PackRows.whole(), |draft, pack| {
+            let swept = sweep(draft, run.packs, &pack, reserve)?;
+            Ok(match swept {
+                Swept::FileAndRow => Judged::Done,
+                Swept::InUse | Swept::Reserved | Swept::File => Judged::Keep,
+            })
+        })
+}

@@ -1,0 +1,131 @@
+//! One run of the collection: its steps, in the order in which one feeds the next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::clock::{Clock, UnixMillis};
+use crate::gc::walk::Walk;
+use crate::gc::{dead, expiry, files};
+use crate::packs::Pins;
+use crate::store::meta::Meta;
+use crate::store::packs::Packs;
+use crate::store::{Epoch, StoreError};
+
+/// What an operator sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CollectorSettings {
+    /// How long a condemned pack's file stays.
+    pub grace: Duration,
+}
+
+/// Collects garbage of one store.
+pub struct Collector {
+    /// Rows.
+    pub meta: Arc<dyn Meta>,
+    /// Files.
+    pub packs: Arc<dyn Packs>,
+    /// Packs being read.
+    pub pins: Arc<Pins>,
+    /// Ages.
+    pub clock: Arc<dyn Clock>,
+    /// This process's epoch.
+    pub epoch: Epoch,
+    /// What an operator sets.
+    pub settings: CollectorSettings,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GcProgress {
+    /// What it does now.
+    pub step: &'static str,
+    /// Rows or files that this step has looked at.
+    pub seen: u64,
+}
+
+/// What one run did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct GcReport {
+    /// Uploads given up because of their age.
+    pub expired_uploads: u64,
+    /// Uploads whose parts were taken.
+    pub uploads: u64,
+    /// Manifests freed.
+    pub manifests: u64,
+    /// Answers of Complete forgotten.
+    pub answers: u64,
+    /// Packs condemned.
+    pub condemned: u64,
+    /// Pack files without a row condemned.
+    pub orphans: u64,
+    /// Condemned packs whose file and row are gone.
+    pub removed: u64,
+    /// Rows and files that could not be read or settled: the log names each.
+    pub skipped: u64,
+}
+
+/// A run under way.
+pub(super) struct GcRun<'a> {
+    pub(super) meta: &'a dyn Meta,
+    pub(super) packs: &'a dyn Packs,
+    pub(super) pins: &'a Pins,
+    pub(super) epoch: Epoch,
+    pub(super) settings: CollectorSettings,
+    /// When it began.
+    pub(super) now: UnixMillis,
+    /// Told of each page; answers whether to go on.
+    pub(super) go_on: &'a dyn Fn(GcProgress) -> bool,
+}
+
+impl<'a> GcRun<'a> {
+    /// Begins a step.
+    pub(super) fn walk(&'a self, step: &'static str) -> Walk<'a> {
+        Walk::new(self, step)
+    }
+}
+
+impl Collector {
+    /// Does one run. Blocks.
+    ///
+    /// # Errors
+    /// As [`Collector::run_while`].
+    pub fn run(&self) -> Result<GcReport, StoreError> {
+        self.run_while(&|_| true)
+    }
+
+    /// Does one run, as long as `go_on` says so: it is told of each page, and what it ends is done by the next run. Blocks.
+    ///
+    /// # Errors
+    /// When the store takes no writes any more. What was done before stays done.
+    pub fn run_while(&self, go_on: &dyn Fn(GcProgress) -> bool) -> Result<GcReport, StoreError> {
+        let run = GcRun {
+            meta: &*self.meta,
+            packs: &*self.packs,
+            pins: &self.pins,
+            epoch: self.epoch,
+            settings: self.settings,
+            now: self.clock.now(),
+            go_on,
+        };
+        let mut skipped = 0;
+        let mut done = |walked: crate::gc::walk::Walked| {
+            skipped += walked.skipped;
+            walked.done
+        };
+        // ORDER: each step finds what the one before it left.
+        let mut report = GcReport {
+            expired_uploads: done(expiry::uploads(&run)?),
+            uploads: done(dead::uploads(&run)?),
+            manifests: done(dead::manifests(&run)?),
+            answers: done(expiry::answers(&run)?),
+            condemned: done(files::mark_unused(&run)?),
+            orphans: done(files::mark_orphans(&run)?),
+            removed: done(files::sweep_condemned(&run)?),
+            skipped: 0,
+        };
+        report.skipped = skipped;
+        Ok(report)
+    }
+}

@@ -1,0 +1,54 @@
+//! Marking a pack as condemned: nothing may use it any more, and its file will be removed.
+
+use crate::clock::UnixMillis;
+use crate::packs::claim::signed;
+use crate::planted::{Bug, planted};
+use crate::store::{Epoch, PackId, StoreError};
+use crate::tables::table::count;
+use crate::tables::{Draft, Entry, PackRow, PackRows, PackSegments, Rows as _, StoredBytes};
+
+/// Marks a sealed pack in which no manifest holds a segment, and gives its length; `None` when it stays. `epoch` is that
+/// of the process that marks.
+///
+/// A commit that uses the pack requires its row unchanged, and this one changes it: one of both loses.
+///
+/// # Errors
+/// When rows cannot be read.
+pub(crate) fn unused(
+    draft: &mut Draft<'_>,
+    pack: &Entry<PackRows>,
+    epoch: Epoch,
+    now: UnixMillis,
+) -> Result<Option<u64>, StoreError> {
+    let len = match pack.value {
+        PackRow::Sealed { len } => len,
+        PackRow::Live if planted(Bug::SealedRuleIgnored) => 0,
+        PackRow::Live | PackRow::Condemned { .. } => return Ok(None),
+    };
+    let rows = draft.unrequired("the counter is required to be zero below");
+    if count(rows, PackSegments, pack.key)? != 0 {
+        return Ok(None);
+    }
+    draft.require_entry(pack);
+    draft.require_zero(PackSegments, pack.key);
+    draft.put(PackRows, pack.key, &PackRow::Condemned { since: now });
+    draft.tally(StoredBytes, epoch, -signed(len));
+    Ok(Some(len))
+}
+
+/// Marks a pack file that has no row, by creating the row: a late commit that wants the pack finds it and loses with a
+/// conflict, never with data. Gives whether there is something to commit.
+///
+/// # Errors
+/// When rows cannot be read.
+pub(crate) fn orphan(
+    draft: &mut Draft<'_>,
+    pack: PackId,
+    now: UnixMillis,
+) -> Result<bool, StoreError> {
+    if draft.read(PackRows, pack)?.is_some() {
+        return Ok(false);
+    }
+    draft.put(PackRows, pack, &PackRow::Condemned { since: now });
+    Ok(true)
+}

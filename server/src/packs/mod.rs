@@ -1,0 +1,33 @@
+//! Every transition of a pack's row, in one place.
+//!
+//! ```text
+//!                 open                seal                  mark                  sweep
+//!   (no row) -----------> Live -----------------> Sealed ---------> Condemned ----------> (no row)
+//!      |                                            ^                  ^
+//!      +----------- claim of a pack of its own -----+                  |
+//!      +----------- mark of a file without a row ----------------------+
+//! ```
+//!
+//! | transition | requires | file |
+//! |---|---|---|
+//! | open | no row; the writer's row unchanged | [`shared`] |
+//! | claim | the row unchanged and not condemned, or absent when the pack is the body's own | [`claim`] |
+//! | seal | the row unchanged and live; the writer's row unchanged | [`shared`] |
+//! | release | the manifest's rows unchanged | [`claim`] |
+//! | mark | the row unchanged and sealed, no segment in use; or no row | [`mark`] |
+//! | sweep | the row unchanged and condemned; the epoch of its writer has ended | [`sweep`] |
+//!
+//! A claim and a mark collide on the pack's row, so one of both loses: nothing that a commit names is ever removed. No clock
+//! and no lock stands in that argument. A writer's epoch and its open pack are rows of their own: see [`writers`].
+//!
+//! This module knows rows and names of packs, no bytes and no object.
+
+pub mod claim;
+pub mod mark;
+pub mod pins;
+pub mod shared;
+pub mod sweep;
+pub mod writers;
+
+pub use claim::{ClaimError, PackClaim, PlacedSegment};
+pub use pins::{Pin, Pins};

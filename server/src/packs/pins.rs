@@ -1,0 +1,87 @@
+//! Which packs are being read now: the removal of a pack waits for its pins.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::store::PackId;
+
+/// Counts of readers by pack.
+#[derive(Debug, Default)]
+pub struct Pins {
+    counts: Mutex<HashMap<PackId, usize>>,
+}
+
+/// A reader's hold on packs; dropped, it lets go.
+#[derive(Debug)]
+pub struct Pin {
+    pins: Arc<Pins>,
+    packs: Vec<PackId>,
+}
+
+impl Pins {
+    /// Nothing is pinned.
+    pub fn new() -> Arc<Pins> {
+        Arc::new(Pins::default())
+    }
+
+    /// Pins each pack once, however often it is named.
+    pub fn pin(self: &Arc<Self>, packs: impl IntoIterator<Item = PackId>) -> Pin {
+        let mut packs: Vec<PackId> = packs.into_iter().collect();
+        packs.sort_unstable();
+        packs.dedup();
+        let mut counts = self.counts();
+        for pack in &packs {
+            *counts.entry(*pack).or_default() += 1;
+        }
+        drop(counts);
+        Pin {
+            pins: Arc::clone(self),
+            packs,
+        }
+    }
+
+    /// Whether a reader holds the pack.
+    pub fn is_pinned(&self, pack: PackId) -> bool {
+        self.counts().contains_key(&pack)
+    }
+
+    fn counts(&self) -> MutexGuard<'_, HashMap<PackId, usize>> {
+        // The map is whole after every statement, so a panic elsewhere leaves nothing half done in it.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut counts = self.pins.counts();
+        for pack in &self.packs {
+            if let Some(count) = counts.get_mut(pack) {
+                *count -= 1;
+                if *count == 0 {
+                    counts.remove(pack);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Epoch;
+
+    #[test]
+    fn a_pack_stays_pinned_until_its_last_reader_lets_go() {
+        let pack = PackId {
+            epoch: Epoch(1),
+            serial: 7,
+        };
+        let pins = Pins::new();
+        let first = pins.pin([pack, pack]);
+        let second = pins.pin([pack]);
+        drop(first);
+        assert!(pins.is_pinned(pack));
+        drop(second);
+        assert!(!pins.is_pinned(pack));
+    }
+}

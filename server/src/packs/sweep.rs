@@ -1,0 +1,62 @@
+//! Sweeping a condemned pack: its file, then its row.
+
+use std::time::Duration;
+
+use crate::clock::UnixMillis;
+use crate::packs::{Pins, writers};
+use crate::planted::{Bug, planted};
+use crate::store::StoreError;
+use crate::store::packs::Packs;
+use crate::tables::{Draft, Entry, PackRow, PackRows};
+
+/// What keeps the files of condemned packs.
+#[derive(Clone, Copy)]
+pub(crate) struct Reserve<'a> {
+    /// Packs that are being read.
+    pub(crate) pins: &'a Pins,
+    /// How long each file stays after its pack was marked.
+    pub(crate) grace: Duration,
+    /// The time.
+    pub(crate) now: UnixMillis,
+}
+
+/// How the sweep of a pack went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Swept {
+    /// It is not condemned.
+    InUse,
+    /// Its grace has not passed, or a reader holds it.
+    Reserved,
+    /// Its file is gone; its row stays until the writer has ended.
+    File,
+    /// Its file is gone, and the draft removes its row.
+    FileAndRow,
+}
+
+/// Removes the file of a condemned pack, and drafts the removal of its row. Blocks.
+///
+/// # Errors
+/// When rows cannot be read, or the file cannot be removed.
+pub(crate) fn sweep(
+    draft: &mut Draft<'_>,
+    packs: &dyn Packs,
+    pack: &Entry<PackRows>,
+    reserve: Reserve<'_>,
+) -> Result<Swept, StoreError> {
+    let PackRow::Condemned { since } = pack.value else {
+        return Ok(Swept::InUse);
+    };
+    let fresh = reserve.now.since(since) < reserve.grace;
+    if (fresh || reserve.pins.is_pinned(pack.key)) && !planted(Bug::PinsIgnored) {
+        return Ok(Swept::Reserved);
+    }
+    // ORDER: the file, then its row. A crash in between leaves a condemned row without a file, which is removed again; the
+    // other way round a file without a row would be left.
+    packs.remove(pack.key)?;
+    let rows = draft.unrequired("an ended epoch never begins again");
+    if writers::is_running(rows, pack.key.epoch)? {
+        return Ok(Swept::File);
+    }
+    draft.delete_entry(pack);
+    Ok(Swept::FileAndRow)
+}

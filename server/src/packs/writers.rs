@@ -1,0 +1,77 @@
+//! The life of a writer: a process that may write packs has a row from before its first pack to after its last.
+//!
+//! A row of a condemned pack outlives its file until the epoch of its writer has ended, so that a late commit of that
+//! process still finds it condemned. That an epoch has ended is told by the absence of its writer's row, not by its number:
+//! several processes may write at once.
+
+use crate::clock::UnixMillis;
+use crate::packs::shared::seal_at_last_use;
+use crate::store::meta::Meta;
+use crate::store::{Epoch, PackId, StoreError};
+use crate::tables::draft::{Operation, Settled, settle};
+use crate::tables::table::{exists, scan};
+use crate::tables::{Keyed as _, Rows as _, WriterRow, Writers};
+
+/// Writers that are ended in one page.
+const PAGE_WRITERS: usize = 100;
+
+/// Tells that this process may write from now on. Run once, before its first pack is made. Blocks.
+///
+/// # Errors
+/// When rows cannot be read or written.
+pub(crate) fn begin(meta: &dyn Meta, epoch: Epoch, since: UnixMillis) -> Result<(), StoreError> {
+    settle(meta, Operation::BeginWriter, |draft| {
+        draft.require_absent(Writers, epoch);
+        draft.put(Writers, epoch, &WriterRow { since, open: None });
+        Ok(Settled::Commit(()))
+    })
+}
+
+/// Tells that a process writes no more. Its shared pack is sealed. Blocks.
+///
+/// # Errors
+/// When rows cannot be read or written.
+pub(crate) fn end(meta: &dyn Meta, epoch: Epoch) -> Result<(), StoreError> {
+    settle(meta, Operation::EndWriter, |draft| {
+        match draft.read(Writers, epoch)? {
+            // A pack whose seal failed keeps its writer's row: the next start seals it and ends the writer.
+            None | Some(WriterRow { open: Some(_), .. }) => Ok(Settled::Nothing(())),
+            Some(WriterRow { open: None, .. }) => {
+                draft.delete(Writers, epoch);
+                Ok(Settled::Commit(()))
+            }
+        }
+    })
+}
+
+/// Ends the writers that died: seals what they left open, and tells that they write no more. Gives the packs that were
+/// sealed. Run once, at start. Blocks.
+///
+/// The caller knows that no other process has the store: it holds the directory's lock.
+///
+/// # Errors
+/// When rows cannot be read or written.
+pub(crate) fn end_the_dead(meta: &dyn Meta) -> Result<Vec<PackId>, StoreError> {
+    let mut sealed = Vec::new();
+    loop {
+        let writers = scan(meta, Writers, &Writers.whole(), PAGE_WRITERS)?;
+        for writer in &writers {
+            if let Some(pack) = writer.value.open {
+                seal_at_last_use(meta, pack)?;
+                sealed.push(pack);
+            }
+            end(meta, writer.key)?;
+        }
+        if writers.len() < PAGE_WRITERS {
+            return Ok(sealed);
+        }
+    }
+}
+
+/// Whether packs of this epoch may still be written.
+///
+/// # Errors
+/// When rows cannot be read.
+pub(crate) fn is_running(meta: &dyn Meta, epoch: Epoch) -> Result<bool, StoreError> {
+    exists(meta, Writers, epoch)
+}

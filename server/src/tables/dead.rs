@@ -1,0 +1,64 @@
+//! What the reaper has to look at.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::UnixMillis;
+use crate::model::UploadId;
+use crate::store::{ManifestId, StoreError};
+use crate::tables::key::{KeyReader, KeyWriter};
+use crate::tables::keyspace::Keyspace;
+use crate::tables::record::Record;
+use crate::tables::table::{Keyed, Table};
+
+/// Left for the reaper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadRow {
+    /// Since when.
+    pub since: UnixMillis,
+}
+
+impl Record for DeadRow {}
+
+/// Uploads that were completed or given up: their parts are left for the reaper.
+#[derive(Debug, Clone, Copy)]
+pub struct DeadUploads;
+
+impl Keyed for DeadUploads {
+    const KEYSPACE: Keyspace = Keyspace::DeadUpload;
+    type Key<'a> = UploadId;
+    type Found = UploadId;
+
+    fn write(upload: Self::Key<'_>, out: &mut KeyWriter) {
+        out.fixed(&upload.0);
+    }
+
+    fn read(fields: &mut KeyReader<'_>) -> Result<UploadId, StoreError> {
+        fields.upload()
+    }
+}
+
+impl Table for DeadUploads {
+    type Value = DeadRow;
+}
+
+/// Manifests that lost a user, perhaps their last.
+#[derive(Debug, Clone, Copy)]
+pub struct DeadManifests;
+
+impl Keyed for DeadManifests {
+    const KEYSPACE: Keyspace = Keyspace::DeadManifest;
+    type Key<'a> = ManifestId;
+    type Found = ManifestId;
+
+    fn write(manifest: Self::Key<'_>, out: &mut KeyWriter) {
+        out.fixed(&manifest.to_bytes());
+    }
+
+    fn read(fields: &mut KeyReader<'_>) -> Result<ManifestId, StoreError> {
+        fields.manifest()
+    }
+}
+
+impl Table for DeadManifests {
+    type Value = DeadRow;
+}

@@ -1,0 +1,257 @@
+//! A transaction being written down: it requires every row that it read, unless the reader says why not.
+
+#[cfg(test)]
+pub(crate) mod requirements;
+
+use crate::planted::{Bug, planted};
+use crate::store::StoreError;
+use crate::store::meta::walk::row_of;
+use crate::store::meta::{Condition, Key, Meta, Outcome, Row, Txn, Write};
+use crate::tables::keyspace::Keyspace;
+use crate::tables::record;
+use crate::tables::table::{Counter, Entry, Keyed, Range, Rows, Table, Tally, scan};
+
+/// How often [`settle`] decides anew. Each conflict means that another commit on the same rows went through, and those rows
+/// have few writers.
+const SETTLE_TRIES_MAX: u32 = 64;
+
+/// What is being decided: names a decision in the log and in tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names are the operations'")]
+pub enum Operation {
+    CreateBucket,
+    ChangeBucket,
+    HandOverUploads,
+    RemoveBucket,
+    RevertDeleting,
+    Put,
+    Delete,
+    CreateUpload,
+    PutPart,
+    AbortUpload,
+    CompleteUpload,
+    OpenPack,
+    SealPack,
+    BeginWriter,
+    EndWriter,
+    Collect,
+    Upgrade,
+}
+
+/// Reads rows for a decision and collects what it changes.
+///
+/// Whatever is read by [`Rows::read`] must still be so when the transaction is applied. So two decisions that rest on the
+/// same rows behave as if one came after the other.
+pub struct Draft<'m> {
+    meta: &'m dyn Meta,
+    operation: Operation,
+    txn: Txn,
+}
+
+/// Whatever is read is required: unchanged, or still absent.
+impl Rows for Draft<'_> {
+    fn read<T: Table>(
+        &mut self,
+        table: T,
+        key: T::Key<'_>,
+    ) -> Result<Option<T::Value>, StoreError> {
+        let place = table.key(key);
+        let row = row_of(self.meta, &place)?;
+        self.required(table, place, row)
+    }
+
+    fn read_many<'k, T: Table>(
+        &mut self,
+        table: T,
+        keys: impl IntoIterator<Item = T::Key<'k>>,
+    ) -> Result<Vec<Option<T::Value>>, StoreError> {
+        let places: Vec<Key> = keys.into_iter().map(|key| table.key(key)).collect();
+        let rows = self.meta.get_many(&places)?;
+        let read = places.into_iter().zip(rows);
+        read.map(|(place, row)| self.required(table, place, row))
+            .collect()
+    }
+}
+
+impl<'m> Draft<'m> {
+    /// Nothing is read, nothing is changed.
+    pub fn new(meta: &'m dyn Meta, operation: Operation) -> Draft<'m> {
+        Draft {
+            meta,
+            operation,
+            txn: Txn::default(),
+        }
+    }
+
+    /// Whether all that is required still is so, in one view. A decision that commits nothing asks this, so that it never
+    /// rests on rows of two moments.
+    ///
+    /// # Errors
+    /// When the engine cannot read.
+    pub fn still_holds(&self) -> Result<bool, StoreError> {
+        let keys: Vec<Key> = self.txn.conditions.iter().map(key_of).cloned().collect();
+        // A single read is of one moment by itself.
+        if keys.len() < 2 {
+            return Ok(true);
+        }
+        let rows = self.meta.get_many(&keys)?;
+        let mut required = self.txn.conditions.iter().zip(rows);
+        Ok(required.all(|(condition, row)| match condition {
+            Condition::Same(_, version) => row.is_some_and(|row| row.version == *version),
+            Condition::Absent(_) | Condition::Zero(_) => row.is_none(),
+        }))
+    }
+
+    /// What is being decided.
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// What it has become.
+    pub fn into_txn(self) -> Txn {
+        self.txn
+    }
+
+    /// The rows as they are, for a read that the transaction need not require. `_why` says what keeps it true or
+    /// harmless when another commit comes first.
+    pub fn unrequired(&self, _why: &'static str) -> &'m dyn Meta {
+        self.meta
+    }
+
+    /// Scans rows and requires each that was found. A row that is added to the range later is no conflict.
+    ///
+    /// # Errors
+    /// As [`Rows::read`].
+    pub fn scan<T: Table>(
+        &mut self,
+        table: T,
+        range: &Range<T>,
+        limit: usize,
+    ) -> Result<Vec<Entry<T>>, StoreError> {
+        let entries = scan(self.meta, table, range, limit)?;
+        for entry in &entries {
+            self.require_entry(entry);
+        }
+        Ok(entries)
+    }
+
+    /// The row must still be as it was scanned.
+    pub fn require_entry<T: Table>(&mut self, entry: &Entry<T>) {
+        self.require(
+            T::KEYSPACE,
+            Condition::Same(entry.place.clone(), entry.version),
+        );
+    }
+
+    /// There must be no such row.
+    pub fn require_absent<T: Keyed>(&mut self, table: T, key: T::Key<'_>) {
+        self.require(T::KEYSPACE, Condition::Absent(table.key(key)));
+    }
+
+    /// The counter must be zero.
+    pub fn require_zero<C: Counter>(&mut self, counter: C, key: C::Key<'_>) {
+        self.require(C::KEYSPACE, Condition::Zero(counter.key(key)));
+    }
+
+    /// Creates or replaces a row.
+    pub fn put<T: Table>(&mut self, table: T, key: T::Key<'_>, value: &T::Value) {
+        self.txn
+            .writes
+            .push(Write::Put(table.key(key), record::encode(value)));
+    }
+
+    /// Removes a row; removing none is no error.
+    pub fn delete<T: Keyed>(&mut self, table: T, key: T::Key<'_>) {
+        self.txn.writes.push(Write::Delete(table.key(key)));
+    }
+
+    /// Removes a row that must still be as it was scanned.
+    pub fn delete_entry<T: Table>(&mut self, entry: &Entry<T>) {
+        self.require_entry(entry);
+        self.txn.writes.push(Write::Delete(entry.place.clone()));
+    }
+
+    /// Adds to a counter.
+    pub fn add<C: Counter>(&mut self, counter: C, key: C::Key<'_>, n: i64) {
+        if n != 0 {
+            self.txn.writes.push(Write::Add(counter.key(key), n));
+        }
+    }
+
+    /// Adds to a sum that is a hint.
+    pub fn tally<H: Tally>(&mut self, tally: H, key: H::Key<'_>, n: i64) {
+        if n != 0 {
+            self.txn.writes.push(Write::Tally(tally.key(key), n));
+        }
+    }
+
+    fn required<T: Table>(
+        &mut self,
+        table: T,
+        place: Key,
+        row: Option<Row>,
+    ) -> Result<Option<T::Value>, StoreError> {
+        let value = row
+            .as_ref()
+            .map(|row| table.value(&place, row))
+            .transpose()?;
+        if T::KEYSPACE != Keyspace::Pack || !planted(Bug::RowConditionLeftOut) {
+            let condition = match row {
+                Some(row) => Condition::Same(place, row.version),
+                None => Condition::Absent(place),
+            };
+            self.require(T::KEYSPACE, condition);
+        }
+        Ok(value)
+    }
+
+    fn require(&mut self, keyspace: Keyspace, condition: Condition) {
+        #[cfg(test)]
+        if requirements::is_left_out(self.operation, keyspace) {
+            return;
+        }
+        #[cfg(not(test))]
+        let _ = keyspace;
+        self.txn.conditions.push(condition);
+    }
+}
+
+fn key_of(condition: &Condition) -> &Key {
+    match condition {
+        Condition::Same(key, _) | Condition::Absent(key) | Condition::Zero(key) => key,
+    }
+}
+
+/// What a decision comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled<T> {
+    /// Commit the draft; the answer holds once it is durable.
+    Commit(T),
+    /// Nothing to change.
+    Nothing(T),
+}
+
+/// Decides and commits, on a conflict anew. Blocks.
+///
+/// # Errors
+/// What `decide` or the commit gives; [`StoreError::Contended`] when other commits always came first.
+pub fn settle<T>(
+    meta: &dyn Meta,
+    operation: Operation,
+    decide: impl Fn(&mut Draft<'_>) -> Result<Settled<T>, StoreError>,
+) -> Result<T, StoreError> {
+    for _ in 0..SETTLE_TRIES_MAX {
+        let mut draft = Draft::new(meta, operation);
+        let answer = match decide(&mut draft)? {
+            Settled::Nothing(answer) => return Ok(answer),
+            Settled::Commit(answer) => answer,
+        };
+        match meta.commit(draft.into_txn()).wait_blocking()? {
+            Outcome::Done(_) => return Ok(answer),
+            Outcome::Conflict(_) => {}
+        }
+    }
+    Err(StoreError::Contended {
+        tries: SETTLE_TRIES_MAX,
+    })
+}

@@ -1,0 +1,45 @@
+//! Heads: which versions of a key are current and null, and the next number.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{BucketId, ObjectKey, VersionNumber};
+use crate::store::StoreError;
+use crate::tables::key::{KeyReader, KeyWriter};
+use crate::tables::keyspace::Keyspace;
+use crate::tables::record::Record;
+use crate::tables::table::{Keyed, Table};
+
+/// A key's versions at a glance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadRow {
+    /// The next version's number.
+    pub next: VersionNumber,
+    /// The newest version: an object or a delete marker.
+    pub current: Option<VersionNumber>,
+    /// The null version, if there is one.
+    pub null: Option<VersionNumber>,
+}
+
+impl Record for HeadRow {}
+
+/// A key's versions at a glance. Every change of a key's versions writes its head.
+#[derive(Debug, Clone, Copy)]
+pub struct Heads;
+
+impl Keyed for Heads {
+    const KEYSPACE: Keyspace = Keyspace::Head;
+    type Key<'a> = (BucketId, &'a ObjectKey);
+    type Found = (BucketId, ObjectKey);
+
+    fn write((bucket, key): Self::Key<'_>, out: &mut KeyWriter) {
+        out.bucket(bucket).key(key);
+    }
+
+    fn read(fields: &mut KeyReader<'_>) -> Result<(BucketId, ObjectKey), StoreError> {
+        Ok((fields.bucket()?, fields.object_key()?))
+    }
+}
+
+impl Table for Heads {
+    type Value = HeadRow;
+}
