@@ -3,28 +3,24 @@
 //! A body is written from memory that is there already; an answer's body is counted and, where asked for, handed out in
 //! the pieces that the kernel gave. On two cores every cycle of the client is one that the server lacks.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use strongroom_tests::http;
 use strongroom_tests::s3::S3;
 
 use crate::stats::bytes;
 
-/// Read at a time: the kernel's buffers of a loopback connection hold a few MiB.
-const READ_BYTES: usize = 256 << 10;
-
 /// An answer that takes longer is a hang, also on a busy disk.
 const ANSWER_WITHIN: Duration = Duration::from_mins(2);
 
-/// The longest line of a head; the server's are below 1 KiB.
-const LINE_BYTES_MAX: u64 = 16 << 10;
+/// What is kept of the body of an answer that should have been 200.
+const ERROR_BYTES: usize = 4096;
 
 /// A kept connection.
 #[derive(Debug)]
-pub struct Connection {
-    stream: BufReader<TcpStream>,
-}
+pub struct Connection(http::Connection);
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,23 +35,14 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// How much of the body follows.
-enum Length {
-    Known(u64),
-    Chunked,
-}
-
 impl Connection {
     /// Opens one.
     pub fn open(addr: SocketAddr) -> Self {
-        let stream = TcpStream::connect(addr).expect("the server listens");
-        stream.set_nodelay(true).expect("a TCP socket");
-        stream
-            .set_read_timeout(Some(ANSWER_WITHIN))
+        let mut connection = http::Connection::open(addr).expect("the server listens");
+        connection
+            .set_patience(ANSWER_WITHIN)
             .expect("a TCP socket");
-        Self {
-            stream: BufReader::with_capacity(READ_BYTES, stream),
-        }
+        Self(connection)
     }
 
     /// Sends head and body and reads the answer with its body kept.
@@ -74,8 +61,8 @@ impl Connection {
         let mut kept = Vec::new();
         let answer = self.exchange(head, body, |piece| {
             // Errors are short; a body of half a gigabyte is not kept.
-            if kept.len() < 4096 {
-                kept.extend_from_slice(piece.get(..4096).unwrap_or(piece));
+            if kept.len() < ERROR_BYTES {
+                kept.extend_from_slice(piece.get(..ERROR_BYTES).unwrap_or(piece));
             }
         });
         let (said, request) = (
@@ -98,86 +85,24 @@ impl Connection {
         body: &[&[u8]],
         mut sink: impl FnMut(&[u8]),
     ) -> io::Result<Answer> {
-        let stream = self.stream.get_mut();
-        stream.write_all(head)?;
+        self.0.write_head(head)?;
         for piece in body {
-            stream.write_all(piece)?;
+            self.0.write(piece)?;
         }
-        let status = self.line()?;
-        let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
-        let status: u16 = status.ok_or_else(|| io::Error::other("no HTTP answer"))?;
-        let (mut length, mut etag) = (Length::Known(0), None);
-        loop {
-            let line = self.line()?;
-            if line.is_empty() {
-                break;
-            }
-            let Some((name, value)) = line.split_once(": ") else {
-                continue;
-            };
-            match name.to_ascii_lowercase().as_str() {
-                "content-length" => length = Length::Known(number(value, 10)?),
-                "transfer-encoding" => length = Length::Chunked,
-                "etag" => etag = Some(value.to_owned()),
-                _ => {}
-            }
-        }
-        let len = match length {
-            Length::Known(len) => self.pass(len, &mut sink)?,
-            Length::Chunked => self.pass_chunks(&mut sink)?,
-        };
+        let head = self.0.read_head()?;
+        let mut len = 0;
+        self.0.read_body(&head, |piece| {
+            len += bytes(piece.len());
+            sink(piece);
+            true
+        })?;
         Ok(Answer {
-            status,
-            etag,
+            status: head.status,
+            etag: head.header("etag").map(str::to_owned),
             len,
             body: Vec::new(),
         })
     }
-
-    fn line(&mut self) -> io::Result<String> {
-        let mut line = Vec::new();
-        let mut limited = (&mut self.stream).take(LINE_BYTES_MAX);
-        limited.read_until(b'\n', &mut line)?;
-        let text = String::from_utf8_lossy(&line);
-        match text.strip_suffix("\r\n") {
-            Some(line) => Ok(line.to_owned()),
-            None => Err(io::Error::other("the connection closed within a head")),
-        }
-    }
-
-    fn pass(&mut self, len: u64, sink: &mut impl FnMut(&[u8])) -> io::Result<u64> {
-        let mut left = len;
-        while left > 0 {
-            let piece = self.stream.fill_buf()?;
-            if piece.is_empty() {
-                return Err(io::Error::other(format!(
-                    "{left} bytes of {len} are missing"
-                )));
-            }
-            let some = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            sink(piece.get(..some).expect("cut to its length"));
-            self.stream.consume(some);
-            left -= bytes(some);
-        }
-        Ok(len)
-    }
-
-    fn pass_chunks(&mut self, sink: &mut impl FnMut(&[u8])) -> io::Result<u64> {
-        let mut total = 0;
-        loop {
-            let line = self.line()?;
-            let len = number(line.split(';').next().unwrap_or_default(), 16)?;
-            total += self.pass(len, sink)?;
-            self.line()?;
-            if len == 0 {
-                return Ok(total);
-            }
-        }
-    }
-}
-
-fn number(text: &str, radix: u32) -> io::Result<u64> {
-    u64::from_str_radix(text.trim(), radix).map_err(io::Error::other)
 }
 
 /// The head of a PUT of `len` bytes whose body is not hashed.
@@ -204,40 +129,4 @@ pub fn signed_head(
 /// The head of a GET, or of anything else without a body.
 pub fn bare_head(s3: &S3, method: &str, path: &str) -> Vec<u8> {
     signed_head(s3, method, path, &[], b"")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::TcpListener;
-
-    use super::*;
-
-    #[test]
-    fn answers_follow_each_other_on_one_connection() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
-        let addr = listener.local_addr().expect("bound");
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let (mut stream, _) = listener.accept().expect("a client");
-                let answers = "HTTP/1.1 200 OK\r\nETag: \"e\"\r\nContent-Length: 3\r\n\r\nabc\
-                     HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1\r\nf\r\n0\r\n\r\n\
-                     HTTP/1.1 204 No Content\r\n\r\n";
-                stream.write_all(answers.as_bytes()).expect("sent");
-                let mut rest = Vec::new();
-                stream.read_to_end(&mut rest).expect("read");
-                assert_eq!(rest, b"headbodyheadhead");
-            });
-            let mut connection = Connection::open(addr);
-            let first = connection.call(b"head", b"body");
-            assert_eq!((first.status, first.etag.as_deref()), (200, Some("\"e\"")));
-            assert_eq!(first.body, b"abc");
-            let second = connection.call(b"head", b"");
-            assert_eq!(
-                (second.status, second.body.as_slice()),
-                (404, b"def".as_slice())
-            );
-            assert_eq!(connection.call(b"head", b"").status, 204);
-            drop(connection);
-        });
-    }
 }

@@ -1,37 +1,87 @@
-//! HTTP by hand: requests whose every byte the test decides, for probes and for clients that lie.
+//! The one HTTP client of suites and benchmarks: requests whose every byte the caller decides, for probes, for clients that
+//! lie, and for bodies that stream.
 //!
-//! One connection per request, read to its end. It knows no S3; signatures come from [`crate::source`].
+//! A [`Connection`] blocks and may be kept for several requests. [`get`] and [`send`] take a connection each. It knows no
+//! S3; signatures come from [`crate::s3`].
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::ops::Deref;
 use std::time::Duration;
 
 /// An answer that takes longer is a hang.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// Answers above this are a fault of the server: probes and error bodies are small.
-const ANSWER_BYTES_MAX: u64 = 64 << 20;
+/// Lines of heads above this are a fault of the server.
+const LINE_BYTES_MAX: u64 = 64 << 10;
 
-/// An answer.
+/// Answers above this are not kept whole: what the suites read so are probes, documents and small objects.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// Read at a time: the kernel's buffers of a loopback connection hold a few MiB.
+const READ_BYTES: usize = 256 << 10;
+
+/// The kernel takes this much without a reader; a larger request is written by another thread, since the answer may come
+/// before the request's end.
+const WRITTEN_AHEAD_BYTES: usize = 64 << 10;
+
+/// Status and headers of an answer; its body is read next.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Head {
     /// The status code.
     pub status: u16,
     /// Header names in lower case, in the order they came.
     pub headers: Vec<(String, String)>,
-    /// The body as sent.
+    body: BodyLength,
+}
+
+/// How the end of a body is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BodyLength {
+    Known(u64),
+    Chunked,
+    UntilClose,
+}
+
+/// An answer with its body.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Status and headers.
+    pub head: Head,
+    /// The body as sent, without the marks of its chunks.
     pub body: Vec<u8>,
+    /// Whether the connection ended before the body did.
+    pub cut: bool,
+}
+
+impl Head {
+    /// The first header of this name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(n, _)| n == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The body's length, when the head tells it.
+    pub fn content_length(&self) -> Option<u64> {
+        self.header("content-length")?.parse().ok()
+    }
+
+    /// Whether the server closes the connection behind this answer.
+    pub fn closes(&self) -> bool {
+        let connection = self.header("connection");
+        connection.is_some_and(|value| value.eq_ignore_ascii_case("close"))
+    }
+}
+
+impl Deref for Answer {
+    type Target = Head;
+
+    fn deref(&self) -> &Head {
+        &self.head
+    }
 }
 
 impl Answer {
-    /// The first header of this name.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
-    }
-
     /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
@@ -43,21 +93,16 @@ impl Answer {
 /// # Errors
 /// No connection, or no answer in time.
 pub fn get(addr: SocketAddr, path: &str) -> io::Result<Answer> {
-    send(
-        addr,
-        format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n").as_bytes(),
-    )
+    let head = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
+    send(addr, head.as_bytes())
 }
 
-/// Sends these bytes and reads the answer until the server closes; the caller asks for `Connection: close`.
+/// Sends these bytes on a connection of their own and reads the answer.
 ///
 /// # Errors
 /// No connection, or no answer in time.
 pub fn send(addr: SocketAddr, request: &[u8]) -> io::Result<Answer> {
-    let mut stream = connect(addr)?;
-    // A server that refuses early closes while we still write: its answer counts, not our broken pipe.
-    let _broken_pipe = stream.write_all(request);
-    read_answer(&mut stream)
+    Connection::open(addr)?.exchange(request)
 }
 
 /// Sends these bytes, then hangs up: a client that died in mid-request.
@@ -70,87 +115,329 @@ pub fn send_and_hang_up(addr: SocketAddr, request: &[u8]) -> io::Result<()> {
     stream.shutdown(Shutdown::Both)
 }
 
-/// A connection with deadlines.
+/// A socket with deadlines.
 ///
 /// # Errors
 /// Nobody listens.
 pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&addr, ANSWER_WITHIN)?;
+    stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
     stream.set_write_timeout(Some(ANSWER_WITHIN))?;
     Ok(stream)
 }
 
-/// Reads an answer until the connection closes.
-///
-/// # Errors
-/// What came is no whole answer.
-pub fn read_answer(stream: &mut TcpStream) -> io::Result<Answer> {
-    let mut bytes = Vec::new();
-    let read = stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes);
-    match parse(&bytes) {
-        Some(answer) => Ok(answer),
-        None => Err(read.err().unwrap_or_else(|| {
-            io::Error::other(format!("no HTTP answer in {} bytes", bytes.len()))
-        })),
-    }
+/// A connection, which may be kept between requests.
+#[derive(Debug)]
+pub struct Connection {
+    stream: BufReader<TcpStream>,
+    /// The answer to a HEAD tells the length of a body that does not come.
+    asked_for_head: bool,
 }
 
-/// The last answer in `bytes`: interim ones (100 Continue) are passed over.
-fn parse(bytes: &[u8]) -> Option<Answer> {
-    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(bytes.get(..end)?).ok()?;
-    let mut lines = head.split("\r\n");
-    let status: u16 = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let rest = bytes.get(end + 4..)?;
-    if status < 200 {
-        return parse(rest);
+impl Connection {
+    /// Opens one.
+    ///
+    /// # Errors
+    /// Nobody listens.
+    pub fn open(addr: SocketAddr) -> io::Result<Self> {
+        Ok(Self {
+            stream: BufReader::with_capacity(READ_BYTES, connect(addr)?),
+            asked_for_head: false,
+        })
     }
-    let headers: Vec<_> = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
-    let chunked = headers
-        .iter()
-        .any(|(n, v)| n == "transfer-encoding" && v.eq_ignore_ascii_case("chunked"));
-    let body = if chunked {
-        dechunk(rest)?
-    } else {
-        rest.to_vec()
-    };
-    Some(Answer {
-        status,
-        headers,
-        body,
-    })
-}
 
-fn dechunk(mut rest: &[u8]) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let end = rest.windows(2).position(|w| w == b"\r\n")?;
-        let len =
-            usize::from_str_radix(std::str::from_utf8(rest.get(..end)?).ok()?.trim(), 16).ok()?;
-        if len == 0 {
-            return Some(body);
+    /// Waits longer for answers than is usual.
+    ///
+    /// # Errors
+    /// The socket does not take it.
+    pub fn set_patience(&mut self, patience: Duration) -> io::Result<()> {
+        self.stream.get_ref().set_read_timeout(Some(patience))
+    }
+
+    /// Begins a request.
+    ///
+    /// # Errors
+    /// The server has closed.
+    pub fn write_head(&mut self, head: &[u8]) -> io::Result<()> {
+        self.asked_for_head = head.starts_with(b"HEAD ");
+        self.write(head)
+    }
+
+    /// Sends bytes of a body, or what a client that lies sends.
+    ///
+    /// # Errors
+    /// The server has closed.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
+    }
+
+    /// Says that nothing more comes.
+    ///
+    /// # Errors
+    /// The server has closed.
+    pub fn half_close(&mut self) -> io::Result<()> {
+        self.stream.get_ref().shutdown(Shutdown::Write)
+    }
+
+    /// Sends a whole request and reads its answer, which may come before the request has gone out.
+    ///
+    /// # Errors
+    /// No answer came.
+    pub fn exchange(&mut self, request: &[u8]) -> io::Result<Answer> {
+        self.asked_for_head = request.starts_with(b"HEAD ");
+        // A server that refuses early closes while we still write: its answer counts, not our broken pipe.
+        if request.len() <= WRITTEN_AHEAD_BYTES {
+            let _broken_pipe = self.write(request);
+            return self.read_answer();
         }
-        let from = end + 2;
-        body.extend_from_slice(rest.get(from..from + len)?);
-        rest = rest.get(from + len + 2..)?;
+        let mut writing = self.stream.get_ref().try_clone()?;
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let _broken_pipe = writing.write_all(request);
+            });
+            let answer = self.read_answer();
+            if answer.as_ref().map_or(true, |answer| answer.closes()) {
+                let _closed = self.stream.get_ref().shutdown(Shutdown::Both);
+            }
+            answer
+        })
     }
+
+    /// Reads an answer and keeps its body; interim answers (100 Continue) are passed over.
+    ///
+    /// # Errors
+    /// What came is no answer, or one that is too large to be kept.
+    pub fn read_answer(&mut self) -> io::Result<Answer> {
+        let head = self.read_head()?;
+        let mut body = Vec::new();
+        let read = self.read_body(&head, |piece| {
+            body.extend_from_slice(piece);
+            body.len() <= ANSWER_BYTES_MAX
+        });
+        if body.len() > ANSWER_BYTES_MAX {
+            return Err(io::Error::other("the answer is too large to be kept"));
+        }
+        let cut = match read {
+            Ok(_) => false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+            Err(_) => true,
+        };
+        Ok(Answer { head, body, cut })
+    }
+
+    /// Reads the head of an answer; interim ones are passed over.
+    ///
+    /// # Errors
+    /// What came is none.
+    pub fn read_head(&mut self) -> io::Result<Head> {
+        loop {
+            let head = self.read_any_head()?;
+            if head.status >= 200 {
+                return Ok(head);
+            }
+        }
+    }
+
+    /// Reads the head of an answer, be it an interim one.
+    ///
+    /// # Errors
+    /// What came is none.
+    pub fn read_any_head(&mut self) -> io::Result<Head> {
+        let first = self.line()?;
+        let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
+        let status: u16 =
+            status.ok_or_else(|| io::Error::other(format!("no status line: {first:?}")))?;
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line()?;
+            if line.is_empty() {
+                break;
+            }
+            if let Some((name, value)) = line.split_once(':') {
+                headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+            }
+        }
+        let mut head = Head {
+            status,
+            headers,
+            body: BodyLength::Known(0),
+        };
+        if !self.asked_for_head && status >= 200 && status != 204 && status != 304 {
+            let chunked = head.header("transfer-encoding");
+            head.body = match head.content_length() {
+                _ if chunked.is_some_and(|v| v.eq_ignore_ascii_case("chunked")) => {
+                    BodyLength::Chunked
+                }
+                Some(len) => BodyLength::Known(len),
+                None => BodyLength::UntilClose,
+            };
+        }
+        Ok(head)
+    }
+
+    /// Reads the body behind a head in the pieces that the kernel gave. `each` stops the reading by false; whether the end
+    /// was reached, so that the connection can be used again.
+    ///
+    /// # Errors
+    /// The connection was cut before the body's end.
+    pub fn read_body(
+        &mut self,
+        head: &Head,
+        mut each: impl FnMut(&[u8]) -> bool,
+    ) -> io::Result<bool> {
+        match head.body {
+            BodyLength::Known(len) => self.read_run(len, &mut each),
+            BodyLength::Chunked => self.read_chunks(&mut each),
+            BodyLength::UntilClose => self.read_until_close(&mut each),
+        }
+    }
+
+    fn read_run(&mut self, len: u64, each: &mut impl FnMut(&[u8]) -> bool) -> io::Result<bool> {
+        let mut left = len;
+        while left > 0 {
+            let piece = self.stream.fill_buf()?;
+            if piece.is_empty() {
+                return Err(cut(&format!("{left} bytes of {len} are missing")));
+            }
+            let some = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let go_on = each(&piece[..some]);
+            self.stream.consume(some);
+            left -= u64::try_from(some).expect("a length");
+            if !go_on {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn read_chunks(&mut self, each: &mut impl FnMut(&[u8]) -> bool) -> io::Result<bool> {
+        loop {
+            let line = self.line()?;
+            let digits = line.split(';').next().unwrap_or_default().trim();
+            let len = u64::from_str_radix(digits, 16).map_err(io::Error::other)?;
+            if !self.read_run(len, each)? {
+                return Ok(false);
+            }
+            self.line()?;
+            if len == 0 {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn read_until_close(&mut self, each: &mut impl FnMut(&[u8]) -> bool) -> io::Result<bool> {
+        loop {
+            let piece = self.stream.fill_buf()?;
+            let some = piece.len();
+            let go_on = each(piece);
+            self.stream.consume(some);
+            if some == 0 || !go_on {
+                return Ok(some == 0);
+            }
+        }
+    }
+
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = Vec::new();
+        let mut limited = (&mut self.stream).take(LINE_BYTES_MAX);
+        limited.read_until(b'\n', &mut line)?;
+        if !line.ends_with(b"\r\n") {
+            return Err(cut("the connection was cut within a head"));
+        }
+        line.truncate(line.len() - 2);
+        Ok(String::from_utf8_lossy(&line).into_owned())
+    }
+}
+
+fn cut(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, what)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
+    /// A server of one connection that answers so and reads to the end; what `talk` found, and what the server read.
+    fn served<T: Send>(
+        answers: &[u8],
+        talk: impl FnOnce(&mut Connection) -> T + Send,
+    ) -> (T, Vec<u8>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let addr = listener.local_addr().expect("bound");
+        std::thread::scope(|scope| {
+            let server = scope.spawn(move || {
+                let (mut stream, _) = listener.accept().expect("a client");
+                stream.write_all(answers).expect("sent");
+                let mut read = Vec::new();
+                stream.read_to_end(&mut read).expect("read");
+                read
+            });
+            let mut connection = Connection::open(addr).expect("it listens");
+            let found = talk(&mut connection);
+            drop(connection);
+            (found, server.join().expect("it ends"))
+        })
+    }
+
     #[test]
-    fn interim_answers_are_passed_over_and_chunks_joined() {
-        let bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n";
-        let answer = parse(bytes).expect("an answer");
-        assert_eq!(
-            (answer.status, answer.header("x"), answer.text().as_str()),
-            (200, Some("y"), "abcd")
-        );
+    fn answers_on_one_connection_are_told_apart() {
+        let answers = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\nHTTP/1.1 404 No\r\ncontent-length: 3\r\n\r\ndefHTTP/1.1 204 No\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nHTTP/1.1 500 No\r\nconnection: close\r\ncontent-length: 1\r\n\r\ng";
+        let ((), read) = served(answers, |connection| {
+            let mut next = |request: &[u8]| connection.exchange(request).expect("an answer");
+            let first = next(b"GET 1");
+            let told = (first.status, first.header("x"), first.text());
+            assert_eq!(told, (200, Some("y"), "abcd".to_owned()));
+            let second = next(b"GET 2");
+            assert_eq!((second.status, second.text()), (404, "def".to_owned()));
+            assert_eq!(next(b"PUT 3").status, 204);
+            let head = next(b"HEAD 4");
+            assert_eq!((head.content_length(), head.body.len()), (Some(9), 0));
+            let last = next(b"GET 5");
+            assert!(last.closes() && !last.cut && last.text() == "g");
+        });
+        assert_eq!(read, b"GET 1GET 2PUT 3HEAD 4GET 5");
+    }
+
+    #[test]
+    fn an_answer_that_comes_before_the_request_has_gone_out_is_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let addr = listener.local_addr().expect("bound");
+        let (done, wait) = std::sync::mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let (mut stream, _) = listener.accept().expect("a client");
+                let answer = b"HTTP/1.1 403 No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+                stream.write_all(answer).expect("sent");
+                // It neither reads nor closes: the client cannot get rid of its request.
+                let _end = wait.recv();
+            });
+            let answer = send(addr, &vec![b'x'; 64 << 20]).expect("an answer");
+            assert_eq!(answer.status, 403);
+            drop(done);
+        });
+    }
+
+    #[test]
+    fn what_is_cut_is_told() {
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc";
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let addr = listener.local_addr().expect("bound");
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for _ in 0..2 {
+                    let (mut stream, _) = listener.accept().expect("a client");
+                    stream.write_all(answer).expect("sent");
+                }
+            });
+            let whole = send(addr, b"").expect("an answer");
+            assert!(whole.cut && whole.body == b"abc");
+            let mut connection = Connection::open(addr).expect("it listens");
+            let head = connection.read_head().expect("a head");
+            let error = connection.read_body(&head, |_| true).expect_err("cut");
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        });
     }
 }

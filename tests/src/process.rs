@@ -72,6 +72,16 @@ impl Process {
         }
     }
 
+    /// SIGINT, without waiting.
+    pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    /// SIGHUP.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// SIGTERM, without waiting.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);

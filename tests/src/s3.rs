@@ -38,10 +38,15 @@ pub struct Request {
 impl S3 {
     /// The operator of this server.
     pub fn of(server: &Server) -> Self {
+        Self::at(server.s3_addr(), ACCESS_KEY, SECRET_KEY)
+    }
+
+    /// Somebody at this address.
+    pub fn at(addr: SocketAddr, access_key: &str, secret_key: &str) -> Self {
         Self {
-            addr: server.s3_addr(),
-            access_key: ACCESS_KEY.to_owned(),
-            secret_key: SECRET_KEY.to_owned(),
+            addr,
+            access_key: access_key.to_owned(),
+            secret_key: secret_key.to_owned(),
         }
     }
 

@@ -1,6 +1,5 @@
 //! The server as a process: refused starts, probes, metrics, the end, and a log without secrets.
 
-use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Command;
@@ -267,10 +266,10 @@ fn sigterm_finishes_what_is_in_flight_and_ends_with_0() {
     let s3 = S3::of(&server);
     let body = vec![5; 4 << 20];
     let request = s3.unsigned_payload("PUT", &format!("/{BUCKET}/in-flight"), &[], &body);
-    let mut stream = http::connect(server.s3_addr()).expect("connects");
-    stream.write_all(&request.head()).expect("sent");
+    let mut connection = http::Connection::open(server.s3_addr()).expect("connects");
+    connection.write_head(&request.head()).expect("sent");
     let (first, second) = body.split_at(1 << 20);
-    stream.write_all(first).expect("sent");
+    connection.write(first).expect("sent");
 
     server.process().terminate();
     until("readyz to say 503", READY_WITHIN, || {
@@ -287,8 +286,8 @@ fn sigterm_finishes_what_is_in_flight_and_ends_with_0() {
             Ok(answer) => Err(answer.status),
         },
     );
-    stream.write_all(second).expect("sent");
-    let answer = http::read_answer(&mut stream).expect("answers");
+    connection.write(second).expect("sent");
+    let answer = connection.read_answer().expect("answers");
     assert_eq!(answer.status, 200, "{}", answer.text());
     let status = server.process().wait(READY_WITHIN);
     assert_eq!(status.code(), Some(0));

@@ -1,57 +1,51 @@
 //! The real program as a process: refused starts, two servers on one machine, signals and the end, metrics.
 #![cfg(feature = "rocksdb")]
 
-mod clock;
 mod program;
-mod signing;
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-use rustix::process::Signal;
+use strongroom_tests::clock::{READY_WITHIN, until};
+use strongroom_tests::http::{self, Answer, Connection};
+use strongroom_tests::process::run;
 
-use clock::until;
-use program::{BUCKET, PASSWORD, Server, USER, bare, connect, get, rest, run, serve};
+use program::{BUCKET, PASSWORD, Server, USER, bare, serve};
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
-/// A PUT whose last byte is missing. The server has taken all others.
-fn put_all_but_one_byte(server: &Server, key: &str, len: usize) -> TcpStream {
-    let mut stream = connect(server.listen).expect("the server accepts");
-    let more = format!("expect: 100-continue\r\ncontent-length: {len}\r\n");
-    let head = signing::head("PUT", server.listen, &format!("/{BUCKET}/{key}"), &more);
-    stream
-        .write_all(head.as_bytes())
-        .expect("the head is taken");
-    let mut go_on = [0; 25];
-    stream
-        .read_exact(&mut go_on)
-        .expect("the server asks for the body");
-    assert_eq!(
-        String::from_utf8_lossy(&go_on),
-        "HTTP/1.1 100 Continue\r\n\r\n"
-    );
-    stream
-        .write_all(&vec![b'x'; len - 1])
-        .expect("the body is taken");
-    stream
+fn get(address: SocketAddr, path: &str) -> Answer {
+    http::get(address, path).expect("answers")
 }
 
-fn get_object(server: &Server, key: &str) -> String {
-    let mut stream = connect(server.listen).expect("the server accepts");
-    let head = signing::head(
-        "GET",
-        server.listen,
-        &format!("/{BUCKET}/{key}"),
-        "connection: close\r\n",
-    );
-    stream
-        .write_all(head.as_bytes())
-        .expect("the head is taken");
-    rest(stream)
+/// A PUT whose last byte is missing. The server has taken all others.
+fn put_all_but_one_byte(server: &Server, key: &str, len: usize) -> Connection {
+    let path = format!("/{BUCKET}/{key}");
+    let request = server.operator().unsigned_payload("PUT", &path, &[], b"");
+    let head = request
+        .with_header("expect", "100-continue")
+        .with_header("content-length", &len.to_string())
+        .head();
+    let mut connection = Connection::open(server.listen).expect("the server accepts");
+    connection.write_head(&head).expect("the head is taken");
+    let go_on = connection.read_any_head();
+    assert_eq!(go_on.expect("the server asks for the body").status, 100);
+    connection
+        .write(&vec![b'x'; len - 1])
+        .expect("the body is taken");
+    connection
+}
+
+/// Sends the last byte of that; the answer.
+fn finish(mut put: Connection) -> Answer {
+    put.write(b"x").expect("the server still reads");
+    put.read_answer().expect("the server answers")
+}
+
+fn get_object(server: &Server, key: &str) -> Answer {
+    server.operator().get(&format!("/{BUCKET}/{key}"))
 }
 
 #[test]
@@ -132,11 +126,7 @@ fn a_second_process_on_the_directory_is_refused_and_the_first_goes_on() {
         "{}",
         ended.stderr
     );
-    assert!(
-        get(first.admin, "/readyz")
-            .expect("answers")
-            .starts_with("HTTP/1.1 200 ")
-    );
+    assert_eq!(get(first.admin, "/readyz").status, 200);
     assert_eq!(first.stop(), Some(0));
     let mut next = Server::start(&mut serve(&data), dir.path());
     assert_eq!(next.stop(), Some(0));
@@ -166,7 +156,7 @@ fn a_taken_address_is_refused_with_the_command_that_finds_its_holder() {
 #[test]
 fn two_servers_on_one_machine_do_not_collide() {
     let dir = folder();
-    // Another process may hold it already: it is taken in either case.
+    // Held by us, or by whoever came first: taken in either case.
     let _held = TcpListener::bind("127.0.0.1:9001");
     let without_admin = |data: &Path| {
         let mut command = bare();
@@ -189,11 +179,7 @@ fn two_servers_on_one_machine_do_not_collide() {
     assert_ne!(one.admin, other.admin);
     for server in [&one, &other] {
         assert_ne!(server.admin.port(), 9001);
-        assert!(
-            get(server.admin, "/livez")
-                .expect("answers")
-                .starts_with("HTTP/1.1 200 ")
-        );
+        assert_eq!(get(server.admin, "/livez").status, 200);
         assert!(
             server.log().contains("the default admin address is taken"),
             "{}",
@@ -207,28 +193,25 @@ fn sigterm_finishes_what_is_in_flight_and_ends_with_0() {
     let dir = folder();
     let data = dir.path().join("data");
     let mut server = Server::start(&mut serve(&data), dir.path());
-    assert!(
-        get(server.listen, "/minio/health/ready")
-            .expect("answers")
-            .starts_with("HTTP/1.1 200 ")
-    );
-    let mut stream = put_all_but_one_byte(&server, "in-flight", 3_000_000);
-    server.signal(Signal::TERM);
-    until("new connections to be refused", || {
-        match connect(server.listen) {
+    assert_eq!(get(server.listen, "/minio/health/ready").status, 200);
+    let put = put_all_but_one_byte(&server, "in-flight", 3_000_000);
+    server.process.terminate();
+    until(
+        "new connections to be refused",
+        READY_WITHIN,
+        || match http::connect(server.listen) {
             Err(_) => Ok(()),
             Ok(_) => Err("accepted"),
-        }
-    });
-    let readyz = get(server.admin, "/readyz").expect("the operators' listener still answers");
-    assert!(
-        readyz.starts_with("HTTP/1.1 503 ") && readyz.contains("stopping"),
-        "{readyz}"
+        },
     );
-    stream.write_all(b"x").expect("the server still reads");
-    let answer = rest(stream);
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    assert_eq!(server.wait().code(), Some(0));
+    let readyz = get(server.admin, "/readyz");
+    assert!(
+        readyz.status == 503 && readyz.text().contains("stopping"),
+        "{readyz:?}"
+    );
+    let answer = finish(put);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(server.ended(), Some(0));
     assert!(
         server.log().contains("strongroom-server has stopped"),
         "{}",
@@ -237,13 +220,9 @@ fn sigterm_finishes_what_is_in_flight_and_ends_with_0() {
 
     let mut again = Server::start(&mut serve(&data), dir.path());
     let answer = get_object(&again, "in-flight");
+    assert_eq!(answer.status, 200);
     assert!(
-        answer.starts_with("HTTP/1.1 200 "),
-        "{}",
-        &answer[..answer.len().min(500)]
-    );
-    assert!(
-        answer.ends_with(&format!("\r\n\r\n{}", "x".repeat(3_000_000))),
+        answer.body == vec![b'x'; 3_000_000],
         "the acknowledged object is whole"
     );
     assert_eq!(again.stop(), Some(0));
@@ -260,9 +239,9 @@ fn what_outlasts_the_shutdown_time_is_cut_and_leaves_nothing() {
         serve(&data).env("STRONGROOM_SHUTDOWN_SECS", "1"),
         dir.path(),
     );
-    let stream = put_all_but_one_byte(&server, "too-late", 100_000);
+    let mut put = put_all_but_one_byte(&server, "too-late", 100_000);
     assert_eq!(server.stop(), Some(0), "{}", server.log());
-    assert_eq!(rest(stream), "");
+    assert!(put.read_answer().is_err(), "it was cut without an answer");
     assert!(
         server
             .log()
@@ -271,7 +250,7 @@ fn what_outlasts_the_shutdown_time_is_cut_and_leaves_nothing() {
         server.log()
     );
     let again = Server::start(&mut serve(&data), dir.path());
-    assert!(get_object(&again, "too-late").starts_with("HTTP/1.1 404 "));
+    assert_eq!(get_object(&again, "too-late").status, 404);
 }
 
 #[test]
@@ -279,43 +258,36 @@ fn a_second_signal_ends_it_at_once_and_loses_nothing_acknowledged() {
     let dir = folder();
     let data = dir.path().join("data");
     let mut server = Server::start(&mut serve(&data), dir.path());
-    let mut done = put_all_but_one_byte(&server, "done", 10);
-    done.write_all(b"x").expect("the server reads");
-    let mut status = [0; 12];
-    done.read_exact(&mut status).expect("the server answers");
-    assert_eq!(&status, b"HTTP/1.1 200");
+    let done = put_all_but_one_byte(&server, "done", 10);
+    assert_eq!(finish(done).status, 200);
     let _stuck = put_all_but_one_byte(&server, "stuck", 100_000);
-    server.signal(Signal::INT);
-    until("the server to take the first signal", || {
+    server.process.interrupt();
+    until("the server to take the signal", READY_WITHIN, || {
         if server.log().contains("is stopping") {
             Ok(())
         } else {
             Err(server.log())
         }
     });
-    server.signal(Signal::INT);
-    assert_eq!(server.wait().code(), Some(130), "{}", server.log());
+    server.process.interrupt();
+    assert_eq!(server.ended(), Some(130), "{}", server.log());
     let again = Server::start(&mut serve(&data), dir.path());
-    assert!(get_object(&again, "done").starts_with("HTTP/1.1 200 "));
+    assert_eq!(get_object(&again, "done").status, 200);
 }
 
 #[test]
 fn sighup_does_not_end_it() {
     let dir = folder();
     let mut server = Server::start(&mut serve(&dir.path().join("data")), dir.path());
-    server.signal(Signal::HUP);
-    until("the signal to be told", || {
+    server.process.hang_up();
+    until("the signal to be told", READY_WITHIN, || {
         if server.log().contains("SIGHUP is ignored") {
             Ok(())
         } else {
             Err(server.log())
         }
     });
-    assert!(
-        get(server.admin, "/livez")
-            .expect("answers")
-            .starts_with("HTTP/1.1 200 ")
-    );
+    assert_eq!(get(server.admin, "/livez").status, 200);
     assert_eq!(server.stop(), Some(0));
 }
 
@@ -323,20 +295,13 @@ fn sighup_does_not_end_it() {
 fn metrics_tell_requests_bytes_commits_and_what_is_stored() {
     let dir = folder();
     let server = Server::start(&mut serve(&dir.path().join("data")), dir.path());
-    let mut put = put_all_but_one_byte(&server, "counted", 5000);
-    put.write_all(b"x").expect("the server reads");
-    let mut status = [0; 12];
-    put.read_exact(&mut status).expect("the server answers");
-    assert_eq!(&status, b"HTTP/1.1 200");
-    assert!(get_object(&server, "counted").starts_with("HTTP/1.1 200 "));
-    assert!(
-        get(server.listen, "/minio/health/live")
-            .expect("answers")
-            .starts_with("HTTP/1.1 200 ")
-    );
+    let put = put_all_but_one_byte(&server, "counted", 5000);
+    assert_eq!(finish(put).status, 200);
+    assert_eq!(get_object(&server, "counted").status, 200);
+    assert_eq!(get(server.listen, "/minio/health/live").status, 200);
     // A request is counted when its answer's last byte is on its way, which the client may see first.
-    let metrics = until("both requests to be counted", || {
-        let text = get(server.admin, "/metrics").expect("answers");
+    let metrics = until("both requests to be counted", READY_WITHIN, || {
+        let text = get(server.admin, "/metrics").text();
         let counted = text
             .contains("strongroom_s3_requests_total{api=\"PutObject\",code=\"200\"} 1\n")
             && text.contains("strongroom_s3_requests_total{api=\"GetObject\",code=\"200\"} 1\n");

@@ -110,7 +110,6 @@ async fn a_header_added_after_signing_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn continue_is_sent_after_authentication_only() {
-    use tokio::io::AsyncWriteExt;
     let endpoint = Endpoint::start().await;
     let wire = endpoint
         .call("PUT", "/bkt/key")
@@ -119,26 +118,20 @@ async fn continue_is_sent_after_authentication_only() {
         .wire();
 
     let mut good = Connection::open(&endpoint.host).await;
-    good.stream
-        .write_all(&wire.head())
-        .await
-        .expect("the head goes out");
-    assert_eq!(good.reply().await.expect("asked for the body").status, 100);
-    good.stream
-        .write_all(&wire.body)
-        .await
-        .expect("the body goes out");
+    good.send_head(&wire).await;
+    assert_eq!(good.interim().await, 100, "asked for the body");
+    good.write(&wire.body).await;
     good.reply().await.expect("an answer").expect_status(200);
 
     let mut bad = Connection::open(&endpoint.host).await;
     let wire = wire
         .without("x-amz-date")
         .with("x-amz-date", "20261122T000001Z");
-    bad.stream
-        .write_all(&wire.head())
-        .await
-        .expect("the head goes out");
-    let reply = bad.reply().await.expect("an answer, and not 100 first");
+    bad.send_head(&wire).await;
+    assert_eq!(bad.interim().await, 403, "and not 100 first");
+    let mut bad = Connection::open(&endpoint.host).await;
+    bad.send_head(&wire).await;
+    let reply = bad.reply().await.expect("an answer");
     assert_eq!(reply.header("connection"), Some("close"));
     reply.expect_error(403, "SignatureDoesNotMatch");
 }

@@ -2,7 +2,6 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tokio::io::AsyncWriteExt;
 
 use crate::harness::{Connection, Endpoint, Length, Wire};
 use crate::objects::pattern;
@@ -192,12 +191,9 @@ async fn lies_about_the_length_store_nothing() {
     let mut cut = put.wire();
     cut.length = Length::Announced(body.len() + 1);
     let mut connection = Connection::open(&endpoint.host).await;
-    connection
-        .stream
-        .write_all(&[cut.head(), cut.body.clone()].concat())
-        .await
-        .expect("sent");
-    connection.stream.shutdown().await.expect("half closed");
+    connection.send_head(&cut).await;
+    connection.write(&cut.body).await;
+    connection.half_close().await;
     if let Some(reply) = connection.reply().await {
         reply.expect_error(400, "IncompleteBody");
     }
@@ -220,11 +216,8 @@ async fn a_client_that_goes_away_leaves_the_old_object() {
         let wire = endpoint.call("PUT", "/bkt/key").body(&body).wire();
         let mut connection = Connection::open(&endpoint.host).await;
         let part = body.get(..sent).expect("shorter than the body");
-        connection
-            .stream
-            .write_all(&[&wire.head(), part].concat())
-            .await
-            .expect("sent");
+        connection.send_head(&wire).await;
+        connection.write(part).await;
         drop(connection);
         assert_eq!(endpoint.get("key").await.expect_status(200).body, b"old");
     }

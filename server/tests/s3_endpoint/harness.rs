@@ -22,17 +22,14 @@ use strongroom_server::s3::{Credentials, OPERATION_NAMES, S3Layers, S3Service};
 use strongroom_server::store::Store;
 use strongroom_server::telemetry::{Metrics, Readiness};
 use strongroom_server::vault::Vault;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use strongroom_tests::http;
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 pub(crate) use crate::reply::Reply;
 
 pub(crate) const USER: &str = "operator";
 pub(crate) const SECRET: &str = "a secret of the operator";
-
-/// How long any answer may take; only a hang gets there.
-const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) struct Endpoint {
     pub(crate) host: String,
@@ -374,88 +371,66 @@ impl Wire {
     }
 }
 
-/// One connection, for several requests or a broken one.
-pub(crate) struct Connection {
-    pub(crate) stream: TcpStream,
-    read: Vec<u8>,
-}
+/// One connection, for several requests or a broken one. It blocks, so it is used on threads that may.
+pub(crate) struct Connection(Option<http::Connection>);
 
 impl Connection {
     pub(crate) async fn open(host: &str) -> Connection {
-        Connection {
-            stream: TcpStream::connect(host)
-                .await
-                .expect("the endpoint listens"),
-            read: Vec::new(),
-        }
+        let addr = host.parse().expect("an address with its port");
+        let opened = tokio::task::spawn_blocking(move || http::Connection::open(addr));
+        let opened = opened.await.expect("opening does not panic");
+        Connection(Some(opened.expect("the endpoint listens")))
     }
 
     /// Sends a request and reads its answer; `None` when the connection ends without one.
     pub(crate) async fn exchange(&mut self, wire: &Wire) -> Option<Reply> {
         let bytes = [wire.head(), wire.body.clone()].concat();
-        let Connection { stream, read } = self;
-        let (mut from, mut to) = stream.split();
-        // An answer may come, and the connection end, before the whole body has gone out.
-        let write = async {
-            let _cut = to.write_all(&bytes).await;
-            std::future::pending::<()>().await;
-        };
-        let answer = read_reply(&mut from, read, wire.method == "HEAD");
-        tokio::select! {
-            reply = tokio::time::timeout(ANSWER_MAX, answer) => reply.expect("an answer in time"),
-            () = write => None,
-        }
+        let answer = self.blocking(move |connection| connection.exchange(&bytes));
+        answer.await.ok().map(Reply::of)
+    }
+
+    /// Sends the head of a request alone.
+    pub(crate) async fn send_head(&mut self, wire: &Wire) {
+        let head = wire.head();
+        let sent = self.blocking(move |connection| connection.write_head(&head));
+        sent.await.expect("the head goes out");
+    }
+
+    /// Sends bytes.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) {
+        let bytes = bytes.to_vec();
+        let sent = self.blocking(move |connection| connection.write(&bytes));
+        sent.await.expect("the bytes go out");
+    }
+
+    /// Says that nothing more comes.
+    pub(crate) async fn half_close(&mut self) {
+        let closed = self.blocking(http::Connection::half_close);
+        closed.await.expect("half closed");
+    }
+
+    /// The status of an answer before the answer.
+    pub(crate) async fn interim(&mut self) -> u16 {
+        let head = self.blocking(http::Connection::read_any_head).await;
+        head.expect("a head").status
     }
 
     pub(crate) async fn reply(&mut self) -> Option<Reply> {
-        let Connection { stream, read } = self;
-        let (mut from, _) = stream.split();
-        tokio::time::timeout(ANSWER_MAX, read_reply(&mut from, read, false))
-            .await
-            .expect("an answer in time")
+        let answer = self.blocking(http::Connection::read_answer).await;
+        answer.ok().map(Reply::of)
     }
-}
 
-async fn read_reply(
-    from: &mut (impl tokio::io::AsyncRead + Unpin),
-    read: &mut Vec<u8>,
-    headless: bool,
-) -> Option<Reply> {
-    let head_end = loop {
-        if let Some(at) = read.windows(4).position(|four| four == b"\r\n\r\n") {
-            break at + 4;
-        }
-        if from.read_buf(read).await.unwrap_or(0) == 0 {
-            return None;
-        }
-    };
-    let head: Vec<u8> = read.drain(..head_end).collect();
-    let head = String::from_utf8_lossy(&head).into_owned();
-    let mut lines = head.split("\r\n");
-    let status = lines.next()?.split(' ').nth(1)?.parse().expect("a status");
-    let headers: Vec<(String, String)> = lines
-        .filter_map(|line| line.split_once(": "))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-        .collect();
-    let mut reply = Reply {
-        status,
-        headers,
-        body: Vec::new(),
-        cut: false,
-    };
-    let bodiless = headless || status == 100 || status == 204 || status == 304;
-    let length = reply
-        .header("content-length")
-        .map_or(0, |text| text.parse().expect("a length"));
-    while !bodiless && read.len() < length {
-        if from.read_buf(read).await.unwrap_or(0) == 0 {
-            reply.cut = true;
-            break;
-        }
+    async fn blocking<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut http::Connection) -> T + Send + 'static,
+    ) -> T {
+        let mut connection = self.0.take().expect("one call at a time");
+        let worked = tokio::task::spawn_blocking(move || {
+            let found = work(&mut connection);
+            (connection, found)
+        });
+        let (connection, found) = worked.await.expect("a call does not panic");
+        self.0 = Some(connection);
+        found
     }
-    if !bodiless {
-        let have = length.min(read.len());
-        reply.body = read.drain(..have).collect();
-    }
-    Some(reply)
 }

@@ -1,25 +1,26 @@
 //! An answer as it came, and what every answer and every error must have.
 
+use std::ops::Deref;
+
+use strongroom_tests::http::Answer;
+
 /// An answer.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
-    /// Whether the connection ended before the body did.
-    pub(crate) cut: bool,
+    answer: Answer,
+}
+
+impl Deref for Reply {
+    type Target = Answer;
+
+    fn deref(&self) -> &Answer {
+        &self.answer
+    }
 }
 
 impl Reply {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
+    pub(crate) fn of(answer: Answer) -> Self {
+        Self { answer }
     }
 
     /// The text of the first element of this name.

@@ -10,7 +10,8 @@ use std::io;
 
 use super::content::Token;
 use super::ledger::{Part, State, Version};
-use super::wire::{Body, Head, Wire};
+use super::wire::{Body, Wire};
+use crate::http::Head;
 use crate::s3::S3;
 use crate::server::{BUCKET, Server};
 
@@ -216,7 +217,9 @@ impl Caller {
         }
         let token = head.header(TOKEN_HEADER).and_then(|text| text.parse().ok());
         let token: Token = token.ok_or_else(|| wrong(format!("no token in {head:?}")))?;
-        let len = head.len().ok_or_else(|| wrong("no length".to_owned()))?;
+        let len = head
+            .content_length()
+            .ok_or_else(|| wrong("no length".to_owned()))?;
         if head.header("content-type") != Some(CONTENT_TYPE) {
             return Err(wrong(format!("not the type it was put with: {head:?}")));
         }
