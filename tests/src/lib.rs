@@ -9,6 +9,7 @@
 pub mod backup;
 pub mod clock;
 pub mod etcd;
+pub mod fake_s3;
 pub mod footprint;
 pub mod garbage;
 pub mod http;

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use strongroom_tests::fake_s3::{FakeS3, Reply, Request};
 
-use super::scripted::{Reply, Scripted, answer, refusal};
+use super::scripted::{answer, client_of};
 use super::*;
 use crate::clock::Clock;
 use crate::exit::ExitCode;
@@ -13,13 +14,12 @@ const UPLOAD: &str = "<R><UploadId>u1</UploadId></R>";
 
 #[tokio::test]
 async fn overload_is_waited_out() {
-    let server = Scripted::start(|n, _| match n {
-        0 => refusal("503 Service Unavailable", "SlowDown"),
-        1 => refusal("500 Internal Server Error", "InternalError"),
-        _ => answer("200 OK", &[("ETag", "\"abc\"")], ""),
-    })
-    .await;
-    let client = server.client(Clock::system());
+    let server = FakeS3::script(|n, _| match n {
+        0 => Reply::error(503, "SlowDown"),
+        1 => Reply::error(500, "InternalError"),
+        _ => answer(200, &[("ETag", "\"abc\"")], ""),
+    });
+    let client = client_of(&server, Clock::system());
     let body = Bytes::from_static(b"x");
     let put = client
         .put_object("bkt", "k", body, &PutOptions::default())
@@ -33,8 +33,8 @@ async fn overload_is_waited_out() {
 
 #[tokio::test]
 async fn tries_end_and_the_last_answer_is_told() {
-    let server = Scripted::start(|_, _| refusal("503 Service Unavailable", "SlowDown")).await;
-    let client = server.client(Clock::system());
+    let server = FakeS3::script(|_, _| Reply::error(503, "SlowDown"));
+    let client = client_of(&server, Clock::system());
     let error = client
         .delete_object("bkt", "k")
         .await
@@ -53,13 +53,12 @@ async fn tries_end_and_the_last_answer_is_told() {
 
 #[tokio::test]
 async fn a_refusal_is_told_at_once() {
-    let server = Scripted::start(|_, seen| match seen.method.as_str() {
-        "GET" => refusal("404 Not Found", "NoSuchKey"),
-        "HEAD" => answer("404 Not Found", &[], ""),
-        _ => refusal("403 Forbidden", "SignatureDoesNotMatch"),
-    })
-    .await;
-    let client = server.client(Clock::system());
+    let server = FakeS3::script(|_, seen| match seen.method.as_str() {
+        "GET" => Reply::error(404, "NoSuchKey"),
+        "HEAD" => answer(404, &[], ""),
+        _ => Reply::error(403, "SignatureDoesNotMatch"),
+    });
+    let client = client_of(&server, Clock::system());
     let missing = client
         .get_object("bkt", "k", None)
         .await
@@ -85,8 +84,8 @@ async fn a_refusal_is_told_at_once() {
 
 #[tokio::test]
 async fn nobody_listening_is_a_network_failure() {
-    let server = Scripted::start(|_, _| Reply::Silence).await;
-    let mut config = server.client(Clock::system()).config().clone();
+    let server = FakeS3::script(|_, _| Reply::silence());
+    let mut config = client_of(&server, Clock::system()).config().clone();
     // Port 1 is reserved and closed.
     config.endpoint = url::Url::parse("http://127.0.0.1:1").expect("valid");
     let client = S3Client::new(config).expect("valid");
@@ -104,8 +103,8 @@ async fn nobody_listening_is_a_network_failure() {
 
 #[tokio::test]
 async fn host_names_work_through_the_pure_resolver() {
-    let server = Scripted::start(|_, _| answer("200 OK", &[], "")).await;
-    let mut config = server.client(Clock::system()).config().clone();
+    let server = FakeS3::script(|_, _| answer(200, &[], ""));
+    let mut config = client_of(&server, Clock::system()).config().clone();
     config.endpoint.set_host(Some("localhost")).expect("a host");
     S3Client::new(config)
         .expect("valid")
@@ -117,9 +116,8 @@ async fn host_names_work_through_the_pure_resolver() {
 
 #[tokio::test]
 async fn silence_has_a_limit() {
-    let server = Scripted::start(|_, _| Reply::Silence).await;
-    let error = server
-        .client(Clock::system())
+    let server = FakeS3::script(|_, _| Reply::silence());
+    let error = client_of(&server, Clock::system())
         .list_buckets()
         .await
         .expect_err("no answer");
@@ -133,12 +131,10 @@ async fn silence_has_a_limit() {
         ),
         "{error}"
     );
-    let body = Scripted::start(|_, _| {
-        Reply::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc".to_vec())
-    })
-    .await;
-    let mut got = body
-        .client(Clock::system())
+    let body = FakeS3::script(|_, _| {
+        Reply::raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc".to_vec())
+    });
+    let mut got = client_of(&body, Clock::system())
         .get_object("bkt", "k", None)
         .await
         .expect("a header");
@@ -161,19 +157,17 @@ async fn silence_has_a_limit() {
 async fn a_listing_that_is_cut_is_asked_for_again() {
     let page =
         "<ListBucketResult><Contents><Key>a</Key><Size>1</Size></Contents></ListBucketResult>";
-    let server = Scripted::start(move |n, _| match n {
-        0 => Reply::Bytes(
+    let server = FakeS3::script(move |n, _| match n {
+        0 => Reply::raw(
             format!(
                 "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n<List",
                 page.len()
             )
             .into_bytes(),
         ),
-        _ => answer("200 OK", &[], page),
-    })
-    .await;
-    let objects = server
-        .client(Clock::system())
+        _ => answer(200, &[], page),
+    });
+    let objects = client_of(&server, Clock::system())
         .list_all("bkt", "p/", 10)
         .await
         .expect("the second try");
@@ -190,9 +184,8 @@ async fn listings_that_lie_end() {
              <Contents><Key>a</Key><Size>1</Size></Contents></ListBucketResult>"
         )
     };
-    let same = Scripted::start(move |_, _| answer("200 OK", &[], &page("t"))).await;
-    let error = same
-        .client(Clock::system())
+    let same = FakeS3::script(move |_, _| answer(200, &[], &page("t")));
+    let error = client_of(&same, Clock::system())
         .list_all("bkt", "", 1_000)
         .await
         .expect_err("never ends");
@@ -201,9 +194,8 @@ async fn listings_that_lie_end() {
         "{error}"
     );
     assert_eq!(same.seen().len(), 2);
-    let growing = Scripted::start(move |n, _| answer("200 OK", &[], &page(&n.to_string()))).await;
-    let error = growing
-        .client(Clock::system())
+    let growing = FakeS3::script(move |n, _| answer(200, &[], &page(&n.to_string())));
+    let error = client_of(&growing, Clock::system())
         .list_all("bkt", "", 5)
         .await
         .expect_err("too many");
@@ -215,9 +207,8 @@ async fn listings_that_lie_end() {
         "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n{}",
         " ".repeat(9 * 1024 * 1024)
     );
-    let long = Scripted::start(move |_, _| Reply::Bytes(endless.clone().into_bytes())).await;
-    let error = long
-        .client(Clock::system())
+    let long = FakeS3::script(move |_, _| Reply::raw(endless.clone().into_bytes()));
+    let error = client_of(&long, Clock::system())
         .list_all("bkt", "", 5)
         .await
         .expect_err("too long");
@@ -228,14 +219,14 @@ async fn listings_that_lie_end() {
 }
 
 /// Answers as S3 does: 403 beyond 15 minutes, with its own time in `Date`.
-fn checks_the_clock(_: usize, seen: &super::scripted::Seen) -> Reply {
+fn checks_the_clock(_: usize, seen: &Request) -> Reply {
     let format = time::macros::format_description!("[year][month][day]T[hour][minute][second]Z");
     let signed = time::PrimitiveDateTime::parse(&seen.headers["x-amz-date"], format)
         .expect("a date")
         .assume_utc();
     let now = Clock::system().unix_secs();
     if (signed.unix_timestamp() - now).abs() <= 900 {
-        return answer("200 OK", &[], "");
+        return answer(200, &[], "");
     }
     let date = time::OffsetDateTime::from_unix_timestamp(now)
         .expect("in range")
@@ -247,14 +238,14 @@ fn checks_the_clock(_: usize, seen: &super::scripted::Seen) -> Reply {
     } else {
         "<Error><Code>RequestTimeTooSkewed</Code></Error>"
     };
-    answer("403 Forbidden", &[("Date", &date)], body)
+    answer(403, &[("Date", &date)], body)
 }
 
 #[tokio::test]
 async fn a_wrong_clock_is_learned_once_and_told() {
     for (shift, head) in [(-7_200, true), (86_400 * 365, false)] {
-        let server = Scripted::start(checks_the_clock).await;
-        let client = server.client(Clock::shifted_by_secs(shift));
+        let server = FakeS3::script(checks_the_clock);
+        let client = client_of(&server, Clock::shifted_by_secs(shift));
         assert_eq!(client.clock_offset_secs(), None);
         if head {
             client
@@ -282,10 +273,8 @@ async fn a_wrong_clock_is_learned_once_and_told() {
 async fn a_clock_that_cannot_be_learned_is_told_as_such() {
     let date = "Sun, 22 Nov 2020 09:44:13 GMT";
     let body = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
-    let server =
-        Scripted::start(move |_, _| answer("403 Forbidden", &[("Date", date)], body)).await;
-    let error = server
-        .client(Clock::system())
+    let server = FakeS3::script(move |_, _| answer(403, &[("Date", date)], body));
+    let error = client_of(&server, Clock::system())
         .delete_object("bkt", "k")
         .await
         .expect_err("never succeeds");
@@ -307,8 +296,8 @@ async fn a_clock_that_cannot_be_learned_is_told_as_such() {
 
 #[tokio::test]
 async fn beginning_an_upload_is_not_repeated_in_doubt() {
-    let server = Scripted::start(|_, _| Reply::Bytes(Vec::new())).await;
-    let client = server.client(Clock::system());
+    let server = FakeS3::script(|_, _| Reply::raw(Vec::new()));
+    let client = client_of(&server, Clock::system());
     let error = client
         .create_upload("bkt", "k", &PutOptions::default())
         .await
@@ -325,9 +314,8 @@ async fn beginning_an_upload_is_not_repeated_in_doubt() {
 }
 
 async fn upload_id() -> UploadId {
-    let server = Scripted::start(|_, _| answer("200 OK", &[], UPLOAD)).await;
-    server
-        .client(Clock::system())
+    let server = FakeS3::script(|_, _| answer(200, &[], UPLOAD));
+    client_of(&server, Clock::system())
         .create_upload("bkt", "k", &PutOptions::default())
         .await
         .expect("an id")
@@ -338,25 +326,14 @@ async fn a_completion_whose_answer_was_lost_is_settled_by_looking() {
     let settled = "\"59adb24ef3cdbe0297f05b395827453f-1\"";
     for (stored, good) in [(settled, true), ("\"other-1\"", false)] {
         let completed = AtomicBool::new(false);
-        let server = Scripted::start(move |_, seen| match seen.method.as_str() {
-            "PUT" => answer(
-                "200 OK",
-                &[("ETag", "\"d41d8cd98f00b204e9800998ecf8427e\"")],
-                "",
-            ),
-            "HEAD" => answer("200 OK", &[("ETag", stored)], ""),
-            _ if completed.swap(true, Ordering::Relaxed) => {
-                refusal("404 Not Found", "NoSuchUpload")
-            }
+        let server = FakeS3::script(move |_, seen| match seen.method.as_str() {
+            "PUT" => answer(200, &[("ETag", "\"d41d8cd98f00b204e9800998ecf8427e\"")], ""),
+            "HEAD" => answer(200, &[("ETag", stored)], ""),
+            _ if completed.swap(true, Ordering::Relaxed) => Reply::error(404, "NoSuchUpload"),
             // The late failure of a 200, as S3 documents it.
-            _ => answer(
-                "200 OK",
-                &[],
-                "\n <Error><Code>InternalError</Code></Error>",
-            ),
-        })
-        .await;
-        let client = server.client(Clock::system());
+            _ => answer(200, &[], "\n <Error><Code>InternalError</Code></Error>"),
+        });
+        let client = client_of(&server, Clock::system());
         let upload = upload_id().await;
         let part = client
             .upload_part("bkt", "k", &upload, 1, Bytes::new())
@@ -376,18 +353,13 @@ async fn a_completion_whose_answer_was_lost_is_settled_by_looking() {
 
 #[tokio::test]
 async fn a_range_that_is_ignored_is_refused() {
-    let server = Scripted::start(
+    let server = FakeS3::script(
         |_, seen| match seen.headers.get("range").map(String::as_str) {
-            Some("bytes=2-3") => answer(
-                "206 Partial Content",
-                &[("x-amz-meta-a", "1"), ("ETag", "\"e\"")],
-                "cd",
-            ),
-            _ => answer("200 OK", &[], "abcdef"),
+            Some("bytes=2-3") => answer(206, &[("x-amz-meta-a", "1"), ("ETag", "\"e\"")], "cd"),
+            _ => answer(200, &[], "abcdef"),
         },
-    )
-    .await;
-    let client = server.client(Clock::system());
+    );
+    let client = client_of(&server, Clock::system());
     let got = client
         .get_object_if_match("bkt", "k", Some(2..=3), "e")
         .await

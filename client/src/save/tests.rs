@@ -3,11 +3,13 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Mutex;
 
+use strongroom_tests::fake_s3::{FakeS3, Reply, Request};
+
 use super::*;
 use crate::etcd::single::Etcd;
 use crate::etcd::{EtcdConfig, EtcdError, choose_member};
 use crate::exit::ExitCode;
-use crate::s3::scripted::{Reply, Scripted, Seen, answer, refusal};
+use crate::s3::scripted::{answer, client_of};
 
 fn quiet(_: u64, _: Option<u64>) {}
 
@@ -18,19 +20,19 @@ fn digest(bytes: &[u8]) -> StreamSummary {
 }
 
 /// A store that takes uploads and keeps nothing but its request log.
-fn store(_: usize, seen: &Seen) -> Reply {
+fn store(_: usize, seen: &Request) -> Reply {
     match (seen.method.as_str(), seen.target.contains('?')) {
         ("POST", _) if seen.target.ends_with("?uploads=") => {
-            answer("200 OK", &[], "<R><UploadId>u1</UploadId></R>")
+            answer(200, &[], "<R><UploadId>u1</UploadId></R>")
         }
-        ("POST", _) => answer("200 OK", &[], "<R><ETag>\"e-1\"</ETag></R>"),
-        ("PUT", true) => answer("200 OK", &[("ETag", "\"p\"")], ""),
-        _ => answer("200 OK", &[], ""),
+        ("POST", _) => answer(200, &[], "<R><ETag>\"e-1\"</ETag></R>"),
+        ("PUT", true) => answer(200, &[("ETag", "\"p\"")], ""),
+        _ => answer(200, &[], ""),
     }
 }
 
-fn calls(server: &Scripted) -> Vec<String> {
-    let call = |seen: &Seen| {
+fn calls(server: &FakeS3) -> Vec<String> {
+    let call = |seen: &Request| {
         let query = seen.target.split_once('?').map_or("", |(_, query)| query);
         format!("{} {query}", seen.method)
     };
@@ -125,8 +127,8 @@ async fn an_interrupted_save_leaves_nothing() {
         0
     );
 
-    let server = Scripted::start(store).await;
-    let client = server.client(Clock::system());
+    let server = FakeS3::script(store);
+    let client = client_of(&server, Clock::system());
     let begun = tokio::sync::Notify::new();
     let progress = |_: u64, _: Option<u64>| begun.notify_one();
     let stop = begun.notified();
@@ -143,8 +145,8 @@ async fn an_interrupted_save_leaves_nothing() {
 #[tokio::test]
 async fn an_upload_is_completed_only_after_the_trailer_and_in_order() {
     let etcd = Etcd::start(250_000, 80).await;
-    let server = Scripted::start(store).await;
-    let client = server.client(Clock::system());
+    let server = FakeS3::script(store);
+    let client = client_of(&server, Clock::system());
     let error = to_s3(
         etcd.member().await,
         &client,
@@ -186,12 +188,12 @@ async fn an_upload_is_completed_only_after_the_trailer_and_in_order() {
 #[tokio::test]
 async fn a_store_that_fails_gets_an_abort() {
     let etcd = Etcd::start(10, 1).await;
-    let refuses_parts = |n: usize, seen: &Seen| match seen.method.as_str() {
-        "PUT" => refusal("507 Insufficient Storage", "XMinioStorageFull"),
+    let refuses_parts = |n: usize, seen: &Request| match seen.method.as_str() {
+        "PUT" => Reply::error(507, "XMinioStorageFull"),
         _ => store(n, seen),
     };
-    let server = Scripted::start(refuses_parts).await;
-    let client = server.client(Clock::system());
+    let server = FakeS3::script(refuses_parts);
+    let client = client_of(&server, Clock::system());
     let error = to_s3(
         etcd.member().await,
         &client,
@@ -210,8 +212,8 @@ async fn a_store_that_fails_gets_an_abort() {
     ];
     assert_eq!(calls(&server), expected);
 
-    let no_bucket = Scripted::start(|_, _| answer("404 Not Found", &[], "")).await;
-    let client = no_bucket.client(Clock::system());
+    let no_bucket = FakeS3::script(|_, _| answer(404, &[], ""));
+    let client = client_of(&no_bucket, Clock::system());
     let error = to_s3(
         etcd.member().await,
         &client,

@@ -14,5 +14,4 @@ mod static_binary;
 mod store;
 mod surroundings;
 mod target;
-mod tiny_s3;
 mod tool;

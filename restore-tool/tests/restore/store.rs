@@ -9,12 +9,12 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use sha2::{Digest as _, Sha256};
+use strongroom_tests::fake_s3::{BUCKET, FakeS3, Objects, Reply};
 
 use crate::{
     clock::eventually,
     etcd::free_port,
     sample::sample,
-    tiny_s3::{BUCKET, Objects, Reply, TinyS3},
     tool::{Run, command, fingerprint, finish, text},
 };
 
@@ -50,7 +50,7 @@ pub(crate) fn ecs(endpoint: &str, data_dir: &Path, flags: &[&str]) -> Command {
 }
 
 /// Restores into a fresh directory; on failure nothing may be there.
-fn restore(store: &TinyS3, flags: &[&str], code: i32) -> Run {
+fn restore(store: &FakeS3, flags: &[&str], code: i32) -> Run {
     restore_from(&store.endpoint(), flags, code)
 }
 
@@ -67,7 +67,7 @@ fn restore_from(endpoint: &str, flags: &[&str], code: i32) -> Run {
 fn etcdbrctls_command_restores_and_prints_its_lines_in_order() {
     let sample = sample();
     let compressed = fs::read(&sample.gzip).expect("the sample");
-    let store = TinyS3::honest(objects(&[
+    let store = FakeS3::honest(objects(&[
         ("v2/Full-00000000-00000020-1679990000", b"older"),
         ("v2/Full-00000000-00000044-1679991074.gz", &compressed),
         ("v2/Incr-00000021-00000044-1679990500", b"older"),
@@ -116,7 +116,7 @@ fn etcdbrctls_command_restores_and_prints_its_lines_in_order() {
 #[test]
 fn a_prefix_sees_only_its_own_cluster() {
     let sample = sample();
-    let store = TinyS3::honest(objects(&[
+    let store = FakeS3::honest(objects(&[
         ("cluster1/v2/Full-00000000-00000044-1000", &sample.bytes),
         (
             "cluster10/v2/Full-00000000-00009999-2000",
@@ -144,7 +144,7 @@ fn newer_deltas_and_higher_revisions_are_told_loudly() {
         revision + 1,
         revision + 70
     );
-    let store = TinyS3::honest(objects(&[
+    let store = FakeS3::honest(objects(&[
         (FULL, &sample.bytes),
         (
             "v2/Full-00000000-09000000-1600000000",
@@ -163,14 +163,14 @@ fn newer_deltas_and_higher_revisions_are_told_loudly() {
 
 #[test]
 fn nothing_to_restore_is_never_a_success() {
-    let store = TinyS3::honest(objects(&[
+    let store = FakeS3::honest(objects(&[
         ("v2/Full-00000000-00000044-1679991074.part", b"half"),
         ("v2/Incr-00000021-00000044-1679990500", b"a delta alone"),
     ]));
     restore(&store, &[], 4)
         .expect_words(&["no full snapshot below s3://etcd-backup/v2/", "Next: "]);
     // An empty one is what a failed upload leaves: told as damage, not as absence.
-    let empty = TinyS3::honest(objects(&[("v2/Full-00000000-00000045-1679991075", b"")]));
+    let empty = FakeS3::honest(objects(&[("v2/Full-00000000-00000045-1679991075", b"")]));
     restore(&empty, &[], 7).expect_words(&["Full-00000000-00000045-1679991075", "empty", "Next: "]);
     restore(&store, &["--store-container=missing"], 4).expect_words(&[
         "missing",
@@ -182,7 +182,7 @@ fn nothing_to_restore_is_never_a_success() {
 #[test]
 fn a_newer_empty_full_is_passed_over_loudly() {
     let sample = sample();
-    let store = TinyS3::honest(objects(&[
+    let store = FakeS3::honest(objects(&[
         (FULL, &sample.bytes),
         ("v2/Full-00000000-00000099-1999999999", b""),
     ]));
@@ -193,7 +193,7 @@ fn a_newer_empty_full_is_passed_over_loudly() {
 fn each_failure_of_the_store_has_its_code_and_message() {
     let sample = sample();
     let listing_fails = |status, code: &'static str| {
-        TinyS3::start(Objects::new(), move |_, _, _| Reply::error(status, code))
+        FakeS3::store(Objects::new(), move |_, _, _| Reply::error(status, code))
     };
     restore(&listing_fails(403, "AccessDenied"), &[], 5).expect_words(&[
         "AccessDenied",
@@ -203,11 +203,11 @@ fn each_failure_of_the_store_has_its_code_and_message() {
     restore(&listing_fails(403, "SignatureDoesNotMatch"), &[], 5)
         .expect_words(&["SignatureDoesNotMatch"]);
     restore(&listing_fails(503, "SlowDown"), &[], 6).expect_words(&["503"]);
-    let html = TinyS3::start(Objects::new(), |_, _, _| {
+    let html = FakeS3::store(Objects::new(), |_, _, _| {
         Reply::new(200, "<html>a proxy</html>")
     });
     restore(&html, &[], 1).expect_words(&["not what an S3 server sends"]);
-    let vanished = TinyS3::start(objects(&[(FULL, &sample.bytes)]), |request, reply, _| {
+    let vanished = FakeS3::store(objects(&[(FULL, &sample.bytes)]), |request, reply, _| {
         if request.is_list() {
             reply
         } else {
@@ -224,8 +224,8 @@ fn damage_on_the_way_is_an_integrity_failure() {
     let sample = sample();
     let mut flipped = sample.bytes.clone();
     flipped[9_000] ^= 4;
-    restore(&TinyS3::honest(objects(&[(FULL, &flipped)])), &[], 7).expect_words(&["SHA-256"]);
-    let other_length = TinyS3::start(objects(&[(FULL, &sample.bytes)]), |request, reply, _| {
+    restore(&FakeS3::honest(objects(&[(FULL, &flipped)])), &[], 7).expect_words(&["SHA-256"]);
+    let other_length = FakeS3::store(objects(&[(FULL, &sample.bytes)]), |request, reply, _| {
         if request.is_list() {
             reply
         } else {
@@ -247,7 +247,7 @@ fn large() -> Vec<u8> {
     large
 }
 
-fn ranges(store: &TinyS3) -> Vec<String> {
+fn ranges(store: &FakeS3) -> Vec<String> {
     let seen = store.seen().into_iter();
     seen.filter(|request| request.method == "GET" && !request.is_list())
         .map(|request| {
@@ -264,7 +264,7 @@ fn ranges(store: &TinyS3) -> Vec<String> {
 #[test]
 fn a_large_object_comes_in_ranges_that_are_put_together_in_order() {
     let object = large();
-    let store = TinyS3::honest(objects(&[(FULL, &object)]));
+    let store = FakeS3::honest(objects(&[(FULL, &object)]));
     let run = restore(&store, &[], 0);
     assert!(
         run.stdout
@@ -288,7 +288,7 @@ fn a_large_object_comes_in_ranges_that_are_put_together_in_order() {
 fn a_cut_download_continues_where_it_broke() {
     let object = large();
     let len = object.len();
-    let store = TinyS3::start(objects(&[(FULL, &object)]), |request, reply, before| {
+    let store = FakeS3::store(objects(&[(FULL, &object)]), |request, reply, before| {
         if request.is_list() || before > 5 {
             reply
         } else {
@@ -303,7 +303,7 @@ fn a_cut_download_continues_where_it_broke() {
 /// Every connection brings something, so the end is reached, however often it breaks.
 #[test]
 fn a_download_that_always_breaks_and_always_brings_something_is_finished() {
-    let store = TinyS3::start(objects(&[(FULL, &sample().bytes)]), |request, reply, _| {
+    let store = FakeS3::store(objects(&[(FULL, &sample().bytes)]), |request, reply, _| {
         if request.is_list() {
             reply
         } else {
@@ -315,7 +315,7 @@ fn a_download_that_always_breaks_and_always_brings_something_is_finished() {
 
 #[test]
 fn a_download_that_brings_nothing_any_more_fails_cleanly() {
-    let store = TinyS3::start(objects(&[(FULL, &large())]), |request, reply, _| {
+    let store = FakeS3::store(objects(&[(FULL, &large())]), |request, reply, _| {
         let last = request.headers.get("range");
         if last.is_some_and(|range| range.starts_with("bytes=16777216-")) {
             reply.cut_after(0)
@@ -334,7 +334,7 @@ fn a_download_that_brings_nothing_any_more_fails_cleanly() {
 /// The object is replaced while it is read: ranges of two objects are never put together.
 #[test]
 fn an_object_that_is_replaced_meanwhile_is_told() {
-    let store = TinyS3::start(objects(&[(FULL, &large())]), |request, reply, _| {
+    let store = FakeS3::store(objects(&[(FULL, &large())]), |request, reply, _| {
         let range = request.headers.get("range");
         if range.is_some_and(|range| !range.starts_with("bytes=0-")) {
             Reply::error(412, "PreconditionFailed")
@@ -349,7 +349,7 @@ fn an_object_that_is_replaced_meanwhile_is_told() {
 #[test]
 fn wrong_bytes_of_the_right_length_are_caught() {
     let object = large();
-    let store = TinyS3::start(objects(&[(FULL, &object)]), move |request, reply, _| {
+    let store = FakeS3::store(objects(&[(FULL, &object)]), move |request, reply, _| {
         let range = request.headers.get("range");
         if range.is_some_and(|range| range == "bytes=8388608-16777215") {
             Reply::new(206, vec![7; RANGE_BYTES])
@@ -365,7 +365,7 @@ fn wrong_bytes_of_the_right_length_are_caught() {
 /// A master's clock may be wrong: the store's time is used, and that is said.
 #[test]
 fn a_wrong_clock_is_met_with_the_stores_time_and_told() {
-    let store = TinyS3::start(objects(&[(FULL, &sample().bytes)]), |_, reply, before| {
+    let store = FakeS3::store(objects(&[(FULL, &sample().bytes)]), |_, reply, before| {
         let reply = if before == 0 {
             Reply::error(403, "RequestTimeTooSkewed")
         } else {
@@ -392,7 +392,7 @@ fn a_wrong_clock_is_met_with_the_stores_time_and_told() {
 
 #[test]
 fn a_signal_while_fetching_leaves_no_trace() -> Outcome {
-    let store = TinyS3::start(objects(&[(FULL, &large())]), |request, reply, _| {
+    let store = FakeS3::store(objects(&[(FULL, &large())]), |request, reply, _| {
         if request.is_list() {
             reply
         } else {
@@ -429,7 +429,7 @@ fn a_signal_while_fetching_leaves_no_trace() -> Outcome {
 #[test]
 fn the_endpoint_may_be_a_name() {
     let ok = |endpoint: &str| restore_from(endpoint, &[], 0);
-    let honest = |ip| TinyS3::at(ip, objects(&[(FULL, &sample().bytes)]), |_, reply, _| reply);
+    let honest = |ip| FakeS3::honest_at(ip, objects(&[(FULL, &sample().bytes)]));
     let store = honest(Ipv4Addr::LOCALHOST.into());
     ok(&format!("http://localhost:{}", store.port()));
     let (ip, name) = hosts_name();
@@ -464,7 +464,7 @@ fn hosts_name() -> (IpAddr, String) {
 /// `--storage-provider=S3` reads AWS' variables; STORAGE_CONTAINER names the bucket.
 #[test]
 fn the_s3_provider_works_by_aws_variables() -> Outcome {
-    let store = TinyS3::honest(objects(&[(
+    let store = FakeS3::honest(objects(&[(
         "c1/v2/Full-00000000-00000044-1000",
         &sample().bytes,
     )]));

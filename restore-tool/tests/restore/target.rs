@@ -8,12 +8,12 @@ use std::{
 };
 
 use rustix::fs::FlockOperation;
+use strongroom_tests::fake_s3::FakeS3;
 
 use crate::{
     etcd::{Etcd, Seat},
     sample::sample,
     store::{FULL, ecs, objects},
-    tiny_s3::TinyS3,
     tool::{Run, entries, fingerprint, finish, run, text},
 };
 
@@ -78,7 +78,7 @@ fn an_etcd_that_starts_during_the_download_is_named_and_keeps_its_directory() ->
     let started: Arc<Mutex<Option<Etcd>>> = Arc::default();
     let (starts, home) = (Arc::clone(&started), data_dir.clone());
     let object = objects(&[(FULL, &sample().bytes)]);
-    let store = TinyS3::start(object, move |request, reply, _| {
+    let store = FakeS3::store(object, move |request, reply, _| {
         let mut etcd = starts.lock().expect("no thread panics");
         if request.method == "GET" && !request.is_list() && etcd.is_none() {
             let seat = Seat::new("meanwhile");
