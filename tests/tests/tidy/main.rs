@@ -1,10 +1,12 @@
 //! Tidy: the house style as a running program. It reads every Rust file that git knows and checks what the compiler and
-//! clippy cannot: module docs, lengths, names, idioms with their replacements, layers, left-over markers.
+//! clippy cannot: module docs, lengths, names, idioms with their replacements, layers, left-over markers. Of the Markdown
+//! files it checks the links.
 //!
 //! Exceptions stand in one table with their reason, and one that no longer excuses anything is itself a finding.
 
 mod exceptions;
 mod layers;
+mod links;
 mod rules;
 mod source;
 
@@ -18,7 +20,7 @@ use strongroom_tests::{process, programs};
 #[test]
 fn the_tree_is_tidy() {
     let root = programs::workspace();
-    let files = tracked_files(&root);
+    let files = tracked_files(&root, "*.rs");
     assert!(
         files.len() > 20,
         "git names only {} Rust files below {}",
@@ -32,6 +34,19 @@ fn the_tree_is_tidy() {
             continue;
         };
         findings.extend(check(&Source::new(path, &text)));
+    }
+    for path in tracked_files(&root, "*.md") {
+        let Ok(text) = std::fs::read_to_string(root.join(&path)) else {
+            continue;
+        };
+        findings.extend(links::check(&path, &text, |file| {
+            let file = root.join(file);
+            if file.is_dir() {
+                return Some(String::new());
+            }
+            let bytes = std::fs::read(file).ok()?;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        }));
     }
     let (open, unused) = exceptions::apply(findings);
     let mut report: Vec<_> = open.iter().map(ToString::to_string).collect();
@@ -55,11 +70,11 @@ fn check(source: &Source) -> Vec<Finding> {
     findings
 }
 
-fn tracked_files(root: &Path) -> Vec<String> {
+fn tracked_files(root: &Path, pattern: &str) -> Vec<String> {
     let listed = process::run(
         Command::new("git")
             .current_dir(root)
-            .args(["ls-files", "*.rs"]),
+            .args(["ls-files", pattern]),
     )
     .ok();
     listed.stdout.lines().map(str::to_owned).collect()
