@@ -18,7 +18,7 @@ FUZZ_SECS ?= 600
 FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 E2E_PEERS := 3.4 3.5 3.6 3.7
 
-.PHONY: help build binaries planted demo test check fmt clippy tidy docs deny peers clients units faults yardsticks soak compatibility bench bench-compare keep fuzz unit compilers
+.PHONY: help build binaries planted demo test check fmt clippy tidy docs deny peers clients units faults yardsticks soak compatibility bench bench-compare keep fuzz unit quick compilers
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -107,6 +107,12 @@ fuzz: compilers ## fuzz every target for FUZZ_SECS=600 seconds, one after anothe
 			fuzz/corpus/$$target fuzz/seeds/$$target -- \
 			-max_total_time=$(FUZZ_SECS) -rss_limit_mb=2048 -timeout=10 -max_len=16384 -print_final_stats=1; \
 	done
+
+# Without RocksDB, and optimised less: what a change costs is the compiler's time. CI runs `make test`.
+quick: compilers ## fmt, tidy and links; with CRATE=etcd-format (store, server, client...) also that crate's unit tests; under a minute
+	cargo fmt --all --check
+	cargo test $(CARGO_FLAGS) --workspace --test tidy
+	$(if $(CRATE),cargo test --locked --profile quick -p strongroom-$(patsubst restore-tool,restore,$(CRATE)) --lib $(if $(filter store server,$(CRATE)),--no-default-features))
 
 unit: compilers ## the tests beside the code alone
 	cargo test $(CARGO_FLAGS) --workspace --lib --bins

@@ -16,7 +16,7 @@ use strongroom_tests::storm::findings::Kind;
 use strongroom_tests::storm::{Mix, Storm, check};
 
 /// Cycles in `make test`.
-const CYCLES: u64 = 60;
+const CYCLES: u64 = 20;
 
 /// A start after a kill takes at most this long.
 const START_MAX: Duration = Duration::from_secs(5);
