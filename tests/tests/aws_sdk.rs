@@ -144,13 +144,21 @@ async fn an_upload_in_parts_is_completed_and_another_aborted() {
         let part = part.upload_id(&id).part_number(number);
         let part = part.body(ByteStream::from(body.clone())).send().await;
         let tag = part.expect("stored").e_tag.expect("a tag");
-        named.push(CompletedPart::builder().part_number(number).e_tag(tag).build());
+        named.push(
+            CompletedPart::builder()
+                .part_number(number)
+                .e_tag(tag)
+                .build(),
+        );
     }
     let listed = client.list_parts().bucket(BUCKET).key("parts");
     let listed = listed.upload_id(&id).send().await.expect("a list");
     assert_eq!(listed.parts().len(), 2);
     let named = CompletedMultipartUpload::builder().set_parts(Some(named));
-    let complete = client.complete_multipart_upload().bucket(BUCKET).key("parts");
+    let complete = client
+        .complete_multipart_upload()
+        .bucket(BUCKET)
+        .key("parts");
     let complete = complete.upload_id(&id).multipart_upload(named.build());
     complete.send().await.expect("completed");
     assert!(get(&client, "parts").await == parts.concat());
@@ -168,7 +176,10 @@ async fn a_wrong_secret_is_told() {
     let (_dir, _server, client) = started();
     let stranger = Credentials::new(ACCESS_KEY, "another secret", None, None, "suites");
     let config = client.config().to_builder().credentials_provider(stranger);
-    let refused = Client::from_conf(config.build()).list_buckets().send().await;
+    let refused = Client::from_conf(config.build())
+        .list_buckets()
+        .send()
+        .await;
     let refused = refused.expect_err("nobody knows this secret");
     assert_eq!(refused.code(), Some("SignatureDoesNotMatch"));
 }
