@@ -12,6 +12,7 @@ pub mod etcd;
 pub mod fake_s3;
 pub mod footprint;
 pub mod garbage;
+pub mod history;
 pub mod http;
 pub mod inject;
 pub mod loopfs;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use crate::history::History;
 use crate::s3::S3;
 use crate::server::{BUCKET, Server};
 use crate::workload::random::Random;
@@ -14,7 +15,8 @@ use crate::workload::random::Random;
 #[derive(Debug, Clone)]
 pub struct Shelf {
     seed: u64,
-    sizes: BTreeMap<String, usize>,
+    /// By key: the object's size, or none.
+    keys: BTreeMap<String, History<Option<usize>>>,
 }
 
 /// What the server says of the acknowledged objects.
@@ -35,7 +37,7 @@ impl Shelf {
     pub fn new(seed: u64) -> Self {
         Self {
             seed,
-            sizes: BTreeMap::new(),
+            keys: BTreeMap::new(),
         }
     }
 
@@ -52,9 +54,7 @@ impl Shelf {
         let body = self.content(key, size);
         let answer = s3.try_send(&s3.signed("PUT", &path(key), &[], &body));
         let status = answer.map_or(0, |answer| answer.status);
-        if status == 200 {
-            self.sizes.insert(key.to_owned(), size);
-        }
+        self.remember(key, Some(size), status == 200);
         status
     }
 
@@ -65,40 +65,60 @@ impl Shelf {
         assert_eq!(status, 200, "{key}, {size} bytes");
     }
 
-    /// Deletes an object. When nobody said that it is gone, either is right: it is forgotten and given back.
+    /// Deletes an object. When nobody said that it is gone, either is right.
     pub fn delete(&mut self, server: &Server, key: &str) -> u16 {
         let s3 = S3::of(server);
         let answer = s3.try_send(&s3.signed("DELETE", &path(key), &[], b""));
-        self.sizes.remove(key);
-        answer.map_or(0, |answer| answer.status)
+        let status = answer.map_or(0, |answer| answer.status);
+        self.remember(key, None, status == 204);
+        status
     }
 
-    /// The acknowledged keys.
+    fn remember(&mut self, key: &str, state: Option<usize>, acknowledged: bool) {
+        let absent = || History::of(None);
+        let history = self.keys.entry(key.to_owned()).or_insert_with(absent);
+        let begun = history.begin(state);
+        if acknowledged {
+            history.acknowledge(begun);
+        }
+    }
+
+    /// The keys that must have an object.
     pub fn keys(&self) -> Vec<String> {
-        self.sizes.keys().cloned().collect()
+        self.sizes().map(|(key, _)| key.to_owned()).collect()
     }
 
     /// How many there are.
     pub fn len(&self) -> u64 {
-        u64::try_from(self.sizes.len()).expect("few")
+        u64::try_from(self.sizes().count()).expect("few")
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.sizes.is_empty()
+        self.sizes().next().is_none()
+    }
+
+    /// What must be there: acknowledged, and nothing else was asked for since.
+    fn sizes(&self) -> impl Iterator<Item = (&str, usize)> {
+        let settled = |history: &History<Option<usize>>| match history.allowed() {
+            [Some(size)] => Some(*size),
+            _ => None,
+        };
+        let keys = self.keys.iter();
+        keys.filter_map(move |(key, history)| Some((key.as_str(), settled(history)?)))
     }
 
     /// Reads every one.
     pub fn look(&self, server: &Server) -> Seen {
         let s3 = S3::of(server);
         let mut seen = Seen::default();
-        for (key, size) in &self.sizes {
+        for (key, size) in self.sizes() {
             let list = match s3.try_send(&s3.signed("GET", &path(key), &[], b"")) {
                 Err(_) => &mut seen.failed,
                 Ok(answer) if answer.status >= 500 => &mut seen.failed,
                 Ok(answer) if answer.status == 404 => &mut seen.absent,
                 Ok(answer) if answer.status == 200 => {
-                    let content = self.content(key, *size);
+                    let content = self.content(key, size);
                     if answer.body == content {
                         &mut seen.right
                     } else if content.starts_with(&answer.body) {
@@ -110,7 +130,7 @@ impl Shelf {
                 }
                 Ok(_) => &mut seen.wrong,
             };
-            list.push(key.clone());
+            list.push(key.to_owned());
         }
         seen
     }
@@ -119,7 +139,7 @@ impl Shelf {
     #[track_caller]
     pub fn assert_whole(&self, server: &Server, what: &str) {
         let seen = self.look(server);
-        assert_eq!(seen.right.len(), self.sizes.len(), "{what}: {seen:?}");
+        assert_eq!(seen.right.len(), self.sizes().count(), "{what}: {seen:?}");
     }
 
     /// Whether an object that was refused is absent, or whole all the same.

@@ -1,13 +1,13 @@
-//! What the clients know: the last acknowledged state of each key, and what was asked for since.
+//! What the clients know: the history of each key, and each client's upload.
 //!
-//! It lives in the test's process, so it survives every death of the server. Each key has one writer, so the order of its
-//! states is known; any number of readers may look. A state that was begun and not acknowledged may have happened or not:
-//! a reader, and the check after a crash, may find the acknowledged one or any begun after it, and nothing else.
+//! It lives in the test's process, so it survives every death of the server. Each key has one writer; any number of readers
+//! may look.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 use super::content::Token;
+use crate::history::{Begun, History, Mark};
 
 /// A version of an object as its writer meant it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,94 +44,61 @@ impl State {
     }
 }
 
-/// Everything of one key.
-#[derive(Debug)]
-struct Log {
-    /// The acknowledged state, and each state begun in this life of the server, in order.
-    history: Vec<State>,
-    /// Which of them was acknowledged last.
-    settled: usize,
-    /// Whether that was in this life.
-    news: bool,
-}
-
 /// One key.
 #[derive(Debug)]
 pub struct Slot {
     /// The object's key; needs no encoding in a path.
     pub key: String,
-    log: Mutex<Log>,
+    history: Mutex<History<State>>,
 }
-
-/// Where a reader began to look.
-#[derive(Debug, Clone, Copy)]
-pub struct Mark(usize);
-
-/// A state that has been asked for and not answered.
-#[derive(Debug, Clone, Copy)]
-#[must_use]
-pub struct Begun(usize);
 
 impl Slot {
     fn new(key: String) -> Self {
-        let log = Log {
-            history: vec![State::Absent],
-            settled: 0,
-            news: false,
-        };
         Self {
             key,
-            log: Mutex::new(log),
+            history: Mutex::new(History::of(State::Absent)),
         }
     }
 
     /// The writer asks for `state`.
     pub fn begin(&self, state: State) -> Begun {
-        let mut log = lock(&self.log);
-        log.history.push(state);
-        Begun(log.history.len() - 1)
+        lock(&self.history).begin(state)
     }
 
     /// The server acknowledged it; `etag` is what it said, for a body whose ETag the writer does not compute.
     pub fn acknowledge(&self, begun: Begun, etag: Option<String>) {
-        let mut log = lock(&self.log);
-        if let Some(State::Object(version)) = log.history.get_mut(begun.0)
+        let mut history = lock(&self.history);
+        if let Some(State::Object(version)) = history.state_mut(begun)
             && version.etag.is_none()
         {
             version.etag = etag;
         }
-        log.settled = begun.0;
-        log.news = true;
+        history.acknowledge(begun);
     }
 
     /// A reader begins.
     pub fn mark(&self) -> Mark {
-        Mark(lock(&self.log).settled)
+        lock(&self.history).mark()
     }
 
     /// What a reader that began at `mark` may have seen by now.
     pub fn since(&self, mark: Mark) -> Vec<State> {
-        lock(&self.log).history[mark.0..].to_vec()
+        lock(&self.history).since(mark).to_vec()
     }
 
     /// The acknowledged state, first, and those begun after it.
     pub fn allowed(&self) -> Vec<State> {
-        let log = lock(&self.log);
-        log.history[log.settled..].to_vec()
+        lock(&self.history).allowed().to_vec()
     }
 
     /// Whether its state was acknowledged since the last check.
     pub fn is_news(&self) -> bool {
-        lock(&self.log).news
+        lock(&self.history).is_news()
     }
 
     /// After a check: what was found is what is.
     pub fn adopt(&self, found: State) {
-        *lock(&self.log) = Log {
-            history: vec![found],
-            settled: 0,
-            news: false,
-        };
+        lock(&self.history).adopt(found);
     }
 }
 
@@ -238,37 +205,4 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn object(token: u64) -> State {
-        State::Object(Version {
-            token: Token(token),
-            len: 1,
-            etag: None,
-        })
-    }
-
-    #[test]
-    fn the_acknowledged_state_and_those_begun_since_are_allowed() {
-        let slot = Slot::new("k".to_owned());
-        let first = slot.begin(object(1));
-        assert_eq!(slot.allowed(), [State::Absent, object(1)]);
-        let mark = slot.mark();
-        slot.acknowledge(first, None);
-        assert_eq!(
-            slot.allowed(),
-            [object(1)],
-            "before it, there is no way back"
-        );
-        let _unanswered = slot.begin(object(2));
-        assert_eq!(slot.since(mark), [State::Absent, object(1), object(2)]);
-        assert!(slot.is_news());
-        slot.adopt(object(2));
-        assert_eq!(slot.allowed(), [object(2)]);
-        assert!(!slot.is_news());
-    }
 }
