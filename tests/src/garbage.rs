@@ -14,7 +14,7 @@ use crate::{http, programs};
 /// Rounds run every second; a long queue of deletes takes several.
 const SETTLED_WITHIN: Duration = Duration::from_mins(2);
 
-/// Sets the shortest interval and no grace, and a log without a line for each of a storm's requests.
+/// Sets the shortest interval and no grace, and a log without a line for each of a workload's requests.
 pub fn eager(command: &mut std::process::Command) {
     command
         .env("STRONGROOM_GC_INTERVAL_SECS", "1")

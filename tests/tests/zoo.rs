@@ -251,9 +251,9 @@ fn the_sound_snapshot_is_saved_looked_into_and_restored() {
 fn what_only_looks_broken_is_accepted() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let sound = base::unpacked(&base::packed(&fixtures()));
-    for (name, because, bend) in ACCEPTED {
+    for (name, because, change) in ACCEPTED {
         let mut image = sound.clone();
-        bend(&mut image);
+        change(&mut image);
         assert!(image != sound, "{name} changes nothing");
         let file = dir.path().join(name);
         write(&file, &image.snapshot());

@@ -1,4 +1,4 @@
-//! The one sound snapshot that all others are bent from: a real etcd's, with something in every bucket.
+//! The one sound snapshot that all others are made from: a real etcd's, with something in every bucket.
 //!
 //! It was recorded once and is committed, since no two runs of etcd write the same bytes.
 

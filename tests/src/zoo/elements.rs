@@ -1,11 +1,11 @@
 //! Elements of branches and leaves, each field once; buckets, inline ones too, and their order.
 
-use super::Bent;
+use super::Corruption;
 use super::image::{Branch, HEADER_BYTES, Image, Leaf, PAGE_BYTES, header, meta, number, page_at};
 use super::pages::{branch, leaf, place};
 
 /// The specimens.
-pub const BENT: &[Bent] = &[
+pub const CORRUPTIONS: &[Corruption] = &[
     ("branch-element-pos-outside", |db| {
         let element = middle(db);
         db.put_u32(element.pos(), 5_000);

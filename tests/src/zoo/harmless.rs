@@ -3,7 +3,7 @@
 use super::image::{Branch, Image, PAGE_BYTES, header, meta};
 use super::pages::branch;
 
-/// A name, why it is accepted, and the way to bend.
+/// A name, why it is accepted, and the way to change it.
 pub type Harmless = (&'static str, &'static str, fn(&mut Image));
 
 /// All of them.

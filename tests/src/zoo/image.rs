@@ -1,7 +1,7 @@
-//! A database as bytes that can be bent one field at a time, and the way to each field.
+//! A database as bytes that can be damaged one field at a time, and the way to each field.
 //!
 //! It finds pages, elements and records by a reader of its own, which trusts what it reads: the database is real before
-//! it is bent. It must not know what is wrong with what it writes. Offsets are counted from the beginning of the file.
+//! it is damaged. It must not know what is wrong with what it writes. Offsets are counted from the beginning of the file.
 
 use sha2::{Digest as _, Sha256};
 

@@ -1,10 +1,10 @@
-//! Meta pages, each field once. Fields that are wrong in one of them only leave the other one to use, so both are bent.
+//! Meta pages, each field once. Fields that are wrong in one of them only leave the other one to use, so both are damaged.
 
-use super::Bent;
+use super::Corruption;
 use super::image::{Image, PAGE_BYTES, header, meta, page_at};
 
 /// The specimens.
-pub const BENT: &[Bent] = &[
+pub const CORRUPTIONS: &[Corruption] = &[
     ("meta-magic", |db| {
         db.put_meta(meta::MAGIC, &0xED0C_DAEE_u32.to_le_bytes());
         "offset 0: magic 0xed0cdaee, expected 0xed0cdaed".to_owned()

@@ -4,7 +4,7 @@
 //! defect and not the checksum; where a checksum is the defect, everything else is right. Each specimen knows what the
 //! three tools must say of it and with which exit code. [`table`] writes all of them down as differences from the base.
 //!
-//! | module | bends |
+//! | module | damages |
 //! |---|---|
 //! | [`metas`] | meta pages, the high water mark |
 //! | [`pages`] | page headers of trees and freelist |
@@ -77,11 +77,11 @@ impl Verdict {
     }
 }
 
-/// Bends a database and tells what must be said of it.
-pub type Bend = fn(&mut Image) -> String;
+/// Corrupts a database and tells what must be said of it.
+pub type Corrupt = fn(&mut Image) -> String;
 
-/// A name and a way to bend.
-pub type Bent = (&'static str, Bend);
+/// A name and a way to corrupt.
+pub type Corruption = (&'static str, Corrupt);
 
 impl Specimen {
     /// All three tools refuse it with the same words.
@@ -114,19 +114,19 @@ impl Zoo {
     pub fn from(fixtures: &Path) -> Self {
         let packed = base::packed(fixtures);
         let base = base::unpacked(&packed);
-        let bends = [
-            metas::BENT,
-            pages::BENT,
-            elements::BENT,
-            rows::BENT,
-            records::BENT,
+        let corruptions = [
+            metas::CORRUPTIONS,
+            pages::CORRUPTIONS,
+            elements::CORRUPTIONS,
+            rows::CORRUPTIONS,
+            records::CORRUPTIONS,
         ];
-        let bent = bends.into_iter().flatten().map(|(name, bend)| {
+        let corrupted = corruptions.into_iter().flatten().map(|(name, corrupt)| {
             let mut image = base.clone();
-            let says = bend(&mut image);
+            let says = corrupt(&mut image);
             Specimen::refused(name, Over::Base, image.snapshot(), &says)
         });
-        let broken = bent.chain(files::specimens(&base, &packed)).collect();
+        let broken = corrupted.chain(files::specimens(&base, &packed)).collect();
         Self {
             packed,
             base,

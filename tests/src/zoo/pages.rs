@@ -1,10 +1,10 @@
 //! Page headers of branches, leaves and freelists, each field once, and the freelist's entries.
 
-use super::Bent;
+use super::Corruption;
 use super::image::{Branch, HEADER_BYTES, Image, PAGE_BYTES, header, meta};
 
 /// The specimens.
-pub const BENT: &[Bent] = &[
+pub const CORRUPTIONS: &[Corruption] = &[
     ("branch-id", |db| id(db, branch(db))),
     ("branch-flags-unknown", |db| flags(db, branch(db), 0x40)),
     ("branch-flags-of-a-meta", |db| flags(db, branch(db), 0x04)),
@@ -222,7 +222,7 @@ fn overflow_beyond(db: &mut Image, page: usize) -> String {
     )
 }
 
-/// Bends the second entry of a freelist; tells where it lies, and the list's page.
+/// Corrupts the second entry of a freelist; tells where it lies, and the list's page.
 fn entry(db: &mut Image, to: fn(&Image, usize) -> u64) -> (usize, usize) {
     let page = db.store_freelist();
     let at = page + HEADER_BYTES + 8;

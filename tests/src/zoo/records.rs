@@ -1,10 +1,10 @@
 //! Records beside the history: compactions, raft's place, members, versions, leases, users, alarms.
 
-use super::Bent;
+use super::Corruption;
 use super::image::{Image, Leaf};
 
 /// The specimens.
-pub const BENT: &[Bent] = &[
+pub const CORRUPTIONS: &[Corruption] = &[
     ("meta-consistent-index-short", |db| {
         let row = db.entry("meta", b"consistent_index");
         db.put_u32(row.value_len(), 7);

@@ -1,11 +1,11 @@
 //! The history: row keys and the messages in their values, each part once.
 
-use super::Bent;
+use super::Corruption;
 use super::image::{Image, Leaf};
 use super::pages::leaf;
 
 /// The specimens.
-pub const BENT: &[Bent] = &[
+pub const CORRUPTIONS: &[Corruption] = &[
     ("row-key-too-short", |db| {
         let row = row(db);
         db.put_u32(row.key_len(), 16);

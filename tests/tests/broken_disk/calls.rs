@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use strongroom_tests::inject::{Attached, Effect, Fault};
 use strongroom_tests::metrics::{is_read_only, readiness};
+use strongroom_tests::put_objects::PutObjects;
 use strongroom_tests::server::Server;
-use strongroom_tests::shelf::Shelf;
 use strongroom_tests::soak;
 
 use crate::store::{assert_refused, boot, report};
@@ -47,7 +47,7 @@ fn newest(dir: &Path, extension: Option<&str>) -> PathBuf {
 struct Life {
     dir: tempfile::TempDir,
     server: Server,
-    shelf: Shelf,
+    objects: PutObjects,
     keys: u32,
 }
 
@@ -59,7 +59,7 @@ impl Life {
         Self {
             dir,
             server,
-            shelf: Shelf::new(seed),
+            objects: PutObjects::new(seed),
             keys: 0,
         }
     }
@@ -68,7 +68,7 @@ impl Life {
     fn put(&mut self) -> (String, u16) {
         self.keys += 1;
         let key = format!("k{:05}", self.keys);
-        let status = self.shelf.put(&self.server, &key, SIZE);
+        let status = self.objects.put(&self.server, &key, SIZE);
         (key, status)
     }
 
@@ -97,14 +97,14 @@ impl Life {
             "{what}: {status} {reason}"
         );
         assert!(is_read_only(&self.server), "{what}: the metric says so");
-        self.shelf.assert_whole(&self.server, what);
+        self.objects.assert_whole(&self.server, what);
         let hits = strace.release();
         assert!(!hits.is_empty(), "{what}: no call was struck");
         self.server.kill();
         boot(&mut self.server);
-        self.shelf
+        self.objects
             .assert_whole(&self.server, &format!("{what}, after the restart"));
-        self.shelf
+        self.objects
             .assert_absent_or_whole(&self.server, refused, SIZE);
         assert_eq!(self.put().1, 200, "{what}: writable after the restart");
     }
@@ -140,7 +140,11 @@ fn a_failed_write_or_sync_of_metas_log_latches_the_store() {
             }
         }
     }
-    report("Meta's log: failed write or sync", cycles, life.shelf.len());
+    report(
+        "Meta's log: failed write or sync",
+        cycles,
+        life.objects.len(),
+    );
 }
 
 #[test]
@@ -159,7 +163,7 @@ fn a_failed_sync_of_a_pack_latches_the_store() {
             cycles += 1;
         }
     }
-    report("pack: failed sync", cycles, life.shelf.len());
+    report("pack: failed sync", cycles, life.objects.len());
 }
 
 #[test]
@@ -177,17 +181,17 @@ fn a_failed_write_of_a_pack_fails_one_request_only() {
             assert_eq!(life.put().1, 200, "{what}: the next put has a new pack");
             assert_eq!(readiness(&life.server).0, 200, "{what}");
             assert!(!strace.release().is_empty(), "{what}: no call was struck");
-            life.shelf.assert_whole(&life.server, &what);
-            life.shelf
+            life.objects.assert_whole(&life.server, &what);
+            life.objects
                 .assert_absent_or_whole(&life.server, &refused, SIZE);
             cycles += 1;
         }
     }
     life.server.kill();
     boot(&mut life.server);
-    life.shelf
+    life.objects
         .assert_whole(&life.server, "after failed writes and a restart");
-    report("pack: failed write", cycles, life.shelf.len());
+    report("pack: failed write", cycles, life.objects.len());
 }
 
 #[test]
@@ -204,7 +208,7 @@ fn a_failed_read_of_a_pack_is_told_and_passes() {
         // strace counts by thread, and any thread may read: it takes a few rounds until one has read so often.
         let mut failed = 0;
         for _ in 0..ROUNDS_MAX {
-            let seen = life.shelf.look(&life.server);
+            let seen = life.objects.look(&life.server);
             assert!(seen.wrong.is_empty() && seen.absent.is_empty(), "{seen:?}");
             failed += seen.failed.len();
             if failed > 0 {
@@ -213,10 +217,10 @@ fn a_failed_read_of_a_pack_is_told_and_passes() {
         }
         let hits = strace.release();
         assert!(failed > 0 && !hits.is_empty(), "{failed}: {hits:?}");
-        life.shelf
+        life.objects
             .assert_whole(&life.server, "once the disk reads again");
         assert_eq!(readiness(&life.server).0, 200);
         cycles += 1;
     }
-    report("pack: failed read", cycles, life.shelf.len());
+    report("pack: failed read", cycles, life.objects.len());
 }

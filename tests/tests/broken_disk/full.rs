@@ -9,9 +9,9 @@ use strongroom_tests::clock::until;
 use strongroom_tests::garbage;
 use strongroom_tests::loopfs::{Kind, LoopFs};
 use strongroom_tests::metrics::{is_read_only, readiness};
+use strongroom_tests::put_objects::{PutObjects, path};
 use strongroom_tests::s3::S3;
 use strongroom_tests::server::{BUCKET, Server};
-use strongroom_tests::shelf::{Shelf, path};
 
 use crate::store::{assert_refused, boot, on_disk, report};
 
@@ -27,9 +27,9 @@ const OBJECTS_MAX: usize = 150;
 const FREED_WITHIN: Duration = Duration::from_mins(1);
 
 /// Puts until the server refuses.
-fn fill(server: &Server, shelf: &mut Shelf) -> u16 {
+fn fill(server: &Server, objects: &mut PutObjects) -> u16 {
     for n in 0..OBJECTS_MAX {
-        let status = shelf.put(server, &format!("fill/{n:03}"), OBJECT_BYTES);
+        let status = objects.put(server, &format!("fill/{n:03}"), OBJECT_BYTES);
         if status != 200 {
             return status;
         }
@@ -38,16 +38,16 @@ fn fill(server: &Server, shelf: &mut Shelf) -> u16 {
 }
 
 /// Deletes every other object.
-fn thin_out(server: &Server, shelf: &mut Shelf) {
-    for key in shelf.keys().iter().step_by(2) {
-        assert_eq!(shelf.delete(server, key), 204, "{key}");
+fn thin_out(server: &Server, objects: &mut PutObjects) {
+    for key in objects.keys().iter().step_by(2) {
+        assert_eq!(objects.delete(server, key), 204, "{key}");
     }
 }
 
 /// Waits until puts are taken again.
-fn puts_again(server: &Server, shelf: &mut Shelf, key: &str) {
+fn puts_again(server: &Server, objects: &mut PutObjects, key: &str) {
     until("puts to be taken again", FREED_WITHIN, || {
-        match shelf.put(server, key, OBJECT_BYTES) {
+        match objects.put(server, key, OBJECT_BYTES) {
             200 => Ok(()),
             status => Err(status),
         }
@@ -60,10 +60,10 @@ fn below_the_reserve_puts_are_refused_and_all_else_goes_on() {
     let fs = LoopFs::create(dir.path(), Kind::Ext4, DISK_BYTES);
     let mut server = on_disk(dir.path(), fs.root());
     boot(&mut server);
-    let mut shelf = Shelf::new(1);
+    let mut objects = PutObjects::new(1);
     let mut checked = 0;
     for round in 0..2 {
-        assert_refused(fill(&server, &mut shelf), "a large object");
+        assert_refused(fill(&server, &mut objects), "a large object");
         let s3 = S3::of(&server);
         let refused = s3.put(&path("small"), b"small");
         assert_refused(refused.status, "a small object on a full disk");
@@ -73,14 +73,14 @@ fn below_the_reserve_puts_are_refused_and_all_else_goes_on() {
                 || code.contains("<Code>SlowDown</Code>"),
             "{code}"
         );
-        shelf.assert_whole(&server, "reads of a full disk");
-        assert_eq!(s3.keys(BUCKET, "").len(), shelf.keys().len());
+        objects.assert_whole(&server, "reads of a full disk");
+        assert_eq!(s3.keys(BUCKET, "").len(), objects.keys().len());
         assert_eq!(readiness(&server).0, 200, "a full disk is not a broken one");
         assert!(!is_read_only(&server));
-        thin_out(&server, &mut shelf);
-        puts_again(&server, &mut shelf, &format!("again/{round}"));
-        shelf.assert_whole(&server, "after the disk was full");
-        checked += shelf.len();
+        thin_out(&server, &mut objects);
+        puts_again(&server, &mut objects, &format!("again/{round}"));
+        objects.assert_whole(&server, "after the disk was full");
+        checked += objects.len();
     }
     garbage::settle(&server);
     assert_eq!(server.stop(), Some(0));
@@ -98,15 +98,15 @@ fn take_the_rest(disk: &Path) {
 }
 
 /// Deletes 100 objects, of which each takes a few bytes of Meta's log: committed, or refused with what clients retry.
-fn delete_some(server: &Server, shelf: &mut Shelf, first: usize) {
+fn delete_some(server: &Server, objects: &mut PutObjects, first: usize) {
     let keys = (first..first + 100).map(|n| format!("small/{n:03}"));
-    let answers: Vec<_> = keys.map(|key| shelf.delete(server, &key)).collect();
+    let answers: Vec<_> = keys.map(|key| objects.delete(server, &key)).collect();
     for status in answers.iter().filter(|status| **status != 204) {
         assert_refused(*status, "a delete with no byte free");
     }
     let done = answers.iter().filter(|status| **status == 204).count();
     println!("no byte free: {done} of 100 deletes committed");
-    shelf.assert_whole(server, "after deletes with no byte free");
+    objects.assert_whole(server, "after deletes with no byte free");
 }
 
 fn give_back(fs: &LoopFs) {
@@ -114,14 +114,14 @@ fn give_back(fs: &LoopFs) {
 }
 
 /// Where a commit met the end of the disk, readiness and metric say so, and a restart is needed.
-fn restart_if_latched(server: &mut Server, shelf: &mut Shelf) {
+fn restart_if_latched(server: &mut Server, objects: &mut PutObjects) {
     let (status, reason) = readiness(server);
     let latched = is_read_only(server);
     println!("no byte free: latched read-only: {latched}, /readyz {status} {reason}");
     assert_eq!(latched, status != 200, "{reason}");
     if latched {
         assert!(reason.contains("read-only"), "{reason}");
-        let refused = shelf.put(server, "still/refused", 1_000);
+        let refused = objects.put(server, "still/refused", 1_000);
         assert_refused(refused, "a put to a read-only store");
         server.kill();
         boot(server);
@@ -134,29 +134,29 @@ fn a_disk_filled_by_others_to_the_last_byte_loses_nothing() {
     let fs = LoopFs::create(dir.path(), Kind::Ext4, DISK_BYTES);
     let mut server = on_disk(dir.path(), fs.root());
     boot(&mut server);
-    let mut shelf = Shelf::new(2);
+    let mut objects = PutObjects::new(2);
     for n in 0..200 {
-        shelf.must_put(&server, &format!("small/{n:03}"), 2_000);
+        objects.must_put(&server, &format!("small/{n:03}"), 2_000);
     }
     for n in 0..10 {
-        shelf.must_put(&server, &format!("large/{n}"), OBJECT_BYTES);
+        objects.must_put(&server, &format!("large/{n}"), OBJECT_BYTES);
     }
     take_the_rest(fs.root());
-    let refused = shelf.put(&server, "refused", 1_000);
+    let refused = objects.put(&server, "refused", 1_000);
     assert_refused(refused, "a put with no byte free");
-    shelf.assert_whole(&server, "reads with no byte free");
-    delete_some(&server, &mut shelf, 0);
+    objects.assert_whole(&server, "reads with no byte free");
+    delete_some(&server, &mut objects, 0);
     // A start makes a new log, for which there is no room.
     server.kill();
     let mut command = server.command();
     garbage::eager(&mut command);
     match server.try_boot_as(command) {
         Ok(()) => {
-            shelf.assert_whole(&server, "after a start with no byte free");
-            delete_some(&server, &mut shelf, 100);
-            shelf.assert_whole(&server, "after deletes behind a start with no byte free");
+            objects.assert_whole(&server, "after a start with no byte free");
+            delete_some(&server, &mut objects, 100);
+            objects.assert_whole(&server, "after deletes behind a start with no byte free");
             give_back(&fs);
-            restart_if_latched(&mut server, &mut shelf);
+            restart_if_latched(&mut server, &mut objects);
         }
         Err(ended) => {
             println!("no byte free: a start is refused with {ended}");
@@ -165,11 +165,11 @@ fn a_disk_filled_by_others_to_the_last_byte_loses_nothing() {
             boot(&mut server);
         }
     }
-    puts_again(&server, &mut shelf, "again");
-    shelf.assert_whole(&server, "after the space came back");
-    shelf.assert_absent_or_whole(&server, "refused", 1_000);
+    puts_again(&server, &mut objects, "again");
+    objects.assert_whole(&server, "after the space came back");
+    objects.assert_absent_or_whole(&server, "refused", 1_000);
     garbage::settle(&server);
     assert_eq!(server.stop(), Some(0));
     assert_eq!(garbage::complaints(&server), [""; 0]);
-    report("disk full to the last byte", 1, shelf.len());
+    report("disk full to the last byte", 1, objects.len());
 }

@@ -7,8 +7,8 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use strongroom_tests::put_objects::{PutObjects, Seen};
 use strongroom_tests::server::Server;
-use strongroom_tests::shelf::{Seen, Shelf};
 
 use crate::store::{boot, report};
 
@@ -18,7 +18,7 @@ const LARGE: usize = 5 << 20;
 /// A stopped store to be copied, and its objects.
 struct Template {
     dir: tempfile::TempDir,
-    shelf: Shelf,
+    objects: PutObjects,
 }
 
 impl Template {
@@ -26,16 +26,16 @@ impl Template {
     fn make(seed: u64) -> Self {
         let dir = tempfile::tempdir().expect("temporary folder");
         let mut server = Server::plan(dir.path());
-        let mut shelf = Shelf::new(seed);
+        let mut objects = PutObjects::new(seed);
         for life in 0..3 {
             boot(&mut server);
             for n in 0..10 {
-                shelf.must_put(&server, &format!("small/{life}-{n}"), SMALL);
+                objects.must_put(&server, &format!("small/{life}-{n}"), SMALL);
             }
-            shelf.must_put(&server, &format!("large/{life}"), LARGE);
+            objects.must_put(&server, &format!("large/{life}"), LARGE);
             assert_eq!(server.stop(), Some(0));
         }
-        Self { dir, shelf }
+        Self { dir, objects }
     }
 
     fn data(&self) -> PathBuf {
@@ -232,8 +232,8 @@ fn a_stopped_store_with_parts_missing_or_changed_is_refused_or_served_right() {
                 bad.extend(unfit.map(|unfit| format!("{what}: {unfit}")));
                 continue;
             }
-            checked += template.shelf.len();
-            bad.extend(complaint(&what, &part, &template.shelf.look(&server)));
+            checked += template.objects.len();
+            bad.extend(complaint(&what, &part, &template.objects.look(&server)));
             server.kill();
         }
     }
@@ -262,8 +262,8 @@ fn a_running_store_whose_parts_are_taken_away_never_serves_wrong_bytes() {
             }
             cases += 1;
             let what = format!("{harm:?} {} while running", part.display());
-            checked += template.shelf.len();
-            bad.extend(complaint(&what, &part, &template.shelf.look(&server)));
+            checked += template.objects.len();
+            bad.extend(complaint(&what, &part, &template.objects.look(&server)));
             server.kill();
         }
     }

@@ -1,7 +1,7 @@
 //! SIGKILL of the real server under load: nothing acknowledged is lost, nothing is half, nothing needs repair.
 //!
-//! Each cycle runs the full storm for a moment of chance, kills the server, starts it again on the same directory and
-//! compares everything with the ledger. Every tenth cycle garbage collection runs to its end, the server stops, and the
+//! Each cycle runs the full workload for a moment of chance, kills the server, starts it again on the same directory and
+//! compares everything with the histories. Every tenth cycle garbage collection runs to its end, the server stops, and the
 //! doctor must find the pack directory and Meta in agreement.
 //!
 //! `STRONGROOM_KILL_CYCLES` makes it longer, `STRONGROOM_SEED` replays the choices of a run.
@@ -12,8 +12,8 @@ use strongroom_tests::clock::{Stopwatch, pass};
 use strongroom_tests::garbage;
 use strongroom_tests::server::Server;
 use strongroom_tests::soak::number;
-use strongroom_tests::storm::findings::Kind;
-use strongroom_tests::storm::{Mix, Storm, check};
+use strongroom_tests::traffic::findings::Kind;
+use strongroom_tests::traffic::{Mix, Workload, check};
 
 /// Cycles in `make test`.
 const CYCLES: u64 = 20;
@@ -29,26 +29,26 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
     let cycles = number("STRONGROOM_KILL_CYCLES", CYCLES);
     let dir = tempfile::tempdir().expect("temporary folder");
     let mut server = Server::plan(dir.path());
-    let mut storm = Storm::brew(Mix::FULL);
+    let mut workload = Workload::new(Mix::FULL);
     boot(&mut server);
     let mut slowest = Duration::ZERO;
     for cycle in 1..=cycles {
-        let load = Duration::from_millis(200 + u64::from(storm.random().below(1800)));
-        storm.rage(&mut server, |server, phase| {
+        let load = Duration::from_millis(200 + u64::from(workload.random().below(1800)));
+        workload.run(&mut server, |server, phase| {
             pass(load);
             phase.server_dies();
             server.kill();
         });
         slowest = slowest.max(boot(&mut server));
-        check::after_restart(&storm, &server);
+        check::after_restart(&workload, &server);
         if cycle % DOCTOR_EVERY == 0 || cycle == cycles {
-            look_inside(&mut server, &storm);
+            look_inside(&mut server, &workload);
             boot(&mut server);
         }
-        storm.assert_clean(format!("cycle {cycle}"));
+        workload.assert_clean(format!("cycle {cycle}"));
     }
     println!("kill: slowest start {slowest:?}");
-    storm.report("SIGKILL under load", cycles);
+    workload.report("SIGKILL under load", cycles);
 }
 
 /// Starts the server, and how long that took.
@@ -63,10 +63,10 @@ fn boot(server: &mut Server) -> Duration {
 }
 
 /// Lets garbage leave and stops the server; then the directory holds what Meta says, and nothing else.
-fn look_inside(server: &mut Server, storm: &Storm) {
+fn look_inside(server: &mut Server, workload: &Workload) {
     garbage::settle(server);
     assert_eq!(server.stop(), Some(0));
     for complaint in garbage::complaints(server) {
-        storm.findings.add(Kind::Wrong, complaint);
+        workload.findings.add(Kind::Wrong, complaint);
     }
 }

@@ -12,8 +12,8 @@ use strongroom_tests::clock::{Stopwatch, pass};
 use strongroom_tests::garbage;
 use strongroom_tests::server::Server;
 use strongroom_tests::soak::number;
-use strongroom_tests::storm::findings::Kind;
-use strongroom_tests::storm::{Mix, Storm, check};
+use strongroom_tests::traffic::findings::Kind;
+use strongroom_tests::traffic::{Mix, Workload, check};
 
 /// How long `make test` runs it.
 const RUN_SECS: u64 = 40;
@@ -37,13 +37,14 @@ fn run(mix: Mix, fault: &str) {
     let run = Duration::from_secs(number("STRONGROOM_MIXED_SECS", RUN_SECS));
     let dir = tempfile::tempdir().expect("temporary folder");
     let mut server = Server::plan(dir.path());
-    let mut storm = Storm::brew(mix);
+    let mut workload = Workload::new(mix);
     let watch = Stopwatch::start();
     let mut kills = 0;
     boot(&mut server);
     while watch.elapsed() < run {
-        let life = LIFE_MIN + Duration::from_millis(storm.random().below(LIFE_MORE_MS_MAX).into());
-        let failure = storm.rage(&mut server, |server, phase| {
+        let life =
+            LIFE_MIN + Duration::from_millis(workload.random().below(LIFE_MORE_MS_MAX).into());
+        let failure = workload.run(&mut server, |server, phase| {
             pass(life);
             let failure = garbage::failure(server);
             phase.server_dies();
@@ -52,26 +53,26 @@ fn run(mix: Mix, fault: &str) {
         });
         if let Some(failure) = failure {
             let what = format!("garbage collection fails: {failure}");
-            storm.findings.add(Kind::Wrong, what);
+            workload.findings.add(Kind::Wrong, what);
         }
         kills += 1;
         boot(&mut server);
-        checked(&storm, &server, &watch);
+        checked(&workload, &server, &watch);
     }
-    // The last storm ends by itself: each answer counts to its last byte.
-    storm.rage(&mut server, |_, phase| {
+    // The last run ends by itself: each answer counts to its last byte.
+    workload.run(&mut server, |_, phase| {
         pass(LIFE_MIN);
         phase.enough();
     });
-    checked(&storm, &server, &watch);
+    checked(&workload, &server, &watch);
     garbage::settle(&server);
-    checked(&storm, &server, &watch);
+    checked(&workload, &server, &watch);
     assert_eq!(server.stop(), Some(0));
     for complaint in garbage::complaints(&server) {
-        storm.findings.add(Kind::Wrong, complaint);
+        workload.findings.add(Kind::Wrong, complaint);
     }
     println!("mixed: {:?}", watch.elapsed());
-    storm.report(fault, kills);
+    workload.report(fault, kills);
 }
 
 fn boot(server: &mut Server) {
@@ -81,7 +82,7 @@ fn boot(server: &mut Server) {
     server.boot_as(command);
 }
 
-fn checked(storm: &Storm, server: &Server, watch: &Stopwatch) {
-    check::after_restart(storm, server);
-    storm.assert_clean(format!("after {:?}", watch.elapsed()));
+fn checked(workload: &Workload, server: &Server, watch: &Stopwatch) {
+    check::after_restart(workload, server);
+    workload.assert_clean(format!("after {:?}", watch.elapsed()));
 }

@@ -6,8 +6,8 @@
 
 use std::path::Path;
 
-use strongroom_tests::storm::content::Token;
 use strongroom_tests::trace::Call;
+use strongroom_tests::traffic::content::Token;
 
 /// A request that was answered, and how to find its traces.
 #[derive(Debug, Clone)]

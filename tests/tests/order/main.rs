@@ -19,11 +19,11 @@ use judge::{Request, violations};
 use strongroom_tests::clock::until;
 use strongroom_tests::programs;
 use strongroom_tests::server::Server;
-use strongroom_tests::storm::calls::Caller;
-use strongroom_tests::storm::content::{Token, hex, md5};
-use strongroom_tests::storm::ledger::Part;
-use strongroom_tests::storm::wire::Body;
 use strongroom_tests::trace::{self, Call, Watched};
+use strongroom_tests::traffic::calls::Caller;
+use strongroom_tests::traffic::content::{Token, hex, md5};
+use strongroom_tests::traffic::keyspace::Part;
+use strongroom_tests::traffic::wire::Body;
 
 /// Everything that makes bytes or entries durable, or answers.
 const WATCHED: Watched<'_> = Watched {

@@ -1,7 +1,7 @@
 //! Power cuts on real ext4 and xfs: what was acknowledged is there after the journal's replay, on the weakest disk too.
 //!
-//! Each cycle runs a storm on a loop-mounted image, shuts the file system down at a moment of chance without flushing its
-//! log, kills the server, mounts again and compares everything with the ledger. Two things that these file systems are
+//! Each cycle runs a workload on a loop-mounted image, shuts the file system down at a moment of chance without flushing its
+//! log, kills the server, mounts again and compares everything with the histories. Two things that these file systems are
 //! kinder about than POSIX are made good for: entries whose folder was not synced are taken away (the server runs under
 //! strace, which saw the syncs), and in every second cycle the tail of Meta's log is torn behind what was synced. The
 //! planted servers, which sync too late or not at all, must be found out.
@@ -17,9 +17,9 @@ use strongroom_tests::clock::{pass, until};
 use strongroom_tests::loopfs::{Kind, LoopFs};
 use strongroom_tests::server::Server;
 use strongroom_tests::soak::number;
-use strongroom_tests::storm::findings;
-use strongroom_tests::storm::{Mix, Storm, check};
 use strongroom_tests::trace::{self, Call, Watched};
+use strongroom_tests::traffic::findings;
+use strongroom_tests::traffic::{Mix, Workload, check};
 use strongroom_tests::walog::{self, Torn};
 use strongroom_tests::{garbage, programs};
 
@@ -29,7 +29,7 @@ const CYCLES: u64 = 10;
 /// Within so many cycles a planted server must be found out.
 const PLANTED_CYCLES_MAX: u64 = 10;
 
-/// Above what xfs asks for, and room for the storm besides the server's reserve; sparse.
+/// Above what xfs asks for, and room for the objects besides the server's reserve; sparse.
 const IMAGE_BYTES: u64 = 1 << 30;
 
 /// What makes entries and the log durable.
@@ -46,7 +46,7 @@ const LOGGED_WITHIN: Duration = Duration::from_secs(20);
 struct Rig {
     server: Server,
     fs: Option<LoopFs>,
-    storm: Storm,
+    workload: Workload,
     strace: PathBuf,
     program: fn() -> Command,
     bug: Option<&'static str>,
@@ -63,7 +63,7 @@ impl Rig {
         Self {
             fs: Some(fs),
             server,
-            storm: Storm::brew(Mix::SMALL),
+            workload: Workload::new(Mix::SMALL),
             strace: dir.path().join("strace"),
             program,
             bug,
@@ -86,23 +86,23 @@ impl Rig {
         if let Err(status) = started {
             let log = self.server.log();
             let what = format!("no start: {status}: {}", log.lines().last().unwrap_or(""));
-            self.storm.findings.add(findings::Kind::Lost, what);
+            self.workload.findings.add(findings::Kind::Lost, what);
         }
         started.is_ok()
     }
 
-    /// One life: storm, power cut, remount, the weakest disk, and a look at what is there.
+    /// One life: workload, power cut, remount, the weakest disk, and a look at what is there.
     fn cycle(&mut self, tear: bool) {
         let existed = trace::tree(self.fs().root());
         if !self.boot() {
             return;
         }
-        check::after_restart(&self.storm, &self.server);
-        let load = Duration::from_millis(200 + u64::from(self.storm.random().below(1200)));
+        check::after_restart(&self.workload, &self.server);
+        let load = Duration::from_millis(200 + u64::from(self.workload.random().below(1200)));
         let fs = self.fs.take().expect("mounted between cycles");
         let server_id = self.server.process().id();
         let strace = &self.strace;
-        let powered = self.storm.rage(&mut self.server, |server, phase| {
+        let powered = self.workload.run(&mut self.server, |server, phase| {
             pass(load);
             phase.power_fails();
             let powered = trace::mark(strace);
@@ -123,7 +123,7 @@ impl Rig {
     /// Looks at everything, and lets collections free what is dead.
     fn rest(&mut self) {
         assert!(self.boot(), "see above");
-        check::after_restart(&self.storm, &self.server);
+        check::after_restart(&self.workload, &self.server);
         garbage::settle(&self.server);
         assert_eq!(self.server.stop(), Some(0));
     }
@@ -135,7 +135,7 @@ impl Rig {
         // Syncs that ended while the power went off may be kept or not; what depends on them must not be torn apart.
         let promised = synced(calls.iter().filter(|call| call.ended_by(powered)), &log);
         let perhaps = synced(calls.iter(), &log);
-        match walog::tear(&log, promised..=perhaps, self.storm.random()) {
+        match walog::tear(&log, promised..=perhaps, self.workload.random()) {
             Torn::Cut { .. } => self.cut += 1,
             Torn::Begun { .. } => self.begun += 1,
             Torn::Nothing => {}
@@ -215,7 +215,7 @@ fn survives(kind: Kind) {
     let mut rig = Rig::new(kind, programs::server, None);
     for cycle in 1..=cycles {
         rig.cycle(cycle % 2 == 0);
-        rig.storm.assert_clean(format!("cycle {cycle}"));
+        rig.workload.assert_clean(format!("cycle {cycle}"));
         // Cycles are too short for collections: without a rest, the disk fills.
         if cycle % CYCLES_BETWEEN_RESTS == 0 {
             rig.rest();
@@ -223,14 +223,14 @@ fn survives(kind: Kind) {
     }
     rig.rest();
     for complaint in garbage::complaints(&rig.server) {
-        rig.storm.findings.add(findings::Kind::Wrong, complaint);
+        rig.workload.findings.add(findings::Kind::Wrong, complaint);
     }
     let (cut, begun) = (rig.cut, rig.begun);
     println!(
         "power: {}: tails cut {cut}, batches begun {begun}",
         kind.name()
     );
-    rig.storm
+    rig.workload
         .report(&format!("power cut, {}", kind.name()), cycles);
 }
 
@@ -249,7 +249,7 @@ fn finds_out(bug: &'static str, kind: Kind) {
     let mut rig = Rig::new(kind, programs::planted_server, Some(bug));
     for cycle in 1..=PLANTED_CYCLES_MAX + 1 {
         rig.cycle(false);
-        if !rig.storm.findings.is_clean() {
+        if !rig.workload.findings.is_clean() {
             println!(
                 "planted | {bug} | power cut, {} | cycle {}",
                 kind.name(),

@@ -1,4 +1,4 @@
-//! The S3 calls of the storm over one kept connection, each with its answer read into what the ledger compares.
+//! The S3 calls of a client over one kept connection, each with its answer read into what the histories compare.
 //!
 //! Small bodies are hashed into the signature, large ones are not, so that the suites' CPU goes to the server.
 #![expect(
@@ -9,7 +9,7 @@
 use std::io;
 
 use super::content::Token;
-use super::ledger::{Part, State, Version};
+use super::keyspace::{Part, State, Version};
 use super::wire::{Body, Wire};
 use crate::http::Head;
 use crate::s3::S3;
@@ -21,8 +21,8 @@ const SIGNED_BYTES_MAX: u64 = 64 * 1024;
 /// The user metadata that names the version.
 const TOKEN_HEADER: &str = "x-amz-meta-token";
 
-/// The type that every object of the storm has.
-const CONTENT_TYPE: &str = "application/x-storm";
+/// The type that every object has.
+const CONTENT_TYPE: &str = "application/x-suite";
 
 /// Keys of one page of a listing: small, so that pages are turned.
 const PAGE_KEYS: u32 = 100;

@@ -1,4 +1,4 @@
-//! After a restart: what the server has is what the ledger allows, byte by byte, and becomes what the ledger knows.
+//! After a restart: what the server has is what the histories allow, byte by byte, and becomes what they know.
 //!
 //! Nothing else talks to the server meanwhile. Every key is read whole; the listing must say the same as the reads; open
 //! uploads and their parts must be those acknowledged.
@@ -8,19 +8,19 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::Builder;
 
-use super::Storm;
+use super::Workload;
 use super::calls::{Caller, ListedUpload, Trouble};
 use super::findings::{Findings, Kind};
-use super::ledger::{Ending, Estate, Part, Slot, State, Upload, Version, lock};
+use super::keyspace::{Ending, Part, Share, Slot, State, Upload, Version, lock};
 use crate::server::Server;
 
 /// Readers of the check: two for each core of the suites' machine.
 const READERS: usize = 4;
 
 /// Compares everything, and adopts it.
-pub fn after_restart(storm: &Storm, server: &Server) {
-    let findings = &storm.findings;
-    let slots: Vec<_> = storm.ledger.slots().collect();
+pub fn after_restart(workload: &Workload, server: &Server) {
+    let findings = &workload.findings;
+    let slots: Vec<_> = workload.keyspace.slots().collect();
     let listed = Mutex::new(listing(server, findings));
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -47,8 +47,8 @@ pub fn after_restart(storm: &Storm, server: &Server) {
         findings.add(Kind::Wrong, format!("uploads: {trouble}"));
         Vec::new()
     });
-    for estate in &storm.ledger.estates {
-        upload(estate, &mut open, &mut caller, findings);
+    for share in &workload.keyspace.shares {
+        upload(share, &mut open, &mut caller, findings);
     }
     for upload in open {
         findings.add(
@@ -116,10 +116,10 @@ fn kind_of(found: &State, allowed: &[State]) -> Kind {
     if same { Kind::Wrong } else { Kind::Lost }
 }
 
-fn upload(estate: &Estate, open: &mut Vec<ListedUpload>, caller: &mut Caller, findings: &Findings) {
-    let mut known = lock(&estate.upload);
+fn upload(share: &Share, open: &mut Vec<ListedUpload>, caller: &mut Caller, findings: &Findings) {
+    let mut known = lock(&share.upload);
     let Some(upload) = known.take() else { return };
-    let slot = &estate.slots[upload.place];
+    let slot = &share.slots[upload.place];
     let Some(id) = &upload.id else {
         // Its creation was not answered: one may be there, and nobody can know its id.
         if let Some(at) = open.iter().position(|listed| listed.key == slot.key) {

@@ -1,4 +1,4 @@
-//! One client of the storm: a random walk over its own keys, with reads of everybody's.
+//! One client of the workload: a random walk over its own keys, with reads of everybody's.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use super::calls::{Caller, Trouble};
 use super::content::{Token, hex, md5, md5_of};
 use super::findings::Kind;
-use super::ledger::{Ending, Estate, Part, Slot, State, Upload, Version, lock};
+use super::keyspace::{Ending, Part, Share, Slot, State, Upload, Version, lock};
 use super::wire::Body;
-use super::{Mix, Phase, Storm};
+use super::{Mix, Phase, Workload};
 use crate::clock;
 use crate::server::Server;
 use crate::workload::random::Random;
 
-/// The ETag of longer bodies is the server's word: a client hashes slower than the storm sends.
+/// The ETag of longer bodies is the server's word: a client hashes slower than the clients send.
 const HASHED_BYTES_MAX: u64 = 16 << 20;
 
 /// Keys of one DeleteObjects at most.
@@ -26,7 +26,7 @@ const SLOW_EVERY_BYTES: u64 = 64 * 1024;
 /// A client, its place and its choices.
 #[derive(Debug)]
 pub struct Client<'a> {
-    storm: &'a Storm,
+    workload: &'a Workload,
     phase: &'a Phase,
     /// How many send a huge body now.
     huge: &'a AtomicUsize,
@@ -39,16 +39,16 @@ pub struct Client<'a> {
 struct Over;
 
 impl<'a> Client<'a> {
-    /// Client `id` of a storm.
+    /// Client `id` of a workload.
     pub fn new(
-        storm: &'a Storm,
+        workload: &'a Workload,
         server: &Server,
         (phase, huge): (&'a Phase, &'a AtomicUsize),
         id: usize,
         random: Random,
     ) -> Self {
         Self {
-            storm,
+            workload,
             phase,
             huge,
             id,
@@ -57,34 +57,34 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Works until the storm is over or the server gone.
+    /// Works until the workload is over or the server gone.
     pub fn run(mut self) {
-        let estates = &self.storm.ledger.estates;
+        let shares = &self.workload.keyspace.shares;
         while !self.phase.is_over() {
-            let done = match estates.get(self.id) {
-                Some(estate) => self.write(estate),
+            let done = match shares.get(self.id) {
+                Some(share) => self.write(share),
                 None => self.read(self.id % 2 == 1),
             };
             if done.is_err() {
                 return;
             }
-            let pause = self.random.below(self.storm.mix.pause_ms_max);
+            let pause = self.random.below(self.workload.mix.pause_ms_max);
             clock::pass(Duration::from_millis(pause.into()));
         }
     }
 
-    fn write(&mut self, estate: &'a Estate) -> Result<(), Over> {
+    fn write(&mut self, share: &'a Share) -> Result<(), Over> {
         match self.random.below(100) {
-            0..50 => self.put(estate),
-            50..60 => self.delete(estate),
-            60..64 => self.delete_many(estate),
-            64..82 => self.multipart(estate),
+            0..50 => self.put(share),
+            50..60 => self.delete(share),
+            60..64 => self.delete_many(share),
+            64..82 => self.multipart(share),
             _ => self.read(false),
         }
     }
 
-    fn put(&mut self, estate: &'a Estate) -> Result<(), Over> {
-        let slot = self.slot_without_upload(estate);
+    fn put(&mut self, share: &'a Share) -> Result<(), Over> {
+        let slot = self.slot_without_upload(share);
         let (len, guard) = self.length();
         let version = self.version(len);
         let token = version.token;
@@ -95,23 +95,23 @@ impl<'a> Client<'a> {
         let etag = self.judge(answer)?;
         self.same_etag(&slot.key, meant.as_ref(), &etag);
         slot.acknowledge(begun, Some(etag));
-        self.storm.findings.acknowledged();
+        self.workload.findings.acknowledged();
         Ok(())
     }
 
-    fn delete(&mut self, estate: &'a Estate) -> Result<(), Over> {
-        let slot = self.slot_without_upload(estate);
+    fn delete(&mut self, share: &'a Share) -> Result<(), Over> {
+        let slot = self.slot_without_upload(share);
         let begun = slot.begin(State::Absent);
         let answer = self.caller.delete(&slot.key);
         self.judge(answer)?;
         slot.acknowledge(begun, None);
-        self.storm.findings.acknowledged();
+        self.workload.findings.acknowledged();
         Ok(())
     }
 
-    fn delete_many(&mut self, estate: &'a Estate) -> Result<(), Over> {
+    fn delete_many(&mut self, share: &'a Share) -> Result<(), Over> {
         let mut slots: Vec<&Slot> = (0..2 + self.random.below(DELETED_TOGETHER_MAX - 1))
-            .map(|_| self.slot_without_upload(estate))
+            .map(|_| self.slot_without_upload(share))
             .collect();
         slots.sort_by(|a, b| a.key.cmp(&b.key));
         slots.dedup_by(|a, b| a.key == b.key);
@@ -121,44 +121,44 @@ impl<'a> Client<'a> {
         self.judge(answer)?;
         for (slot, begun) in slots.iter().zip(begun) {
             slot.acknowledge(begun, None);
-            self.storm.findings.acknowledged();
+            self.workload.findings.acknowledged();
         }
         Ok(())
     }
 
     /// The next step of the client's upload.
-    fn multipart(&mut self, estate: &'a Estate) -> Result<(), Over> {
-        let upload = lock(&estate.upload).clone();
+    fn multipart(&mut self, share: &'a Share) -> Result<(), Over> {
+        let upload = lock(&share.upload).clone();
         let Some(upload) = upload else {
-            return self.create(estate);
+            return self.create(share);
         };
-        let slot = &estate.slots[upload.place];
+        let slot = &share.slots[upload.place];
         let id = upload.id.clone().unwrap_or_default();
         let last = upload
             .parts
             .values()
-            .any(|part| part.len != self.storm.mix.part_bytes);
-        let full = upload.parts.len() >= usize::from(self.storm.mix.parts_max);
+            .any(|part| part.len != self.workload.mix.part_bytes);
+        let full = upload.parts.len() >= usize::from(self.workload.mix.parts_max);
         match self.random.below(10) {
             0 => {
-                set(estate, |upload| upload.ending = Ending::Aborting);
+                set(share, |upload| upload.ending = Ending::Aborting);
                 let answer = self.caller.abort((&slot.key, &id));
                 self.judge(answer)?;
-                *lock(&estate.upload) = None;
-                self.storm.findings.acknowledged();
+                *lock(&share.upload) = None;
+                self.workload.findings.acknowledged();
                 Ok(())
             }
-            1..4 if !upload.is_empty() => self.complete(estate, &upload),
-            _ if last || full => self.complete(estate, &upload),
-            _ => self.part(estate, &upload),
+            1..4 if !upload.is_empty() => self.complete(share, &upload),
+            _ if last || full => self.complete(share, &upload),
+            _ => self.part(share, &upload),
         }
     }
 
-    fn create(&mut self, estate: &'a Estate) -> Result<(), Over> {
-        let places = u32::try_from(estate.slots.len()).expect("few keys");
+    fn create(&mut self, share: &'a Share) -> Result<(), Over> {
+        let places = u32::try_from(share.slots.len()).expect("few keys");
         let place = usize::try_from(self.random.below(places)).expect("few keys");
         let token = Token(self.random.bits());
-        *lock(&estate.upload) = Some(Upload {
+        *lock(&share.upload) = Some(Upload {
             place,
             token,
             id: None,
@@ -166,26 +166,29 @@ impl<'a> Client<'a> {
             sending: None,
             ending: Ending::Open,
         });
-        let answer = self.caller.create(&estate.slots[place].key, token);
+        let answer = self.caller.create(&share.slots[place].key, token);
         let id = self.judge(answer)?;
-        set(estate, |upload| upload.id = Some(id));
-        self.storm.findings.acknowledged();
+        set(share, |upload| upload.id = Some(id));
+        self.workload.findings.acknowledged();
         Ok(())
     }
 
-    fn part(&mut self, estate: &'a Estate, upload: &Upload) -> Result<(), Over> {
-        let slot = &estate.slots[upload.place];
+    fn part(&mut self, share: &'a Share, upload: &Upload) -> Result<(), Over> {
+        let slot = &share.slots[upload.place];
         let number = u16::try_from(upload.parts.len() + 1).expect("few parts");
         let short = self.random.below(3) == 0;
         let len = if short {
-            self.log_uniform(self.storm.mix.bytes_min, self.storm.mix.everyday_bytes_max)
+            self.log_uniform(
+                self.workload.mix.bytes_min,
+                self.workload.mix.everyday_bytes_max,
+            )
         } else {
-            self.storm.mix.part_bytes
+            self.workload.mix.part_bytes
         };
         let (token, from) = (upload.token, upload.len());
         let etag = hex(&md5(token, from, len));
         let part = Part { len, etag };
-        set(estate, |upload| {
+        set(share, |upload| {
             upload.sending = Some((number, part.clone()));
         });
         let id = upload.id.as_deref().unwrap_or_default();
@@ -193,16 +196,16 @@ impl<'a> Client<'a> {
         let answer = self.caller.part((&slot.key, id), number, body);
         let etag = self.judge(answer)?;
         self.same_etag(&slot.key, Some(&part.etag), &etag);
-        set(estate, |upload| {
+        set(share, |upload| {
             upload.sending = None;
             upload.parts.insert(number, part);
         });
-        self.storm.findings.acknowledged();
+        self.workload.findings.acknowledged();
         Ok(())
     }
 
-    fn complete(&mut self, estate: &'a Estate, upload: &Upload) -> Result<(), Over> {
-        let slot = &estate.slots[upload.place];
+    fn complete(&mut self, share: &'a Share, upload: &Upload) -> Result<(), Over> {
+        let slot = &share.slots[upload.place];
         let tags = upload.parts.values().flat_map(|part| unhex(&part.etag));
         let joined = hex(&md5_of(&tags.collect::<Vec<_>>()));
         let version = Version {
@@ -210,7 +213,7 @@ impl<'a> Client<'a> {
             len: upload.len(),
             etag: Some(format!("{joined}-{}", upload.parts.len())),
         };
-        set(estate, |upload| {
+        set(share, |upload| {
             upload.ending = Ending::Completing(version.clone());
         });
         let begun = slot.begin(State::Object(version.clone()));
@@ -220,17 +223,17 @@ impl<'a> Client<'a> {
         let etag = self.judge(answer)?;
         self.same_etag(&slot.key, version.etag.as_ref(), &etag);
         slot.acknowledge(begun, Some(etag));
-        *lock(&estate.upload) = None;
-        self.storm.findings.acknowledged();
+        *lock(&share.upload) = None;
+        self.workload.findings.acknowledged();
         Ok(())
     }
 
     /// A GET of anybody's key: it finds a state that the key had while it was asked for.
     fn read(&mut self, slowly: bool) -> Result<(), Over> {
-        let all = self.storm.mix.writers * self.storm.mix.keys;
+        let all = self.workload.mix.writers * self.workload.mix.keys;
         let all = u32::try_from(all).expect("few keys");
         let at = usize::try_from(self.random.below(all)).expect("few keys");
-        let slot = self.storm.ledger.slots().nth(at).expect("below all");
+        let slot = self.workload.keyspace.slots().nth(at).expect("below all");
         let mark = slot.mark();
         let (mut next, phase) = (SLOW_EVERY_BYTES, self.phase);
         let answer = self.caller.get(&slot.key, |seen| {
@@ -245,9 +248,9 @@ impl<'a> Client<'a> {
             let what = format!("{}: read {found:?}, could be {allowed:?}", slot.key);
             let gone = found == State::Absent;
             let kind = if gone { Kind::Lost } else { Kind::Wrong };
-            self.storm.findings.add(kind, what);
+            self.workload.findings.add(kind, what);
         }
-        self.storm.findings.read();
+        self.workload.findings.read();
         Ok(())
     }
 
@@ -259,7 +262,7 @@ impl<'a> Client<'a> {
         answer.map_err(|trouble| {
             let wrong = matches!(trouble, Trouble::Wrong { .. });
             if wrong || !self.phase.is_dying() {
-                self.storm.findings.add(Kind::Wrong, trouble);
+                self.workload.findings.add(Kind::Wrong, trouble);
             }
             Over
         })
@@ -268,18 +271,18 @@ impl<'a> Client<'a> {
     fn same_etag(&self, key: &str, meant: Option<&String>, seen: &str) {
         if meant.is_some_and(|meant| meant != seen) {
             let what = format!("{key}: ETag {seen} in place of {meant:?}");
-            self.storm.findings.add(Kind::Wrong, what);
+            self.workload.findings.add(Kind::Wrong, what);
         }
     }
 
     /// One of the client's keys, not the one its upload is for: a Complete that has not been answered leaves two states.
-    fn slot_without_upload(&mut self, estate: &'a Estate) -> &'a Slot {
-        let taken = lock(&estate.upload).as_ref().map(|upload| upload.place);
-        let places = u32::try_from(estate.slots.len()).expect("few keys");
+    fn slot_without_upload(&mut self, share: &'a Share) -> &'a Slot {
+        let taken = lock(&share.upload).as_ref().map(|upload| upload.place);
+        let places = u32::try_from(share.slots.len()).expect("few keys");
         loop {
             let place = usize::try_from(self.random.below(places)).expect("few keys");
             if Some(place) != taken {
-                return &estate.slots[place];
+                return &share.slots[place];
             }
         }
     }
@@ -298,7 +301,7 @@ impl<'a> Client<'a> {
             large_bytes_max,
             huge_bytes_max,
             ..
-        } = self.storm.mix;
+        } = self.workload.mix;
         match self.random.below(100) {
             0 if huge_bytes_max > 0 => {
                 if let Some(place) = HugePlace::take(self.huge) {
@@ -341,8 +344,8 @@ impl Drop for HugePlace<'_> {
     }
 }
 
-fn set(estate: &Estate, change: impl FnOnce(&mut Upload)) {
-    if let Some(upload) = lock(&estate.upload).as_mut() {
+fn set(share: &Share, change: impl FnOnce(&mut Upload)) {
+    if let Some(upload) = lock(&share.upload).as_mut() {
         change(upload);
     }
 }

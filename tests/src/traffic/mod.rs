@@ -1,15 +1,15 @@
-//! A storm of S3 clients against the real server, and the ledger that knows what was acknowledged.
+//! A workload of many S3 clients against the real server, and the histories of what was acknowledged.
 //!
-//! [`Storm::rage`] runs the clients while a fault is prepared; [`check::after_restart`] compares what is there with the
-//! ledger, and adopts it, so that the next storm goes on from there. All content follows from tokens ([`content`]), all
-//! choices from one seed. The storm knows nothing of how the server stores.
+//! [`Workload::run`] runs the clients while a fault is prepared; [`check::after_restart`] compares what is there with the
+//! histories, and adopts it, so that the next run goes on from there. All content follows from tokens ([`content`]), all
+//! choices from one seed. It knows nothing of how the server stores.
 
 pub mod calls;
 pub mod check;
 pub mod client;
 pub mod content;
 pub mod findings;
-pub mod ledger;
+pub mod keyspace;
 pub mod wire;
 
 use std::fmt::Display;
@@ -22,7 +22,7 @@ use crate::soak::{Row, number};
 use crate::workload::random::Random;
 use client::Client;
 use findings::{Findings, Kind};
-use ledger::Ledger;
+use keyspace::Keyspace;
 
 /// What the clients do.
 #[derive(Debug, Clone, Copy)]
@@ -138,7 +138,7 @@ impl Phase {
     }
 }
 
-/// Ends the clients when the one who directs the storm panics.
+/// Ends the clients when the director of a run panics.
 struct Director<'a>(&'a Phase);
 
 impl Drop for Director<'_> {
@@ -149,27 +149,27 @@ impl Drop for Director<'_> {
     }
 }
 
-/// A storm over several lives of one server.
+/// A workload over several lives of one server.
 #[derive(Debug)]
-pub struct Storm {
+pub struct Workload {
     /// What the clients do.
     pub mix: Mix,
     /// What they know.
-    pub ledger: Ledger,
+    pub keyspace: Keyspace,
     /// What was found out.
     pub findings: Findings,
     seed: u64,
     random: Random,
 }
 
-impl Storm {
+impl Workload {
     /// Over an empty bucket. Its seed is `STRONGROOM_SEED`'s or the time's, and is printed, so that it can be replayed.
-    pub fn brew(mix: Mix) -> Self {
+    pub fn new(mix: Mix) -> Self {
         let seed = number("STRONGROOM_SEED", unix_now_secs());
         println!("STRONGROOM_SEED={seed}");
         Self {
             mix,
-            ledger: Ledger::new(mix.writers, mix.keys),
+            keyspace: Keyspace::new(mix.writers, mix.keys),
             findings: Findings::default(),
             seed,
             random: Random::new(seed),
@@ -182,7 +182,7 @@ impl Storm {
     }
 
     /// Runs the clients until `direct`, which gets the server, has told them that it dies or that it is enough.
-    pub fn rage<T>(
+    pub fn run<T>(
         &mut self,
         server: &mut Server,
         direct: impl FnOnce(&mut Server, &Phase) -> T,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::ledger::lock;
+use super::keyspace::lock;
 
 /// Findings printed in full; the rest is counted.
 const PRINTED_MAX: usize = 20;

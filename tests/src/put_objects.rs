@@ -1,7 +1,7 @@
 //! Objects that a suite has put and the server has acknowledged, and what the server says of them later.
 //!
 //! Contents follow from seed, key and size, so nothing is kept but names. One thread, small objects: for load and kills
-//! there is [`crate::storm`].
+//! there is [`crate::traffic`].
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,7 +13,7 @@ use crate::workload::random::Random;
 
 /// What was acknowledged.
 #[derive(Debug, Clone)]
-pub struct Shelf {
+pub struct PutObjects {
     seed: u64,
     /// By key: the object's size, or none.
     keys: BTreeMap<String, History<Option<usize>>>,
@@ -32,7 +32,7 @@ pub struct Seen {
     pub wrong: Vec<String>,
 }
 
-impl Shelf {
+impl PutObjects {
     /// Empty.
     pub fn new(seed: u64) -> Self {
         Self {

@@ -153,7 +153,7 @@ impl Upload {
 
 /// What one client owns.
 #[derive(Debug)]
-pub struct Estate {
+pub struct Share {
     /// Its keys.
     pub slots: Vec<Slot>,
     /// Its one upload.
@@ -162,28 +162,28 @@ pub struct Estate {
 
 /// All of it.
 #[derive(Debug)]
-pub struct Ledger {
+pub struct Keyspace {
     /// By client.
-    pub estates: Vec<Estate>,
+    pub shares: Vec<Share>,
 }
 
-impl Ledger {
+impl Keyspace {
     /// An empty bucket, and what each of `clients` will own in it.
     pub fn new(clients: usize, keys: usize) -> Self {
-        let estate = |client| Estate {
+        let share = |client| Share {
             slots: (0..keys)
                 .map(|place| Slot::new(format!("client-{client:02}/key-{place:02}")))
                 .collect(),
             upload: Mutex::new(None),
         };
         Self {
-            estates: (0..clients).map(estate).collect(),
+            shares: (0..clients).map(share).collect(),
         }
     }
 
     /// Every key.
     pub fn slots(&self) -> impl Iterator<Item = &Slot> {
-        self.estates.iter().flat_map(|estate| &estate.slots)
+        self.shares.iter().flat_map(|share| &share.slots)
     }
 
     /// The tokens of all that has been acknowledged, in any form: what a log must not lose.
@@ -192,8 +192,8 @@ impl Ledger {
             Some(State::Object(version)) => Some(version.token),
             _ => None,
         };
-        let uploads = self.estates.iter().filter_map(|estate| {
-            let upload = lock(&estate.upload);
+        let uploads = self.shares.iter().filter_map(|share| {
+            let upload = lock(&share.upload);
             upload.as_ref().map(|upload| upload.token)
         });
         self.slots().filter_map(of).chain(uploads).collect()
