@@ -1,9 +1,12 @@
 //! Tests only: one real etcd with some data, on free ports, ended by its process id.
 
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
+
+use strongroom_tests::etcd::Version;
+use strongroom_tests::programs;
 
 use super::{EtcdConfig, Member, choose_member};
 use crate::clock::{self, Stopwatch};
@@ -30,7 +33,7 @@ impl Etcd {
             )
         });
         drop(sockets);
-        let process = Command::new("etcd")
+        let process = programs::etcd(Version::V3_4, "etcd")
             .args(["--name", "m1", "--log-level", "error", "--data-dir"])
             .arg(folder.path().join("data"))
             .args([
@@ -49,7 +52,7 @@ impl Etcd {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("etcd is installed (Debian package etcd-server)");
+            .expect("etcd starts");
         let etcd = Self {
             process: Mutex::new(process),
             url: client,

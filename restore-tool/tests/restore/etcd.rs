@@ -5,10 +5,12 @@ use std::{
     io::Write as _,
     net::{Ipv4Addr, TcpListener},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use strongroom_tests::etcd::Version;
+use strongroom_tests::programs;
 
 use crate::{clock::eventually, tool::text};
 
@@ -51,7 +53,7 @@ impl Etcd {
     /// Starts etcd on `data_dir`; `cluster` are the initial-* flags of a new one, empty for a restored one.
     pub(crate) fn start(seat: &Seat, data_dir: &Path, cluster: &[&str]) -> Self {
         let log = File::create(data_dir.with_extension("log")).expect("a log file beside the data");
-        let child = Command::new("etcd")
+        let child = programs::etcd(Version::V3_4, "etcd")
             .args(["--name", &seat.name, "--data-dir", text(data_dir)])
             .args([
                 "--listen-client-urls",
@@ -70,7 +72,7 @@ impl Etcd {
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .expect("etcd is installed");
+            .expect("etcd starts");
         Self {
             child,
             seat: seat.clone(),
@@ -108,7 +110,7 @@ impl Etcd {
     }
 
     pub(crate) fn try_ctl(&self, args: &[&str], input: &str) -> Result<String, String> {
-        let mut child = Command::new("etcdctl")
+        let mut child = programs::etcd(Version::V3_4, "etcdctl")
             .env("ETCDCTL_API", "3")
             .args(["--endpoints", &self.seat.client_url])
             .args(args)
@@ -116,7 +118,7 @@ impl Etcd {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("etcdctl is installed");
+            .expect("etcdctl starts");
         let mut stdin = child.stdin.take().expect("piped");
         // etcdctl may end before it has read everything; its exit code tells.
         let _closed = stdin.write_all(input.as_bytes());
