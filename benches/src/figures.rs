@@ -1,4 +1,4 @@
-//! What was measured, with its goal, as values: printed as a table, kept as JSON, drawn elsewhere.
+//! Measured figures with their goals, as values: printed as a table, kept as JSON, drawn elsewhere.
 //!
 //! A goal is judged by the median. All samples are kept, so that nobody has to believe a summary.
 

@@ -1,4 +1,4 @@
-//! What `strongroom-bench` is made of: yardsticks, meters, the cases, and how figures are told.
+//! The parts of `strongroom-bench`: yardsticks, meters, cases, and reports.
 //!
 //! Invariants: whatever is compared runs alternately in one process tree on one disk; a figure keeps all its samples and is
 //! told as minimum, median and maximum; the server is the real program and is never linked. A step that fails panics

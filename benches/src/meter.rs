@@ -1,4 +1,4 @@
-//! What programs cost: time, processor time and peak memory, of a running server and of a child until its end.
+//! Costs of programs: time, processor time and peak memory, of a running server and of a child until its end.
 //!
 //! Peak memory is the kernel's mark `VmHWM`, looked at every few milliseconds until the child ends: the mark only rises, so
 //! what is missed is what the last of these intervals added. `ru_maxrss` would not do: a child begins with the mark of the

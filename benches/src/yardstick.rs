@@ -1,4 +1,4 @@
-//! What the figures are measured against: OpenSSL's MD5, the disk's own syncs, `cp`, and a way to leave nothing unsynced.
+//! Yardsticks of the figures: OpenSSL's MD5, the disk's own syncs, `cp`, and a way to leave nothing unsynced.
 
 use std::fs::{self, File};
 use std::io::Write;

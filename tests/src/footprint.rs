@@ -1,4 +1,4 @@
-//! What a server takes of its machine: memory, descriptors, threads, connections.
+//! The resources that a server holds: memory, descriptors, threads, connections.
 
 use std::fs;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! What the server's own eyes say of a store: garbage collection run to its end, and the offline doctor.
+//! Runs garbage collection to its end, and asks the offline doctor about the store.
 //!
-//! It knows the two reports' JSON, nothing of what they mean inside.
+//! It reads the JSON of both reports and knows nothing of the store itself.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What can be known of one key: its acknowledged state, and what was asked for since.
+//! The states that one key may have: the acknowledged one, and those that were asked for since.
 //!
 //! It lives in the test's process, so it survives every death of the server. A key has one writer, so the order of its
 //! states is known. A state that was begun and not acknowledged may have happened or not: a reader, and the check after a

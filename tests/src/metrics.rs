@@ -1,4 +1,4 @@
-//! What the server says of itself on the operators' listener: readiness and single metrics.
+//! Reads readiness and single metrics from the operators' listener.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Objects that a suite has put and the server has acknowledged, and what the server says of them later.
+//! Objects that a suite puts, and a check of what the server says of them later.
 //!
 //! Contents follow from seed, key and size, so nothing is kept but names. One thread, small objects: for load and kills
 //! there is [`crate::traffic`].

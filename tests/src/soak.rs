@@ -1,6 +1,6 @@
-//! How long the fault suites run, and what they report: short in `make test`, long in `make soak`, same code.
+//! Lengths of the fault suites, short in `make test` and long in `make soak`, and the row that each of them reports.
 //!
-//! The second module that reads the environment: only numbers that make a run longer, never what it checks.
+//! The second module that reads the environment: numbers that make a run longer. None of them changes a check.
 #![expect(
     clippy::disallowed_methods,
     reason = "this module holds the knobs of the long runs"

@@ -1,4 +1,4 @@
-//! What lies below a folder, as a value that can be compared: names, kinds, modes, lengths, hashes of contents.
+//! A folder as a value that can be compared: names, kinds, modes, lengths, hashes of contents.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -1,4 +1,4 @@
-//! The cases: what is measured against what.
+//! The cases: each measures one thing against its yardstick.
 
 mod compare;
 mod crowd;

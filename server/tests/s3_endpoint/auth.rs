@@ -1,4 +1,4 @@
-//! Who may ask: signatures, clocks, unsigned headers, health without credentials.
+//! Authentication: signatures, clocks, unsigned headers, health without credentials.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! An endpoint in this process and a client that speaks HTTP by hand.
+//! An endpoint in this process, and requests to it that may lie.
 //!
-//! A [`Call`] is signed when it is made into [`Wire`] form; what is changed after that is a lie the server must find.
+//! A [`Call`] is signed when it is made into [`Wire`] form. Each later change is a lie that the server must find.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! An answer as it came, and what every answer and every error must have.
+//! An answer, and checks that every answer and every error must pass.
 
 use std::ops::Deref;
 

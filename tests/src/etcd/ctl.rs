@@ -1,4 +1,4 @@
-//! What etcd's own command says: the judge of every restore. Each cluster is asked by the etcdctl of its own version.
+//! Asks a cluster by the etcdctl of its own version: the judge of every restore.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! After a restart: what the server has is what the histories allow, byte by byte, and becomes what they know.
+//! The check after a restart: each object is one that its history allows, byte by byte. Its state then becomes the history.
 //!
 //! Nothing else talks to the server meanwhile. Every key is read whole; the listing must say the same as the reads; open
 //! uploads and their parts must be those acknowledged.

@@ -1,4 +1,4 @@
-//! What the objects hold: bytes that follow from a token and an offset, so that nobody has to keep them.
+//! The objects' contents: bytes that follow from a token and an offset, so that nobody has to keep them.
 //!
 //! Every second block of 4 KiB repeats a pattern and shrinks under any codec; the others shrink under none. Each word
 //! depends on its place, so a block that is served at another place, or for another object, is found out.

@@ -1,4 +1,4 @@
-//! What a run has found out: broken promises by kind, and how much was looked at.
+//! The findings of a run: broken promises by kind, and how much was checked.
 
 use std::fmt;
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! What the clients know: the history of each key, and each client's upload.
+//! The knowledge of the clients: the history of each key, and each client's upload.
 //!
 //! It lives in the test's process, so it survives every death of the server. Each key has one writer; any number of readers
 //! may look.

@@ -1,4 +1,4 @@
-//! What looks broken and is not: etcd accepts it, each for a reason, and so must we.
+//! Databases that look broken and are not: etcd accepts them, each for a reason, and so must we.
 
 use super::image::{Branch, Image, PAGE_BYTES, header, meta};
 use super::pages::branch;

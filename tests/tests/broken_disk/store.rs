@@ -1,4 +1,4 @@
-//! What the parts of this suite share: a server whose log lies beside its data, not among them, and rows of the table.
+//! Shared by the parts of this suite: a server whose log lies beside its data, not among them, and rows of the table.
 
 use std::fs;
 use std::path::Path;

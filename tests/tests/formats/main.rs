@@ -1,4 +1,4 @@
-//! What a snapshot says, equal to what etcd's own programs say: status in both countings and all forms, HashKV at every
+//! Compares our numbers of a snapshot with those of etcd's own programs: status in both countings and all forms, HashKV at every
 //! kind of revision, on databases that real etcds of each minor wrote and on random ones; and the commands that print it.
 //!
 //! The judges are etcdctl 3.4, etcdutl 3.5, 3.6 and 3.7, and `etcdctl endpoint hashkv` of the running cluster.

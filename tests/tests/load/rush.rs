@@ -96,7 +96,7 @@ impl Client<'_> {
 
 #[test]
 fn sixty_four_clients_are_served_in_bounded_memory_and_leave_nothing_behind() {
-    let secs = Duration::from_secs(soak::number("STRONGROOM_LOAD_SECS", 30));
+    let secs = Duration::from_secs(soak::number("STRONGROOM_LOAD_SECS", 12));
     let seed = soak::number("STRONGROOM_SEED", 64);
     let dir = tempfile::tempdir().expect("temporary folder");
     let mut server = Server::plan(dir.path());
