@@ -1,8 +1,8 @@
 //! The Strongroom client library: signed S3 calls, etcd snapshot streams, and what the `strongroom` command is made of.
 //!
 //! The S3 side (`s3`, `uri`, `exit`, `clock`, `environment`) is free of gRPC and of a command line, so that the restore
-//! tool links it statically. The feature `packing` adds how snapshots are packed, `etcd` the
-//! snapshot stream and `save`, `cli` the command and `image`, by which it looks into snapshots.
+//! tool links it statically. The feature `etcd` adds the snapshot stream and `save`, `cli` the command and `image`, by
+//! which it looks into snapshots.
 //!
 //! Invariants: never imports the server; never resolves names through the C library on the S3 side; reads the
 //! environment only in `environment` and the clock only in `clock`; no credential is ever printed or logged.
@@ -17,8 +17,6 @@ pub mod etcd;
 pub mod exit;
 #[cfg(feature = "cli")]
 pub mod image;
-#[cfg(feature = "packing")]
-pub mod packing;
 pub mod s3;
 #[cfg(feature = "etcd")]
 pub mod save;

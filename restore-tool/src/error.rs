@@ -12,14 +12,11 @@ use std::{
     time::Duration,
 };
 
-use strongroom_client::{
-    packing::{ForeignPacking, Packing},
-    s3::S3Error,
-    uri::UriError,
-};
+use strongroom_client::{s3::S3Error, uri::UriError};
 use strongroom_etcd_format::{
     bolt::BoltError, inspect::InspectError, membership::MembershipError, snapshot::SnapshotError,
 };
+use strongroom_snapshot_io::packing::{ForeignPacking, Packing};
 
 use crate::{interrupt::Interrupted, owner::OwnerError};
 

@@ -13,8 +13,8 @@ use std::{
     thread,
 };
 
-use strongroom_client::packing::{self, MAGIC_BYTES, Packing};
 use strongroom_etcd_format::snapshot::{SnapshotError, StreamDigest, StreamSummary, Trailer};
+use strongroom_snapshot_io::packing::{self, MAGIC_BYTES, Packing};
 
 use crate::{
     error::{Damage, RestoreError, TargetError},

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use strongroom_etcd_format::bolt::BoltError;
 use strongroom_etcd_format::hashkv::HashKvError;
 use strongroom_etcd_format::inspect::InspectError;
+use strongroom_snapshot_io::packing::ForeignPacking;
 
 use crate::etcd::{EtcdError, Skipped};
 use crate::exit::ExitCode;
 use crate::image::ImageError;
-use crate::packing::ForeignPacking;
 use crate::s3::{S3Error, S3ErrorKind};
 use crate::save::SaveError;
 use crate::uri::UriError;

@@ -4,10 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 use strongroom_etcd_format::snapshot::SnapshotError;
+use strongroom_snapshot_io::packing::{ForeignPacking, Packing};
 
 use super::unpack::UNPACKED_BYTES_MAX;
 use crate::exit::ExitCode;
-use crate::packing::{ForeignPacking, Packing};
 use crate::s3::S3Error;
 
 /// A snapshot that cannot be looked into.

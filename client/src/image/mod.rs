@@ -16,11 +16,11 @@ use std::path::Path;
 
 use strongroom_etcd_format::bolt::PageSource;
 use strongroom_etcd_format::snapshot::{StreamDigest, StreamSummary};
+use strongroom_snapshot_io::packing::{self, Packing};
 
 pub use error::ImageError;
 pub use scratch::Scratch;
 
-use crate::packing::{self, Packing};
 use crate::s3::S3Client;
 use crate::uri::S3Uri;
 

@@ -8,10 +8,10 @@ use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use sha2::{Digest as _, Sha256};
 use strongroom_etcd_format::snapshot::Trailer;
+use strongroom_snapshot_io::packing::ForeignPacking;
 
 use super::*;
 use crate::exit::ExitCode;
-use crate::packing::ForeignPacking;
 
 /// Pages of nothing in particular, with their trailer: what is in them is not this module's business.
 fn snapshot() -> Vec<u8> {

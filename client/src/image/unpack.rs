@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Write as _};
 
+use strongroom_snapshot_io::packing::{self, Packing};
+
 use super::error::ImageError;
 use super::scratch::Scratch;
 use super::{BLOCK_BYTES, ImageError as Error};
-use crate::packing::{self, Packing};
 
 /// etcd advises at most 8 GiB; this leaves room for eight times that, and ends a decompression bomb.
 pub(super) const UNPACKED_BYTES_MAX: u64 = 64 << 30;

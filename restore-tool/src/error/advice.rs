@@ -5,9 +5,9 @@ use std::{io, path::Path};
 use strongroom_client::{
     causes,
     exit::ExitCode,
-    packing::ForeignPacking,
     s3::{S3Error, S3ErrorKind},
 };
+use strongroom_snapshot_io::packing::ForeignPacking;
 
 use super::{Damage, RestoreError, SourceError, TargetError};
 use crate::staging::STAGE_PREFIX;

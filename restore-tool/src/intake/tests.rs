@@ -7,7 +7,7 @@ use flate2::{
     write::{GzEncoder, ZlibEncoder},
 };
 use sha2::{Digest as _, Sha256};
-use strongroom_client::packing::ForeignPacking;
+use strongroom_snapshot_io::packing::ForeignPacking;
 
 use super::*;
 use crate::interrupt;
