@@ -16,7 +16,7 @@ use strongroom_client::{s3::S3Error, uri::UriError};
 use strongroom_etcd_format::{
     bolt::BoltError, inspect::InspectError, membership::MembershipError, snapshot::SnapshotError,
 };
-use strongroom_snapshot_io::packing::{ForeignPacking, Packing};
+use strongroom_snapshot_io::{intake::IntakeError, packing::ForeignPacking};
 
 use crate::{interrupt::Interrupted, owner::OwnerError};
 
@@ -167,6 +167,14 @@ pub enum SourceError {
         /// Why.
         source: io::Error,
     },
+    /// The source cannot be read.
+    #[error("cannot read the snapshot at byte {offset}")]
+    Read {
+        /// How far it was read.
+        offset: u64,
+        /// Why.
+        source: io::Error,
+    },
     /// The store failed or refused.
     #[error("cannot {doing} the snapshot")]
     Store {
@@ -275,16 +283,9 @@ pub enum Damage {
         /// Unpacked length.
         len: u64,
     },
-    /// The packed stream is broken or ends early.
-    #[error("its {packing} stream breaks after {unpacked} unpacked bytes")]
-    Unpack {
-        /// How it is packed.
-        packing: Packing,
-        /// How far it went.
-        unpacked: u64,
-        /// What the decoder says.
-        source: io::Error,
-    },
+    /// The packed stream is broken, ends early or never ends.
+    #[error(transparent)]
+    Unpack(IntakeError),
     /// The pages.
     #[error(transparent)]
     Bolt(#[from] BoltError),

@@ -3,14 +3,15 @@
 //! Pages are read from the file one by one, so memory does not grow with the database. Each read asks the interrupt,
 //! which makes the long walk stoppable.
 
-use std::{fs::File, io, os::unix::fs::FileExt as _, path::PathBuf};
+use std::{fs::File, os::unix::fs::FileExt as _, path::PathBuf};
 
 use strongroom_etcd_format::{
     bolt::{Bolt, BoltError, CheckReport, PageSource, edit},
-    inspect::{self, InspectError, Inspection},
+    inspect::{InspectError, Inspection},
     membership::Membership,
     restore::{self, RestoreOptions},
 };
+use strongroom_snapshot_io::pages::FilePages;
 
 use crate::{
     error::{Damage, RestoreError, TargetError},
@@ -20,23 +21,8 @@ use crate::{
 /// The database under construction: the snapshot, then the restored member's.
 #[derive(Debug)]
 pub(crate) struct Image {
-    file: File,
+    pages: FilePages<Interrupt>,
     path: PathBuf,
-    len: u64,
-    interrupt: Interrupt,
-}
-
-impl PageSource for Image {
-    fn len(&self) -> u64 {
-        self.len
-    }
-
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.interrupt
-            .check()
-            .map_err(|stop| io::Error::new(io::ErrorKind::Interrupted, stop))?;
-        self.file.read_exact_at(buf, offset)
-    }
 }
 
 impl Image {
@@ -50,17 +36,16 @@ impl Image {
         file.set_len(len)
             .map_err(|source| TargetError::io("cutting", &path, source))?;
         Ok(Self {
-            file,
+            pages: FilePages::new(file, len, interrupt),
             path,
-            len,
-            interrupt,
         })
     }
 
     /// Walks every page and decodes every record.
     pub(crate) fn check(&self) -> Result<(CheckReport, Inspection), RestoreError> {
-        let bolt = self.open()?;
-        inspect::check_and_inspect(&bolt).map_err(|error| self.explain_inspect(error))
+        self.pages
+            .check(self.len_bytes())
+            .map_err(|error| self.explain_inspect(error))
     }
 
     /// Gives the database its new membership, and where it is `raised` its new revision, and syncs it.
@@ -79,15 +64,15 @@ impl Image {
             edit::append(&bolt, &edit).map_err(|error| self.explain(error))?
         };
         let writing = |source| TargetError::io("writing", &self.path, source);
+        let file = self.pages.file();
         for (offset, bytes) in appended.writes() {
-            self.file.write_all_at(bytes, offset).map_err(writing)?;
+            file.write_all_at(bytes, offset).map_err(writing)?;
         }
-        self.file.set_len(appended.new_len).map_err(writing)?;
+        file.set_len(appended.new_len).map_err(writing)?;
         // ORDER: data before the directory entries and the rename (see the staging module).
-        self.file
-            .sync_all()
+        file.sync_all()
             .map_err(|source| TargetError::io("syncing", &self.path, source))?;
-        self.len = appended.new_len;
+        self.pages.set_len(appended.new_len);
         Ok(())
     }
 
@@ -121,11 +106,11 @@ impl Image {
 
     /// The database's length on disk.
     pub(crate) fn len_bytes(&self) -> u64 {
-        self.len
+        self.pages.len()
     }
 
-    fn open(&self) -> Result<Bolt<&Self>, RestoreError> {
-        Bolt::open(self, self.len).map_err(|error| self.explain(error))
+    fn open(&self) -> Result<Bolt<&FilePages<Interrupt>>, RestoreError> {
+        Bolt::open(&self.pages, self.len_bytes()).map_err(|error| self.explain(error))
     }
 
     fn explain_inspect(&self, error: InspectError) -> RestoreError {
@@ -137,7 +122,7 @@ impl Image {
 
     /// A failed read is the disk's or a signal's fault, not the snapshot's.
     fn explain(&self, error: BoltError) -> RestoreError {
-        match (error, self.interrupt.check()) {
+        match (error, self.pages.stop().check()) {
             (BoltError::Read { .. }, Err(stop)) => stop.into(),
             (BoltError::Read { source, .. }, Ok(())) => {
                 TargetError::io("reading", &self.path, source).into()

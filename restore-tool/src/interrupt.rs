@@ -5,6 +5,7 @@
 
 use std::future::pending;
 
+use strongroom_snapshot_io::pages::Stop;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
@@ -35,9 +36,15 @@ impl Trigger {
     }
 }
 
+impl Stop for Interrupt {
+    fn is_raised(&self) -> bool {
+        *self.0.borrow()
+    }
+}
+
 impl Interrupt {
     pub(crate) fn check(&self) -> Result<(), Interrupted> {
-        if *self.0.borrow() {
+        if self.is_raised() {
             Err(Interrupted)
         } else {
             Ok(())

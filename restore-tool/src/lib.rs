@@ -1,7 +1,7 @@
 //! `strongroom-restore`: rebuilds an etcd data directory from a snapshot, offline.
 //!
 //! The way of a run: [`args`] (as typed) and [`environment`] become a [`plan`] (valid); `source` finds and fetches the
-//! snapshot, `intake` unpacks and hashes it into a stage that `staging` made beside the target; `image` checks every
+//! snapshot, `arrival` unpacks it into a stage that `staging` made beside the target; `image` checks every
 //! page and record and gives the database its new membership; one rename puts it in place; `report` tells about it.
 //!
 //! Invariants: nothing but the stage is written before the rename, and any failure or signal before it leaves the target
@@ -14,12 +14,12 @@ pub mod error;
 pub mod plan;
 pub mod report;
 
+mod arrival;
 mod chain;
 mod clock;
 mod console;
 mod credentials;
 mod image;
-mod intake;
 mod interrupt;
 mod owner;
 mod preview;

@@ -11,7 +11,7 @@ use strongroom_etcd_format::{
 };
 
 use crate::{
-    args::LowArgs, credentials, environment::Environment, error::PlanError, intake::HashCheck,
+    args::LowArgs, arrival::HashCheck, credentials, environment::Environment, error::PlanError,
     owner::Owner, staging::MEMBER,
 };
 

@@ -11,12 +11,9 @@ use strongroom_etcd_format::{
     inspect::{Alarm, AlarmKind, Inspection},
     membership::Membership,
 };
+use strongroom_snapshot_io::intake::{Taken, Trailer};
 
-use crate::{
-    intake::{Taken, Vouching},
-    owner::Owner,
-    plan::Local,
-};
+use crate::{owner::Owner, plan::Local};
 
 /// How long the stages took.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +57,7 @@ impl fmt::Display for Report {
             f,
             "            sha256 {} ({})",
             hex::encode(taken.sha256),
-            vouching_words(taken.vouching)
+            trailer_words(taken.trailer)
         )?;
         writeln!(f, "revision    {}", found.revision)?;
         if let Some(raised) = self.raised_revision {
@@ -153,20 +150,20 @@ fn written_by(found: &Inspection) -> Option<&str> {
         .map(String::as_str)
 }
 
-fn vouching_words(vouching: Vouching) -> &'static str {
-    match vouching {
-        Vouching::Matches => "trailer matches",
-        Vouching::Missing => "no trailer vouches for it",
-        Vouching::Differs => "the trailer is that of other bytes",
+fn trailer_words(trailer: Trailer) -> &'static str {
+    match trailer {
+        Trailer::Matches => "trailer matches",
+        Trailer::Missing => "no trailer vouches for it",
+        Trailer::Differs { .. } => "the trailer is that of other bytes",
     }
 }
 
 /// What to say when nothing vouches for the bytes.
-pub(crate) fn vouching_warning(vouching: Vouching) -> Option<String> {
-    let what = match vouching {
-        Vouching::Matches => return None,
-        Vouching::Missing => "the file has no SHA-256 trailer",
-        Vouching::Differs => "the file's SHA-256 trailer belongs to other bytes",
+pub(crate) fn trailer_warning(trailer: Trailer) -> Option<String> {
+    let what = match trailer {
+        Trailer::Matches => return None,
+        Trailer::Missing => "the file has no SHA-256 trailer",
+        Trailer::Differs { .. } => "the file's SHA-256 trailer belongs to other bytes",
     };
     Some(format!(
         "{what}, and --skip-hash-check accepts that: pages and records are checked, the values in them are not"

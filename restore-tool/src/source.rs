@@ -1,7 +1,7 @@
 //! Where the snapshot's bytes come from: a file, or the newest full snapshot of a store.
 //!
 //! Finding and opening are apart, so that space is checked between them. Both kinds open as one sequential reader whose
-//! errors are made by [`crate::intake::carry`]. It decides nothing about what the bytes mean.
+//! errors are made by [`crate::arrival::carry`]. It decides nothing about what the bytes mean.
 
 mod download;
 mod file;

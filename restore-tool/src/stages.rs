@@ -13,17 +13,18 @@ use std::{
 
 use rustix::fs::FallocateFlags;
 use strongroom_etcd_format::{inspect::Inspection, raft_snap, wal};
+use strongroom_snapshot_io::intake::Taken;
 
 use crate::{
+    arrival::{self, Destination},
     clock::Stopwatch,
     console::{Console, lines},
     error::{PlanError, RestoreError, TargetError},
     image::Image,
-    intake::{self, Destination, Taken},
     interrupt::Interrupt,
     plan::RestorePlan,
     preview::Preview,
-    report::{Report, Times, inspection_warnings, vouching_warning},
+    report::{Report, Times, inspection_warnings, trailer_warning},
     running_etcd::{self, Ports, Standing},
     source::{self, Found, Surroundings},
     space,
@@ -78,7 +79,7 @@ fn restore(
 
     let (mut image, taken, fetch, behind) = fetch(plan, found, &stages.snap_dir, around)?;
     console.line(lines::fetched_in(fetch));
-    if let Some(warning) = vouching_warning(taken.vouching) {
+    if let Some(warning) = trailer_warning(taken.trailer) {
         console.warn(warning);
     }
     let checking = Stopwatch::start();
@@ -229,7 +230,7 @@ fn fetch(
     };
     let taken = found
         .open(around, progress.clone())
-        .and_then(|stored| intake::take(stored, &into, plan.hash_check));
+        .and_then(|stored| arrival::take(stored, &into, plan.hash_check));
     progress.finish_and_clear();
     let taken = taken?;
     // The rest goes to disk while the pages are checked.

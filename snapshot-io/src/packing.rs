@@ -1,4 +1,4 @@
-//! How snapshots are packed by their writers, told by their first bytes and never by their names.
+//! How snapshots are packed by their writers, told by their first bytes.
 //!
 //! etcdbrctl writes gzip and zlib, scripts write gzip and zstd. A bolt database begins with eight zero bytes (the number of
 //! page 0), so no packed file can be taken for one. Must not know where the bytes come from.
@@ -58,24 +58,41 @@ impl fmt::Display for ForeignPacking {
     }
 }
 
-/// Tells a packing by a file's first [`MAGIC_BYTES`] (or all of it, if it is shorter).
-///
-/// # Errors
-/// One that is known and cannot be unpacked here.
-pub fn sniff(first: &[u8]) -> Result<Packing, ForeignPacking> {
-    match first {
-        [0x1f, 0x8b, ..] => Ok(Packing::Gzip),
-        [0x1f, 0x9d, ..] => Err(ForeignPacking::Lzw),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Packing::Zstd),
-        [b'P', b'K', 3, 4, ..] => Err(ForeignPacking::Zip),
-        _ if first.starts_with(b"age-encr") => Err(ForeignPacking::Age),
-        // RFC 1950: method 8 with a window of at most 32 KiB, and a header that 31 divides.
-        [
-            method @ (0x08 | 0x18 | 0x28 | 0x38 | 0x48 | 0x58 | 0x68 | 0x78),
-            flags,
-            ..,
-        ] if (u16::from(*method) << 8 | u16::from(*flags)) % 31 == 0 => Ok(Packing::Zlib),
-        _ => Ok(Packing::None),
+/// What a file is, as far as its first bytes and its name tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It begins as a bolt database does.
+    Database,
+    /// It can be unpacked here.
+    Packed(Packing),
+    /// It is known and cannot be unpacked here.
+    Foreign(ForeignPacking),
+    /// Nothing that is known.
+    Unknown,
+}
+
+impl Kind {
+    /// Tells it by a file's first [`MAGIC_BYTES`] (or all of it, if it is shorter). The name is asked only where the bytes
+    /// say nothing, since people rename files: etcdbrctl's LZW has no magic and is called `.Z`. An empty name says nothing.
+    pub fn of(first: &[u8], name: &str) -> Self {
+        match first {
+            [0, 0, 0, 0, 0, 0, 0, 0, ..] => Self::Database,
+            [0x1f, 0x8b, ..] => Self::Packed(Packing::Gzip),
+            [0x1f, 0x9d, ..] => Self::Foreign(ForeignPacking::Lzw),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Packed(Packing::Zstd),
+            [b'P', b'K', 3, 4, ..] => Self::Foreign(ForeignPacking::Zip),
+            _ if first.starts_with(b"age-encr") => Self::Foreign(ForeignPacking::Age),
+            // RFC 1950: method 8 with a window of at most 32 KiB, and a header that 31 divides.
+            [
+                method @ (0x08 | 0x18 | 0x28 | 0x38 | 0x48 | 0x58 | 0x68 | 0x78),
+                flags,
+                ..,
+            ] if (u16::from(*method) << 8 | u16::from(*flags)) % 31 == 0 => {
+                Self::Packed(Packing::Zlib)
+            }
+            _ if name.strip_suffix(".Z").is_some() => Self::Foreign(ForeignPacking::Lzw),
+            _ => Self::Unknown,
+        }
     }
 }
 
@@ -94,4 +111,43 @@ pub fn reader<'r>(packing: Packing, packed: impl BufRead + 'r) -> io::Result<Box
             Box::new(decoder)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_tell_and_the_name_helps_where_they_do_not() {
+        let cases = [
+            (&[0; 8][..], "x.gz", Kind::Database),
+            (b"\x1f\x8b\x08", "x.db", Kind::Packed(Packing::Gzip)),
+            (b"\x1f\x9d\x90", "", Kind::Foreign(ForeignPacking::Lzw)),
+            (b"\x28\xb5\x2f\xfd", "", Kind::Packed(Packing::Zstd)),
+            (b"\x78\x9c\x00", "x.Z", Kind::Packed(Packing::Zlib)),
+            (b"\x78\x9d\x00", "", Kind::Unknown),
+            (b"PK\x03\x04", "", Kind::Foreign(ForeignPacking::Zip)),
+            (
+                b"age-encryption.org",
+                "",
+                Kind::Foreign(ForeignPacking::Age),
+            ),
+            (
+                b"\x00\x01\x02\x10\x48",
+                "Full-1-2-3.Z",
+                Kind::Foreign(ForeignPacking::Lzw),
+            ),
+            (b"\x00\x01\x02\x10\x48", "", Kind::Unknown),
+            (b"\x00\x00\x00", "", Kind::Unknown),
+            (b"", "x.gz", Kind::Unknown),
+        ];
+        for (first, name, kind) in cases {
+            assert_eq!(
+                Kind::of(first, name),
+                kind,
+                "{} {name}",
+                first.escape_ascii()
+            );
+        }
+    }
 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use strongroom_etcd_format::bolt::BoltError;
 use strongroom_etcd_format::hashkv::HashKvError;
 use strongroom_etcd_format::inspect::InspectError;
+use strongroom_snapshot_io::intake::IntakeError;
 use strongroom_snapshot_io::packing::ForeignPacking;
+use strongroom_snapshot_io::scratch::ScratchError;
 
 use crate::etcd::{EtcdError, Skipped};
 use crate::exit::ExitCode;
@@ -157,19 +159,22 @@ fn image_step(error: &ImageError) -> Option<String> {
         ImageError::Open { name, .. } | ImageError::NotAFile { name } => {
             Some(format!("ls -l {name}"))
         }
-        ImageError::Scratch { folder, .. } => Some(format!(
+        ImageError::Scratch(ScratchError { folder, .. }) => Some(format!(
             "df -h {}   (and set TMPDIR to a folder with room for the whole database)",
             folder.display()
         )),
-        ImageError::Foreign { name, packing } => Some(match packing {
-            ForeignPacking::Zip => format!("unzip -p {name} > snapshot.db"),
-            ForeignPacking::Lzw => format!("uncompress -c {name} > snapshot.db"),
-            ForeignPacking::Age => format!("age -d -i KEY-FILE {name} > snapshot.db"),
-        }),
-        ImageError::Snapshot { name, .. }
-        | ImageError::Unpack { name, .. }
-        | ImageError::TooLarge { name } => Some(another_snapshot(name)),
-        ImageError::S3(_) | ImageError::Read { .. } => None,
+        ImageError::Snapshot { name, source } => match source {
+            IntakeError::Foreign { packing } => Some(match packing {
+                ForeignPacking::Zip => format!("unzip -p {name} > snapshot.db"),
+                ForeignPacking::Lzw => format!("uncompress -c {name} > snapshot.db"),
+                ForeignPacking::Age => format!("age -d -i KEY-FILE {name} > snapshot.db"),
+            }),
+            IntakeError::Unpack { .. }
+            | IntakeError::TooLarge { .. }
+            | IntakeError::Snapshot(_) => Some(another_snapshot(name)),
+            IntakeError::Read { .. } | IntakeError::Thread(_) => None,
+        },
+        ImageError::S3(_) | ImageError::Stopped { .. } => None,
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) async fn run(
         Rules::Etcd35
     };
     let found = source::look(plan, move |image| {
-        let bolt = Bolt::open(image, image.summary().db_len)
+        let bolt = Bolt::open(image, image.taken().db_len)
             .map_err(|error| Refused::Database(error.into()))?;
         hashkv::hash_kv(&bolt, at, rules).map_err(Refused::HashKv)
     })

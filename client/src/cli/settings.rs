@@ -5,13 +5,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use strongroom_snapshot_io::scratch::Scratch;
 use url::Url;
 
 use super::args::{EtcdArguments, ListArguments, LookArguments, S3Arguments, SaveArguments};
 use super::failure::SettingsError;
 use crate::environment::Environment;
 use crate::etcd::{Credentials, EtcdConfig};
-use crate::image::Scratch;
 use crate::s3::{S3Config, Secret};
 use crate::uri::S3Uri;
 

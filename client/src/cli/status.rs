@@ -7,8 +7,8 @@ use serde::Serialize;
 use strongroom_etcd_format::bolt::Bolt;
 use strongroom_etcd_format::inspect::{AlarmKind, StoredMember};
 use strongroom_etcd_format::membership::ClusterId;
-use strongroom_etcd_format::snapshot::Trailer;
 use strongroom_etcd_format::status::{self, Examined, Status};
+use strongroom_snapshot_io::intake::Trailer;
 
 use super::failure::{Failure, Refused};
 use super::forms::{self, Form, Minor};
@@ -19,7 +19,7 @@ use crate::image::Image;
 
 pub(super) async fn run(plan: LookPlan, form: Form, like: Option<Minor>) -> Result<(), Failure> {
     let looked = source::look(plan, |image| {
-        let examined = Bolt::open(image, image.summary().db_len)
+        let examined = Bolt::open(image, image.taken().db_len)
             .map_err(|error| Refused::Database(error.into()))
             .and_then(|bolt| status::examine(&bolt).map_err(Refused::Database))?;
         Ok(Looked::new(image, examined))
@@ -41,8 +41,8 @@ impl Looked {
     fn new(image: &Image, examined: Examined) -> Self {
         Self {
             name: image.name().to_owned(),
-            trailer: image.summary().trailer,
-            sha256: hex::encode(image.summary().sha256),
+            trailer: image.taken().trailer,
+            sha256: hex::encode(image.taken().sha256),
             examined,
         }
     }
@@ -78,6 +78,7 @@ impl Looked {
         match self.trailer {
             Trailer::Matches => "verified",
             Trailer::Missing => "noTrailer",
+            Trailer::Differs { .. } => "failed",
         }
     }
 
@@ -131,6 +132,7 @@ impl Looked {
         let trailer = match self.trailer {
             Trailer::Matches => format!("verified: SHA-256 {} matches", self.sha256),
             Trailer::Missing => "NO TRAILER".to_owned(),
+            Trailer::Differs { .. } => "TRAILER OF OTHER BYTES".to_owned(),
         };
         format!(
             "{trailer}, {} pages walked, {} free",

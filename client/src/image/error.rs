@@ -1,12 +1,9 @@
-//! Why a snapshot could not be brought to hand, and what that means for the exit code.
+//! Why a snapshot cannot be looked into, and what that means for the exit code.
 
 use std::io;
-use std::path::PathBuf;
 
-use strongroom_etcd_format::snapshot::SnapshotError;
-use strongroom_snapshot_io::packing::{ForeignPacking, Packing};
+use strongroom_snapshot_io::{image, intake::IntakeError, scratch::ScratchError};
 
-use super::unpack::UNPACKED_BYTES_MAX;
 use crate::exit::ExitCode;
 use crate::s3::S3Error;
 
@@ -30,65 +27,34 @@ pub enum ImageError {
         /// What was named.
         name: String,
     },
-    /// Reading failed.
-    #[error("cannot read {name} at offset {offset}")]
-    Read {
-        /// The file or object.
-        name: String,
-        /// Where.
-        offset: u64,
-        /// Why.
-        source: io::Error,
-    },
-    /// The place for unpacked and fetched bytes refuses them.
-    #[error("cannot {action} a temporary file in {}", folder.display())]
-    Scratch {
-        /// What was attempted.
-        action: &'static str,
-        /// In which folder.
-        folder: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The packed bytes are damaged.
-    #[error("{name} is damaged: its {packing} stream breaks after {unpacked} unpacked bytes")]
-    Unpack {
-        /// The file or object.
-        name: String,
-        /// How it is packed.
-        packing: Packing,
-        /// Bytes that came out before.
-        unpacked: u64,
-        /// The decoder's own words.
-        source: io::Error,
-    },
-    /// More came out than any etcd holds.
-    #[error(
-        "{name} unpacks to more than {UNPACKED_BYTES_MAX} bytes: that is no snapshot of an etcd"
-    )]
-    TooLarge {
-        /// The file or object.
-        name: String,
-    },
-    /// Packed in a way that this program does not read.
-    #[error("{name} is {packing}, which this program does not unpack")]
-    Foreign {
-        /// The file or object.
-        name: String,
-        /// What it is.
-        packing: ForeignPacking,
-    },
-    /// It is no snapshot, or not the one that was saved.
-    #[error("{name} is damaged or no snapshot")]
+    /// There is no room for fetched or unpacked bytes.
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
+    /// It cannot be read or unpacked, or it is no snapshot.
+    #[error("cannot look into {name}")]
     Snapshot {
         /// The file or object.
         name: String,
-        /// What is wrong with it.
-        source: SnapshotError,
+        /// Why.
+        source: IntakeError,
+    },
+    /// The look was ended from outside.
+    #[error("stopped looking into {name}")]
+    Stopped {
+        /// The file or object.
+        name: String,
     },
 }
 
 impl ImageError {
+    pub(super) fn of(name: String, error: image::ImageError) -> Self {
+        match error {
+            image::ImageError::Intake(source) => Self::Snapshot { name, source },
+            image::ImageError::Scratch(error) => Self::Scratch(error),
+            image::ImageError::Stopped => Self::Stopped { name },
+        }
+    }
+
     /// The exit code a program ends with after this error.
     pub fn exit_code(&self) -> ExitCode {
         match self {
@@ -98,11 +64,16 @@ impl ImageError {
                 io::ErrorKind::PermissionDenied => ExitCode::Precondition,
                 _ => ExitCode::Failed,
             },
-            Self::Read { .. } | Self::Foreign { .. } => ExitCode::Failed,
-            Self::NotAFile { .. } | Self::Scratch { .. } => ExitCode::Precondition,
-            Self::Unpack { .. } | Self::TooLarge { .. } | Self::Snapshot { .. } => {
-                ExitCode::Integrity
-            }
+            Self::NotAFile { .. } | Self::Scratch(_) => ExitCode::Precondition,
+            Self::Snapshot { source, .. } => match source {
+                IntakeError::Foreign { .. } | IntakeError::Read { .. } | IntakeError::Thread(_) => {
+                    ExitCode::Failed
+                }
+                IntakeError::Unpack { .. }
+                | IntakeError::TooLarge { .. }
+                | IntakeError::Snapshot(_) => ExitCode::Integrity,
+            },
+            Self::Stopped { .. } => ExitCode::Interrupted,
         }
     }
 }

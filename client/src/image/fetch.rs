@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{self, Write as _};
 
 use bytes::Bytes;
+use strongroom_snapshot_io::intake::BLOCK_BYTES;
+use strongroom_snapshot_io::scratch::Scratch;
 
-use super::BLOCK_BYTES;
 use super::error::ImageError;
-use super::scratch::Scratch;
 use crate::s3::{BodyStream, S3Client, S3Error, S3ErrorKind};
 use crate::uri::S3Uri;
 

@@ -9,13 +9,13 @@ use std::io::{self, Write as _};
 use std::mem;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use strongroom_snapshot_io::pages::{FilePages, Stop};
 use tokio::task::JoinHandle;
 
 use super::Sink;
 use super::error::SaveError;
-use super::pages::FilePages;
 
 /// Large enough that a write call costs nothing beside its copy, small enough to stay in the cache.
 const BLOCK_BYTES: usize = 1024 * 1024;
@@ -69,9 +69,13 @@ impl PartFile {
         let (file, spare) = self.settle().await?;
         // Dropped with this future: the check then ends at its next page.
         let wanted = Arc::new(());
-        let pages = FilePages::new(&file, Arc::downgrade(&wanted))
-            .map_err(|source| failed("read back", &self.path, source))?;
-        let checked = tokio::task::spawn_blocking(move || pages.check(db_len)).await;
+        let read_back = file
+            .metadata()
+            .and_then(|found| Ok((file.try_clone()?, found.len())));
+        let (written, len) = read_back.map_err(|source| failed("read back", &self.path, source))?;
+        let pages = FilePages::new(written, len, Wanted(Arc::downgrade(&wanted)));
+        // They were written a moment ago, so they come from the page cache: about 0.3 s for 400 MB.
+        let checked = tokio::task::spawn_blocking(move || pages.check(db_len).map(drop)).await;
         self.state = State::Idle(file, spare);
         checked
             .expect("decoders do not panic")
@@ -118,6 +122,15 @@ impl PartFile {
                 io::Error::other("an earlier write failed"),
             )),
         }
+    }
+}
+
+/// Ends a check that nobody waits for any more.
+struct Wanted(Weak<()>);
+
+impl Stop for Wanted {
+    fn is_raised(&self) -> bool {
+        self.0.strong_count() == 0
     }
 }
 

@@ -8,7 +8,6 @@
 mod error;
 mod file;
 mod head;
-mod pages;
 mod upload;
 
 use std::path::{Path, PathBuf};

@@ -76,7 +76,7 @@ impl Damage {
                 "restore a saved snapshot; if this is a database copied out of a data directory: the same command with \
                  --skip-hash-check"
             }
-            Self::Snapshot(_) | Self::Unpack { .. } => {
+            Self::Snapshot(_) | Self::Unpack(_) => {
                 "restore another snapshot, or fetch this one again and compare: sha256sum FILE"
             }
             Self::Bolt(_) | Self::Records(_) => {
@@ -95,7 +95,7 @@ impl SourceError {
             Self::File { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 ExitCode::Precondition
             }
-            Self::File { .. } | Self::TooMany { .. } => ExitCode::Failed,
+            Self::File { .. } | Self::Read { .. } | Self::TooMany { .. } => ExitCode::Failed,
             Self::Store { source, .. } => source.exit_code(),
             Self::TooSlow { .. } => ExitCode::Network,
             Self::Length { .. } | Self::OnlyEmpty { .. } => ExitCode::Integrity,
@@ -121,7 +121,7 @@ impl SourceError {
             Self::Length { .. } | Self::TooSlow { .. } => {
                 Some("run the same command again".to_owned())
             }
-            Self::NotAFile { .. } | Self::File { .. } => None,
+            Self::NotAFile { .. } | Self::File { .. } | Self::Read { .. } => None,
         }
     }
 }

@@ -7,9 +7,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use strongroom_etcd_format::membership::Membership;
+use strongroom_snapshot_io::intake::Trailer;
 
 use super::{Report, written_by};
-use crate::{error::RestoreError, intake::Vouching, owner::Owner, plan::Local, preview::Preview};
+use crate::{error::RestoreError, owner::Owner, plan::Local, preview::Preview};
 
 const API_VERSION: &str = "strongroom/v1";
 
@@ -25,10 +26,10 @@ pub(crate) fn report(report: &Report) -> String {
             "storedBytes": report.stored_bytes,
             "bytes": taken.file_len,
             "sha256": hex::encode(taken.sha256),
-            "trailer": match taken.vouching {
-                Vouching::Matches => "matches",
-                Vouching::Missing => "missing",
-                Vouching::Differs => "differs",
+            "trailer": match taken.trailer {
+                Trailer::Matches => "matches",
+                Trailer::Missing => "missing",
+                Trailer::Differs { .. } => "differs",
             },
             "revision": found.revision,
             "liveKeys": found.live_keys,

@@ -25,9 +25,9 @@ use tokio::{
 };
 
 use crate::{
+    arrival::carry,
     console::Console,
     error::{RestoreError, SourceError},
-    intake::carry,
     interrupt::{Interrupt, Interrupted},
 };
 

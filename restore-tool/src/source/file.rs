@@ -10,8 +10,8 @@ use indicatif::ProgressBar;
 
 use super::{Found, Origin};
 use crate::{
+    arrival::carry,
     error::{RestoreError, SourceError},
-    intake::carry,
 };
 
 /// What a decoder reads at a time; plain bytes are read past it.

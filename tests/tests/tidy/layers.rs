@@ -114,6 +114,9 @@ const fn product(word: &'static str, to: &'static [&'static str], why: &'static 
     }
 }
 
+/// Words that the crate of snapshot files must not name: whoever uses it brings the source.
+const NOT_OF_FILES: [&str; 5] = ["tokio", "hyper", "TcpStream", "std::time", "std::process"];
+
 /// Words that the format library must not name: it does no I/O of its own. Addresses it may parse.
 const NO_IO: [&str; 7] = [
     "tokio",
@@ -186,6 +189,11 @@ pub(crate) fn check(source: &Source) -> Vec<Finding> {
                 found(format!(
                     "`{word}`: the format library does no I/O of its own"
                 ));
+            }
+        }
+        if source.path.starts_with("snapshot-io/src/") {
+            for word in NOT_OF_FILES.iter().filter(|word| names(line, word)) {
+                found(format!("`{word}`: snapshot files come from any source"));
             }
         }
         if let Some(above) = named_above(source.path, line) {
@@ -313,6 +321,12 @@ mod tests {
             broken("etcd-format/src/bolt/tests.rs", "use std::fs::File;"),
             0
         );
+    }
+
+    #[test]
+    fn the_crate_of_snapshot_files_knows_no_source() {
+        assert_eq!(broken("snapshot-io/src/intake.rs", "use tokio::io;"), 1);
+        assert_eq!(broken("snapshot-io/src/intake.rs", "use std::fs::File;"), 0);
     }
 
     #[test]

@@ -1,0 +1,200 @@
+//! The snapshot's way to disk: unpacked and digested by [`intake`], written, handed to the disk while more comes, and
+//! stopped before the disk is full.
+//!
+//! It trusts nothing: what comes out is a file that [`crate::image`] has yet to check.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, Write as _},
+    path::Path,
+};
+
+use strongroom_snapshot_io::intake::{self, IntakeError, Taken, Trailer, UNPACKED_BYTES_MAX};
+
+use crate::{
+    error::{Damage, RestoreError, SourceError, TargetError},
+    interrupt::Interrupt,
+    space,
+    write_behind::WriteBehind,
+};
+
+/// Free space is looked at again each time this much was written (a packed file does not tell its size beforehand), and
+/// as much is handed to the disk.
+const STRIDE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Whether a snapshot must be vouched for by its trailer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HashCheck {
+    Required,
+    /// For files that never had a trailer: copied out of a data directory.
+    Skipped,
+}
+
+/// Where the bytes go.
+pub(crate) struct Destination<'a> {
+    pub(crate) file: &'a File,
+    pub(crate) path: &'a Path,
+    pub(crate) behind: &'a WriteBehind,
+    pub(crate) interrupt: &'a Interrupt,
+}
+
+/// A source's own failure on its way through a reader, which knows only `io::Error`.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Carried(RestoreError);
+
+/// Makes an error of the source one that [`take`] gives back as it is.
+pub(crate) fn carry(error: impl Into<RestoreError>) -> io::Error {
+    io::Error::other(Carried(error.into()))
+}
+
+/// Takes all of `stored` in. Errors of the source come through [`carry`].
+pub(crate) fn take(
+    stored: impl BufRead,
+    into: &Destination<'_>,
+    check: HashCheck,
+) -> Result<Taken, RestoreError> {
+    let (mut written, mut next_stride) = (0_u64, STRIDE_BYTES);
+    // People rename files: what it is, is told by its bytes alone.
+    let taken = intake::take(stored, "", UNPACKED_BYTES_MAX, |block| {
+        into.interrupt.check()?;
+        let mut file = into.file;
+        file.write_all(block)
+            .map_err(|source| TargetError::io("writing", into.path, source))?;
+        written += u64::try_from(block.len()).expect("a block's length fits 64 bits");
+        if written >= next_stride {
+            next_stride = written + STRIDE_BYTES;
+            into.behind.nudge();
+            space::require(into.path, 0)?;
+        }
+        Ok::<(), RestoreError>(())
+    })?;
+    match check {
+        HashCheck::Required => Ok(vouched_for(taken)?),
+        HashCheck::Skipped => Ok(taken),
+    }
+}
+
+fn vouched_for(taken: Taken) -> Result<Taken, Damage> {
+    let taken = taken.unaltered()?;
+    match taken.trailer {
+        Trailer::Missing => Err(Damage::NoTrailer {
+            len: taken.file_len,
+        }),
+        Trailer::Matches | Trailer::Differs { .. } => Ok(taken),
+    }
+}
+
+impl From<IntakeError> for RestoreError {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::Foreign { packing } => Self::ForeignPacking { packing },
+            IntakeError::Read { offset, source } => match source.downcast::<Carried>() {
+                Ok(Carried(error)) => error,
+                Err(source) => SourceError::Read { offset, source }.into(),
+            },
+            IntakeError::Thread(source) => Self::Start(source),
+            IntakeError::Snapshot(damage) => Damage::from(damage).into(),
+            damage @ (IntakeError::Unpack { .. } | IntakeError::TooLarge { .. }) => {
+                Damage::Unpack(damage).into()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufReader, Read};
+
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+    use crate::interrupt::{self, Interrupted};
+
+    fn take_from(
+        source: impl Read,
+        interrupt: &Interrupt,
+        check: HashCheck,
+    ) -> Result<(Taken, Vec<u8>), RestoreError> {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("db");
+        let file = File::create_new(&path).expect("new file");
+        let behind = WriteBehind::start(&file, &path)?;
+        let into = Destination {
+            file: &file,
+            path: &path,
+            behind: &behind,
+            interrupt,
+        };
+        let taken = super::take(BufReader::new(source), &into, check)?;
+        Ok((taken, std::fs::read(&path).expect("written")))
+    }
+
+    /// A source that raises the interrupt when it has given a few blocks, and never ends.
+    struct Endless(interrupt::Trigger, usize);
+
+    impl Read for Endless {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            self.1 += 1;
+            if self.1 == 100 {
+                self.0.raise();
+            }
+            buf.fill(0);
+            Ok(buf.len())
+        }
+    }
+
+    #[test]
+    fn an_interrupt_stops_it_between_two_blocks() {
+        let (trigger, interrupt) = interrupt::channel();
+        let endless = Endless(trigger, 0);
+        let error = take_from(endless, &interrupt, HashCheck::Required).expect_err("never ends");
+        assert!(matches!(error, RestoreError::Interrupted(_)), "{error}");
+    }
+
+    #[test]
+    fn without_the_check_a_trailer_may_be_missing_or_wrong_and_nothing_else()
+    -> Result<(), RestoreError> {
+        let db = [0; 8 * 4096];
+        let good = [&db[..], &Sha256::digest(db)].concat();
+        let mut altered = good.clone();
+        altered[20_000] ^= 1;
+        let (_trigger, interrupt) = interrupt::channel();
+        let take = |stored: &[u8], check| take_from(stored, &interrupt, check);
+        for stored in [&good[..], &db, &altered] {
+            let (taken, written) = take(stored, HashCheck::Skipped)?;
+            assert_eq!((taken.db_len, written.as_slice()), (32_768, stored));
+        }
+        take(&good, HashCheck::Required)?;
+        let damage = |stored: &[u8], check| match take(stored, check).expect_err("damaged") {
+            RestoreError::Damage(damage) => damage,
+            other => panic!("{other}"),
+        };
+        assert!(matches!(
+            damage(&db, HashCheck::Required),
+            Damage::NoTrailer { len: 32_768 }
+        ));
+        for (stored, check) in [
+            (&altered[..], HashCheck::Required),
+            (&good[..20_001], HashCheck::Required),
+            (&good[..20_001], HashCheck::Skipped),
+            (&[], HashCheck::Skipped),
+        ] {
+            assert!(matches!(damage(stored, check), Damage::Snapshot(_)));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_sources_own_failure_comes_out_as_it_went_in() {
+        struct Failing;
+        impl Read for Failing {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(carry(Interrupted))
+            }
+        }
+        let (_trigger, interrupt) = interrupt::channel();
+        let error = take_from(Failing, &interrupt, HashCheck::Required).expect_err("failed");
+        assert!(matches!(error, RestoreError::Interrupted(_)), "{error}");
+    }
+}
