@@ -17,24 +17,14 @@ const SERVER_TEXT_CHARS_MAX: usize = 300;
 pub enum Operation {
     /// Building the client.
     Configure,
-    /// ListBuckets.
-    ListBuckets,
-    /// CreateBucket.
-    CreateBucket,
     /// HeadBucket.
     HeadBucket,
-    /// DeleteBucket.
-    DeleteBucket,
     /// ListObjectsV2.
     ListObjects,
-    /// PutObject.
-    PutObject,
     /// GetObject.
     GetObject,
     /// HeadObject.
     HeadObject,
-    /// DeleteObject.
-    DeleteObject,
     /// CreateMultipartUpload.
     CreateUpload,
     /// UploadPart.
@@ -49,15 +39,10 @@ impl fmt::Display for Operation {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Configure => "setting up the S3 client",
-            Self::ListBuckets => "listing buckets",
-            Self::CreateBucket => "creating bucket",
             Self::HeadBucket => "looking at bucket",
-            Self::DeleteBucket => "deleting bucket",
             Self::ListObjects => "listing",
-            Self::PutObject => "putting",
             Self::GetObject => "reading",
             Self::HeadObject => "looking at",
-            Self::DeleteObject => "deleting",
             Self::CreateUpload => "beginning the upload of",
             Self::UploadPart => "uploading a part of",
             Self::CompleteUpload => "completing the upload of",

@@ -27,7 +27,6 @@ pub(crate) mod scripted;
 mod tests;
 
 pub use body::BodyStream;
-pub use buckets::BucketEntry;
 pub use config::{Addressing, Limits, S3Config, Secret};
 pub use error::{InvalidInput, Operation, S3Error, S3ErrorKind};
 pub use exchange::S3Client;

@@ -1,4 +1,4 @@
-//! Object calls: put, get (whole or a range), look, delete.
+//! Object calls: get (whole or a range), look; and what an upload shares with them.
 //!
 //! Uploaded bytes are covered end to end: a signed CRC32 header always, and over plain http the signed SHA-256 as well.
 
@@ -26,7 +26,6 @@ use super::signing::{Payload, PayloadHash};
 const SHORT_ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Hashing more than this takes over 0.1 ms and moves off the event loop.
 const INLINE_DIGEST_BYTES_MAX: usize = 128 * 1024;
-const CRC32_HEADER: HeaderName = HeaderName::from_static("x-amz-checksum-crc32");
 const METADATA_PREFIX: &str = "x-amz-meta-";
 
 /// What is stored beside an object's bytes.
@@ -74,28 +73,6 @@ pub struct GetObject {
 }
 
 impl S3Client {
-    /// Stores an object in one request.
-    ///
-    /// # Errors
-    /// When the server refuses it, received other bytes, or cannot be reached.
-    pub async fn put_object(
-        &self,
-        bucket: &str,
-        key: &str,
-        bytes: Bytes,
-        options: &PutOptions,
-    ) -> Result<PutResult, S3Error> {
-        let mut call = Call::new(Operation::PutObject, Method::PUT, Some(bucket), Some(key));
-        let (payload, crc32) = self.digested(bytes).await;
-        call.parts.payload = payload;
-        call.parts
-            .headers
-            .extend(option_headers(options).map_err(|kind| self.error(&call, kind))?);
-        call.parts.headers.push((CRC32_HEADER, crc32_base64(crc32)));
-        let (parts, _bytes) = self.collect(&call, SHORT_ANSWER_BYTES_MAX).await?;
-        Ok(PutResult { etag: etag(&parts) })
-    }
-
     /// Reads an object, or the bytes `range` of it, as a stream.
     ///
     /// # Errors
@@ -186,20 +163,6 @@ impl S3Client {
             last_modified: last_modified(&parts),
             metadata: metadata(&parts),
         })
-    }
-
-    /// Deletes an object; one that does not exist is no error.
-    ///
-    /// # Errors
-    /// When the server refuses it or cannot be reached.
-    pub async fn delete_object(&self, bucket: &str, key: &str) -> Result<(), S3Error> {
-        let call = Call::new(
-            Operation::DeleteObject,
-            Method::DELETE,
-            Some(bucket),
-            Some(key),
-        );
-        self.collect(&call, SHORT_ANSWER_BYTES_MAX).await.map(drop)
     }
 
     /// The payload as it will be signed, and its CRC32.

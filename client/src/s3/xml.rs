@@ -183,14 +183,6 @@ pub(super) fn complete_document(parts: &[PartTag]) -> String {
     document
 }
 
-/// The body of CreateBucket in a region other than the default one.
-pub(super) fn location_document(region: &str) -> String {
-    format!(
-        "<CreateBucketConfiguration xmlns=\"{NAMESPACE}\"><LocationConstraint>{}</LocationConstraint></CreateBucketConfiguration>",
-        escape(region)
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{any, proptest};
@@ -260,7 +252,6 @@ mod tests {
         let part = root.child("Part").expect("one part");
         assert_eq!(part.child_text("ETag"), Some("\"x</ETag><Evil>\""));
         assert_eq!(part.child_text("ChecksumCRC32"), Some("AAAABw=="));
-        assert!(location_document("a<b").contains("a&lt;b"));
     }
 
     proptest! {
