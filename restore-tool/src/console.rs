@@ -6,10 +6,10 @@
 use std::{
     fmt::Display,
     io::{Write as _, stderr},
-    sync::{Mutex, PoisonError},
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 
 /// Lines that scripts look for, letter by letter those of etcdbrctl.
 pub(crate) mod lines {
@@ -49,17 +49,11 @@ impl Console {
 
     pub(crate) fn warn(&self, text: String) {
         self.line(format_args!("warning: {text}"));
-        self.warnings
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(text);
+        self.warnings.lock().push(text);
     }
 
     pub(crate) fn warnings(&self) -> Vec<String> {
-        self.warnings
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.warnings.lock().clone()
     }
 
     /// A bar that shows only on a terminal.

@@ -1,11 +1,12 @@
 //! The two spellings of time in S3 answers: HTTP dates in headers, RFC 3339 in XML. Parsing only; no clock.
 
 use time::OffsetDateTime;
-use time::format_description::well_known::{Rfc2822, Rfc3339};
+use time::format_description::well_known::Rfc3339;
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub(super) fn from_http(text: &str) -> Option<OffsetDateTime> {
-    OffsetDateTime::parse(text.trim(), &Rfc2822).ok()
+    let time = httpdate::parse_http_date(text.trim()).ok()?;
+    Some(OffsetDateTime::from(time))
 }
 
 /// `2026-11-22T09:44:13.000Z`.

@@ -4,9 +4,10 @@ use std::{
     fs::{self, File},
     os::unix::fs::PermissionsExt as _,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
+use parking_lot::Mutex;
 use rustix::fs::FlockOperation;
 use strongroom_tests::fake_s3::FakeS3;
 
@@ -79,7 +80,7 @@ fn an_etcd_that_starts_during_the_download_is_named_and_keeps_its_directory() ->
     let (starts, home) = (Arc::clone(&started), data_dir.clone());
     let object = objects(&[(FULL, &sample().bytes)]);
     let store = FakeS3::store(object, move |request, reply, _| {
-        let mut etcd = starts.lock().expect("no thread panics");
+        let mut etcd = starts.lock();
         if request.method == "GET" && !request.is_list() && etcd.is_none() {
             let seat = Seat::new("meanwhile");
             let initial = seat.initial();
@@ -92,7 +93,7 @@ fn an_etcd_that_starts_during_the_download_is_named_and_keeps_its_directory() ->
         .expect_code(8)
         .expect_words(&["running etcd holds", "member/snap/db", "Next: stop etcd"]);
     assert_eq!(entries(&data_dir), ["member"]);
-    let etcd = started.lock().expect("no thread panics").take();
+    let etcd = started.lock().take();
     etcd.expect("it was started").ctl(&["put", "it", "goes on"]);
     Ok(())
 }
