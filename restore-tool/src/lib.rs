@@ -17,18 +17,18 @@ pub mod report;
 mod arrival;
 mod chain;
 mod clock;
+mod commit_marker;
 mod console;
 mod credentials;
 mod image;
 mod interrupt;
 mod owner;
 mod preview;
+mod run;
 mod running_etcd;
 mod source;
 mod space;
-mod stages;
 mod staging;
-mod unconfirmed;
 mod write_behind;
 
 pub use interrupt::Interrupted;
@@ -49,7 +49,7 @@ use crate::{
     interrupt::StopSignals,
     plan::RestorePlan,
     report::json,
-    stages::Done,
+    run::Done,
     staging::Unconfirmed,
 };
 
@@ -123,7 +123,7 @@ async fn supervise(plan: RestorePlan, console: Arc<Console>) -> Result<Done, Res
     let (trigger, interrupt) = interrupt::channel();
     let runtime = tokio::runtime::Handle::current();
     let mut work =
-        tokio::task::spawn_blocking(move || stages::run(&plan, &console, &interrupt, &runtime));
+        tokio::task::spawn_blocking(move || run::run(&plan, &console, &interrupt, &runtime));
     loop {
         tokio::select! {
             done = &mut work => match done {

@@ -21,7 +21,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, pki_types::ServerNam
 use strongroom_etcd_format::wal;
 use url::{Host, Url};
 
-use crate::{error::TargetError, staging::MEMBER, unconfirmed};
+use crate::{commit_marker, error::TargetError, staging::MEMBER};
 
 /// etcd's registered ports.
 const CLIENT_PORT: u16 = 2379;
@@ -60,7 +60,7 @@ pub(crate) fn refuse_member(data_dir: &Path) -> Result<Standing, TargetError> {
     {
         return Err(TargetError::EtcdHolds { path: db });
     }
-    if unconfirmed::describes(data_dir, &[MEMBER]) {
+    if commit_marker::describes(data_dir, &[MEMBER]) {
         return Ok(Standing::Unconfirmed);
     }
     Err(TargetError::MemberExists { path: member })
@@ -82,7 +82,7 @@ pub(crate) fn refuse_log(wal_dir: &Path) -> Result<(), TargetError> {
             .extension()
             .is_some_and(|extension| extension == "wal");
     }
-    if holds_log && !unconfirmed::describes(wal_dir, &[wal::FILE_NAME]) {
+    if holds_log && !commit_marker::describes(wal_dir, &[wal::FILE_NAME]) {
         return Err(TargetError::LogExists {
             path: wal_dir.to_owned(),
         });

@@ -11,7 +11,7 @@
 //! | after the entry's rename, before the success was told | the finished entry and its mark | starts anew, replaces it |
 //! | after the success was told | the finished entry, perhaps its mark | with the mark, replaces it if nobody used it; refuses otherwise |
 //!
-//! The mark is [`crate::unconfirmed`]'s. A missing directory (and its parents) is created 0700 and removed again on failure.
+//! The mark is [`crate::commit_marker`]'s. A missing directory (and its parents) is created 0700 and removed again on failure.
 //! An entry that this program did not make, or that anybody has used, is never touched.
 
 use std::{
@@ -23,7 +23,7 @@ use std::{
 
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 
-use crate::{error::TargetError, owner::Owner, unconfirmed};
+use crate::{commit_marker, error::TargetError, owner::Owner};
 
 /// What etcd looks for in its data directory.
 pub(crate) const MEMBER: &str = "member";
@@ -111,7 +111,7 @@ impl Staging {
     /// Syncs the stage's directories and renames its entries into place, all of them or none. Success may be told once
     /// this is done everywhere.
     pub(crate) fn place(&mut self) -> Result<(), TargetError> {
-        unconfirmed::write(&self.stage, self.entries)?;
+        commit_marker::write(&self.stage, self.entries)?;
         // ORDER: files are synced by their writers before this; their directories next, then the renames. Otherwise a
         // power cut could leave an entry whose files are missing.
         for dir in self.inside.iter().rev().chain([&self.stage]) {
@@ -119,7 +119,7 @@ impl Staging {
         }
         self.put_aside()?;
         // ORDER: the mark before what it describes; an entry without its mark could not be told from a used one.
-        for name in [&[unconfirmed::FILE_NAME], self.entries].concat() {
+        for name in [&[commit_marker::FILE_NAME], self.entries].concat() {
             let (from, to) = (self.stage.join(name), self.dir.join(name));
             rename_without_replacing(&from, &to)?;
             self.moved.push((from, to));
@@ -137,21 +137,21 @@ impl Staging {
         self.moved.clear();
         self.created.clear();
         Unconfirmed {
-            mark: self.dir.join(unconfirmed::FILE_NAME),
+            mark: self.dir.join(commit_marker::FILE_NAME),
             _lock: self.lock.take(),
         }
     }
 
     /// Makes room where an unconfirmed restore stands, or where its mark alone was left.
     fn put_aside(&mut self) -> Result<(), TargetError> {
-        if !unconfirmed::describes(&self.dir, self.entries) {
+        if !commit_marker::describes(&self.dir, self.entries) {
             return Ok(());
         }
         let aside = unused_stage(&self.dir)?;
         make_dir(&aside)?;
         self.aside = Some(aside.clone());
         // ORDER: the mark last, so that a kill in between leaves nothing that could not be told from a used entry.
-        for name in [self.entries, &[unconfirmed::FILE_NAME]].concat() {
+        for name in [self.entries, &[commit_marker::FILE_NAME]].concat() {
             let (from, to) = (self.dir.join(name), aside.join(name));
             if from.symlink_metadata().is_ok() {
                 rename_without_replacing(&from, &to)?;

@@ -90,14 +90,14 @@ fn a_member_that_appears_meanwhile_is_never_replaced() -> Outcome {
 fn an_unconfirmed_member_is_replaced_and_comes_back_when_that_fails() -> Outcome {
     let base = tempfile::tempdir()?;
     drop(restore(base.path(), "killed before it said so")?);
-    assert_eq!(names(base.path()), [MEMBER, unconfirmed::FILE_NAME]);
+    assert_eq!(names(base.path()), [MEMBER, commit_marker::FILE_NAME]);
 
     let mut failing = staged(base.path(), "next")?;
     failing.place()?;
     assert_eq!(held(base.path())?, "next");
     drop(failing);
     assert_eq!(held(base.path())?, "killed before it said so");
-    assert_eq!(names(base.path()), [MEMBER, unconfirmed::FILE_NAME]);
+    assert_eq!(names(base.path()), [MEMBER, commit_marker::FILE_NAME]);
 
     restore(base.path(), "next")?.confirm();
     assert_eq!(held(base.path())?, "next");
