@@ -1,7 +1,7 @@
 //! The snapshot's way to disk: unpacked and digested by [`intake`], written, handed to the disk while more comes, and
 //! stopped before the disk is full.
 //!
-//! It trusts nothing: what comes out is a file that [`crate::image`] has yet to check.
+//! The file has yet to be checked by [`crate::image`].
 
 use std::{
     fs::File,

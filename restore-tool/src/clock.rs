@@ -1,6 +1,6 @@
 //! The only place of this crate that reads the clock.
 //!
-//! Times are used for two things: telling how long a stage took, and giving up on a silent neighbour. No decision
+//! Times are used for two things: telling how long a step took, and giving up on a silent neighbour. No decision
 //! about data depends on the local clock; a master's clock may be wrong by hours.
 
 use std::time::{Duration, Instant};

@@ -1,13 +1,13 @@
-//! The mark of a restore whose success nobody has been told yet.
+//! The commit marker: a restore is complete, and nobody has been told yet.
 //!
-//! A run that is killed after its last rename and before its last word leaves complete data, and an operator who saw
-//! no success runs the same command again. The mark tells such data from everybody else's: a file beside them that
-//! lists each of their files by inode, length and time of change. It is put there before them and removed after the
-//! success has been told. A later run may replace what a mark describes as long as nothing was changed, added or
-//! copied; the first write of an etcd breaks the description, and the data are as untouchable as any other.
+//! A run that is killed after its last rename and before its last word leaves complete data. Its operator saw no success
+//! and runs the same command again. The marker tells these data from anybody else's. It is a file beside them that lists
+//! each of their files by inode, length and time of change. It is renamed into place before them and removed after the
+//! success has been told. A later run may replace the marked data as long as nothing was changed, added or copied: the first
+//! write of an etcd breaks the description.
 //!
-//! etcd ignores the file. Its format is this module's alone and lives for one failed run: the first line names its
-//! version, each other line is `inode length seconds.nanoseconds path`, a directory's length and time being `-`.
+//! etcd ignores the file. Its format belongs to this module and lives for one failed run: the first line names the
+//! version, each other line is `inode length seconds.nanoseconds path`. A directory's length and time are `-`.
 
 use std::{
     fmt::Write as _,
@@ -19,33 +19,33 @@ use std::{
 
 use crate::{error::TargetError, staging};
 
-/// Its name in the directory that was restored into.
+/// Its name in the target.
 pub(crate) const FILE_NAME: &str = "restore-unconfirmed";
 const VERSION_LINE: &str = "strongroom-restore unconfirmed 1";
 /// A restored directory has seven entries of at most 200 bytes each.
-const MARK_BYTES_MAX: u64 = 64 << 10;
+const MARKER_BYTES_MAX: u64 = 64 << 10;
 
-/// Describes the entries of a stage in a mark of its own, synced.
-pub(crate) fn write(stage: &Path, entries: &[&str]) -> Result<(), TargetError> {
+/// Writes the marker of the entries in a staging directory, and syncs it.
+pub(crate) fn write(staging: &Path, entries: &[&str]) -> Result<(), TargetError> {
     let mut text = format!("{VERSION_LINE}\n");
     for entry in entries {
-        describe(stage, Path::new(entry), &mut text)
-            .map_err(|source| TargetError::io("listing", &stage.join(entry), source))?;
+        describe(staging, Path::new(entry), &mut text)
+            .map_err(|source| TargetError::io("listing", &staging.join(entry), source))?;
     }
-    let path = stage.join(FILE_NAME);
+    let path = staging.join(FILE_NAME);
     let mut file = staging::create_file(&path)?;
     file.write_all(text.as_bytes())
         .and_then(|()| file.sync_all())
         .map_err(|source| TargetError::io("writing", &path, source))
 }
 
-/// Whether the mark in `dir` describes those of the entries that are there, to the last file. Whatever cannot be read is
-/// taken for somebody else's.
+/// Whether the marker in `dir` describes every file of the entries that are there. Entries that cannot be read count as
+/// somebody else's.
 pub(crate) fn describes(dir: &Path, entries: &[&str]) -> bool {
-    let Ok(mark) = read(&dir.join(FILE_NAME)) else {
+    let Ok(marker) = read(&dir.join(FILE_NAME)) else {
         return false;
     };
-    let mut lines = mark.lines();
+    let mut lines = marker.lines();
     if lines.next() != Some(VERSION_LINE) {
         return false;
     }
@@ -61,7 +61,7 @@ pub(crate) fn describes(dir: &Path, entries: &[&str]) -> bool {
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     fs::File::open(path)?
-        .take(MARK_BYTES_MAX)
+        .take(MARKER_BYTES_MAX)
         .read_to_string(&mut text)?;
     Ok(text)
 }
@@ -113,7 +113,7 @@ mod tests {
 
     const ENTRIES: &[&str] = &["member"];
 
-    /// A directory with a restored member and its mark.
+    /// A directory with a restored member and its marker.
     fn marked() -> Result<tempfile::TempDir, Box<dyn std::error::Error>> {
         let base = tempfile::tempdir()?;
         fs::create_dir_all(base.path().join("member/snap"))?;
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_changed_is_somebody_elses() -> Outcome {
+    fn changed_data_are_somebody_elses() -> Outcome {
         type Change = fn(&Path) -> io::Result<()>;
         let changes: [(&str, Change); 7] = [
             ("a write of the same length", |dir| {
@@ -164,12 +164,12 @@ mod tests {
                 fs::copy(&db, dir.join("copy"))?;
                 fs::rename(dir.join("copy"), db)
             }),
-            ("no mark", |dir| fs::remove_file(dir.join(FILE_NAME))),
-            ("a mark of another version", |dir| {
-                let mark = fs::read_to_string(dir.join(FILE_NAME))?;
+            ("no marker", |dir| fs::remove_file(dir.join(FILE_NAME))),
+            ("a marker of another version", |dir| {
+                let marker = fs::read_to_string(dir.join(FILE_NAME))?;
                 fs::write(
                     dir.join(FILE_NAME),
-                    mark.replace("unconfirmed 1", "unconfirmed 2"),
+                    marker.replace("unconfirmed 1", "unconfirmed 2"),
                 )
             }),
         ];

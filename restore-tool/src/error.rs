@@ -71,7 +71,7 @@ pub enum PlanError {
     NoContainer,
     /// A bucket or prefix that S3 does not know.
     #[error(transparent)]
-    Place(#[from] UriError),
+    Uri(#[from] UriError),
     /// A setting of the store is in none of its places.
     #[error("{setting} is not set: the environment needs {variables}")]
     Missing {

@@ -1,4 +1,4 @@
-//! The database file in the stage: checked whole, edited by appending, read back.
+//! The database file in the staging directory: checked whole, edited by appending, read back.
 //!
 //! Pages are read from the file one by one, so memory does not grow with the database. Each read asks the interrupt,
 //! which makes the long walk stoppable.

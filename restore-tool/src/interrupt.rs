@@ -1,7 +1,7 @@
-//! SIGINT and SIGTERM as a value that every stage can ask and every wait can watch.
+//! SIGINT and SIGTERM as a value that every step can ask and every wait can watch.
 //!
 //! Invariants: a signal never ends the process by itself, so that drop guards run; once the restored directory is in
-//! place (the rename), nobody asks any more and the run ends as a success.
+//! place (the rename), the interrupt is not asked any more and the run ends as a success.
 
 use std::future::pending;
 
@@ -15,7 +15,7 @@ use tokio::{
 #[derive(Debug)]
 pub(crate) struct Trigger(watch::Sender<bool>);
 
-/// The end of the stages: cheap to clone, cheap to ask.
+/// The end of the steps: cheap to clone, cheap to ask.
 #[derive(Debug, Clone)]
 pub(crate) struct Interrupt(watch::Receiver<bool>);
 

@@ -1,11 +1,11 @@
 //! `strongroom-restore`: rebuilds an etcd data directory from a snapshot, offline.
 //!
-//! The way of a run: [`args`] (as typed) and [`environment`] become a [`plan`] (valid); `source` finds and fetches the
-//! snapshot, `arrival` unpacks it into a stage that `staging` made beside the target; `image` checks every
-//! page and record and gives the database its new membership; one rename puts it in place; `report` tells about it.
+//! A run: [`args`] (as typed) and [`environment`] become a [`plan`] (valid). `source` finds and fetches the snapshot.
+//! `arrival` unpacks it into the directory that `staging` made beside the target. `image` checks every page and record and
+//! gives the database its new membership. One rename puts it in place; `report` tells about it.
 //!
-//! Invariants: nothing but the stage is written before the rename, and any failure or signal before it leaves the target
-//! as it was; memory does not grow with the snapshot; no RocksDB, no gRPC, no OpenSSL, no C resolver is linked; only this
+//! Invariants: nothing but the staging directory is written before the rename, and any failure or signal before it leaves
+//! the target as it was; memory does not grow with the snapshot; no RocksDB, no gRPC, no OpenSSL, no C resolver is linked; only this
 //! machine's own ports are probed; the environment is read in [`environment`], the clock in `clock`.
 
 pub mod args;
@@ -50,7 +50,7 @@ use crate::{
     plan::RestorePlan,
     report::json,
     run::Done,
-    staging::Unconfirmed,
+    staging::CommitMarker,
 };
 
 /// Plans, restores, and tells how it went.
@@ -59,14 +59,14 @@ pub fn run(args: LowArgs, environment: &Environment) -> ExitCode {
     let form = if args.json { Form::Json } else { Form::Text };
     let console = Arc::new(Console::default());
     match plan_and_run(args, environment, &console) {
-        Ok(Done::Restored(report, restored)) => {
+        Ok(Done::Restored(report, markers)) => {
             print(&match form {
                 Form::Text => report.to_string(),
                 Form::Json => json::report(&report),
             });
             console.line(lines::SUCCESS);
-            // ORDER: after the last word. Who is killed before it has told nobody, and the next run may start anew.
-            restored.into_iter().for_each(Unconfirmed::confirm);
+            // ORDER: after the last word. A run that is killed before it has told nobody, and the next may start anew.
+            markers.into_iter().for_each(CommitMarker::remove);
             ExitCode::Ok
         }
         Ok(Done::Previewed(preview)) => {
@@ -116,8 +116,8 @@ fn plan_and_run(
     runtime.block_on(supervise(plan, Arc::clone(console)))
 }
 
-/// Runs the stages on a blocking thread and turns signals into an interrupt; always waits for the stages' end, so that
-/// they tidy up.
+/// Runs the steps on a blocking thread and turns signals into an interrupt. Always waits for their end, so that they tidy
+/// up.
 async fn supervise(plan: RestorePlan, console: Arc<Console>) -> Result<Done, RestoreError> {
     let mut signals = StopSignals::install().map_err(RestoreError::Start)?;
     let (trigger, interrupt) = interrupt::channel();
@@ -135,7 +135,7 @@ async fn supervise(plan: RestorePlan, console: Arc<Console>) -> Result<Done, Res
     }
 }
 
-/// What the libraries have to say (retries, a broken resolv.conf) goes to stderr as well.
+/// Sends the libraries' warnings (retries, a broken resolv.conf) to stderr as well.
 fn log_warnings() {
     let _installed_before = tracing_subscriber::fmt()
         .with_writer(stderr)

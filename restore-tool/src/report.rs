@@ -15,7 +15,7 @@ use strongroom_snapshot_io::intake::{Taken, Trailer};
 
 use crate::{owner::Owner, plan::Local};
 
-/// How long the stages took.
+/// How long the steps took.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Times {
     pub(crate) fetch: Duration,

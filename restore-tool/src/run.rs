@@ -1,7 +1,7 @@
 //! The restore, step by step: look, find, fetch, check, build, put in place, report.
 //!
-//! Everything up to the rename works in a stage beside the target; see [`crate::staging`] for what each way out leaves.
-//! The steps run on a blocking thread; the network parts are driven through the runtime's handle.
+//! Everything up to the rename happens in a staging directory beside the target; [`crate::staging`] says what each way out
+//! leaves. The steps run on a blocking thread and drive the network through the runtime's handle.
 
 use std::{
     fs::File,
@@ -28,19 +28,19 @@ use crate::{
     running_etcd::{self, Ports, Standing},
     source::{self, Found, Surroundings},
     space,
-    staging::{self, MEMBER, Staging, Unconfirmed},
+    staging::{self, CommitMarker, MEMBER, Staging},
     write_behind::WriteBehind,
 };
 
-/// What a run that succeeded has to tell.
+/// A run that succeeded.
 pub(crate) enum Done {
-    /// The marks are to be removed once the report was told.
-    Restored(Box<Report>, Vec<Unconfirmed>),
+    /// The markers are removed once the report was told.
+    Restored(Box<Report>, Vec<CommitMarker>),
     /// Nothing was written.
     Previewed(Box<Preview>),
 }
 
-/// Restores, or says what it would do. On any error the target is as it was.
+/// Restores, or previews the restore. On any error the target is as it was.
 pub(crate) fn run(
     plan: &RestorePlan,
     console: &Arc<Console>,
@@ -73,11 +73,11 @@ fn restore(
     total: Stopwatch,
 ) -> Result<Done, RestoreError> {
     let console = around.console;
-    let stages = Stages::begin(plan)?;
+    let dirs = StagingDirs::begin(plan)?;
     space::require(&plan.data_dir, found.bytes)?;
     console.line(lines::restoring_from(&found.shown));
 
-    let (mut image, taken, fetch, behind) = fetch(plan, found, &stages.snap_dir, around)?;
+    let (mut image, taken, fetch, behind) = fetch(plan, found, &dirs.snap_dir, around)?;
     console.line(lines::fetched_in(fetch));
     if let Some(warning) = trailer_warning(taken.trailer) {
         console.warn(warning);
@@ -95,11 +95,11 @@ fn restore(
     behind.finish()?;
     image.edit(&plan.membership, plan.options, raised)?;
     image.read_back(&plan.membership)?;
-    stages.write_logs(plan)?;
+    dirs.write_logs(plan)?;
     around.interrupt.check()?;
-    // Somebody may have started etcd meanwhile.
+    // An etcd may have been started meanwhile.
     running_etcd::refuse_member(&plan.data_dir)?;
-    let restored = stages.place(plan)?;
+    let markers = dirs.place(plan)?;
     let report = Report {
         place: found.place.clone(),
         stored_bytes: found.bytes,
@@ -121,13 +121,13 @@ fn restore(
         },
         warnings: console.warnings(),
     };
-    Ok(Done::Restored(Box::new(report), restored))
+    Ok(Done::Restored(Box::new(report), markers))
 }
 
 fn look_at_target(plan: &RestorePlan, around: &Surroundings<'_>) -> Result<(), RestoreError> {
-    if running_etcd::refuse_member(&plan.data_dir)? == Standing::Unconfirmed {
+    if running_etcd::refuse_member(&plan.data_dir)? == Standing::Marked {
         around.console.warn(format!(
-            "{} is what a restore built that was ended before it could say so; nobody has used it, and it is built anew",
+            "{} was made by a restore that ended before it could report its success; nobody has used it, and it is replaced",
             plan.data_dir.join(MEMBER).display()
         ));
     }
@@ -150,14 +150,14 @@ fn look_at_target(plan: &RestorePlan, around: &Surroundings<'_>) -> Result<(), R
 }
 
 /// The directories under construction.
-struct Stages {
+struct StagingDirs {
     data: Staging,
-    /// The log's, where it has a directory of its own.
+    /// For a log in a directory of its own.
     log: Option<Staging>,
     snap_dir: PathBuf,
 }
 
-impl Stages {
+impl StagingDirs {
     fn begin(plan: &RestorePlan) -> Result<Self, RestoreError> {
         let mut data = Staging::begin(&plan.data_dir, &[MEMBER])?;
         data.dir(MEMBER)?;
@@ -180,7 +180,7 @@ impl Stages {
         })
     }
 
-    /// Log and raft snapshot, on disk.
+    /// Writes and syncs the log and the raft snapshot.
     fn write_logs(&self, plan: &RestorePlan) -> Result<(), RestoreError> {
         let name = raft_snap::file_name(&plan.membership);
         let (path, snapshot) = write_file(
@@ -198,16 +198,16 @@ impl Stages {
         Ok(())
     }
 
-    /// The log first: an etcd finds no member before all of it is there.
-    fn place(self, plan: &RestorePlan) -> Result<Vec<Unconfirmed>, TargetError> {
-        let mut stages: Vec<Staging> = self.log.into_iter().chain([self.data]).collect();
-        for stage in &mut stages {
+    /// Puts the log in place first: an etcd must find no member before all of it is there.
+    fn place(self, plan: &RestorePlan) -> Result<Vec<CommitMarker>, TargetError> {
+        let mut dirs: Vec<Staging> = self.log.into_iter().chain([self.data]).collect();
+        for dir in &mut dirs {
             if let Some(owner) = plan.owner {
-                stage.give(owner)?;
+                dir.give(owner)?;
             }
-            stage.place()?;
+            dir.place()?;
         }
-        Ok(stages.into_iter().map(Staging::keep).collect())
+        Ok(dirs.into_iter().map(Staging::keep).collect())
     }
 }
 
@@ -233,7 +233,7 @@ fn fetch(
         .and_then(|stored| arrival::take(stored, &into, plan.hash_check));
     progress.finish_and_clear();
     let taken = taken?;
-    // The rest goes to disk while the pages are checked.
+    // The remaining bytes go to disk while the pages are checked.
     behind.nudge();
     let image = Image::new(file, path, taken.db_len, around.interrupt.clone())?;
     Ok((image, taken, fetching.elapsed(), behind))

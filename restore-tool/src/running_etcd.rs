@@ -1,10 +1,10 @@
-//! Is an etcd still running where this member will run? Asked on this machine only, and never guessed.
+//! Is an etcd still running where this member will run? Only this machine is asked, and nothing is guessed.
 //!
 //! Three signs refuse a restore: `member/snap/db` is locked (bbolt holds a flock while it is open); the member's own
 //! peer URL, where its address belongs to this machine, is answered by an etcd or, for https, by a TLS server (etcd asks
-//! for a client certificate there, so its version cannot be read); beside a peer URL on the standard port, the client
-//! port on loopback answers likewise. What is no proof is a warning: another etcd on this node (a utility pod in the
-//! host's network, a second etcd on other ports) must not stop a restore. No address of another machine is contacted.
+//! for a client certificate there, so its version cannot be read); the peer URL has the standard port, and the client port
+//! on loopback answers likewise. Anything less is a warning: another etcd on this node (a utility pod in the host's network,
+//! a second etcd on other ports) must not stop a restore. No address of another machine is contacted.
 
 use std::{
     fs::File,
@@ -35,20 +35,20 @@ const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The answer to `/version` is under 300 bytes with its headers.
 const ANSWER_BYTES_MAX: u64 = 4096;
 
-/// What stands where `member` will be.
+/// The entry at the place of the new `member`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
     Nothing,
-    /// A finished restore whose success nobody was told, and which nobody has used.
-    Unconfirmed,
+    /// A complete restore with its commit marker: nobody was told of it, nobody has used it.
+    Marked,
 }
 
-/// Refuses when `member` exists, naming the running etcd that holds it if there is one.
+/// Refuses when `member` exists, and names the running etcd that holds it.
 pub(crate) fn refuse_member(data_dir: &Path) -> Result<Standing, TargetError> {
     let member = data_dir.join(MEMBER);
     match member.symlink_metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Standing::Nothing),
-        // A data directory that is a file: the stage says so.
+        // A data directory that is a file: making the staging directory tells it.
         Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(Standing::Nothing),
         Err(source) => return Err(TargetError::io("looking at", &member, source)),
         Ok(_) => {}
@@ -61,12 +61,12 @@ pub(crate) fn refuse_member(data_dir: &Path) -> Result<Standing, TargetError> {
         return Err(TargetError::EtcdHolds { path: db });
     }
     if commit_marker::describes(data_dir, &[MEMBER]) {
-        return Ok(Standing::Unconfirmed);
+        return Ok(Standing::Marked);
     }
     Err(TargetError::MemberExists { path: member })
 }
 
-/// Refuses when the log's own directory holds a log, unless nobody was told of it and nobody has used it.
+/// Refuses when the log's own directory holds a log, unless a commit marker describes it.
 pub(crate) fn refuse_log(wal_dir: &Path) -> Result<(), TargetError> {
     let entries = match std::fs::read_dir(wal_dir) {
         Ok(entries) => entries,

@@ -1,18 +1,18 @@
-//! The folder beside the target: filled in secret, put in place by renames, removed on every other way out.
+//! The staging directory beside the target: filled out of sight, shown by renames, removed on every other way out.
 //!
-//! `<dir>/member.restore-XXXXXXXX/` (0700) lies on the target's file system, so that each entry (`member`, or the log of
-//! a directory of its own) is put in place by one rename. While it exists, the directory is locked (flock), so that two
-//! restores never meet and a stage found under the lock is certainly a killed run's. What a crash leaves behind:
+//! `<dir>/member.restore-XXXXXXXX/` (0700) lies on the target's file system, so one rename shows each entry (`member`, or
+//! the log in a directory of its own). As long as it exists, `<dir>` is locked (flock). Two restores therefore never meet, and
+//! a staging directory found under the lock was left by a killed run. A crash leaves:
 //!
 //! | killed while | left behind | next run |
 //! |---|---|---|
 //! | building | `member.restore-*`, no entry | removes it, starts anew |
-//! | between the mark's and the entry's rename | as above, and the mark | as above |
-//! | after the entry's rename, before the success was told | the finished entry and its mark | starts anew, replaces it |
-//! | after the success was told | the finished entry, perhaps its mark | with the mark, replaces it if nobody used it; refuses otherwise |
+//! | between the renames of marker and entry | as above, and the marker | as above |
+//! | after the entry's rename, before the success was told | the finished entry and its marker | starts anew, replaces it |
+//! | after the success was told | the finished entry, perhaps its marker | with the marker: replaces it if nobody used it; refuses otherwise |
 //!
-//! The mark is [`crate::commit_marker`]'s. A missing directory (and its parents) is created 0700 and removed again on failure.
-//! An entry that this program did not make, or that anybody has used, is never touched.
+//! The marker is [`crate::commit_marker`]'s. A missing directory and its parents are created 0700, and removed again on failure.
+//! Invariant: an entry of anybody else, or one that somebody has used, is never touched.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -28,42 +28,43 @@ use crate::{commit_marker, error::TargetError, owner::Owner};
 /// What etcd looks for in its data directory.
 pub(crate) const MEMBER: &str = "member";
 /// Followed by eight hex digits.
-pub(crate) const STAGE_PREFIX: &str = "member.restore-";
-const STAGE_SUFFIX_HEX: usize = 8;
+pub(crate) const STAGING_PREFIX: &str = "member.restore-";
+const STAGING_SUFFIX_HEX: usize = 8;
 const DIR_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
-/// A directory under construction. Dropped before [`Staging::keep`], it leaves no trace.
+/// A target under construction. Dropped before [`Staging::keep`], it leaves no trace.
 #[derive(Debug)]
 pub(crate) struct Staging {
-    /// The directory that is restored into.
+    /// The target.
     dir: PathBuf,
-    /// What will appear in it.
+    /// Names that will appear in it.
     entries: &'static [&'static str],
-    /// Missing directories that were created for it, outermost first.
+    /// Directories that were missing and have been created, outermost first.
     created: Vec<PathBuf>,
-    /// Open for the lock, which ends with it. Nobody has it any more after [`Staging::keep`].
+    /// The target, open for its lock. [`Staging::keep`] hands it on.
     lock: Option<File>,
-    stage: PathBuf,
-    /// The stage's own directories, outermost first.
+    /// The staging directory.
+    staging: PathBuf,
+    /// Directories in it, outermost first.
     inside: Vec<PathBuf>,
-    /// Where an unconfirmed restore's entries lie while these take their place.
+    /// Holds the entries of an earlier, marked restore until these have taken their place.
     aside: Option<PathBuf>,
-    /// Moves that were made, to be undone in reverse order: from, to.
+    /// Renames so far, undone in reverse order: from, to.
     moved: Vec<(PathBuf, PathBuf)>,
 }
 
-/// A restored directory whose mark is still there. It stays locked.
+/// The marker of a restored directory whose success has not been told. The directory stays locked.
 #[derive(Debug)]
-pub(crate) struct Unconfirmed {
-    mark: PathBuf,
+pub(crate) struct CommitMarker {
+    path: PathBuf,
     _lock: Option<File>,
 }
 
 impl Staging {
-    /// Creates and locks the directory, removes what killed runs left, makes an empty stage.
+    /// Creates and locks the target, removes the leftovers of killed runs, makes an empty staging directory.
     pub(crate) fn begin(dir: &Path, entries: &'static [&'static str]) -> Result<Self, TargetError> {
-        let stage = unused_stage(dir)?;
+        let staging_dir = unused_name(dir)?;
         let created = create_missing(dir)?;
         let lock = match open_locked(dir) {
             Ok(lock) => lock,
@@ -77,50 +78,50 @@ impl Staging {
             entries,
             created,
             lock: Some(lock),
-            stage,
+            staging: staging_dir,
             inside: Vec::new(),
             aside: None,
             moved: Vec::new(),
         };
         staging.remove_stale()?;
-        make_dir(&staging.stage)?;
+        make_dir(&staging.staging)?;
         Ok(staging)
     }
 
-    /// Makes a directory of the stage.
+    /// Makes a directory in the staging directory.
     pub(crate) fn dir(&mut self, name: &str) -> Result<PathBuf, TargetError> {
-        let path = self.stage.join(name);
+        let path = self.staging.join(name);
         make_dir(&path)?;
         self.inside.push(path.clone());
         Ok(path)
     }
 
-    /// A place in the stage.
+    /// A path in the staging directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.stage.join(name)
+        self.staging.join(name)
     }
 
-    /// Gives all that will stay to `owner`: the entries, and what was created for them.
+    /// Gives the entries and the created directories to `owner`.
     pub(crate) fn give(&self, owner: Owner) -> Result<(), TargetError> {
         for entry in self.entries {
-            give_tree(&self.stage.join(entry), owner)?;
+            give_tree(&self.staging.join(entry), owner)?;
         }
         self.created.iter().try_for_each(|dir| owner.take(dir))
     }
 
-    /// Syncs the stage's directories and renames its entries into place, all of them or none. Success may be told once
-    /// this is done everywhere.
+    /// Syncs the staged directories and renames the entries into the target, all of them or none. Success may be told
+    /// once every target is placed.
     pub(crate) fn place(&mut self) -> Result<(), TargetError> {
-        commit_marker::write(&self.stage, self.entries)?;
+        commit_marker::write(&self.staging, self.entries)?;
         // ORDER: files are synced by their writers before this; their directories next, then the renames. Otherwise a
         // power cut could leave an entry whose files are missing.
-        for dir in self.inside.iter().rev().chain([&self.stage]) {
+        for dir in self.inside.iter().rev().chain([&self.staging]) {
             sync_dir(dir)?;
         }
         self.put_aside()?;
-        // ORDER: the mark before what it describes; an entry without its mark could not be told from a used one.
+        // ORDER: the marker before the entries. An entry without it could not be told from a used one.
         for name in [&[commit_marker::FILE_NAME], self.entries].concat() {
-            let (from, to) = (self.stage.join(name), self.dir.join(name));
+            let (from, to) = (self.staging.join(name), self.dir.join(name));
             rename_without_replacing(&from, &to)?;
             self.moved.push((from, to));
         }
@@ -132,25 +133,25 @@ impl Staging {
         Ok(())
     }
 
-    /// Ends the undoing. The mark stays until [`Unconfirmed::confirm`].
-    pub(crate) fn keep(mut self) -> Unconfirmed {
+    /// Keeps the entries. The marker stays until [`CommitMarker::remove`].
+    pub(crate) fn keep(mut self) -> CommitMarker {
         self.moved.clear();
         self.created.clear();
-        Unconfirmed {
-            mark: self.dir.join(commit_marker::FILE_NAME),
+        CommitMarker {
+            path: self.dir.join(commit_marker::FILE_NAME),
             _lock: self.lock.take(),
         }
     }
 
-    /// Makes room where an unconfirmed restore stands, or where its mark alone was left.
+    /// Moves a marked restore, or a marker alone, out of the way.
     fn put_aside(&mut self) -> Result<(), TargetError> {
         if !commit_marker::describes(&self.dir, self.entries) {
             return Ok(());
         }
-        let aside = unused_stage(&self.dir)?;
+        let aside = unused_name(&self.dir)?;
         make_dir(&aside)?;
         self.aside = Some(aside.clone());
-        // ORDER: the mark last, so that a kill in between leaves nothing that could not be told from a used entry.
+        // ORDER: the marker last. A kill in between must not leave an entry without it.
         for name in [self.entries, &[commit_marker::FILE_NAME]].concat() {
             let (from, to) = (self.dir.join(name), aside.join(name));
             if from.symlink_metadata().is_ok() {
@@ -174,7 +175,7 @@ impl Staging {
             let ours = metadata.is_dir()
                 && metadata.uid() == rustix::process::geteuid().as_raw()
                 && metadata.mode() & 0o7777 == DIR_MODE
-                && entry.file_name().to_str().is_some_and(is_stage_name);
+                && entry.file_name().to_str().is_some_and(is_staging_name);
             if ours {
                 fs::remove_dir_all(&path)
                     .map_err(|source| TargetError::io("removing the stale", &path, source))?;
@@ -185,27 +186,27 @@ impl Staging {
 }
 
 impl Drop for Staging {
-    /// Undoes what was done. Failures cannot be told here; the next run removes a stage that stays.
+    /// Undoes everything. Failures cannot be told here; the next run removes a staging directory that stays.
     fn drop(&mut self) {
         for (from, to) in self.moved.drain(..).rev() {
             let _stays = fs::rename(to, from);
         }
-        for stage in [&self.stage].into_iter().chain(&self.aside) {
-            let _stays = fs::remove_dir_all(stage);
+        for dir in [&self.staging].into_iter().chain(&self.aside) {
+            let _stays = fs::remove_dir_all(dir);
         }
         remove_created(&self.created);
     }
 }
 
-impl Unconfirmed {
-    /// Removes the mark: somebody has been told. A mark that stays all the same allows a restore over data that
-    /// nobody has used, and nothing else, so there is nothing to tell.
-    pub(crate) fn confirm(self) {
-        let _stays = fs::remove_file(&self.mark);
+impl CommitMarker {
+    /// Removes the marker, once the success was told. A marker that stays allows no more than a restore over data that
+    /// nobody has used, so a failure is not told.
+    pub(crate) fn remove(self) {
+        let _stays = fs::remove_file(&self.path);
     }
 }
 
-/// What to say of a directory that exists and belongs to another user than its new files will.
+/// The warning about a directory that belongs to another user than its new files will.
 pub(crate) fn owner_warning(dir: &Path, owner: Option<Owner>) -> Option<String> {
     let metadata = fs::metadata(dir).ok()?;
     let uid = owner.map_or_else(|| rustix::process::geteuid().as_raw(), |owner| owner.uid);
@@ -227,7 +228,7 @@ pub(crate) fn owner_warning(dir: &Path, owner: Option<Owner>) -> Option<String> 
     ))
 }
 
-/// A new file of a stage, 0600.
+/// A new file in a staging directory, 0600.
 pub(crate) fn create_file(path: &Path) -> Result<File, TargetError> {
     OpenOptions::new()
         .read(true)
@@ -239,7 +240,7 @@ pub(crate) fn create_file(path: &Path) -> Result<File, TargetError> {
 }
 
 fn give_tree(path: &Path, owner: Owner) -> Result<(), TargetError> {
-    // Opened before it is given away: a program that may give need not be one that may read what is another's.
+    // Opened before it is given away: a program that may change owners need not be one that may read all files.
     let opened = File::open(path).map_err(|source| TargetError::io("opening", path, source))?;
     owner.take(path)?;
     if path.is_dir() {
@@ -248,7 +249,7 @@ fn give_tree(path: &Path, owner: Owner) -> Result<(), TargetError> {
             give_tree(&entry.map_err(listing)?.path(), owner)?;
         }
     }
-    // ORDER: its writer synced it before it was given away. A power cut could leave a member that etcd may not read.
+    // ORDER: synced by its writer, but before its owner changed. A power cut could leave a member that etcd may not read.
     opened
         .sync_all()
         .map_err(|source| TargetError::io("syncing", path, source))
@@ -314,8 +315,8 @@ fn open_locked(data_dir: &Path) -> Result<File, TargetError> {
     }
 }
 
-fn rename_without_replacing(stage: &Path, member: &Path) -> Result<(), TargetError> {
-    match rustix::fs::renameat_with(CWD, stage, CWD, member, RenameFlags::NOREPLACE) {
+fn rename_without_replacing(staged: &Path, member: &Path) -> Result<(), TargetError> {
+    match rustix::fs::renameat_with(CWD, staged, CWD, member, RenameFlags::NOREPLACE) {
         Ok(()) => Ok(()),
         Err(rustix::io::Errno::EXIST | rustix::io::Errno::NOTEMPTY) => {
             Err(TargetError::MemberExists {
@@ -329,30 +330,32 @@ fn rename_without_replacing(stage: &Path, member: &Path) -> Result<(), TargetErr
                     path: member.to_owned(),
                 });
             }
-            fs::rename(stage, member)
-                .map_err(|source| TargetError::io("renaming the stage to", member, source))
+            fs::rename(staged, member).map_err(|source| {
+                TargetError::io("renaming the staging directory to", member, source)
+            })
         }
         Err(errno) => Err(TargetError::io(
-            "renaming the stage to",
+            "renaming the staging directory to",
             member,
             errno.into(),
         )),
     }
 }
 
-fn is_stage_name(name: &str) -> bool {
-    name.strip_prefix(STAGE_PREFIX).is_some_and(|suffix| {
-        suffix.len() == STAGE_SUFFIX_HEX && suffix.bytes().all(|b| b.is_ascii_hexdigit())
+fn is_staging_name(name: &str) -> bool {
+    name.strip_prefix(STAGING_PREFIX).is_some_and(|suffix| {
+        suffix.len() == STAGING_SUFFIX_HEX && suffix.bytes().all(|b| b.is_ascii_hexdigit())
     })
 }
 
-fn unused_stage(dir: &Path) -> Result<PathBuf, TargetError> {
-    let digits = random_hex().map_err(|error| TargetError::io("naming a stage in", dir, error))?;
-    Ok(dir.join(format!("{STAGE_PREFIX}{digits}")))
+fn unused_name(dir: &Path) -> Result<PathBuf, TargetError> {
+    let digits = random_hex()
+        .map_err(|error| TargetError::io("naming a staging directory in", dir, error))?;
+    Ok(dir.join(format!("{STAGING_PREFIX}{digits}")))
 }
 
 fn random_hex() -> io::Result<String> {
-    let mut bytes = [0_u8; STAGE_SUFFIX_HEX / 2];
+    let mut bytes = [0_u8; STAGING_SUFFIX_HEX / 2];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(hex::encode(bytes))
 }

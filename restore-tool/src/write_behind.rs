@@ -1,7 +1,7 @@
-//! Hands written bytes to the disk while the program reads, hashes and checks: at the end little is left to wait for.
+//! Writes to disk while the program reads, hashes and checks, so that little is left at the end.
 //!
-//! One thread syncs the file whenever it is nudged. A failed sync is kept and told by [`WriteBehind::finish`]: the kernel
-//! tells it once only, so a later sync of the same file would not.
+//! One thread syncs the file whenever it is nudged. [`WriteBehind::finish`] tells a failed sync: the kernel tells it once,
+//! so a later sync of the same file would pass.
 
 use std::{
     fs::File,
@@ -40,7 +40,7 @@ impl WriteBehind {
         })
     }
 
-    /// There is something to hand over. Never waits.
+    /// Asks for a sync of the bytes so far. Never waits.
     pub(crate) fn nudge(&self) {
         if let Some(nudges) = &self.nudges {
             // Full: it will see these bytes as well. Gone: a sync failed, and finish tells.
@@ -67,7 +67,7 @@ impl WriteBehind {
 }
 
 impl Drop for WriteBehind {
-    /// Another error is on its way out; the file goes with its stage.
+    /// Another error is on its way out; the file goes with its staging directory.
     fn drop(&mut self) {
         let _undone = self.join();
     }

@@ -11,7 +11,7 @@ use super::settings::{Destination, SavePlan};
 use crate::clock::Stopwatch;
 use crate::etcd;
 use crate::s3::S3Client;
-use crate::save::{self, Place, SaveError, Saved};
+use crate::save::{self, SaveError, Saved, SavedTo};
 
 const BAR: &str = "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
 /// A terminal redraws often enough at this rate.
@@ -112,11 +112,11 @@ impl Outcome {
             endpoint,
             member,
             summary,
-            place,
+            saved_to,
         } = &self.saved;
-        let place = match place {
-            Place::File(path) => path.display().to_string(),
-            Place::Object { bucket, key, .. } => format!("s3://{bucket}/{key}"),
+        let place = match saved_to {
+            SavedTo::File(path) => path.display().to_string(),
+            SavedTo::Object { bucket, key, .. } => format!("s3://{bucket}/{key}"),
         };
         let clock = self.clock_offset_secs.map_or_else(String::new, |offset| {
             format!(", signed with the server's time (this machine's clock is off by {offset} s)")
@@ -136,11 +136,11 @@ impl Outcome {
             endpoint,
             member,
             summary,
-            place,
+            saved_to,
         } = &self.saved;
-        let place = match place {
-            Place::File(path) => json!({ "file": path.display().to_string() }),
-            Place::Object {
+        let place = match saved_to {
+            SavedTo::File(path) => json!({ "file": path.display().to_string() }),
+            SavedTo::Object {
                 bucket,
                 key,
                 etag,

@@ -22,42 +22,42 @@ const S3_ENDPOINT_NAMES: [&str; 3] = [
     "AWS_ENDPOINT_URL",
 ];
 
-/// What `snapshot save` is to do.
+/// `snapshot save`.
 #[derive(Debug)]
 pub(super) struct SavePlan {
     pub(super) etcd: EtcdConfig,
     pub(super) destination: Destination,
 }
 
-/// Where a snapshot is to go.
+/// The file or store that a snapshot goes to.
 #[derive(Debug)]
 pub(super) enum Destination {
     File(PathBuf),
     S3(Box<S3Config>, S3Uri),
 }
 
-/// What `snapshot list` is to do.
+/// `snapshot list`.
 #[derive(Debug)]
 pub(super) struct ListPlan {
     pub(super) s3: S3Config,
     pub(super) place: S3Uri,
 }
 
-/// Which snapshot to look into.
+/// `snapshot status` and `snapshot hashkv`.
 #[derive(Debug)]
 pub(super) struct LookPlan {
-    pub(super) place: Place,
+    pub(super) source: SnapshotSource,
     pub(super) scratch: Scratch,
 }
 
-/// Where a snapshot is.
+/// The file or object that holds a snapshot.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum SnapshotSource {
     File(PathBuf),
     Object(Box<S3Config>, S3Uri),
 }
 
-/// Where temporary files go when TMPDIR says nothing.
+/// Temporary files go there unless TMPDIR is set.
 const SCRATCH_DEFAULT: &str = "/tmp";
 const S3_SCHEME: &str = "s3://";
 
@@ -66,7 +66,7 @@ pub(super) fn look_plan(
     s3: &S3Arguments,
     environment: &Environment,
 ) -> Result<LookPlan, SettingsError> {
-    let place = match look.snapshot.to_str() {
+    let source = match look.snapshot.to_str() {
         Some(text) if text.starts_with(S3_SCHEME) => {
             let uri = S3Uri::parse(text)?;
             if uri.prefix().is_empty() || uri.prefix().ends_with('/') {
@@ -74,13 +74,13 @@ pub(super) fn look_plan(
                     text: text.to_owned(),
                 });
             }
-            Place::Object(Box::new(s3_config(s3, environment)?), uri)
+            SnapshotSource::Object(Box::new(s3_config(s3, environment)?), uri)
         }
-        _ => Place::File(look.snapshot.clone()),
+        _ => SnapshotSource::File(look.snapshot.clone()),
     };
     let scratch = environment.get("TMPDIR").unwrap_or(SCRATCH_DEFAULT);
     Ok(LookPlan {
-        place,
+        source,
         scratch: Scratch::in_folder(scratch),
     })
 }

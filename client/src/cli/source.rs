@@ -1,7 +1,7 @@
 //! From a file or an object to an answer about the snapshot in it, off the event loop.
 
 use super::failure::{Failure, Refused};
-use super::settings::{LookPlan, Place};
+use super::settings::{LookPlan, SnapshotSource};
 use crate::image::Image;
 use crate::s3::S3Client;
 
@@ -10,13 +10,13 @@ pub(super) async fn look<T: Send + 'static>(
     plan: LookPlan,
     ask: impl FnOnce(&Image) -> Result<T, Refused> + Send + 'static,
 ) -> Result<T, Failure> {
-    let LookPlan { place, scratch } = plan;
-    let image = match place {
-        Place::File(path) => {
+    let LookPlan { source, scratch } = plan;
+    let image = match source {
+        SnapshotSource::File(path) => {
             let opened = tokio::task::spawn_blocking(move || Image::open(&path, &scratch)).await;
             opened.expect("opening a file does not panic")?
         }
-        Place::Object(config, uri) => {
+        SnapshotSource::Object(config, uri) => {
             let client = S3Client::new(*config)?;
             Image::fetch(&client, &uri, &scratch).await?
         }

@@ -26,7 +26,7 @@ use file::PartFile;
 use head::Head;
 use upload::PartUploader;
 
-/// What was saved, from whom and where to.
+/// A saved snapshot, its member and its destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saved {
     /// The member's address.
@@ -35,13 +35,13 @@ pub struct Saved {
     pub member: MemberStatus,
     /// Length and digest of what was saved; its trailer matches.
     pub summary: StreamSummary,
-    /// Where it is now.
-    pub place: Place,
+    /// Its file or object.
+    pub saved_to: SavedTo,
 }
 
-/// Where a snapshot lies.
+/// The file or object that holds a saved snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum SavedTo {
     /// In a file.
     File(PathBuf),
     /// In a store.
@@ -90,11 +90,11 @@ pub async fn to_file(
         endpoint,
         member: status,
         summary,
-        place: Place::File(target.to_owned()),
+        saved_to: SavedTo::File(target.to_owned()),
     })
 }
 
-/// Saves as an object below `place`, named as etcdbrctl names it.
+/// Saves as an object below `place`, under the name that etcdbrctl would give it.
 ///
 /// # Errors
 /// See [`SaveError`]; no object is then visible, and the upload was aborted as far as the server could be reached.
@@ -141,7 +141,7 @@ pub async fn to_s3(
     // ORDER: the trailer was compared in `pump`; only now may the object become visible.
     let etag = uploader.complete().await?;
     let confirmed = upload::confirm(client, place.bucket(), &key, summary.file_len).await?;
-    let place = Place::Object {
+    let saved_to = SavedTo::Object {
         bucket: place.bucket().to_owned(),
         key,
         etag,
@@ -151,7 +151,7 @@ pub async fn to_s3(
         endpoint,
         member: status,
         summary,
-        place,
+        saved_to,
     })
 }
 
@@ -169,7 +169,7 @@ fn object_key(
     ))
 }
 
-/// Where the bytes go.
+/// Takes the bytes.
 trait Sink {
     async fn write(&mut self, bytes: &[u8]) -> Result<(), SaveError>;
 }

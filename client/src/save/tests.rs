@@ -62,7 +62,7 @@ async fn a_file_holds_what_etcd_sent_and_verifies() {
     assert_eq!(saved.summary, digest(&bytes));
     assert_eq!(saved.summary.trailer, Trailer::Matches);
     assert_eq!(saved.member.revision, 51);
-    assert_eq!(saved.place, Place::File(target.clone()));
+    assert_eq!(saved.saved_to, SavedTo::File(target.clone()));
     assert_eq!(
         std::fs::metadata(&target)
             .expect("it is there")

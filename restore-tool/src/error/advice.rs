@@ -10,7 +10,7 @@ use strongroom_client::{
 use strongroom_snapshot_io::packing::ForeignPacking;
 
 use super::{Damage, RestoreError, SourceError, TargetError};
-use crate::staging::STAGE_PREFIX;
+use crate::staging::STAGING_PREFIX;
 
 impl RestoreError {
     /// The process' exit code.
@@ -168,14 +168,14 @@ impl TargetError {
     }
 }
 
-/// The part of a path that is still there when the message is read: a failed run removes its stage.
+/// The part of a path that is still there when the message is read: a failed run removes its staging directory.
 fn lasting(path: &Path) -> &Path {
-    let is_stage = |part: &&Path| {
+    let is_staging = |part: &&Path| {
         part.file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with(STAGE_PREFIX))
+            .is_some_and(|name| name.to_string_lossy().starts_with(STAGING_PREFIX))
     };
-    let stage = path.ancestors().find(is_stage);
-    stage.and_then(Path::parent).unwrap_or(path)
+    let staging = path.ancestors().find(is_staging);
+    staging.and_then(Path::parent).unwrap_or(path)
 }
 
 #[cfg(test)]
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn advice_names_no_stage_that_is_removed() {
+    fn advice_names_no_staging_directory_that_is_removed() {
         let error = TargetError::io(
             "writing",
             Path::new("/var/lib/etcd/member.restore-0a1b2c3d/snap/db"),

@@ -1,4 +1,4 @@
-//! What each way out of a staging leaves on disk.
+//! Each way out of a staging, and its leftovers on disk.
 
 use std::{io::Write as _, os::unix::fs::PermissionsExt as _};
 
@@ -27,8 +27,8 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("there").permissions().mode() & 0o7777
 }
 
-/// Restores a `member` whose database holds `text`, up to the confirmation.
-fn restore(data_dir: &Path, text: &str) -> Result<Unconfirmed, TargetError> {
+/// Restores a `member` whose database holds `text`, up to the marker.
+fn restore(data_dir: &Path, text: &str) -> Result<CommitMarker, TargetError> {
     let mut staging = staged(data_dir, text)?;
     staging.place()?;
     Ok(staging.keep())
@@ -51,7 +51,7 @@ fn held(data_dir: &Path) -> io::Result<String> {
 fn commit_leaves_exactly_the_member_with_private_modes() -> Outcome {
     let base = tempfile::tempdir()?;
     let data_dir = base.path().join("a/b");
-    restore(&data_dir, "new")?.confirm();
+    restore(&data_dir, "new")?.remove();
     assert_eq!(names(&data_dir), [MEMBER]);
     assert_eq!(mode(&data_dir), 0o700);
     assert_eq!(mode(&data_dir.join("member/snap")), 0o700);
@@ -87,7 +87,7 @@ fn a_member_that_appears_meanwhile_is_never_replaced() -> Outcome {
 }
 
 #[test]
-fn an_unconfirmed_member_is_replaced_and_comes_back_when_that_fails() -> Outcome {
+fn a_marked_member_is_replaced_and_comes_back_when_that_fails() -> Outcome {
     let base = tempfile::tempdir()?;
     drop(restore(base.path(), "killed before it said so")?);
     assert_eq!(names(base.path()), [MEMBER, commit_marker::FILE_NAME]);
@@ -99,7 +99,7 @@ fn an_unconfirmed_member_is_replaced_and_comes_back_when_that_fails() -> Outcome
     assert_eq!(held(base.path())?, "killed before it said so");
     assert_eq!(names(base.path()), [MEMBER, commit_marker::FILE_NAME]);
 
-    restore(base.path(), "next")?.confirm();
+    restore(base.path(), "next")?.remove();
     assert_eq!(held(base.path())?, "next");
     assert_eq!(names(base.path()), [MEMBER]);
     let error = restore(base.path(), "again").expect_err("confirmed");
@@ -108,7 +108,7 @@ fn an_unconfirmed_member_is_replaced_and_comes_back_when_that_fails() -> Outcome
 }
 
 #[test]
-fn an_unconfirmed_member_that_was_used_is_never_replaced() -> Outcome {
+fn a_marked_member_that_was_used_is_never_replaced() -> Outcome {
     let base = tempfile::tempdir()?;
     drop(restore(base.path(), "killed before it said so")?);
     fs::write(base.path().join("member/snap/0.snap"), "an etcd was here")?;
@@ -118,13 +118,13 @@ fn an_unconfirmed_member_that_was_used_is_never_replaced() -> Outcome {
     Ok(())
 }
 
-/// An operator has moved the member away; its mark alone is in nobody's way.
+/// An operator has moved the member away; its marker alone is in nobody's way.
 #[test]
-fn a_mark_without_a_member_is_replaced() -> Outcome {
+fn a_marker_without_a_member_is_replaced() -> Outcome {
     let base = tempfile::tempdir()?;
     drop(restore(base.path(), "old")?);
     fs::rename(base.path().join(MEMBER), base.path().join("member.old"))?;
-    restore(base.path(), "new")?.confirm();
+    restore(base.path(), "new")?.remove();
     assert_eq!(names(base.path()), [MEMBER, "member.old"]);
     Ok(())
 }
@@ -141,7 +141,7 @@ fn a_second_restore_on_the_directory_is_refused() -> Outcome {
 }
 
 #[test]
-fn stages_of_killed_runs_go_and_foreign_names_stay() -> Outcome {
+fn staging_directories_of_killed_runs_go_and_foreign_names_stay() -> Outcome {
     let base = tempfile::tempdir()?;
     let stale = base.path().join("member.restore-0badcafe");
     fs::create_dir(&stale)?;

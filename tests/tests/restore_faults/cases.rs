@@ -20,11 +20,11 @@ use strongroom_tests::workload;
 /// A few megabytes with branch and overflow pages: several writes of each kind, and each run still takes 0.1 s.
 const OBJECTS: u32 = 2_000;
 
-/// A stage as a killed run leaves it.
+/// A staging directory that a killed run left.
 const STALE: &str = "member.restore-00c0ffee";
 
 /// What a run leaves beside a finished `member` until it has told its success.
-pub(crate) const MARK: &str = "restore-unconfirmed";
+pub(crate) const MARKER: &str = "restore-unconfirmed";
 
 /// What all cases restore.
 pub(crate) struct Sample {
@@ -116,10 +116,10 @@ impl Sample {
     }
 
     /// Restores a file with a fault in the run.
-    pub(crate) fn strike(&self, snapshot: &Path, place: &Place, fault: &Fault) -> Struck {
-        let command = self.command(snapshot, &place.data_dir);
+    pub(crate) fn strike(&self, snapshot: &Path, target: &Target, fault: &Fault) -> Struck {
+        let command = self.command(snapshot, &target.data_dir);
         let _quiet = self.cluster.read().expect("no boot has failed");
-        run_struck(&command, fault, &place.strace_log())
+        run_struck(&command, fault, &target.strace_log())
     }
 
     /// Boots a restored `member` in the member's own folder and compares what it holds.
@@ -144,13 +144,13 @@ pub(crate) enum Before {
 }
 
 /// A directory in which one case plays.
-pub(crate) struct Place {
+pub(crate) struct Target {
     root: tempfile::TempDir,
     pub(crate) data_dir: PathBuf,
     before: Tree,
 }
 
-impl Place {
+impl Target {
     pub(crate) fn new(before: Before) -> Self {
         let root = tempfile::tempdir().expect("temporary folder");
         let data_dir = root.path().join("var/lib/etcd");
@@ -166,7 +166,7 @@ impl Place {
             fs::set_permissions(&stale, fs::Permissions::from_mode(0o700)).expect("set");
         }
         Self {
-            before: Tree::of_part(root.path(), |path| !is_stage(path)),
+            before: Tree::of_part(root.path(), |path| !is_staging(path)),
             root,
             data_dir,
         }
@@ -185,12 +185,12 @@ impl Place {
         assert!(lost.is_empty(), "{what}: the old data changed: {lost:?}");
     }
 
-    /// Panics unless the tree is as before, or differs by stages alone when `stages` may stay.
+    /// Panics unless the tree is as before, or differs by staging directories alone when `staging` lets them stay.
     #[track_caller]
-    pub(crate) fn assert_nothing_else(&self, what: &str, stages: Stages) {
-        let now = Tree::of_part(self.root.path(), |path| match stages {
-            Stages::MayStay => !is_stage(path) && !path.ends_with(MARK),
-            Stages::Gone => path.iter().all(|part| part != STALE),
+    pub(crate) fn assert_nothing_else(&self, what: &str, staging: StagingDirs) {
+        let now = Tree::of_part(self.root.path(), |path| match staging {
+            StagingDirs::MayStay => !is_staging(path) && !path.ends_with(MARKER),
+            StagingDirs::Gone => path.iter().all(|part| part != STALE),
         });
         let differs = now.difference(&self.before);
         assert!(differs.is_empty(), "{what}: left or taken: {differs:?}");
@@ -208,7 +208,7 @@ impl Place {
         true
     }
 
-    /// Runs the tool without a fault: it makes `member`, in place of the one that a struck run could not tell of.
+    /// Runs the tool without a fault: it makes `member`, in place of the one that a struck run could not report.
     #[track_caller]
     pub(crate) fn finish(&self, what: &str, mut command: Command) -> Finish {
         let was_complete = self.complete(what);
@@ -219,7 +219,7 @@ impl Place {
         let inside = fs::read_dir(&self.data_dir).expect("readable");
         let names = inside.map(|entry| entry.expect("readable").path());
         let left: Vec<_> = names
-            .filter(|path| is_stage(path) || path.ends_with(MARK))
+            .filter(|path| is_staging(path) || path.ends_with(MARKER))
             .collect();
         assert!(left.is_empty(), "{what}: left behind: {left:?}");
         if was_complete {
@@ -231,16 +231,16 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Target {
     fn drop(&mut self) {
         // Absent when the case ran nothing under strace.
         let _absent = fs::remove_file(self.strace_log());
     }
 }
 
-/// Whether killed runs' stages may lie in the data directory.
+/// Whether staging directories of killed runs may lie in the data directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stages {
+pub(crate) enum StagingDirs {
     MayStay,
     Gone,
 }
@@ -254,7 +254,7 @@ pub(crate) enum Finish {
     WasComplete,
 }
 
-fn is_stage(path: &Path) -> bool {
+fn is_staging(path: &Path) -> bool {
     path.iter()
         .any(|part| part.to_string_lossy().starts_with("member.restore-"))
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use strongroom_tests::inject::{Effect, FILE_CHANGING, Fault, Struck, Times};
 
-use crate::cases::{Before, Finish, MARK, Place, Stages, report, sample};
+use crate::cases::{Before, Finish, MARKER, StagingDirs, Target, report, sample};
 
 /// What `--help` promises for a target that cannot be written: failed, or a precondition that is not met.
 const TARGET_CODES: [i32; 2] = [1, 8];
@@ -17,17 +17,17 @@ fn fail_everywhere(name: &str, before: Before) {
     for errno in ERRORS {
         for call in FILE_CHANGING {
             for nth in 1.. {
-                let place = Place::new(before);
+                let target = Target::new(before);
                 let what = format!("{name}, {errno} at {call} {nth}");
                 let fault = Fault::at(call, nth, Effect::Error(errno));
-                let struck = sample().strike(&sample().raw, &place, &fault);
+                let struck = sample().strike(&sample().raw, &target, &fault);
                 if !struck.was_hit() {
                     struck.finished.ok();
-                    assert!(place.complete(&what), "{what}: exit code 0 and no member");
+                    assert!(target.complete(&what), "{what}: exit code 0 and no member");
                     break;
                 }
                 faults += 1;
-                refused += u64::from(judge(&what, &place, &fault, &struck));
+                refused += u64::from(judge(&what, &target, &fault, &struck));
             }
         }
     }
@@ -40,48 +40,48 @@ fn fail_everywhere(name: &str, before: Before) {
 }
 
 /// Whether the run was refused, as it must be when the target was struck.
-fn judge(what: &str, place: &Place, fault: &Fault, struck: &Struck) -> bool {
+fn judge(what: &str, target: &Target, fault: &Fault, struck: &Struck) -> bool {
     let said = &struck.finished.stderr;
     let shown = format!(
         "{what}: {:?}\n{:?}\n{said}",
         struck.finished.code, struck.hits
     );
-    place.assert_old_intact(&shown);
+    target.assert_old_intact(&shown);
     if struck.abandoned {
-        place.finish(what, sample().command(&sample().raw, &place.data_dir));
+        target.finish(what, sample().command(&sample().raw, &target.data_dir));
         return false;
     }
     if struck.finished.code == Some(0) {
         // The tool's own words on its screen; the preallocation, which is best effort but for a full disk; the mark
         // and the emptied stage, which do no harm when they stay and are gone after the next run.
-        let on_target = struck.touched(&place.data_dir);
+        let on_target = struck.touched(&target.data_dir);
         let preallocation = fault.calls == ["fallocate"] && fault.effect == Effect::Error("EIO");
         let best_effort = preallocation || only_tidying(struck);
         assert!(!on_target || best_effort, "passed over: {shown}");
         if preallocation {
-            sample().boots(&place.data_dir);
+            sample().boots(&target.data_dir);
         } else {
-            assert!(place.complete(&shown), "{shown}");
+            assert!(target.complete(&shown), "{shown}");
         }
         return false;
     }
-    place.assert_nothing_else(&shown, Stages::Gone);
-    if struck.touched(&place.data_dir) {
+    target.assert_nothing_else(&shown, StagingDirs::Gone);
+    if struck.touched(&target.data_dir) {
         let code = struck.finished.code.unwrap_or(-1);
         assert!(TARGET_CODES.contains(&code), "{shown}");
-        assert!(names_a_struck_file(struck, &place.data_dir), "{shown}");
+        assert!(names_a_struck_file(struck, &target.data_dir), "{shown}");
         // Unless the fault struck these very words.
         let muted = struck.hits.iter().any(|hit| hit.contains("(2<"));
         assert!(muted || said.contains("Next: "), "{shown}");
     }
-    let command = sample().command(&sample().raw, &place.data_dir);
-    assert_eq!(place.finish(what, command), Finish::Restored);
+    let command = sample().command(&sample().raw, &target.data_dir);
+    assert_eq!(target.finish(what, command), Finish::Restored);
     true
 }
 
 /// Whether nothing but looking at the mark or tidying up was struck.
 fn only_tidying(struck: &Struck) -> bool {
-    let of_ours = |hit: &String| hit.contains(MARK) || hit.contains("member.restore-");
+    let of_ours = |hit: &String| hit.contains(MARKER) || hit.contains("member.restore-");
     let harmless = ["O_RDONLY", "unlink", "rmdir"];
     struck
         .hits
@@ -124,7 +124,7 @@ fn a_disk_that_breaks_for_good_keeps_the_old_data() {
     let mut faults = 0;
     for errno in ERRORS {
         for nth in 1.. {
-            let place = Place::new(Before::OldData);
+            let target = Target::new(Before::OldData);
             let what = format!("{errno} from call {nth} on");
             let fault = Fault {
                 calls: FILE_CHANGING.to_vec(),
@@ -132,23 +132,23 @@ fn a_disk_that_breaks_for_good_keeps_the_old_data() {
                 times: Times::FromThenOn,
                 effect: Effect::Error(errno),
             };
-            let struck = sample().strike(&sample().raw, &place, &fault);
-            place.assert_old_intact(&what);
+            let struck = sample().strike(&sample().raw, &target, &fault);
+            target.assert_old_intact(&what);
             if struck.abandoned {
-                place.finish(&what, sample().command(&sample().raw, &place.data_dir));
+                target.finish(&what, sample().command(&sample().raw, &target.data_dir));
                 continue;
             }
             if struck.finished.code == Some(0) {
-                let on_target = struck.touched(&place.data_dir);
+                let on_target = struck.touched(&target.data_dir);
                 assert!(
-                    !on_target && place.complete(&what),
+                    !on_target && target.complete(&what),
                     "{what}: {:?}",
                     struck.hits
                 );
             } else {
-                place.assert_nothing_else(&what, Stages::MayStay);
-                let command = sample().command(&sample().raw, &place.data_dir);
-                assert_eq!(place.finish(&what, command), Finish::Restored, "{what}");
+                target.assert_nothing_else(&what, StagingDirs::MayStay);
+                let command = sample().command(&sample().raw, &target.data_dir);
+                assert_eq!(target.finish(&what, command), Finish::Restored, "{what}");
             }
             if !struck.was_hit() {
                 break;

@@ -6,7 +6,7 @@ use strongroom_tests::inject::{Effect, FILE_CHANGING, Fault};
 use strongroom_tests::soak;
 use strongroom_tests::tree::Tree;
 
-use crate::cases::{Before, Finish, Place, report, sample};
+use crate::cases::{Before, Finish, Target, report, sample};
 
 /// Every so many kills the restored member is booted by a real etcd; all others are compared byte for byte with one.
 const BOOT_EVERY: u64 = 40;
@@ -57,25 +57,25 @@ fn kill_everywhere(name: &str, before: Before, snapshot: &Path) {
         let mut numbers = Numbers::new();
         loop {
             let nth = numbers.next;
-            let place = Place::new(before);
+            let target = Target::new(before);
             let what = format!("{name}, {call} {nth}");
             let fault = Fault::at(call, nth, Effect::Kill);
-            let struck = sample().strike(snapshot, &place, &fault);
+            let struck = sample().strike(snapshot, &target, &fault);
             let goes_on = numbers.advance(struck.was_hit());
             if !struck.was_hit() {
                 struck.finished.ok();
-                assert!(place.complete(&what), "{what}: exit code 0 and no member");
+                assert!(target.complete(&what), "{what}: exit code 0 and no member");
                 if goes_on {
                     continue;
                 }
                 break;
             }
             kills += 1;
-            place.assert_old_intact(&what);
-            let command = sample().command(snapshot, &place.data_dir);
-            complete += u64::from(place.finish(&what, command) == Finish::WasComplete);
+            target.assert_old_intact(&what);
+            let command = sample().command(snapshot, &target.data_dir);
+            complete += u64::from(target.finish(&what, command) == Finish::WasComplete);
             if kills % BOOT_EVERY == 0 {
-                sample().boots(&place.data_dir);
+                sample().boots(&target.data_dir);
             }
         }
     }
@@ -105,20 +105,20 @@ fn killed_at_every_call_while_unpacking() {
 /// A `member` that holds data is refused; a kill or a broken disk on the way to the refusal changes nothing of it.
 #[test]
 fn a_member_that_is_there_survives_every_fault() {
-    let place = Place::new(Before::OldData);
+    let target = Target::new(Before::OldData);
     sample()
-        .run(&mut sample().command(&sample().raw, &place.data_dir))
+        .run(&mut sample().command(&sample().raw, &target.data_dir))
         .ok();
-    let before = Tree::of(&place.data_dir);
+    let before = Tree::of(&target.data_dir);
     let mut faults = 0;
     for effect in [Effect::Kill, Effect::Error("EIO"), Effect::Error("ENOSPC")] {
         for call in FILE_CHANGING {
             for nth in 1.. {
                 let fault = Fault::at(call, nth, effect);
-                let struck = sample().strike(&sample().raw, &place, &fault);
+                let struck = sample().strike(&sample().raw, &target, &fault);
                 let what = format!("{fault:?}: {}", struck.finished.stderr);
                 assert_ne!(struck.finished.code, Some(0), "{what}");
-                let differs = before.difference(&Tree::of(&place.data_dir));
+                let differs = before.difference(&Tree::of(&target.data_dir));
                 assert!(differs.is_empty(), "{what}: {differs:?}");
                 if !struck.was_hit() {
                     break;
@@ -128,7 +128,7 @@ fn a_member_that_is_there_survives_every_fault() {
         }
     }
     sample()
-        .run(&mut sample().command(&sample().raw, &place.data_dir))
+        .run(&mut sample().command(&sample().raw, &target.data_dir))
         .code(8)
         .says("member exists already");
     report("restore tool struck before an existing member", faults);

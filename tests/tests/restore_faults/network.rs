@@ -7,7 +7,7 @@ use strongroom_tests::proxy::{Beyond, Proxy, Stall};
 use strongroom_tests::s3::S3;
 use strongroom_tests::server::{BUCKET, Server};
 
-use crate::cases::{Before, Finish, Place, Stages, report, sample};
+use crate::cases::{Before, Finish, StagingDirs, Target, report, sample};
 
 /// Byte positions at which the line is cut.
 const CUTS: u64 = 100;
@@ -34,8 +34,8 @@ fn store(dir: &Path) -> Server {
 }
 
 /// The tool, with the proxy as its store.
-fn restore(server: &Server, proxy: &Proxy, place: &Place) -> std::process::Command {
-    let mut command = sample().store_command(&place.data_dir);
+fn restore(server: &Server, proxy: &Proxy, target: &Target) -> std::process::Command {
+    let mut command = sample().store_command(&target.data_dir);
     server.ecs_environment(&mut command);
     command.env("ECS_ENDPOINT", format!("http://{}", proxy.addr()));
     command.args(["--storage-provider=ECS"]);
@@ -46,26 +46,26 @@ fn restore(server: &Server, proxy: &Proxy, place: &Place) -> std::process::Comma
 
 /// Restored, or failed cleanly; then a run without a fault restores. Says whether the struck run did it.
 #[track_caller]
-fn judge(what: &str, server: &Server, place: &Place, finished: &Finished) -> bool {
-    place.assert_old_intact(what);
+fn judge(what: &str, server: &Server, target: &Target, finished: &Finished) -> bool {
+    target.assert_old_intact(what);
     if finished.code == Some(0) {
-        assert!(place.complete(what), "{what}: exit code 0 and no member");
+        assert!(target.complete(what), "{what}: exit code 0 and no member");
         return true;
     }
     assert_eq!(finished.code, Some(NETWORK), "{what}: {}", finished.stderr);
-    place.assert_nothing_else(what, Stages::Gone);
+    target.assert_nothing_else(what, StagingDirs::Gone);
     let proxy = Proxy::before(server.s3_addr(), Stall::Answers(u64::MAX));
-    let restored = place.finish(what, restore(server, &proxy, place));
+    let restored = target.finish(what, restore(server, &proxy, target));
     assert_eq!(restored, Finish::Restored, "{what}");
     false
 }
 
 /// Bytes of all answers of an undisturbed restore.
 fn answer_bytes(server: &Server) -> u64 {
-    let place = Place::new(Before::Nothing);
+    let target = Target::new(Before::Nothing);
     let proxy = Proxy::before(server.s3_addr(), Stall::Answers(u64::MAX));
-    sample().run(&mut restore(server, &proxy, &place)).ok();
-    assert!(place.complete("undisturbed"));
+    sample().run(&mut restore(server, &proxy, &target)).ok();
+    assert!(target.complete("undisturbed"));
     proxy.passed()
 }
 
@@ -79,12 +79,12 @@ fn a_connection_cut_anywhere_is_taken_up_again() {
     let bodies = (0..rest).map(|i| HEAD_BYTES + i * (total - HEAD_BYTES) / rest);
     let mut restored = 0;
     for at in heads.chain(bodies) {
-        let place = Place::new(Before::OldData);
+        let target = Target::new(Before::OldData);
         let proxy = Proxy::with(server.s3_addr(), Stall::Answers(at), Beyond::CutOnce);
-        let finished = sample().run(&mut restore(&server, &proxy, &place));
+        let finished = sample().run(&mut restore(&server, &proxy, &target));
         assert!(proxy.has_stalled(), "cut at {at} of {total}");
         let what = format!("cut at byte {at} of {total}");
-        restored += u64::from(judge(&what, &server, &place, &finished));
+        restored += u64::from(judge(&what, &server, &target, &finished));
     }
     println!(
         "restore with the line cut once: {CUTS} positions, {restored} restored in the same run"
@@ -100,12 +100,12 @@ fn a_line_that_stays_dead_is_a_network_error_and_leaves_nothing() {
     let total = answer_bytes(&server);
     let places = [0, 300, 2_000, total / 2, total - 1];
     let dead = |at: u64| {
-        let place = Place::new(Before::Nothing);
+        let target = Target::new(Before::Nothing);
         let proxy = Proxy::with(server.s3_addr(), Stall::Answers(at), Beyond::CutAll);
-        let finished = sample().run(&mut restore(&server, &proxy, &place));
+        let finished = sample().run(&mut restore(&server, &proxy, &target));
         let what = format!("dead from byte {at} of {total} on");
         assert!(
-            !judge(&what, &server, &place, &finished),
+            !judge(&what, &server, &target, &finished),
             "{what}: restored"
         );
     };
@@ -125,9 +125,9 @@ fn a_server_that_is_killed_and_comes_back_finishes_the_download() {
     let total = answer_bytes(&server);
     let (mut kills, mut resumed) = (0, 0);
     for at in [200, total / 5, total / 2, total * 4 / 5, total - 1_000] {
-        let place = Place::new(Before::OldData);
+        let target = Target::new(Before::OldData);
         let proxy = Proxy::with(server.s3_addr(), Stall::Answers(at), Beyond::HoldOnce);
-        let mut command = restore(&server, &proxy, &place);
+        let mut command = restore(&server, &proxy, &target);
         let finished = std::thread::scope(|scope| {
             let tool = scope.spawn(|| sample().run(&mut command));
             proxy.wait_stalled();
@@ -138,7 +138,7 @@ fn a_server_that_is_killed_and_comes_back_finishes_the_download() {
         });
         let what = format!("server killed at byte {at} of {total}");
         kills += 1;
-        resumed += u64::from(judge(&what, &server, &place, &finished));
+        resumed += u64::from(judge(&what, &server, &target, &finished));
     }
     println!(
         "restore with the server killed: {kills} kills, {resumed} downloads finished in the same run"
