@@ -5,7 +5,7 @@ use std::error::Error;
 /// Causes deeper than this are a cycle or noise.
 const DEPTH_MAX: usize = 16;
 
-/// The error and its causes as one line, `a: b: c`, without repeating what a cause's parent already said.
+/// The error and its causes as one line, `a: b: c`, without repeating a cause that its parent already told.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     for cause in causes(error).skip(1) {
@@ -18,7 +18,7 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     line
 }
 
-/// Whether rustls is among the causes: the peer cannot prove who it is, so another try is pointless.
+/// Whether rustls is among the causes: the peer cannot prove its identity, so another try is pointless.
 pub(crate) fn tls_is_to_blame(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| {
         // An io::Error hides what it wraps from `source`.

@@ -1,6 +1,6 @@
 //! The only place of this crate that reads a clock or waits.
 //!
-//! Everything else takes a [`Clock`], so that a test (or a user who knows that the machine's clock is wrong) can shift
+//! Everything else takes a [`Clock`], so that a test (or a user with a wrong clock) can shift
 //! it. It knows nothing of S3: the offset learned from a server lives in `s3::skew`.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

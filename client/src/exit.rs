@@ -2,7 +2,7 @@
 //!
 //! Scripts and cron jobs branch on these numbers, so a meaning never changes once it is released.
 
-/// What a finished program tells its caller.
+/// The exit code of a finished program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExitCode {
     /// Everything asked for was done.
@@ -11,19 +11,19 @@ pub enum ExitCode {
     Failed,
     /// The command line is wrong, or a confirmation was refused.
     Usage,
-    /// Only a part of what was asked for was done.
+    /// The request was done in part.
     Partial,
     /// The bucket, object or snapshot does not exist.
     NotFound,
-    /// Wrong credentials, no permission, or a peer that cannot prove who it is.
+    /// Wrong credentials, no permission, or a peer that cannot prove its identity.
     Auth,
     /// Network failure, timeout or an overloaded server: worth another try.
     Network,
-    /// Bytes are not what they should be.
+    /// Bytes are damaged.
     Integrity,
     /// The surroundings forbid it: etcd is running, a directory is in use, a disk is full, a member is no fit source.
     Precondition,
-    /// Another process holds what is needed.
+    /// Another process holds the file or directory.
     HeldElsewhere,
     /// A promised objective is broken.
     Objective,

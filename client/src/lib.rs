@@ -1,4 +1,4 @@
-//! The Strongroom client library: signed S3 calls, etcd snapshot streams, and what the `strongroom` command is made of.
+//! The Strongroom client library: signed S3 calls, etcd snapshot streams, and the parts of the `strongroom` command.
 //!
 //! The S3 side (`s3`, `uri`, `exit`, `clock`, `environment`) is free of gRPC and of a command line, so that the restore
 //! tool links it statically. The feature `etcd` adds the snapshot stream and `save`, `cli` the command and `image`, by

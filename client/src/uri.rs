@@ -24,13 +24,13 @@ pub enum UriError {
     /// Another scheme or none.
     #[error("{text:?} is not an S3 address: write s3://bucket/prefix")]
     Scheme {
-        /// What was given.
+        /// As given.
         text: String,
     },
     /// Nothing between `s3://` and the next slash.
     #[error("{text:?} names no bucket: write s3://bucket/prefix")]
     NoBucket {
-        /// What was given.
+        /// As given.
         text: String,
     },
     /// A bucket name that no S3 server accepts.

@@ -1,13 +1,13 @@
 //! The command line as typed: names, shapes and defaults, no environment, no file, no meaning.
 //!
 //! The flags are those of `etcdbrctl restore` and `etcdutl snapshot restore`, so that a runbook needs no change but
-//! the program's name. What the values mean is decided in [`crate::plan`].
+//! the program's name. [`crate::plan`] gives the values their meaning.
 
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
-/// What follows the options in `--help`.
+/// The text behind the options in `--help`.
 const AFTER_HELP: &str = "\
 Environment:
   ECS   ECS_ENDPOINT, ECS_ACCESS_KEY_ID, ECS_SECRET_ACCESS_KEY, ECS_DISABLE_SSL, or a credentials file or folder in
@@ -47,7 +47,7 @@ pub enum StorageProvider {
 }
 
 /// Rebuilds an etcd data directory from a snapshot, offline: verifies the snapshot, builds the directory beside the
-/// target and puts it in place with one rename. Whatever fails, the target stays as it was.
+/// target and puts it in place with one rename. On any failure the target stays as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(name = "strongroom-restore", version, after_help = AFTER_HELP, args_override_self = true, max_term_width = 120)]
 #[expect(
@@ -139,7 +139,7 @@ pub struct LowArgs {
     #[arg(long, value_name = "USER[:GROUP]")]
     pub chown: Option<String>,
 
-    /// Find the snapshot and say what would be read and written and which ids result; write nothing.
+    /// Find the snapshot and print the files and ids that a restore would read and make; write nothing.
     #[arg(long)]
     pub dry_run: bool,
 

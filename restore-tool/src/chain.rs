@@ -1,4 +1,4 @@
-//! Which snapshot of a listing is restored, and what stays behind: a pure fold over object keys.
+//! Which snapshot of a listing is restored, and which deltas are not: a pure fold over object keys.
 //!
 //! The newest full is the one with the highest unix time in its name (etcdbrctl takes the highest revision instead, so
 //! that a rebuilt cluster is shadowed by its dead predecessor). Deltas are counted, never applied. An empty full is what
@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 
 use strongroom_etcd_format::name::{Kind, SnapshotName};
 
-/// What writers append for compression. Anything else (`.part`, `.tmp`) is no finished snapshot.
+/// Endings that writers append for compression. Anything else (`.part`, `.tmp`) is no finished snapshot.
 const SUFFIXES: [&str; 4] = [".gz", ".zlib", ".Z", ".zst"];
 
 /// One full snapshot in the store.
@@ -30,7 +30,7 @@ struct Delta {
     created_unix: i64,
 }
 
-/// What a listing holds, as far as a restore cares.
+/// The snapshots of a listing.
 #[derive(Debug, Default)]
 pub(crate) struct Chain {
     newest: Option<Candidate>,

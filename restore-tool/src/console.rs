@@ -1,4 +1,4 @@
-//! What the program says while it works: plain lines on stderr, as etcdbrctl's, and a progress bar on a terminal.
+//! The program's messages while it works: plain lines on stderr, as etcdbrctl's, and a progress bar on a terminal.
 //!
 //! Scripts search these lines, so the texts in [`lines`] never change. Warnings are printed at once and kept, so
 //! that the summary can repeat them where nobody can scroll past them. No credentials, no contents of keys.

@@ -48,7 +48,7 @@ const S3: Names = Names {
     keys_help: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a file in AWS_APPLICATION_CREDENTIALS_JSON",
 };
 
-/// The store, and what to tell about it.
+/// The store, and warnings about it.
 #[derive(Debug)]
 pub(crate) struct Access {
     pub(crate) config: S3Config,

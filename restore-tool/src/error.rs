@@ -1,4 +1,4 @@
-//! What can go wrong, as data: each error knows what failed where and why, its exit code, and the next command.
+//! Errors as data: each knows its action, its object and its cause, its exit code and the next command.
 //!
 //! Families follow the questions of an operator: is my command wrong ([`PlanError`]), can the snapshot be had
 //! ([`SourceError`]), is it whole ([`Damage`]), may the directory be built ([`TargetError`]). Decisions are made on
@@ -37,7 +37,7 @@ pub enum RestoreError {
     Damaged {
         /// The file or object.
         snapshot: String,
-        /// What is wrong with it.
+        /// The defect.
         #[source]
         damage: Damage,
     },
@@ -75,7 +75,7 @@ pub enum PlanError {
     /// A setting of the store is in none of its places.
     #[error("{setting} is not set: the environment needs {variables}")]
     Missing {
-        /// What is missing.
+        /// The missing setting.
         setting: &'static str,
         /// Where it would be read.
         variables: &'static str,
@@ -85,7 +85,7 @@ pub enum PlanError {
     Endpoint {
         /// As given.
         value: String,
-        /// What the parser says.
+        /// The parser's error.
         source: url::ParseError,
     },
     /// A flag in the environment that is neither true nor false.
@@ -180,7 +180,7 @@ pub enum SourceError {
     Store {
         /// find or fetch.
         doing: &'static str,
-        /// What the client says.
+        /// The client's error.
         source: S3Error,
     },
     /// Nothing to restore there.
@@ -268,7 +268,7 @@ fn elsewhere_suffix(elsewhere: &[String]) -> String {
     )
 }
 
-/// The snapshot's bytes are not what they should be.
+/// The snapshot's bytes are damaged.
 #[derive(Debug, thiserror::Error)]
 pub enum Damage {
     /// Length or trailer.
@@ -292,10 +292,10 @@ pub enum Damage {
     /// The records.
     #[error(transparent)]
     Records(#[from] InspectError),
-    /// What was written does not read back: the target's disk or memory is failing.
+    /// Written rows do not read back: the target's disk or memory is failing.
     #[error("reading back what was written: {what} is {actual}, not {expected}")]
     ReadBack {
-        /// What was compared.
+        /// The compared value.
         what: &'static str,
         /// As intended.
         expected: String,
@@ -350,7 +350,7 @@ pub enum TargetError {
     /// Permissions, a read-only file system, a file in place of a directory.
     #[error("{action} {path} is not possible", path = path.display())]
     Forbidden {
-        /// What was attempted.
+        /// The attempted action.
         action: &'static str,
         /// On what.
         path: PathBuf,
@@ -360,7 +360,7 @@ pub enum TargetError {
     /// Any other failure of the file system.
     #[error("{action} {path} failed", path = path.display())]
     Io {
-        /// What was attempted.
+        /// The attempted action.
         action: &'static str,
         /// On what.
         path: PathBuf,
@@ -377,7 +377,7 @@ fn space_suffix(needed: Option<u64>, free: Option<u64>) -> String {
 }
 
 impl TargetError {
-    /// Sorts a failure of the file system by what an operator can do about it.
+    /// Sorts a failure of the file system by its remedy.
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {

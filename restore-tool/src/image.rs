@@ -26,7 +26,7 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// The file's first `len` bytes; what follows (the trailer) is cut off.
+    /// The file's first `len` bytes; the trailer behind them is cut off.
     pub(crate) fn new(
         file: File,
         path: PathBuf,

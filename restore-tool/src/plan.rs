@@ -1,4 +1,4 @@
-//! What will be done, decided before anything is touched: command line and environment become one valid value.
+//! The plan of a restore, made before anything is touched: command line and environment become one valid value.
 //!
 //! After [`RestorePlan::new`] nobody checks names, URLs or settings again. It reads credentials files, and nothing else.
 
@@ -30,7 +30,7 @@ pub struct RestorePlan {
     pub(crate) hash_check: HashCheck,
     pub(crate) owner: Option<Owner>,
     pub(crate) dry_run: bool,
-    /// What the plan itself has to say.
+    /// The plan's own warnings.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -54,7 +54,7 @@ pub(crate) enum SourcePlan {
 }
 
 impl RestorePlan {
-    /// Decides what to do.
+    /// Makes the plan.
     ///
     /// # Errors
     /// A flag, a variable or a credentials file is wrong or missing, or names and URLs do not fit together.

@@ -1,4 +1,4 @@
-//! What a restore would read, write and call its members: all that is known before the snapshot is opened.
+//! The dry run: the files and ids of a restore, as far as they are known before the snapshot is opened.
 //!
 //! Pure: a plan and a found snapshot in, text out.
 

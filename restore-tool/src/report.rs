@@ -1,4 +1,4 @@
-//! What a finished restore tells: the summary on stdout, and warnings about what the snapshot carries.
+//! The report of a finished restore: the summary on stdout, and warnings about the snapshot's contents.
 //!
 //! Pure: values in, text out; [`json`] says the same to programs.
 
@@ -158,7 +158,7 @@ fn trailer_words(trailer: Trailer) -> &'static str {
     }
 }
 
-/// What to say when nothing vouches for the bytes.
+/// The warning when no trailer vouches for the bytes.
 pub(crate) fn trailer_warning(trailer: Trailer) -> Option<String> {
     let what = match trailer {
         Trailer::Matches => return None,
@@ -171,7 +171,7 @@ pub(crate) fn trailer_warning(trailer: Trailer) -> Option<String> {
 }
 
 impl Report {
-    /// What to do now.
+    /// The next step.
     pub(crate) fn next_step(&self) -> String {
         let others = self.membership.members.len() - 1;
         let with_log = match &self.wal_dir {
@@ -191,7 +191,7 @@ impl Report {
     }
 }
 
-/// What an operator should know about the data before clients come back.
+/// Warnings about the data, for the operator, before clients come back.
 pub(crate) fn inspection_warnings(found: &Inspection, raised: Option<i64>) -> Vec<String> {
     let mut warnings: Vec<String> = found.alarms.iter().map(alarm_warning).collect();
     if found.downgrade_enabled {

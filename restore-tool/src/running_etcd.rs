@@ -97,7 +97,7 @@ pub(crate) struct Ports<'a> {
     standard_peer_port: u16,
 }
 
-/// What answers at an address.
+/// The program at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Nothing,

@@ -1,7 +1,7 @@
 //! Where the snapshot's bytes come from: a file, or the newest full snapshot of a store.
 //!
 //! Finding and opening are apart, so that space is checked between them. Both kinds open as one sequential reader whose
-//! errors are made by [`crate::arrival::carry`]. It decides nothing about what the bytes mean.
+//! errors are made by [`crate::arrival::carry`]. It does not know what the bytes mean.
 
 mod download;
 mod file;
@@ -16,7 +16,7 @@ use crate::{
     plan::SourcePlan,
 };
 
-/// What the sources need from the program.
+/// The parts of the program that sources use.
 pub(crate) struct Surroundings<'a> {
     pub(crate) console: &'a Arc<Console>,
     pub(crate) interrupt: &'a Interrupt,
@@ -41,7 +41,7 @@ enum Origin {
     Store(store::SnapshotObject),
 }
 
-/// Finds the snapshot and says what it leaves behind.
+/// Finds the snapshot, and the deltas behind it.
 pub(crate) fn find(plan: &SourcePlan, around: &Surroundings<'_>) -> Result<Found, RestoreError> {
     match plan {
         SourcePlan::File(path) => file::find(path),

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::error::TargetError;
 
 /// Stays free beside the database: 64,000,000 bytes that the write-ahead log preallocates, and room for the raft
-/// snapshot, the appended pages and what others write meanwhile.
+/// snapshot, the appended pages and files that others write meanwhile.
 pub(crate) const RESERVE_BYTES: u64 = 80 * 1024 * 1024;
 
 /// Refuses when fewer than `bytes` plus the reserve are free where `path` lies.

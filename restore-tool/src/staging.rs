@@ -25,7 +25,7 @@ use rustix::fs::{CWD, FlockOperation, RenameFlags};
 
 use crate::{commit_marker, error::TargetError, owner::Owner};
 
-/// What etcd looks for in its data directory.
+/// etcd's folder in its data directory.
 pub(crate) const MEMBER: &str = "member";
 /// Followed by eight hex digits.
 pub(crate) const STAGING_PREFIX: &str = "member.restore-";

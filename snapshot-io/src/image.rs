@@ -1,7 +1,7 @@
 //! A snapshot that can be looked into: read-only, unpacked, with its trailer compared.
 //!
 //! A file that is not packed is read in place and never written to; all else goes into a [`Scratch`] file. Memory stays
-//! below a few MiB. What is in the database is told by [`Image::check`] and by whoever reads its pages.
+//! below a few MiB. The pages have yet to be checked, by [`Image::check`].
 
 use std::{
     fs::File,
@@ -21,7 +21,7 @@ use crate::{
     scratch::{Scratch, ScratchError},
 };
 
-/// An unpacked snapshot. Its trailer is compared; what it says is in [`Image::taken`].
+/// An unpacked snapshot. The state of its trailer is in [`Image::taken`].
 #[derive(Debug)]
 pub struct Image<S> {
     pages: FilePages<S>,

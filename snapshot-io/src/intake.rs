@@ -32,7 +32,7 @@ pub struct Taken {
     pub db_len: u64,
     /// SHA-256 over the database bytes.
     pub sha256: [u8; 32],
-    /// What the trailer says of them.
+    /// The state of the trailer.
     pub trailer: Trailer,
 }
 
@@ -56,7 +56,7 @@ pub enum IntakeError {
     /// Packed in a way that is not read here.
     #[error("it is {packing}, which this version does not unpack")]
     Foreign {
-        /// What it is.
+        /// Its packing.
         packing: ForeignPacking,
     },
     /// The source failed.
@@ -74,7 +74,7 @@ pub enum IntakeError {
         packing: Packing,
         /// Bytes that came out before.
         unpacked: u64,
-        /// What the decoder says.
+        /// The decoder's error.
         source: io::Error,
     },
     /// More came out than any etcd holds.
@@ -113,7 +113,7 @@ impl Taken {
 /// bytes do not tell what they are; see [`Kind::of`].
 ///
 /// # Errors
-/// [`IntakeError`], or whatever the sink answers.
+/// [`IntakeError`], or the sink's own error.
 pub fn take<E: From<IntakeError>>(
     stored: impl BufRead,
     name: &str,
@@ -263,7 +263,7 @@ fn explain(error: io::Error, packing: Packing, unpacked: u64) -> IntakeError {
     }
 }
 
-/// A wrong trailer is a state here: what it means is for the caller to say.
+/// A wrong trailer is a state here; the caller decides whether it is an error.
 fn judge(
     packing: Packing,
     found: Result<StreamSummary, SnapshotError>,

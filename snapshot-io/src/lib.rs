@@ -1,12 +1,12 @@
-//! Snapshot files from any source: what a file is, its unpacked bytes, its digest, its pages.
+//! Snapshot files from any source: their kind, their unpacked bytes, their digest, their pages.
 //!
 //! [`packing`] tells a file's kind by its first bytes. [`intake`] reads a source to its end, unpacks it, digests it and
 //! hands the bytes on, block by block. [`image`] makes an open database of it, for which a packed one goes into a [`scratch`]
 //! file. [`pages`] reads a database file page by page and checks it.
 //!
 //! Invariants: memory does not grow with a snapshot; nothing in a file is trusted: errors tell where it is wrong, and
-//! nothing panics; no clock, no environment, no network, no async runtime. What a snapshot holds is
-//! [`strongroom_etcd_format`]'s business.
+//! nothing panics; no clock, no environment, no network, no async runtime. The contents of a
+//! snapshot belong to [`strongroom_etcd_format`].
 //!
 //! ```
 //! use std::io::Cursor;

@@ -58,7 +58,7 @@ impl fmt::Display for ForeignPacking {
     }
 }
 
-/// What a file is, as far as its first bytes and its name tell.
+/// The kind of a file, by its first bytes and its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It begins as a bolt database does.

@@ -1,4 +1,4 @@
-//! A database file read page by page, by whoever may still want it.
+//! A database file, read page by page.
 //!
 //! Each read asks first whether it is to stop, which ends a walk over gigabytes within a page. Memory does not grow with
 //! the file. Must not know where the file came from.
@@ -10,13 +10,13 @@ use strongroom_etcd_format::{
     inspect::{self, InspectError, Inspection},
 };
 
-/// Who can end a walk over pages from outside.
+/// Ends a walk over pages from outside.
 pub trait Stop {
     /// Whether it is to end.
     fn is_raised(&self) -> bool;
 }
 
-/// Nobody.
+/// Nobody stops it.
 #[derive(Debug, Clone, Copy)]
 pub struct Unstoppable;
 
@@ -43,7 +43,7 @@ impl<S: Stop> FilePages<S> {
     /// Walks every page and decodes every record of the database in the first `db_len` bytes.
     ///
     /// # Errors
-    /// What is damaged, and where; a read that failed or was stopped is [`BoltError::Read`], the latter of the kind
+    /// The damage and its place; a read that failed or was stopped is [`BoltError::Read`], the latter of the kind
     /// `Interrupted`.
     ///
     /// [`BoltError::Read`]: strongroom_etcd_format::bolt::BoltError::Read
@@ -57,7 +57,7 @@ impl<S: Stop> FilePages<S> {
         &self.file
     }
 
-    /// Who may stop the reading.
+    /// The value that may stop the reading.
     pub fn stop(&self) -> &S {
         &self.stop
     }

@@ -1,7 +1,7 @@
 //! Temporary files without a name.
 //!
 //! A snapshot holds every secret of a cluster: the file is created for its owner only, under a name that did not exist and
-//! that nobody can guess, and loses that name at once. The kernel frees it with the last handle, whatever ends the process.
+//! that nobody can guess, and loses that name at once. The kernel frees it with the last handle, however the process ends.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -21,11 +21,11 @@ pub struct Scratch {
     folder: PathBuf,
 }
 
-/// The folder refuses a file, or what is written into it.
+/// The folder refuses a file or its bytes.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} a temporary file in {}", folder.display())]
 pub struct ScratchError {
-    /// What was attempted.
+    /// The attempted action.
     pub action: &'static str,
     /// In which folder.
     pub folder: PathBuf,

@@ -1,4 +1,4 @@
-//! What can be typed. No environment is read here: `settings` joins both, so that each rule can be tested as a value.
+//! The command line. No environment is read here: `settings` joins both, so that each rule can be tested as a value.
 
 use std::path::PathBuf;
 
@@ -34,7 +34,7 @@ pub(super) enum SnapshotCommand {
     /// List the snapshots below a bucket's prefix, oldest first
     #[command(after_help = LIST_HELP)]
     List(ListArguments),
-    /// Verify a snapshot and print what `etcdutl snapshot status` prints, and who its members are
+    /// Verify a snapshot and print the lines of `etcdutl snapshot status`, and its members
     #[command(after_help = STATUS_HELP)]
     Status(StatusArguments),
     /// Print the hash of a snapshot's history, as `etcdutl hashkv` does
@@ -133,7 +133,7 @@ pub(super) struct HashkvArguments {
     pub(super) s3: S3Arguments,
 }
 
-/// Which snapshot to look into, and how to print what is found.
+/// The snapshot, and the form of the answer.
 #[derive(Debug, Args)]
 pub(super) struct LookArguments {
     /// The snapshot: a file (read in place, never written to) or an object; plain, gzip, zlib or zstd
@@ -142,7 +142,7 @@ pub(super) struct LookArguments {
     /// Output format
     #[arg(short, long, value_enum, default_value_t = Form::Simple, value_name = "FORMAT")]
     pub(super) write_out: Form,
-    /// Print exactly what the tool of this etcd prints, nothing more [default: like 3.7's, with what is ours behind it]
+    /// Print exactly what the tool of this etcd prints, nothing more [default: like 3.7's, followed by our own lines]
     #[arg(
         long = "etcd",
         value_enum,

@@ -32,7 +32,7 @@ pub(super) enum Failure {
     /// A snapshot could not be brought to hand.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// What is at hand gives no answer.
+    /// The snapshot gives no answer.
     #[error("{name}")]
     Look {
         /// The file or object.
@@ -48,7 +48,7 @@ pub(super) enum Failure {
     Output(#[source] io::Error),
 }
 
-/// Why a snapshot does not tell what it was asked.
+/// Why a snapshot gives no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refused {
     /// It is damaged.
@@ -77,7 +77,7 @@ impl Refused {
     }
 }
 
-/// What is wrong with the flags or the environment.
+/// An error in flags or environment.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SettingsError {
     #[error("no S3 server is named: give --s3-endpoint URL or set STRONGROOM_S3_ENDPOINT")]
@@ -122,7 +122,7 @@ impl Failure {
         }
     }
 
-    /// What to type next, where that is known.
+    /// The next command, where it is known.
     pub(super) fn next_step(&self) -> Option<String> {
         match self {
             Self::Save(SaveError::S3(error))

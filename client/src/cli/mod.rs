@@ -1,6 +1,6 @@
 //! The `strongroom` command: arguments in, one exit code out.
 //!
-//! `args` says what can be typed, `settings` turns it and the environment into plans (pure), `save`, `list`, `status` and
+//! `args` is the command line, `settings` turns it and the environment into plans (pure), `save`, `list`, `status` and
 //! `hashkv` carry them out, `report` prints, `forms` knows etcdutl's ways of printing. Standard output carries results only; everything else goes to standard error.
 
 mod args;
@@ -29,7 +29,7 @@ use failure::Failure;
 
 /// Two threads: one receives and digests, the other sends; hashing of parts runs beside them.
 const WORKER_THREADS: usize = 2;
-/// What is logged when STRONGROOM_LOG says nothing: this program's notes, only warnings of its libraries.
+/// The log filter unless STRONGROOM_LOG is set: this program's notes, only warnings of its libraries.
 const LOG_DEFAULT: &str = "warn,strongroom_client=info";
 
 /// Runs the command line `arguments` (the program's name first) in `environment`.

@@ -12,7 +12,7 @@ pub(super) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Prints a result. A reader that closed the pipe early has what it wanted.
+/// Prints a result. A reader may close the pipe early.
 pub(super) fn result(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -21,7 +21,7 @@ pub(super) fn result(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// What failed, on what, why, and what to type next.
+/// The failed action, its object, the reason, and the next command.
 pub(super) fn failure(failure: &Failure) {
     let mut text = format!("error: {}\n", causes::chain(failure));
     if let Some(next) = failure.next_step() {

@@ -99,7 +99,7 @@ impl Drop for Bar {
     }
 }
 
-/// What is told about a save.
+/// The report of a save.
 struct Outcome {
     saved: Saved,
     took: Duration,

@@ -22,7 +22,7 @@ const S3_ENDPOINT_NAMES: [&str; 3] = [
     "AWS_ENDPOINT_URL",
 ];
 
-/// `snapshot save`.
+/// The plan of `snapshot save`.
 #[derive(Debug)]
 pub(super) struct SavePlan {
     pub(super) etcd: EtcdConfig,
@@ -36,14 +36,14 @@ pub(super) enum Destination {
     S3(Box<S3Config>, S3Uri),
 }
 
-/// `snapshot list`.
+/// The plan of `snapshot list`.
 #[derive(Debug)]
 pub(super) struct ListPlan {
     pub(super) s3: S3Config,
     pub(super) place: S3Uri,
 }
 
-/// `snapshot status` and `snapshot hashkv`.
+/// The plan of `snapshot status` and `snapshot hashkv`.
 #[derive(Debug)]
 pub(super) struct LookPlan {
     pub(super) source: SnapshotSource,

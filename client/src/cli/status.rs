@@ -1,6 +1,6 @@
-//! `strongroom snapshot status`: what etcdutl prints, and what else one look into a snapshot tells.
+//! `strongroom snapshot status`: etcdutl's answer, and more that one look into a snapshot tells.
 //!
-//! etcdutl's own part comes first and in its own words; what is ours follows it in the forms for people and for programs
+//! etcdutl's own part comes first and in its own words; our own lines follow it in the forms for people and for programs
 //! that read names (table, fields, JSON). The one line of the simple form has nothing of ours, since scripts cut it by place.
 
 use serde::Serialize;

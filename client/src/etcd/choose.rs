@@ -1,8 +1,8 @@
-//! Whether a member may be asked for a snapshot. A pure decision over what the member says about itself.
+//! Whether a member may be asked for a snapshot: a pure decision over the member's own status.
 
 use std::fmt;
 
-/// What an alarm is about.
+/// The kind of an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlarmKind {
     /// The members' data differ: no copy can be trusted.
@@ -16,13 +16,13 @@ pub enum AlarmKind {
 /// An alarm that is raised in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Alarm {
-    /// Who it was raised for; 0 when etcd cannot tell.
+    /// The member it was raised for; 0 when etcd cannot tell.
     pub member_id: u64,
-    /// What it is about.
+    /// Its kind.
     pub kind: AlarmKind,
 }
 
-/// What a member says about itself and its cluster, before the stream.
+/// A member's status of itself and its cluster, before the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberStatus {
     /// Its id.

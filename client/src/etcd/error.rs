@@ -1,4 +1,4 @@
-//! What can go wrong between this client and etcd. Each variant names the endpoint it is about.
+//! Failures between this client and etcd. Each variant names its endpoint.
 
 use std::error::Error;
 use std::fmt;
@@ -25,7 +25,7 @@ pub enum EtcdError {
     /// CA, certificate or key cannot be used.
     #[error("the TLS files for etcd cannot be used")]
     TlsFiles {
-        /// What the TLS library says.
+        /// The TLS library's error.
         source: Box<dyn Error + Send + Sync>,
     },
     /// The connection failed or broke.
@@ -49,7 +49,7 @@ pub enum EtcdError {
     Timeout {
         /// Where.
         endpoint: String,
-        /// What was waited for.
+        /// The awaited step.
         awaited: &'static str,
         /// The limit.
         limit: Duration,
@@ -78,7 +78,7 @@ pub enum EtcdError {
         ids(member_ids)
     )]
     Corrupt {
-        /// Who told it.
+        /// The member that told it.
         endpoint: String,
         /// Whom the alarm names.
         member_ids: Vec<u64>,
@@ -152,7 +152,7 @@ impl EtcdError {
         }
     }
 
-    /// Sorts what the gRPC client reports about an endpoint.
+    /// Sorts an error of the gRPC client by its cause.
     pub(super) fn of_client(endpoint: &str, error: etcd_client::Error) -> Self {
         let endpoint = endpoint.to_owned();
         let status = match error {
@@ -184,7 +184,7 @@ impl EtcdError {
     }
 }
 
-/// An unfit member outweighs refused users, and these outweigh silence: the first tells most about what to do.
+/// An unfit member outweighs refused users, and these outweigh silence: the first tells most about the next step.
 fn none_fit_code(skipped: &[Skipped]) -> ExitCode {
     let code = |skipped: &Skipped| match skipped {
         Skipped::Unfit { .. } => ExitCode::Precondition,

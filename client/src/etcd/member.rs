@@ -21,7 +21,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// A peer that vanished without closing is noticed after both; etcd refuses pings more often than every 5 s.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(15));
 
-/// Who asks.
+/// The user.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     /// The user's name.
@@ -43,7 +43,7 @@ pub struct EtcdConfig {
     pub credentials: Option<Credentials>,
 }
 
-/// A member that answered, with what it said.
+/// A member that answered, and its status.
 pub struct Member {
     endpoint: String,
     status: MemberStatus,
@@ -56,7 +56,7 @@ impl Member {
         &self.endpoint
     }
 
-    /// What it said about itself before the stream.
+    /// Its status before the stream.
     pub fn status(&self) -> &MemberStatus {
         &self.status
     }

@@ -1,4 +1,4 @@
-//! Why a snapshot cannot be looked into, and what that means for the exit code.
+//! Reasons why a snapshot cannot be looked into, and their exit codes.
 
 use std::io;
 
@@ -24,7 +24,7 @@ pub enum ImageError {
     /// A folder, a pipe or a device.
     #[error("{name} is no regular file")]
     NotAFile {
-        /// What was named.
+        /// As named.
         name: String,
     },
     /// There is no room for fetched or unpacked bytes.

@@ -46,7 +46,7 @@ pub(super) async fn into_scratch(
     }
 }
 
-/// Takes what comes; the inner error is the connection's.
+/// Takes the body's pieces; the inner error is the connection's.
 async fn drain(
     body: &mut BodyStream,
     file: &mut Blocks<'_>,

@@ -1,4 +1,4 @@
-//! What a client must be told: where, who, and how long to wait. No environment is read here.
+//! A client's configuration: endpoint, credentials, limits. No environment is read here.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Name lookup in pure Rust: IP literals never get here, then /etc/hosts, then the servers of /etc/resolv.conf.
 //!
 //! The C library's resolver cannot be linked statically, and the restore tool must run where nothing is installed. The
-//! configuration is read at the first lookup only, so a broken resolv.conf harms nobody who names an IP address.
+//! configuration is read at the first lookup only, so a broken resolv.conf does no harm where an IP address is given.
 //! Without a usable resolv.conf, /etc/hosts and `localhost` still work.
 
 use std::future::Future;

@@ -1,6 +1,6 @@
-//! The error of every S3 call: what was attempted, on which object, at which server, and why it failed.
+//! The error of every S3 call: the action, its object, the server, and the reason.
 //!
-//! Callers decide on [`S3ErrorKind`], never on text. What a server writes is bounded and stripped of control characters
+//! Callers decide on [`S3ErrorKind`], never on text. A server's text is bounded and stripped of control characters
 //! before it is kept, because it ends up on a terminal.
 
 use std::error::Error;
@@ -118,7 +118,7 @@ pub enum S3ErrorKind {
         code: String,
         /// The server's words.
         message: String,
-        /// What to ask the server's operator for.
+        /// The id under which the server's operator finds the request.
         request_id: Option<String>,
     },
     /// The server could not be reached, or the connection broke.
@@ -132,15 +132,15 @@ pub enum S3ErrorKind {
     /// A named limit has passed.
     #[error("no {awaited} within {} s", limit.as_secs())]
     Timeout {
-        /// What was waited for.
+        /// The awaited step.
         awaited: &'static str,
         /// The limit.
         limit: Duration,
     },
-    /// Bytes or counts are not what they should be.
+    /// Bytes or counts differ from the expected ones.
     #[error("{what}: expected {expected}, got {actual}")]
     Integrity {
-        /// What was compared.
+        /// The compared value.
         what: &'static str,
         /// The promise.
         expected: String,
@@ -166,13 +166,13 @@ pub enum S3ErrorKind {
         code: String,
         /// The server's words.
         message: String,
-        /// What to ask the server's operator for.
+        /// The id under which the server's operator finds the request.
         request_id: Option<String>,
     },
     /// An answer that is not S3's: a proxy, another service, or damage.
     #[error("the answer is not what an S3 server sends ({what})")]
     Malformed {
-        /// What is wrong with it.
+        /// The defect.
         what: &'static str,
     },
     /// The request cannot be sent as asked.
@@ -233,7 +233,7 @@ impl S3Error {
         &self.0.kind
     }
 
-    /// What was attempted.
+    /// The attempted action.
     pub fn operation(&self) -> Operation {
         self.0.operation
     }

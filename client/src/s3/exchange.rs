@@ -159,7 +159,7 @@ impl S3Client {
         })
     }
 
-    /// What the client was built from.
+    /// The client's configuration.
     pub fn config(&self) -> &S3Config {
         &self.inner.config
     }

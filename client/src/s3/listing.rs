@@ -10,14 +10,14 @@ use super::exchange::{Call, S3Client};
 use super::xml::Element;
 use super::{dates, encode};
 
-/// What [`S3Client::list_all`] holds at most by default: 58 days of one cluster's deltas every 20 s, about 50 MB.
+/// The most objects that [`S3Client::list_all`] holds by default: 58 days of one cluster's deltas every 20 s, about 50 MB.
 pub const LIST_ALL_OBJECTS_MAX: usize = 250_000;
 /// A page has up to 1,000 keys of 1,024 bytes, each byte up to 3 encoded, and 500 bytes of markup each: 3.6 MB.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// No server may keep a client asking for ever with pages that hold nothing.
 const EMPTY_PAGES_MAX: u32 = 1_000;
 
-/// What to list.
+/// One page of a listing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListRequest {
     /// Keys that begin with this.
@@ -52,7 +52,7 @@ pub struct ListPage {
     pub objects: Vec<ObjectEntry>,
     /// Folded prefixes.
     pub common_prefixes: Vec<String>,
-    /// What to ask the next page with; `None` on the last.
+    /// The next page's continuation; `None` on the last.
     pub next: Option<String>,
 }
 
@@ -133,7 +133,7 @@ impl S3Client {
     }
 }
 
-/// Reads a ListBucketResult; the error says what is wrong with it.
+/// Reads a ListBucketResult; the error names the defect.
 fn page(root: &Element) -> Result<ListPage, &'static str> {
     if root.name != "ListBucketResult" {
         return Err("not a ListBucketResult");

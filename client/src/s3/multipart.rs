@@ -30,7 +30,7 @@ impl UploadId {
     }
 }
 
-/// What completion must name for each part.
+/// A stored part, as completion must name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartTag {
     number: u32,
@@ -63,7 +63,7 @@ impl PartTag {
 }
 
 impl S3Client {
-    /// Begins an upload. What it stores stays invisible until it is completed, and costs space until it is aborted.
+    /// Begins an upload. Its parts stay invisible until it is completed, and cost space until it is aborted.
     ///
     /// # Errors
     /// [`S3ErrorKind::NotFound`] when the bucket does not exist.

@@ -1,4 +1,4 @@
-//! Object calls: get (whole or a range), look; and what an upload shares with them.
+//! Object calls: get (whole or a range) and look, and the parts that uploads share with them.
 //!
 //! Uploaded bytes are covered end to end: a signed CRC32 header always, and over plain http the signed SHA-256 as well.
 
@@ -28,7 +28,7 @@ const SHORT_ANSWER_BYTES_MAX: usize = 64 * 1024;
 const INLINE_DIGEST_BYTES_MAX: usize = 128 * 1024;
 const METADATA_PREFIX: &str = "x-amz-meta-";
 
-/// What is stored beside an object's bytes.
+/// Content type and metadata of a new object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PutOptions {
     /// `Content-Type`; the server's default when absent.
@@ -37,7 +37,7 @@ pub struct PutOptions {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// What the server says about an object that it stored.
+/// The server's answer about a stored object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PutResult {
     /// The entity tag without quotes.

@@ -1,4 +1,4 @@
-//! Which failed tries are worth repeating, and after what pause. Pure decisions; nothing waits here.
+//! Which failed tries are repeated, and the pauses between them. Pure decisions; nothing waits here.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::config::Limits;
 pub(super) enum Repeat {
     /// Sending it twice has the effect of sending it once.
     Safe,
-    /// A second one leaves something behind (a second open upload): repeat only what the server has surely not done.
+    /// A second one leaves something behind (a second open upload): repeat it only if the server has surely not done it.
     UnlessDone,
 }
 
@@ -18,7 +18,7 @@ pub(super) enum Repeat {
 pub(super) enum Outcome<'a> {
     /// No connection was made.
     NotSent,
-    /// The peer cannot prove who it is.
+    /// The peer cannot prove its identity.
     Distrusted,
     /// The connection broke after the request was begun.
     Broken,

@@ -56,7 +56,7 @@ impl Payload {
     }
 }
 
-/// What a request is made of, apart from the server and the credentials.
+/// The parts of a request, without the server and the credentials.
 #[derive(Debug, Clone)]
 pub(super) struct Parts<'a> {
     pub(super) method: Method,

@@ -1,4 +1,4 @@
-//! Clock skew: what to do when the server says that this machine's clock is wrong.
+//! Clock skew: the server says that this machine's clock is wrong.
 //!
 //! S3 refuses requests dated more than 15 minutes off. A master that is being rebuilt may well have a wrong clock, so
 //! the client learns the server's time from its answer and signs with it. TLS certificates are still checked against the
@@ -32,7 +32,7 @@ impl Skew {
     }
 }
 
-/// What a refused request tells about the clocks.
+/// The server's time in a refusal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Refusal<'a> {
     pub(super) status: u16,

@@ -1,4 +1,4 @@
-//! Why a snapshot was not saved, and what that means for the exit code.
+//! Reasons why a snapshot was not saved, and their exit codes.
 
 use std::io;
 use std::path::PathBuf;
@@ -20,12 +20,12 @@ pub enum SaveError {
     /// The store's side.
     #[error(transparent)]
     S3(#[from] S3Error),
-    /// The stream ended, but what came is no sound snapshot.
+    /// The stream ended, but its bytes are no sound snapshot.
     #[error("the snapshot from {endpoint} is damaged")]
     Snapshot {
         /// Where it came from.
         endpoint: String,
-        /// What is wrong with it.
+        /// The defect.
         source: SnapshotError,
     },
     /// The stream ended without the SHA-256 that etcd sends last.
@@ -38,18 +38,18 @@ pub enum SaveError {
         /// How long it was.
         bytes: u64,
     },
-    /// All bytes came as they were sent, but what the member sent is damaged.
+    /// All bytes came as they were sent, but the member's database is damaged.
     #[error("the snapshot from {endpoint} is damaged on that member's side")]
     Database {
         /// Where it came from.
         endpoint: String,
-        /// What is wrong with it.
+        /// The defect.
         source: InspectError,
     },
     /// A file operation failed.
     #[error("cannot {action} {}", path.display())]
     File {
-        /// What was attempted.
+        /// The attempted action.
         action: &'static str,
         /// On which file.
         path: PathBuf,
@@ -65,7 +65,7 @@ pub enum SaveError {
     /// Something that is no regular file is in the way.
     #[error("{} exists and is no regular file", path.display())]
     InTheWay {
-        /// What is there.
+        /// The path.
         path: PathBuf,
     },
     /// A signal came.

@@ -1,4 +1,4 @@
-//! What the first bytes of a stream tell once its length is known: whether a bolt database begins there, and whether all of
+//! A check of a stream's first bytes, once its length is known: whether a bolt database begins there, and whether all of
 //! its pages came.
 //!
 //! An upload cannot be read back before it becomes visible, so this is all that it is checked for beside length and

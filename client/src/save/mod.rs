@@ -31,9 +31,9 @@ use upload::PartUploader;
 pub struct Saved {
     /// The member's address.
     pub endpoint: String,
-    /// What the member said before the stream; its revision is the least that the snapshot holds.
+    /// The member's status before the stream; the snapshot holds its revision or a later one.
     pub member: MemberStatus,
-    /// Length and digest of what was saved; its trailer matches.
+    /// Length and digest of the snapshot; its trailer matches.
     pub summary: StreamSummary,
     /// Its file or object.
     pub saved_to: SavedTo,

@@ -11,7 +11,7 @@ fn environment(pairs: &[(&str, &str)]) -> Environment {
     })
 }
 
-/// What etcdbrctl's users export before they type scenario S2's command.
+/// The variables that etcdbrctl's users export before the command of scenario S2.
 const ECS_ENV: [(&str, &str); 3] = [
     ("ECS_ENDPOINT", "http://10.6.212.13:9000"),
     ("ECS_ACCESS_KEY_ID", "id"),

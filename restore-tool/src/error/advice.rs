@@ -1,4 +1,4 @@
-//! From an error to what an operator needs: the exit code, the whole message, the next command to type.
+//! From an error to the operator's next step: the exit code, the whole message, the next command to type.
 
 use std::{io, path::Path};
 

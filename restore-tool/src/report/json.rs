@@ -54,7 +54,7 @@ pub(crate) fn report(report: &Report) -> String {
     }))
 }
 
-/// What a restore would do.
+/// A restore that was not done.
 pub(crate) fn preview(preview: &Preview) -> String {
     line(&json!({
         "apiVersion": API_VERSION,

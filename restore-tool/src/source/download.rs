@@ -155,7 +155,7 @@ impl Read for Download {
     }
 }
 
-/// What the tasks share.
+/// Shared by the tasks.
 struct Fetch {
     object: Object,
     console: Arc<Console>,

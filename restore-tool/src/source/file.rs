@@ -14,7 +14,7 @@ use crate::{
     error::{RestoreError, SourceError},
 };
 
-/// What a decoder reads at a time; plain bytes are read past it.
+/// A decoder reads so much at a time; plain bytes are read past it.
 const BUFFER_BYTES: usize = 256 * 1024;
 
 /// An open file.

@@ -89,7 +89,7 @@ async fn look(
     })
 }
 
-/// What is listed must be what is there: its ranges are asked for by this ETag.
+/// The object must be the listed one: its ranges are asked for by this ETag.
 async fn object(client: S3Client, bucket: &str, base: &Candidate) -> Result<Object, SourceError> {
     let head = client
         .head_object(bucket, &base.key)

@@ -99,7 +99,7 @@ fn an_etcd_that_starts_during_the_download_is_named_and_keeps_its_directory() ->
 }
 
 #[test]
-fn a_mount_point_with_lost_and_found_and_a_killed_runs_stage_is_fine() -> Outcome {
+fn a_mount_point_with_lost_and_found_and_a_killed_runs_staging_directory_is_fine() -> Outcome {
     let dir = tempfile::tempdir()?;
     fs::create_dir(dir.path().join("lost+found"))?;
     let stale = dir.path().join("member.restore-00c0ffee");

@@ -15,7 +15,7 @@ use crate::{
     pages::Unstoppable,
 };
 
-/// Pages of nothing in particular, with their trailer: what is in them is not this module's business.
+/// Pages of nothing in particular, with their trailer: their contents do not matter here.
 fn snapshot() -> Vec<u8> {
     let mut file: Vec<u8> = (0..300_u32 * 512)
         .map(|n| u8::try_from(n / 7 % 251).expect("below 251"))

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::*;
 
-/// Bytes with the shape of a snapshot file (whole pages and their digest); what is in the pages is not the intake's.
+/// Bytes with the shape of a snapshot file (whole pages and their digest); the contents of the pages do not matter here.
 fn snapshot() -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..8 * 4096_u32)
         .map(|n| u8::try_from(n % 251).expect("small"))
@@ -37,7 +37,7 @@ impl Read for Pieces<'_> {
     }
 }
 
-/// What came out, block by block, when it succeeded.
+/// The blocks that came out, when it succeeded.
 fn take_from(source: impl Read) -> Result<(Taken, Vec<u8>), IntakeError> {
     let mut out = Vec::new();
     let taken = super::take(BufReader::new(source), "", UNPACKED_BYTES_MAX, |block| {
@@ -183,7 +183,7 @@ fn foreign_packings_are_named_before_anything_comes_out() {
     }
 }
 
-/// What a sink answers.
+/// The answer of a sink.
 #[derive(Debug)]
 enum Answer {
     Enough,
@@ -196,7 +196,7 @@ impl From<IntakeError> for Answer {
     }
 }
 
-/// A source that never ends: what stops it is the sink.
+/// A source that never ends; the sink stops it.
 #[test]
 fn a_sink_ends_it_between_two_blocks() {
     let mut left = 20;
@@ -229,7 +229,7 @@ fn more_than_allowed_never_comes_out() {
     assert!(came <= limit, "{came}");
 }
 
-/// What the source has to say is told as it said it, and where, through every decoder.
+/// The source's own error comes out unchanged, with its place, through every decoder.
 #[test]
 fn a_source_that_fails_is_not_taken_for_damage() {
     struct Failing<'a>(&'a [u8]);

@@ -53,7 +53,7 @@ fn judge(what: &str, target: &Target, fault: &Fault, struck: &Struck) -> bool {
     }
     if struck.finished.code == Some(0) {
         // The tool's own words on its screen; the preallocation, which is best effort but for a full disk; the mark
-        // and the emptied stage, which do no harm when they stay and are gone after the next run.
+        // and the emptied staging directory, which do no harm when they stay and are gone after the next run.
         let on_target = struck.touched(&target.data_dir);
         let preallocation = fault.calls == ["fallocate"] && fault.effect == Effect::Error("EIO");
         let best_effort = preallocation || only_tidying(struck);
@@ -118,7 +118,7 @@ fn each_error_beside_old_data_is_told_and_undone() {
     fail_everywhere("beside old data", Before::OldData);
 }
 
-/// From the n-th call of each kind on, everything fails, the tidying up as well: a stage may stay, the next run removes it.
+/// From the n-th call of each kind on, everything fails, the tidying up as well: a staging directory may stay, the next run removes it.
 #[test]
 fn a_disk_that_breaks_for_good_keeps_the_old_data() {
     let mut faults = 0;
