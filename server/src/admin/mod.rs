@@ -3,7 +3,7 @@
 //! They answer everybody who reaches the listener, so its default address is loopback. This module knows no S3 types and
 //! does no I/O of its own: the caller's closure samples what costs something to know.
 //!
-//! Invariants: `/livez` answers as long as the process runs, whatever the disk does, because a restart does not mend a
+//! Invariants: `/livez` answers as long as the process runs, even with a broken disk, because a restart does not mend a
 //! disk; `/readyz` and `/metrics` never wait for the store's writers.
 
 mod log;

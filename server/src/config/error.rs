@@ -33,7 +33,7 @@ pub enum ConfigError {
         path: PathBuf,
         /// Counted from 1.
         line: usize,
-        /// The parser's words, which name the key.
+        /// The parser's message, which names the key.
         message: String,
     },
     /// Two keys for the same setting.
@@ -62,9 +62,9 @@ pub enum ConfigError {
         "{source_of}: `{value}` is no address: write IP:PORT, [IPv6]:PORT, localhost:PORT or :PORT"
     )]
     Address {
-        /// What was given.
+        /// The value.
         value: String,
-        /// By whom.
+        /// The source of the value.
         source_of: Source,
     },
     /// There are no credentials.
@@ -76,7 +76,7 @@ pub enum ConfigError {
     /// One half of the key pair is missing.
     #[error("{have} is set, but the root {lack} is missing")]
     HalfCredentials {
-        /// Where the half came from.
+        /// The source of the other half.
         have: Source,
         /// The missing half.
         lack: &'static str,
@@ -86,7 +86,7 @@ pub enum ConfigError {
     CredentialFile {
         /// The file.
         path: PathBuf,
-        /// Who named it.
+        /// The setting that names it.
         source_of: Source,
         /// Why.
         source: io::Error,
@@ -94,7 +94,7 @@ pub enum ConfigError {
     /// The user is too short or too long.
     #[error("{source_of}: the root user must have {min} to {max} characters")]
     UserLength {
-        /// Where it came from.
+        /// The source of the value.
         source_of: Source,
         /// Least.
         min: usize,
@@ -104,13 +104,13 @@ pub enum ConfigError {
     /// The user contains a character that separates parts of headers.
     #[error("{source_of}: the root user must not contain `/`, `,`, `=` or blanks")]
     UserCharacter {
-        /// Where it came from.
+        /// The source of the value.
         source_of: Source,
     },
     /// The password is too short or too long.
     #[error("{source_of}: the root password must have {min} to {max} characters")]
     PasswordLength {
-        /// Where it came from.
+        /// The source of the value.
         source_of: Source,
         /// Shortest.
         min: usize,
@@ -120,13 +120,13 @@ pub enum ConfigError {
     /// User and password are the same.
     #[error("{source_of}: the root password equals the root user")]
     PasswordIsUser {
-        /// Where the password came from.
+        /// The source of the password.
         source_of: Source,
     },
     /// The password is well known.
     #[error("{source_of}: the root password is a well-known default, which scanners try first")]
     WellKnownPassword {
-        /// Where it came from.
+        /// The source of the value.
         source_of: Source,
     },
     /// The name of a bucket to create is not valid.
@@ -134,7 +134,7 @@ pub enum ConfigError {
     Bucket {
         /// The name.
         name: String,
-        /// Who gave it.
+        /// The source of the name.
         source_of: Source,
         /// The broken rule.
         #[source]
@@ -143,32 +143,32 @@ pub enum ConfigError {
     /// The log filter does not parse.
     #[error("{source_of}: `{value}` is no log filter: {why}")]
     LogFilter {
-        /// What was given.
+        /// The value.
         value: String,
-        /// By whom.
+        /// The source of the value.
         source_of: Source,
-        /// The parser's words.
+        /// The parser's message.
         #[source]
         why: LogFilterError,
     },
     /// The log format is unknown.
     #[error("{source_of}: `{value}` is no log format: write auto, json or text")]
     LogFormat {
-        /// What was given.
+        /// The value.
         value: String,
-        /// By whom.
+        /// The source of the value.
         source_of: Source,
     },
     /// A time or size is not a number in its range.
     #[error("{source_of}: `{value}` is no {what}: write {min} to {max} {unit}")]
     Number {
-        /// What it would be.
+        /// The setting.
         what: &'static str,
-        /// What the number counts.
+        /// The unit of the number.
         unit: &'static str,
-        /// What was given.
+        /// The value.
         value: String,
-        /// By whom.
+        /// The source of the value.
         source_of: Source,
         /// Shortest.
         min: u64,

@@ -12,7 +12,7 @@ use crate::jobs::board::BoardEntry;
 /// What a job does in each run. It blocks. The value tells operators what was done.
 pub type Work = Box<dyn Fn(&JobRun) -> Result<serde_json::Value, JobError> + Send + Sync>;
 
-/// Why a run failed. It is logged and shown, nobody decides on it.
+/// Why a run failed. The scheduler logs and shows it.
 pub type JobError = Box<dyn Error + Send + Sync>;
 
 /// A job, to be given to [`super::Scheduler::start`].

@@ -20,7 +20,7 @@ use self::store::StoreSeries;
 use crate::jobs::JobStatus;
 use crate::telemetry::names;
 
-/// What is known of a request once its answer has been sent or cut.
+/// The figures of a request whose answer has been sent or cut.
 #[derive(Debug, Clone, Copy)]
 pub struct FinishedRequest {
     /// The operation's name out of the list given to [`Metrics::new`]; anything else counts as `other`.

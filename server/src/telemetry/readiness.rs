@@ -72,7 +72,7 @@ impl Readiness {
         }
     }
 
-    /// Why the store is read-only, if it is, whatever the phase.
+    /// Why the store is read-only, if it is, in every phase.
     pub fn read_only(&self) -> Option<String> {
         self.latch.get().and_then(|latch| latch())
     }
