@@ -14,6 +14,9 @@ export STRONGROOM_RESTORE_BIN := $(CARGO_TARGET_DIR)/$(HOST)/release/strongroom-
 export RUST_TEST_THREADS ?= 2
 
 CARGO_FLAGS := --release --locked
+# Copies of the programs, taken right after their build: cargo test builds the server once more, with the features of its tests.
+PROGRAMS := $(CARGO_TARGET_DIR)/programs
+keep_copies = mkdir -p $(PROGRAMS) && cp --remove-destination $(1) $(PROGRAMS)/
 FUZZ_SECS ?= 600
 FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 E2E_PEERS := 3.4 3.5 3.6 3.7
@@ -35,17 +38,19 @@ compilers:
 	@tests/setup/packages.sh build-essential clang libclang-dev protobuf-compiler libprotobuf-dev
 
 build: binaries ## build the three programs into $(CARGO_TARGET_DIR)
-	@echo "built: $(CARGO_TARGET_DIR)/release/strongroom-server"
-	@echo "built: $(CARGO_TARGET_DIR)/release/strongroom"
+	@echo "built: $(PROGRAMS)/strongroom-server"
+	@echo "built: $(PROGRAMS)/strongroom"
 	@echo "built: $(STRONGROOM_RESTORE_BIN) (static)"
 
 binaries: compilers
 	cargo build $(CARGO_FLAGS) --workspace --bins
+	$(call keep_copies,$(addprefix $(CARGO_TARGET_DIR)/release/,strongroom-server strongroom))
 	RUSTFLAGS=-Ctarget-feature=+crt-static cargo build $(CARGO_FLAGS) -p strongroom-restore --target $(HOST)
 
 # The server with switches for bugs on purpose. By way of the workspace, so that it links the same RocksDB.
 planted: compilers
-	cargo build $(CARGO_FLAGS) --workspace --bin strongroom-server-planted --features strongroom-server/planted
+	cargo build $(CARGO_FLAGS) --workspace --bin strongroom-server-planted --features strongroom-server/testing
+	$(call keep_copies,$(CARGO_TARGET_DIR)/release/strongroom-server-planted)
 
 demo: build ## save a real 3-member etcd, lose it, restore it, compare; cleans up
 	@tests/setup/etcd.sh 3.4

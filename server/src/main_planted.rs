@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use strongroom_server::planted::switches;
+use strongroom_server::store::testing::switches;
 use strongroom_server::{config, process};
 
 fn main() -> ExitCode {

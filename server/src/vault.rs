@@ -10,8 +10,10 @@ use crate::ingest::{Appender, Ingest, Sizes};
 use crate::objects::{Objects, ObjectsError};
 use crate::packs::{Pins, writers};
 use crate::read::Reader;
+#[cfg(any(test, feature = "testing"))]
+use crate::store::Execution;
 use crate::store::observer::{StoreThread, ThreadGuard};
-use crate::store::{Execution, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::tables::upgrade::upgrade;
 
 /// The parts of a running store.
@@ -59,18 +61,7 @@ impl Vault {
             store.epoch,
         ));
         objects.revert_interrupted_deletes().await?;
-        let (meta, packs) = (Arc::clone(&store.meta), Arc::clone(&store.packs));
-        let appender = Arc::new(match store.execution {
-            Execution::Threaded => {
-                let guard = ThreadGuard {
-                    thread: StoreThread::Appender,
-                    health: Arc::clone(&store.health),
-                    watch: Arc::clone(&store.watch),
-                };
-                Appender::start(meta, packs, epoch, sizes.pack, guard)?
-            }
-            Execution::Inline => Appender::inline(meta, packs, epoch, sizes.pack)?,
-        });
+        let appender = Arc::new(start_appender(&store, sizes.pack)?);
         let ingest = Arc::new(Ingest::new(
             Arc::clone(&store.packs),
             appender,
@@ -117,4 +108,18 @@ impl Vault {
         self.store.close();
         ended
     }
+}
+
+fn start_appender(store: &Store, pack_bytes: u64) -> Result<Appender, StoreError> {
+    let (meta, packs) = (Arc::clone(&store.meta), Arc::clone(&store.packs));
+    #[cfg(any(test, feature = "testing"))]
+    if store.execution == Execution::Inline {
+        return Appender::inline(meta, packs, store.epoch, pack_bytes);
+    }
+    let guard = ThreadGuard {
+        thread: StoreThread::Appender,
+        health: Arc::clone(&store.health),
+        watch: Arc::clone(&store.watch),
+    };
+    Appender::start(meta, packs, store.epoch, pack_bytes, guard)
 }

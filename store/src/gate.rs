@@ -5,7 +5,6 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::task::Poll;
 
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinHandle};
@@ -27,6 +26,7 @@ pub struct Gate {
 #[derive(Debug, Clone)]
 enum Way {
     Threads(Arc<Semaphore>, usize),
+    #[cfg(any(test, feature = "testing"))]
     Inline,
 }
 
@@ -40,6 +40,7 @@ impl Gate {
 
     /// A gate that runs each call on its caller's thread and lets other tasks run before and after it: whoever polls
     /// decides the order, so a seeded simulation can repeat it.
+    #[cfg(any(test, feature = "testing"))]
     pub fn inline() -> Gate {
         Gate { way: Way::Inline }
     }
@@ -54,6 +55,7 @@ impl Gate {
     {
         let permits = match &self.way {
             Way::Threads(permits, _) => permits,
+            #[cfg(any(test, feature = "testing"))]
             Way::Inline => {
                 let_others_run().await;
                 let answer = f();
@@ -87,6 +89,7 @@ impl Gate {
                 let call = async move { gate.run(f).await };
                 Running::Task(tokio::spawn(call.in_current_span()))
             }
+            #[cfg(any(test, feature = "testing"))]
             Way::Inline => {
                 let mut call = Some(f);
                 Running::Waiting(Box::new(move || {
@@ -106,6 +109,7 @@ impl Gate {
         T: Send + 'static,
         F: FnMut() -> ControlFlow<T> + Send + 'static,
     {
+        #[cfg(any(test, feature = "testing"))]
         if matches!(self.way, Way::Inline) {
             return Running::Waiting(Box::new(turn));
         }
@@ -135,6 +139,7 @@ impl Gate {
     pub fn free(&self) -> usize {
         match &self.way {
             Way::Threads(permits, _) => permits.available_permits(),
+            #[cfg(any(test, feature = "testing"))]
             Way::Inline => usize::MAX,
         }
     }
@@ -143,6 +148,7 @@ impl Gate {
     pub fn at_work(&self) -> usize {
         match &self.way {
             Way::Threads(permits, all) => all.saturating_sub(permits.available_permits()),
+            #[cfg(any(test, feature = "testing"))]
             Way::Inline => 0,
         }
     }
@@ -153,6 +159,7 @@ pub enum Running<T> {
     /// On a thread of its own.
     Task(JoinHandle<T>),
     /// Takes its turns while it is waited for.
+    #[cfg(any(test, feature = "testing"))]
     Waiting(Box<dyn FnMut() -> ControlFlow<T> + Send>),
 }
 
@@ -164,6 +171,7 @@ impl<T> Running<T> {
                 let ended = task.await;
                 joined(ended).await
             }
+            #[cfg(any(test, feature = "testing"))]
             Running::Waiting(turn) => loop {
                 let_others_run().await;
                 if let ControlFlow::Break(answer) = turn() {
@@ -175,13 +183,15 @@ impl<T> Running<T> {
 
     /// Whether it does nothing before [`Running::end`].
     pub fn waits_for_caller(&self) -> bool {
-        matches!(self, Running::Waiting(_))
+        !matches!(self, Running::Task(_))
     }
 
     /// Nobody wants the answer: what has not begun never does.
     pub fn abandon(self) {
-        if let Running::Task(task) = self {
-            task.abort();
+        match self {
+            Running::Task(task) => task.abort(),
+            #[cfg(any(test, feature = "testing"))]
+            Running::Waiting(_) => {}
         }
     }
 }
@@ -196,14 +206,15 @@ async fn joined<T>(ended: Result<T, JoinError>) -> T {
 }
 
 /// Gives way once to whoever else is ready.
+#[cfg(any(test, feature = "testing"))]
 pub async fn let_others_run() {
     let mut gave_way = false;
     std::future::poll_fn(|context| {
         if std::mem::replace(&mut gave_way, true) {
-            return Poll::Ready(());
+            return std::task::Poll::Ready(());
         }
         context.waker().wake_by_ref();
-        Poll::Pending
+        std::task::Poll::Pending
     })
     .await;
 }

@@ -16,14 +16,13 @@ pub mod observer;
 pub mod opening;
 pub mod packs;
 pub mod planted;
-#[cfg(any(test, feature = "planted"))]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(feature = "rocksdb")]
 pub mod viewing;
 
-#[cfg(test)]
-mod conformance;
-
 pub use error::{ErrorClass, StoreError};
 pub use ids::{Epoch, FormatVersion, ManifestId, PackId, StoreId};
-pub use opening::{Execution, Seams, Store, Twin};
+pub use opening::{Execution, Seams, Store};
+#[cfg(any(test, feature = "testing"))]
+pub use testing::Twin;

@@ -14,12 +14,10 @@ use crate::lock::DirLock;
 use crate::meta::Meta;
 use crate::meta::committer::Committer;
 use crate::meta::engine::Engine;
-use crate::meta::mem::MemRows;
 use crate::observer::Watch;
 use crate::packs::Packs;
 use crate::packs::disk::Disk;
 use crate::packs::files::{PackContext, PackFiles};
-use crate::packs::memdisk::MemFiles;
 use crate::{Epoch, StoreError, StoreId};
 
 /// Metadata's folder in the data directory.
@@ -53,7 +51,7 @@ pub struct Store {
     lock: Mutex<Option<DirLock>>,
 }
 
-/// What lies below a store: an engine and a file layer, real ones, twins, or either with faults around it.
+/// What lies below a store: an engine and a file layer, real ones, those of tests, or either with faults around it.
 pub struct Seams {
     /// Keeps the rows.
     pub engine: Arc<dyn Engine>,
@@ -67,6 +65,7 @@ pub enum Execution {
     /// On threads of their own, in groups that share syncs.
     Threaded,
     /// On the caller's thread, so that whoever polls the callers decides the order: a seeded simulation repeats it.
+    #[cfg(any(test, feature = "testing"))]
     Inline,
 }
 
@@ -169,10 +168,12 @@ impl Store {
         let watch = Arc::new(Watch::new());
         let start = match execution {
             Execution::Threaded => Committer::start,
+            #[cfg(any(test, feature = "testing"))]
             Execution::Inline => Committer::inline,
         };
         let gate = |permits| match execution {
             Execution::Threaded => Gate::new(permits),
+            #[cfg(any(test, feature = "testing"))]
             Execution::Inline => Gate::inline(),
         };
         // From here on, an error drops the committer, which closes the engine.
@@ -283,55 +284,6 @@ impl fmt::Debug for Store {
             .field("id", &self.id)
             .field("epoch", &self.epoch)
             .finish_non_exhaustive()
-    }
-}
-
-/// A store's contents in memory, which outlive the [`Store`]s opened on them.
-#[derive(Debug, Clone, Default)]
-pub struct Twin {
-    /// The engine's side.
-    pub rows: MemRows,
-    /// The file layer's side.
-    pub files: MemFiles,
-}
-
-impl Twin {
-    /// Empty.
-    pub fn new() -> Twin {
-        Twin::default()
-    }
-
-    /// Seams for a process that starts now.
-    pub fn seams(&self) -> Seams {
-        Seams {
-            engine: Arc::new(self.rows.open()),
-            disk: Arc::new(self.files.open()),
-        }
-    }
-
-    /// A process opens the store. Blocks.
-    ///
-    /// # Errors
-    /// As [`Store::over`].
-    pub fn open(
-        &self,
-        clock: Arc<dyn Clock>,
-        entropy: &dyn Entropy,
-        execution: Execution,
-    ) -> Result<Store, StoreError> {
-        Store::over(self.seams(), clock, entropy, execution)
-    }
-
-    /// The power fails: every opening ends, and all that was not synced is lost.
-    pub fn crash(&self) {
-        self.rows.crash();
-        self.files.crash();
-    }
-
-    /// The power fails with a random part of what was not synced on the disk.
-    pub fn crash_torn(&self, entropy: &dyn Entropy) {
-        self.rows.crash_torn(entropy);
-        self.files.crash_torn(entropy);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bugs on purpose: each a promise of the store left out, so that the suites can be seen to find it.
 //!
 //! A normal build contains no switch: [`planted`] is `false` there before the compiler is done. The crate's own unit tests
-//! plant a bug on their thread; the server built with the feature `planted` takes one from its environment.
+//! plant a bug on their thread; the server built with the feature `testing` takes one from its environment.
 
 /// A promise that is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,65 +25,11 @@ pub enum Bug {
 }
 
 /// Whether this process (or this test's thread) has the bug.
-#[cfg(not(any(test, feature = "planted")))]
+#[cfg(not(any(test, feature = "testing")))]
 #[inline]
 pub const fn planted(_bug: Bug) -> bool {
     false
 }
 
-#[cfg(any(test, feature = "planted"))]
-pub use switches::planted;
-
-#[cfg(any(test, feature = "planted"))]
-pub mod switches {
-    //! The switches themselves.
-
-    use std::cell::Cell;
-    use std::sync::OnceLock;
-
-    use super::Bug;
-
-    /// The variable that names the bug of a process.
-    pub const VARIABLE: &str = "STRONGROOM_PLANTED_BUG";
-
-    const NAMES: [(&str, Bug); 8] = [
-        ("ack-before-sync", Bug::AckBeforeSync),
-        ("no-dir-sync", Bug::NoDirSync),
-        ("commit-before-pack-sync", Bug::CommitBeforePackSync),
-        ("counter-forgotten", Bug::CounterForgotten),
-        ("pins-ignored", Bug::PinsIgnored),
-        ("row-condition-left-out", Bug::RowConditionLeftOut),
-        ("decrement-twice", Bug::DecrementTwice),
-        ("sealed-rule-ignored", Bug::SealedRuleIgnored),
-    ];
-
-    static OF_PROCESS: OnceLock<Bug> = OnceLock::new();
-
-    thread_local! {
-        static OF_THREAD: Cell<Option<Bug>> = const { Cell::new(None) };
-    }
-
-    /// Whether this process or this thread has the bug.
-    pub fn planted(bug: Bug) -> bool {
-        OF_THREAD.get() == Some(bug) || OF_PROCESS.get() == Some(&bug)
-    }
-
-    /// Plants a bug in this process.
-    ///
-    /// # Errors
-    /// The known names, when `name` is none of them.
-    pub fn plant(name: &str) -> Result<(), String> {
-        let known = NAMES.iter().find(|(known, _)| *known == name);
-        let (_, bug) = known.ok_or_else(|| NAMES.map(|(name, _)| name).join(", "))?;
-        OF_PROCESS.get_or_init(|| *bug);
-        Ok(())
-    }
-
-    /// Runs `f` with a bug planted on this thread.
-    pub fn with<T>(bug: Bug, f: impl FnOnce() -> T) -> T {
-        let before = OF_THREAD.replace(Some(bug));
-        let answer = f();
-        OF_THREAD.set(before);
-        answer
-    }
-}
+#[cfg(any(test, feature = "testing"))]
+pub use crate::testing::switches::planted;

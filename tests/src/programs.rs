@@ -1,8 +1,8 @@
 //! Where the programs under test and their peers lie, and the environment they get. The only module that reads the
 //! environment, but for [`crate::soak`]'s numbers.
 //!
-//! Programs are found beside the test's own executable (cargo's target folder), peers in the cache folder that the setup
-//! scripts fill; both can be overridden. What is missing is named together with the command that makes it.
+//! Programs are found in cargo's target folder, peers in the cache folder that the setup scripts fill; both can be
+//! overridden. What is missing is named together with the command that makes it.
 #![expect(
     clippy::disallowed_methods,
     reason = "this module is the harness' view of the environment"
@@ -18,12 +18,12 @@ const PASSED_ON: [&str; 4] = ["PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME"];
 
 /// `strongroom-server`.
 pub fn server() -> Command {
-    command(&beside("strongroom-server", "STRONGROOM_SERVER_BIN"))
+    command(&built("strongroom-server", "STRONGROOM_SERVER_BIN"))
 }
 
 /// `strongroom-server` with bugs that its environment can switch on: to see the suites fail.
 pub fn planted_server() -> Command {
-    command(&beside(
+    command(&built(
         "strongroom-server-planted",
         "STRONGROOM_PLANTED_BIN",
     ))
@@ -31,7 +31,7 @@ pub fn planted_server() -> Command {
 
 /// `strongroom`, the client.
 pub fn client() -> Command {
-    command(&beside("strongroom", "STRONGROOM_BIN"))
+    command(&built("strongroom", "STRONGROOM_BIN"))
 }
 
 /// `strongroom-restore`, the static build that masters get.
@@ -133,10 +133,15 @@ fn cache() -> PathBuf {
     )
 }
 
-fn beside(name: &str, variable: &str) -> PathBuf {
+/// The copy of a program that was taken after its build. The one in `release` may be another: `cargo test` builds it with
+/// the features of the tests.
+fn built(name: &str, variable: &str) -> PathBuf {
+    let release = release_dir();
+    let target = release.parent().expect("release lies in the target folder");
     existing(
-        std::env::var_os(variable).map_or_else(|| release_dir().join(name), PathBuf::from),
-        "make build",
+        std::env::var_os(variable)
+            .map_or_else(|| target.join("programs").join(name), PathBuf::from),
+        "make build, or make planted, with this CARGO_TARGET_DIR",
     )
 }
 

@@ -1,5 +1,5 @@
 //! What is in the programs as people get them: the restore tool is one static file without RocksDB, gRPC or OpenSSL, the
-//! server has no planted bugs.
+//! server has no test machinery.
 
 use strongroom_tests::programs;
 
@@ -54,14 +54,37 @@ fn the_restore_tool_is_one_static_file_without_rocksdb_grpc_and_openssl() {
 }
 
 #[test]
-fn a_normal_server_has_no_switch_for_planted_bugs() {
-    let switch = "STRONGROOM_PLANTED_BUG";
+fn a_normal_server_has_no_test_machinery() {
     let read = |command: std::process::Command| {
         std::fs::read(command.get_program()).expect("the program is readable")
     };
-    assert!(!contains(&read(programs::server()), switch));
+    let (normal, planted) = (read(programs::server()), read(programs::planted_server()));
+    // The switch of planted bugs; then symbols: a module's functions and statics name it.
+    for machinery in [
+        "STRONGROOM_PLANTED_BUG",
+        "strongroom_store7testing",
+        "MemRows",
+        "MemEngine",
+        "MemFiles",
+        "MemDisk",
+        "FaultDisk",
+        "PackPerBatch",
+        "let_others_run",
+        "7conformance",
+    ] {
+        assert!(
+            !contains(&normal, machinery),
+            "`{machinery}` is in the server"
+        );
+    }
+    for machinery in ["STRONGROOM_PLANTED_BUG", "strongroom_store7testing"] {
+        assert!(
+            contains(&planted, machinery),
+            "the check sees `{machinery}` where it is"
+        );
+    }
     assert!(
-        contains(&read(programs::planted_server()), switch),
-        "the check sees it where it is"
+        contains(&normal, "strongroom_store4meta"),
+        "the check sees symbols at all"
     );
 }

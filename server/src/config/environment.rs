@@ -71,9 +71,9 @@ impl Environment {
     }
 
     /// The bug to plant, if a variable names one.
-    #[cfg(feature = "planted")]
+    #[cfg(feature = "testing")]
     pub fn planted_bug(&self) -> Option<String> {
-        let name = self.raw(crate::planted::switches::VARIABLE)?;
+        let name = self.raw(crate::store::testing::switches::VARIABLE)?;
         Some(name.to_string_lossy().into_owned())
     }
 

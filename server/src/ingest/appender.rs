@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::ingest::IngestError;
 use crate::packs::{PackClaim, PlacedSegment, shared, writers};
+#[cfg(any(test, feature = "testing"))]
 use crate::store::gate::let_others_run;
 use crate::store::meta::Meta;
 use crate::store::observer::ThreadGuard;
@@ -39,10 +40,12 @@ enum Way {
         queue: Mutex<Option<mpsc::Sender<Request>>>,
         thread: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
     },
+    #[cfg(any(test, feature = "testing"))]
     Inline(Mutex<Waiting>),
 }
 
 /// Bodies that the next caller serves together.
+#[cfg(any(test, feature = "testing"))]
 struct Waiting {
     requests: Vec<Request>,
     worker: Option<Worker>,
@@ -84,6 +87,7 @@ impl Appender {
     ///
     /// # Errors
     /// None; the signature is close to that of [`Appender::start`].
+    #[cfg(any(test, feature = "testing"))]
     pub fn inline(
         meta: Arc<dyn Meta>,
         packs: Arc<dyn Packs>,
@@ -111,6 +115,7 @@ impl Appender {
                 let queue = lock(queue).clone().ok_or(StoreError::Closed)?;
                 queue.send(request).await.map_err(|_| StoreError::Closed)?;
             }
+            #[cfg(any(test, feature = "testing"))]
             Way::Inline(waiting) => {
                 lock(waiting).requests.push(request);
                 let_others_run().await;
@@ -137,6 +142,7 @@ impl Appender {
                     Some(Err(_panic)) => Err(StoreError::Closed),
                 }
             }
+            #[cfg(any(test, feature = "testing"))]
             Way::Inline(waiting) => {
                 let worker = lock(waiting).worker.take();
                 worker.map_or(Ok(()), |mut worker| worker.end())
@@ -145,6 +151,7 @@ impl Appender {
     }
 }
 
+#[cfg(any(test, feature = "testing"))]
 impl Waiting {
     fn serve(&mut self) {
         let requests = std::mem::take(&mut self.requests);

@@ -8,10 +8,8 @@ use rustix::io::Errno;
 
 use super::schedule::Dice;
 use crate::clock::SeededEntropy;
-use crate::store::Twin;
-use crate::store::meta::mem::CommitFault;
-use crate::store::packs::faults::{DiskFault, DiskFaults, DiskOp};
 use crate::store::packs::files::DISK_RESERVE_BYTES;
+use crate::store::testing::{CommitFault, DiskFault, DiskFaults, DiskOp, Twin};
 
 /// One fault of a life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -25,9 +25,8 @@ use self::client::{Client, collect, collector_settings};
 use self::faults::Fault;
 use self::seams::{InterruptedMeta, InterruptedPacks, Others};
 use self::world::World;
-use crate::planted::{Bug, switches};
-use crate::store::meta::mem::CommitFault;
-use crate::store::packs::faults::DiskFault;
+use crate::planted::Bug;
+use crate::store::testing::{CommitFault, DiskFault, switches};
 use crate::vault::Vault;
 
 /// Steps of one life at most: a livelock is a violation.

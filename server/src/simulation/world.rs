@@ -16,8 +16,8 @@ use crate::model::{BucketName, ObjectKey, Owner};
 use crate::objects::{ListQuery, NewBucket, ObjectsError, VersionSelector};
 use crate::store::gate::let_others_run;
 use crate::store::packs::disk::Disk;
-use crate::store::packs::faults::FaultDisk;
-use crate::store::{Execution, Seams, Store, Twin};
+use crate::store::testing::{FaultDisk, Twin};
+use crate::store::{Execution, Seams, Store};
 use crate::vault::Vault;
 
 /// Bodies from here on have packs of their own.

@@ -48,7 +48,7 @@ fn open_store(dir: &std::path::Path, clock: Arc<dyn Clock>, entropy: &dyn Entrop
 
 #[cfg(not(feature = "rocksdb"))]
 fn open_store(_dir: &std::path::Path, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Store {
-    use strongroom_server::store::opening::{Execution, Twin};
+    use strongroom_server::store::{Execution, Twin};
     Twin::new()
         .open(clock, entropy, Execution::Threaded)
         .expect("a store in memory opens")

@@ -49,9 +49,8 @@ enum Intake {
         queue: Mutex<Option<mpsc::Sender<Job>>>,
         thread: Mutex<Option<JoinHandle<()>>>,
     },
-    Inline {
-        worker: Mutex<Option<Worker>>,
-    },
+    #[cfg(any(test, feature = "testing"))]
+    Inline { worker: Mutex<Option<Worker>> },
 }
 
 /// A transaction and who waits for it.
@@ -125,6 +124,7 @@ impl Committer {
     ///
     /// # Errors
     /// When the engine cannot tell its last sequence.
+    #[cfg(any(test, feature = "testing"))]
     pub fn inline(
         engine: Arc<dyn Engine>,
         clock: Arc<dyn Clock>,
@@ -154,6 +154,7 @@ impl Committer {
                     drop(thread.join());
                 }
             }
+            #[cfg(any(test, feature = "testing"))]
             Intake::Inline { worker } => drop(lock(worker).take()),
         }
         self.engine.close();
@@ -174,6 +175,7 @@ impl Committer {
                     Err(TrySendError::Closed(_)) => Pending::ready(Err(StoreError::Closed)),
                 }
             }
+            #[cfg(any(test, feature = "testing"))]
             Intake::Inline { worker } => {
                 let mut worker = lock(worker);
                 let Some(worker) = worker.as_mut() else {

@@ -13,7 +13,6 @@ pub mod engine;
 pub mod frozen;
 #[cfg(any(test, feature = "rocksdb"))]
 mod log_check;
-pub mod mem;
 mod pending;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;

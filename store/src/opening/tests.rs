@@ -6,8 +6,8 @@ use super::*;
 use crate::FormatVersion;
 use crate::clock::{ManualClock, SeededEntropy, UnixMillis};
 use crate::identity::{IDENTITY_FILE, Identity, STORE_FORMAT, Stage};
-use crate::meta::mem::CommitFault;
 use crate::meta::{Outcome, Txn, Write};
+use crate::testing::{CommitFault, Twin};
 use crate::viewing::StoreView;
 
 fn clock() -> Arc<ManualClock> {

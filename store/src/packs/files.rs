@@ -4,7 +4,7 @@
 //! durable; a file that met a failed write or sync is not written again; a failed sync latches the store read-only,
 //! a full disk does not; no path is made of anything but a pack's id.
 
-#[cfg(any(test, feature = "planted"))]
+#[cfg(any(test, feature = "testing"))]
 mod late;
 mod writer;
 
@@ -67,7 +67,7 @@ struct Files {
     group: Mutex<Option<u32>>,
     handles: Handles,
     holds: Holds,
-    #[cfg(any(test, feature = "planted"))]
+    #[cfg(any(test, feature = "testing"))]
     late: late::Late,
     /// Set once this process may write no more: another one may have the directory.
     closed: AtomicBool,
@@ -92,7 +92,7 @@ impl PackFiles {
             group: Mutex::new(None),
             handles: Handles::new(READ_HANDLES_MAX),
             holds: Holds::default(),
-            #[cfg(any(test, feature = "planted"))]
+            #[cfg(any(test, feature = "testing"))]
             late: late::Late::default(),
             closed: AtomicBool::new(false),
         };
@@ -385,7 +385,7 @@ impl Files {
 
     fn sync_file(&self, open: &OpenPack, bytes: u64) -> Result<(), StoreError> {
         let started = self.context.clock.elapsed();
-        #[cfg(any(test, feature = "planted"))]
+        #[cfg(any(test, feature = "testing"))]
         if planted(Bug::CommitBeforePackSync) {
             let synced = self.late.put_off(open.pack, &open.file);
             return synced.map_err(|error| self.latched(&open.path, error));

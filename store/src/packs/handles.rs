@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use crate::Epoch;
     use crate::packs::disk::Disk;
-    use crate::packs::memdisk::MemFiles;
+    use crate::testing::MemFiles;
 
     #[test]
     fn the_least_recently_used_file_gives_way() {

@@ -11,13 +11,11 @@
 pub mod buffers;
 pub mod disk;
 mod dry_run;
-pub mod faults;
 pub mod files;
 pub mod frame;
 mod handles;
 pub mod header;
 pub mod holds;
-pub mod memdisk;
 pub mod names;
 pub mod reader;
 pub mod scan;
@@ -106,7 +104,7 @@ pub struct PackEntry {
     clippy::as_conversions,
     reason = "usize has at most 64 bits on every target; TryFrom is not const"
 )]
-const fn len64(len: usize) -> u64 {
+pub(crate) const fn len64(len: usize) -> u64 {
     len as u64
 }
 

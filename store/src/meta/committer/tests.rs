@@ -6,11 +6,11 @@ use std::sync::mpsc as std_mpsc;
 use bytes::Bytes;
 
 use super::super::engine::Batch;
-use super::super::mem::{CommitFault, MemEngine, MemRows};
 use super::*;
 use crate::clock::ManualClock;
 use crate::meta::{Condition, Write};
 use crate::observer::{Observer, StoreThread};
+use crate::testing::{CommitFault, MemEngine, MemRows};
 
 /// An engine whose batches wait until they are let through.
 struct Held {

@@ -9,10 +9,9 @@ use super::*;
 use crate::clock::{ManualClock, UnixMillis};
 use crate::packs::SegmentReader;
 use crate::packs::disk::RealDisk;
-use crate::packs::faults::{DiskFault, DiskFaults, DiskOp, FaultDisk};
-use crate::packs::memdisk::MemFiles;
 use crate::packs::segment::OriginTarget;
 use crate::packs::{EncodedFrame, Origin, Segment};
+use crate::testing::{DiskFault, DiskFaults, DiskOp, FaultDisk, MemFiles};
 
 const STORE: StoreId = StoreId([3; 16]);
 

@@ -12,13 +12,12 @@ use crate::health::Health;
 use crate::observer::Watch;
 use crate::packs::FRAME_PLAIN_BYTES;
 use crate::packs::disk::Disk;
-use crate::packs::faults::{DiskOp, FaultDisk};
 use crate::packs::files::{PackContext, PackFiles};
-use crate::packs::memdisk::MemFiles;
 use crate::packs::names::pack_path;
 use crate::packs::scan::PackScan;
 use crate::packs::segment::{Origin, OriginTarget};
 use crate::packs::{EncodedFrame, SegmentDraft};
+use crate::testing::{DiskOp, FaultDisk, MemFiles};
 use crate::{Epoch, StoreId};
 
 fn packs_on(disk: Arc<dyn Disk>) -> PackFiles {

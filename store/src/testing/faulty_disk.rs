@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::io::Errno;
 
-use super::disk::{Disk, DiskEntry, DiskFile};
+use crate::packs::disk::{Disk, DiskEntry, DiskFile};
 
 /// The operation about to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::engine::{Batch, Engine};
-use super::{Key, Version};
 use crate::StoreError;
 use crate::clock::Entropy;
+use crate::meta::engine::{Batch, Engine};
+use crate::meta::{Key, Version};
 use crate::planted::{Bug, planted};
 
 /// How a batch goes wrong.

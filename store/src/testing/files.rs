@@ -10,9 +10,9 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::disk::{Disk, DiskEntry, DiskFile};
-use super::len64;
 use crate::clock::Entropy;
+use crate::packs::disk::{Disk, DiskEntry, DiskFile};
+use crate::packs::len64;
 
 /// What a torn write is cut at: disks write sectors whole.
 const SECTOR_BYTES: usize = 512;

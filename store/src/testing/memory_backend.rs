@@ -1,0 +1,56 @@
+//! A whole store in memory, which outlives the processes that open it.
+
+use std::sync::Arc;
+
+use super::{MemFiles, MemRows};
+use crate::clock::{Clock, Entropy};
+use crate::{Execution, Seams, Store, StoreError};
+
+/// A store's contents in memory, which outlive the [`Store`]s opened on them.
+#[derive(Debug, Clone, Default)]
+pub struct Twin {
+    /// The engine's side.
+    pub rows: MemRows,
+    /// The file layer's side.
+    pub files: MemFiles,
+}
+
+impl Twin {
+    /// Empty.
+    pub fn new() -> Twin {
+        Twin::default()
+    }
+
+    /// Seams for a process that starts now.
+    pub fn seams(&self) -> Seams {
+        Seams {
+            engine: Arc::new(self.rows.open()),
+            disk: Arc::new(self.files.open()),
+        }
+    }
+
+    /// A process opens the store. Blocks.
+    ///
+    /// # Errors
+    /// As [`Store::over`].
+    pub fn open(
+        &self,
+        clock: Arc<dyn Clock>,
+        entropy: &dyn Entropy,
+        execution: Execution,
+    ) -> Result<Store, StoreError> {
+        Store::over(self.seams(), clock, entropy, execution)
+    }
+
+    /// The power fails: every opening ends, and all that was not synced is lost.
+    pub fn crash(&self) {
+        self.rows.crash();
+        self.files.crash();
+    }
+
+    /// The power fails with a random part of what was not synced on the disk.
+    pub fn crash_torn(&self, entropy: &dyn Entropy) {
+        self.rows.crash_torn(entropy);
+        self.files.crash_torn(entropy);
+    }
+}
