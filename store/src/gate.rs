@@ -221,9 +221,10 @@ pub async fn let_others_run() {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
+
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -263,10 +264,7 @@ mod tests {
             async move {
                 gate.run(move || {
                     started_send.send(()).expect("the test listens");
-                    held.lock()
-                        .expect("one user")
-                        .recv()
-                        .expect("the test releases");
+                    held.lock().recv().expect("the test releases");
                 })
                 .await;
             }

@@ -4,7 +4,9 @@
 //! harmless: lock, identity file (`creating`), Meta with its identity row, identity file (`ready`).
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::clock::{Clock, Entropy};
 use crate::gate::{Gate, READ_PERMITS, WRITE_PERMITS};
@@ -138,7 +140,7 @@ impl Store {
             // a file of a newer format than the rows.
             identity.write(dir)?;
         }
-        *store.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
+        *store.lock.lock() = Some(lock);
         Ok(store)
     }
 
@@ -226,12 +228,7 @@ impl Store {
         // the next process finds all files at rest.
         self.files.close();
         self.committer.close();
-        drop(
-            self.lock
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        drop(self.lock.lock().take());
     }
 }
 

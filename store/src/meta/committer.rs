@@ -9,9 +9,10 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
@@ -148,14 +149,14 @@ impl Committer {
             Intake::Thread { queue, thread } => {
                 // ORDER: queue, thread, engine. The last sender gone ends the thread when the queue is drained; only
                 // then may the engine go, else a queued commit would be lost that could have been kept.
-                drop(lock(queue).take());
-                if let Some(thread) = lock(thread).take() {
+                drop(queue.lock().take());
+                if let Some(thread) = thread.lock().take() {
                     // A panic of the worker was latched by its guard.
                     drop(thread.join());
                 }
             }
             #[cfg(any(test, feature = "testing"))]
-            Intake::Inline { worker } => drop(lock(worker).take()),
+            Intake::Inline { worker } => drop(worker.lock().take()),
         }
         self.engine.close();
     }
@@ -163,7 +164,7 @@ impl Committer {
     fn enqueue(&self, job: Job, pending: Pending) -> Pending {
         match &self.intake {
             Intake::Thread { queue, .. } => {
-                let Some(queue) = lock(queue).clone() else {
+                let Some(queue) = queue.lock().clone() else {
                     return Pending::ready(Err(StoreError::Closed));
                 };
                 match queue.try_send(job) {
@@ -177,7 +178,7 @@ impl Committer {
             }
             #[cfg(any(test, feature = "testing"))]
             Intake::Inline { worker } => {
-                let mut worker = lock(worker);
+                let mut worker = worker.lock();
                 let Some(worker) = worker.as_mut() else {
                     return Pending::ready(Err(StoreError::Closed));
                 };
@@ -226,13 +227,6 @@ impl std::fmt::Debug for Committer {
             .field("health", &self.health)
             .finish_non_exhaustive()
     }
-}
-
-/// A mutex here guards a handle and no invariant, so a panic of its last holder spoilt nothing.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// The single writer of the engine.

@@ -7,9 +7,9 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
+use parking_lot::RwLock;
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode,
     ErrorKind, IteratorMode, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
@@ -103,8 +103,7 @@ impl RocksEngine {
         op: &'static str,
         run: impl FnOnce(&DB) -> Result<T, rocksdb::Error>,
     ) -> Result<T, StoreError> {
-        let guard: RwLockReadGuard<'_, Option<DB>> =
-            self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let guard = self.db.read();
         let db = guard.as_ref().ok_or(StoreError::Closed)?;
         run(db).map_err(|error| match error.kind() {
             ErrorKind::Corruption => StoreError::EngineCorruption {
@@ -178,11 +177,7 @@ impl Engine for RocksEngine {
     }
 
     fn close(&self) {
-        let db = self
-            .db
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let db = self.db.write().take();
         if let Some(db) = db {
             // A store at rest is whole in its tables: none of its rows rests on a log's last record, whose length no
             // checksum covers. A disk that refuses loses nothing by it: the log is synced.

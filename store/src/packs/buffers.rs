@@ -6,9 +6,9 @@
 //! buffer that is taken holds whatever its last user left.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::FRAME_PLAIN_BYTES;
 use super::frame::FRAME_BYTES_MAX;
@@ -58,16 +58,12 @@ impl Class {
     }
 
     fn take(&self) -> Vec<u8> {
-        let kept = self
-            .kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let kept = self.kept.lock().pop();
         kept.unwrap_or_else(|| vec![0; self.bytes])
     }
 
     fn keep(&self, bytes: Vec<u8>) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock();
         if kept.len() < self.kept_max {
             kept.push(bytes);
         }
@@ -168,7 +164,7 @@ mod tests {
         for _ in 0..5 {
             class.keep(vec![1; 16]);
         }
-        assert_eq!(class.kept.lock().expect("no user panicked").len(), 2);
+        assert_eq!(class.kept.lock().len(), 2);
         assert_eq!(class.take(), [1; 16], "used again as it is");
     }
 }

@@ -10,11 +10,12 @@ mod writer;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, io};
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 
 use self::writer::FileWriter;
 use super::buffers::Buffer;
@@ -121,7 +122,7 @@ impl PackFiles {
     }
 
     fn shared(&self) -> MutexGuard<'_, Option<OpenPack>> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.lock()
     }
 }
 
@@ -325,7 +326,7 @@ impl Files {
     /// Makes the two folders above a pack, if they are not there, and their entries durable.
     fn make_dirs(&self, pack: PackId) -> Result<(), StoreError> {
         let group = pack.serial >> GROUP_BITS;
-        let mut durable = self.group.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut durable = self.group.lock();
         // Serials rise, so a smaller group was made before; a writer may be late by one.
         if durable.is_some_and(|durable| group <= durable) {
             return Ok(());

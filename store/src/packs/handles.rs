@@ -1,7 +1,9 @@
 //! A bounded cache of packs that are open for reading, each with its header verified when it was opened.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::disk::DiskFile;
 use crate::{PackId, StoreError};
@@ -78,7 +80,7 @@ impl Handles {
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 }
 
@@ -103,12 +105,12 @@ mod tests {
                 serial,
             };
             let open = || {
-                opened.lock().expect("no panic").push(serial);
+                opened.lock().push(serial);
                 Ok(Arc::clone(&file))
             };
             handles.get_or_open(pack, open).expect("it opens");
         };
         [1, 2, 1, 3, 1, 2].into_iter().for_each(get);
-        assert_eq!(*opened.lock().expect("no panic"), [1, 2, 3, 2]);
+        assert_eq!(*opened.lock(), [1, 2, 3, 2]);
     }
 }

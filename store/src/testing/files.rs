@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::clock::Entropy;
 use crate::packs::disk::{Disk, DiskEntry, DiskFile};
@@ -111,7 +113,7 @@ impl MemFiles {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        self.state.lock()
     }
 }
 
@@ -230,7 +232,7 @@ impl MemDisk {
 }
 
 fn living(state: &Mutex<State>, life: u64) -> io::Result<MutexGuard<'_, State>> {
-    let state = lock(state);
+    let state = state.lock();
     if state.life == life {
         Ok(state)
     } else {
@@ -394,9 +396,4 @@ impl std::fmt::Debug for MemFiles {
             .field("used", &state.used())
             .finish()
     }
-}
-
-/// Each change is complete before the lock is let go, so a poisoned lock still guards a whole state.
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::StoreError;
 use crate::clock::Entropy;
@@ -124,7 +125,7 @@ impl MemRows {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        self.state.lock()
     }
 }
 
@@ -166,8 +167,8 @@ pub struct MemEngine {
 
 impl MemEngine {
     fn state(&self) -> Result<MutexGuard<'_, State>, StoreError> {
-        let state = lock(&self.state);
-        if *lock(&self.closed) || state.life != self.life {
+        let state = self.state.lock();
+        if *self.closed.lock() || state.life != self.life {
             return Err(StoreError::Closed);
         }
         Ok(state)
@@ -231,7 +232,7 @@ impl Engine for MemEngine {
     }
 
     fn close(&self) {
-        *lock(&self.closed) = true;
+        *self.closed.lock() = true;
     }
 }
 
@@ -243,11 +244,6 @@ impl std::fmt::Debug for MemRows {
             .field("durable", &state.durable.rows.len())
             .finish_non_exhaustive()
     }
-}
-
-/// The maps are changed in steps that cannot panic halfway, so a poisoned lock still guards whole rows.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

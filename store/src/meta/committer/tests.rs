@@ -62,7 +62,7 @@ impl Engine for Held {
     fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
         // A test that has seen enough drops its ends; batches then pass.
         self.entered.send(batch.writes.len()).ok();
-        lock(&self.release).recv().ok();
+        self.release.lock().recv().ok();
         self.rows.apply(batch)
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::PackId;
 use crate::packs::disk::DiskFile;
@@ -17,7 +19,7 @@ pub(super) struct Late(Mutex<VecDeque<(PackId, Arc<dyn DiskFile>)>>);
 impl Late {
     /// In place of a pack's sync: the pack waits until two others have asked for theirs.
     pub(super) fn put_off(&self, pack: PackId, file: &Arc<dyn DiskFile>) -> io::Result<()> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.0.lock();
         if !waiting.iter().any(|(late, _)| *late == pack) {
             waiting.push_back((pack, Arc::clone(file)));
         }

@@ -85,14 +85,14 @@ fn every_operation_may_fail_and_nothing_acknowledged_is_lost() {
                 let failed = Arc::clone(&failed);
                 move |op, number, _: &Path| {
                     (number == failing).then(|| {
-                        *failed.lock().expect("no panic") = Some(op);
+                        *failed.lock() = Some(op);
                         DiskFault::Fails(errno)
                     })
                 }
             });
             let mut done = Vec::new();
             let outcome = write_ways(&packs, &mut done);
-            let Some(op) = failed.lock().expect("no panic").take() else {
+            let Some(op) = failed.lock().take() else {
                 assert!(
                     outcome.is_ok() && failing > 10,
                     "the last round meets no fault"
