@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::batch::{decide, keys_read};
+use super::group_commit::batch::{decide, keys_read};
 use super::row::{decode, encode};
 use super::walk::{PAGE_ROWS, after_key};
 use super::{Key, Meta, Pending, Row, Txn, Version};

@@ -6,15 +6,12 @@
 //!
 //! Invariants: nothing is visible before it is durable; a [`Txn`] applies wholly or not at all.
 
-pub(crate) mod batch;
-pub mod committer;
 mod dry_run;
 pub mod engine;
-pub mod frozen;
-#[cfg(any(test, feature = "rocksdb"))]
-mod log_check;
+pub mod group_commit;
 mod pending;
-#[cfg(feature = "rocksdb")]
+pub mod read_only;
+#[cfg(any(test, feature = "rocksdb"))]
 pub mod rocks;
 pub mod row;
 pub mod walk;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::FRAME_PLAIN_BYTES;
-use super::frame::FRAME_BYTES_MAX;
+use super::format::frame::FRAME_BYTES_MAX;
 
 /// What one read of a pack brings at most: four frames that did not shrink.
 const READ_BYTES: usize = 4 * FRAME_BYTES_MAX;

@@ -128,12 +128,12 @@ impl Packs for DryRunPacks {
 mod tests {
     use super::*;
     use crate::clock::{ManualClock, SeededEntropy, UnixMillis};
-    use crate::{Execution, Twin};
+    use crate::{Execution, MemoryBackend};
 
     #[test]
     fn a_dry_run_removes_for_its_own_eyes_only() {
         let clock = Arc::new(ManualClock::at(UnixMillis(5)));
-        let store = Twin::new()
+        let store = MemoryBackend::new()
             .open(clock, &SeededEntropy::new(1), Execution::Inline)
             .expect("opened");
         let made: Vec<PackId> = (0..5)

@@ -9,17 +9,12 @@
 //! to again.
 
 pub mod buffers;
-pub mod disk;
 mod dry_run;
-pub mod files;
-pub mod frame;
-mod handles;
-pub mod header;
-pub mod holds;
-pub mod names;
+pub mod format;
+pub mod leases;
+pub mod local;
 pub mod reader;
 pub mod scan;
-pub mod segment;
 
 use std::ops::Range;
 
@@ -27,10 +22,12 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub use dry_run::DryRunPacks;
-pub use frame::EncodedFrame;
-pub use holds::PackHold;
+pub use format::{EncodedFrame, Origin};
+pub use leases::WriterLease;
+// Former names that the server still uses.
+pub use leases::WriterLease as PackHold;
 pub use reader::SegmentReader;
-pub use segment::Origin;
+pub use {format::header, format::segment, local as files, local::disk, local::names};
 
 use crate::{PackId, StoreError, StoreId};
 
@@ -86,8 +83,8 @@ pub enum PackOwner {
     /// The open shared pack, which has a row since it was opened. Local files always answer this.
     Shared,
     /// The batch's own pack, whole and durable: one object of an object store. The commit that first uses it creates its
-    /// row; until that is answered, the hold keeps hygiene away from it.
-    Batch(PackHold),
+    /// row; until that is answered, the lease keeps collection away from it.
+    Batch(WriterLease),
 }
 
 /// A pack file as found.
@@ -109,7 +106,7 @@ pub(crate) const fn len64(len: usize) -> u64 {
 }
 
 /// The writing end of one pack that belongs to a single caller. Dropped without [`PackWriter::finish`] it leaves an
-/// orphan file, which hygiene removes.
+/// orphan file, which collection removes.
 #[expect(
     clippy::len_without_is_empty,
     reason = "a pack has a header, so it is never empty"
@@ -139,8 +136,8 @@ pub trait PackWriter: Send {
 pub struct Finished {
     /// Its one segment.
     pub segment: Segment,
-    /// Until it is dropped, hygiene leaves the pack alone.
-    pub hold: PackHold,
+    /// Until it is dropped, collection leaves the pack alone.
+    pub hold: WriterLease,
 }
 
 /// The bytes of a store.

@@ -11,10 +11,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::frame::{
-    FRAME_BYTES_MAX, FRAME_HEADER_BYTES, Frame, FrameHead, FrameKind, Place, Prefix,
+use super::format::frame::{
+    FRAME_BYTES_MAX, FRAME_HEADER_BYTES, Frame, FrameHead, FrameKind, FramePosition, Prefix,
 };
-use super::segment::{FrameTable, TAIL_BYTES, decode_tail};
+use super::format::segment::{FrameTable, TAIL_BYTES, decode_tail};
 use super::{Packs, Segment, len64};
 use crate::{PackId, StoreError};
 
@@ -88,13 +88,14 @@ impl SegmentReader {
             };
             let skipped = (self.wanted.start / FULL).saturating_sub(cursor.index);
             let left = len64(frames_max.max(1) - out.len()).saturating_add(skipped);
-            let place = Place {
+            let position = FramePosition {
                 store: packs.store(),
                 pack: self.segment.pack,
                 offset: cursor.offset,
             };
-            let frame = window.frame(packs, place, self.stored_end, self.stored_estimate(left))?;
-            if let Some(plain) = self.take(&frame, &place, cursor)? {
+            let frame =
+                window.frame(packs, position, self.stored_end, self.stored_estimate(left))?;
+            if let Some(plain) = self.take(&frame, &position, cursor)? {
                 out.push(plain);
             }
         }
@@ -105,12 +106,12 @@ impl SegmentReader {
     fn take(
         &mut self,
         frame: &Frame,
-        place: &Place,
+        position: &FramePosition,
         cursor: Cursor,
     ) -> Result<Option<Bytes>, StoreError> {
         let damaged = |what| StoreError::DamagedFrame {
-            pack: place.pack,
-            offset: place.offset,
+            pack: position.pack,
+            offset: position.offset,
             what,
         };
         if frame.kind() != FrameKind::Data {
@@ -152,15 +153,15 @@ impl SegmentReader {
         if index == 0 || self.segment.stored_len <= READ_BYTES_MAX {
             return Ok(start);
         }
-        let (place, table) = read_table(packs, &self.segment)?;
+        let (position, table) = read_table(packs, &self.segment)?;
         let damaged = |what| StoreError::DamagedFrame {
-            pack: place.pack,
-            offset: place.offset,
+            pack: position.pack,
+            offset: position.offset,
             what,
         };
         let frame_len = |stored: &u32| len64(FRAME_HEADER_BYTES) + u64::from(*stored);
         let total: u64 = table.stored.iter().map(frame_len).sum();
-        let Some(mut offset) = place.offset.checked_sub(total) else {
+        let Some(mut offset) = position.offset.checked_sub(total) else {
             return Err(damaged("the frame table is longer than its pack"));
         };
         // A segment of a part copy begins at a later frame of the table.
@@ -197,7 +198,10 @@ impl SegmentReader {
 ///
 /// # Errors
 /// [`StoreError::DamagedFrame`] at the segment's end when there is none that verifies.
-pub fn read_table(packs: &dyn Packs, segment: &Segment) -> Result<(Place, FrameTable), StoreError> {
+pub fn read_table(
+    packs: &dyn Packs,
+    segment: &Segment,
+) -> Result<(FramePosition, FrameTable), StoreError> {
     let end = segment.offset.saturating_add(segment.stored_len);
     let pack = segment.pack;
     let no_tail = StoreError::DamagedFrame {
@@ -222,16 +226,16 @@ pub fn read_table(packs: &dyn Packs, segment: &Segment) -> Result<(Place, FrameT
     let (Some(offset), true) = (offset, table_len <= len64(FRAME_BYTES_MAX)) else {
         return Err(no_tail);
     };
-    let place = Place {
+    let position = FramePosition {
         store: packs.store(),
         pack,
         offset,
     };
-    let frame = window.frame(packs, place, tail_start, table_len)?;
+    let frame = window.frame(packs, position, tail_start, table_len)?;
     if frame.frame_len() != table_len {
         return Err(no_tail);
     }
-    Ok((place, FrameTable::decode(&place, &frame)?))
+    Ok((position, FrameTable::decode(&position, &frame)?))
 }
 
 /// Stored bytes of a pack that were read and not yet taken.
@@ -255,23 +259,23 @@ impl Window {
     pub(super) fn frame(
         &mut self,
         packs: &dyn Packs,
-        place: Place,
+        position: FramePosition,
         end: u64,
         ahead: u64,
     ) -> Result<Frame, StoreError> {
-        if len64(self.from(place.offset).len()) < len64(FRAME_HEADER_BYTES) {
+        if len64(self.from(position.offset).len()) < len64(FRAME_HEADER_BYTES) {
             self.fill(
                 packs,
-                place.offset,
+                position.offset,
                 end,
                 ahead.max(len64(FRAME_HEADER_BYTES)),
             )?;
         }
-        let head = FrameHead::read(&place, &self.from(place.offset))?;
-        if len64(self.from(place.offset).len()) < head.frame_len() {
-            self.fill(packs, place.offset, end, ahead.max(head.frame_len()))?;
+        let head = FrameHead::read(&position, &self.from(position.offset))?;
+        if len64(self.from(position.offset).len()) < head.frame_len() {
+            self.fill(packs, position.offset, end, ahead.max(head.frame_len()))?;
         }
-        Frame::verify(place, &self.from(place.offset))
+        Frame::verify(position, &self.from(position.offset))
     }
 
     fn fill(

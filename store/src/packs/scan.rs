@@ -4,10 +4,10 @@
 //! It stops at the first byte that no whole segment explains, which in a healthy pack is its end, and in one that a
 //! crash or a failed write left is the end of its last good batch or somewhat behind it.
 
-use super::frame::{FRAME_BYTES_MAX, FRAME_HEADER_BYTES, FrameKind, Place, Prefix};
-use super::header::PACK_HEADER_BYTES;
+use super::format::frame::{FRAME_BYTES_MAX, FRAME_HEADER_BYTES, FrameKind, FramePosition, Prefix};
+use super::format::header::PACK_HEADER_BYTES;
+use super::format::segment::{FrameTable, Origin, TAIL_BYTES, decode_tail};
 use super::reader::{READ_BYTES_MAX, Window};
-use super::segment::{FrameTable, Origin, TAIL_BYTES, decode_tail};
 use super::{PackEntry, Packs, Segment, len64};
 use crate::StoreError;
 
@@ -74,7 +74,7 @@ impl PackScan {
 
     fn segment(&mut self, packs: &dyn Packs) -> Result<Found, StoreError> {
         let PackEntry { pack, len: end } = self.entry;
-        let mut place = Place {
+        let mut position = FramePosition {
             store: packs.store(),
             pack,
             offset: self.offset,
@@ -82,16 +82,16 @@ impl PackScan {
         let mut stored = Vec::new();
         let mut plain_len = 0;
         loop {
-            let frame = self.window.frame(packs, place, end, READ_BYTES_MAX)?;
-            let next = place.offset + frame.frame_len();
+            let frame = self.window.frame(packs, position, end, READ_BYTES_MAX)?;
+            let next = position.offset + frame.frame_len();
             if frame.kind() == FrameKind::Data {
                 // Decoded as well: salvage must not promise what a reader could not give.
                 plain_len += len64(frame.plain(Prefix::Absent)?.len());
                 stored.push(frame.frame_len() - len64(FRAME_HEADER_BYTES));
-                place.offset = next;
+                position.offset = next;
                 continue;
             }
-            let table = FrameTable::decode(&place, &frame)?;
+            let table = FrameTable::decode(&position, &frame)?;
             let damaged = |what| StoreError::DamagedFrame {
                 pack,
                 offset: next,

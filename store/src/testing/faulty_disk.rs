@@ -1,6 +1,6 @@
 //! A file layer that fails on demand: a test decides at each operation whether it goes through.
 //!
-//! It wraps any [`Disk`], the real one or the twin, so "the n-th operation fails, for every n" is a loop around it.
+//! It wraps any [`Disk`], the real one or the backend, so "the n-th operation fails, for every n" is a loop around it.
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::io::Errno;
 
-use crate::packs::disk::{Disk, DiskEntry, DiskFile};
+use crate::packs::local::disk::{Disk, DiskEntry, DiskFile};
 
 /// The operation about to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

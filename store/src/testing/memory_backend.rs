@@ -4,26 +4,26 @@ use std::sync::Arc;
 
 use super::{MemFiles, MemRows};
 use crate::clock::{Clock, Entropy};
-use crate::{Execution, Seams, Store, StoreError};
+use crate::{Backends, Execution, Store, StoreError};
 
 /// A store's contents in memory, which outlive the [`Store`]s opened on them.
 #[derive(Debug, Clone, Default)]
-pub struct Twin {
+pub struct MemoryBackend {
     /// The engine's side.
     pub rows: MemRows,
     /// The file layer's side.
     pub files: MemFiles,
 }
 
-impl Twin {
+impl MemoryBackend {
     /// Empty.
-    pub fn new() -> Twin {
-        Twin::default()
+    pub fn new() -> MemoryBackend {
+        MemoryBackend::default()
     }
 
-    /// Seams for a process that starts now.
-    pub fn seams(&self) -> Seams {
-        Seams {
+    /// Backends for a process that starts now.
+    pub fn seams(&self) -> Backends {
+        Backends {
             engine: Arc::new(self.rows.open()),
             disk: Arc::new(self.files.open()),
         }

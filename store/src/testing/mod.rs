@@ -1,18 +1,20 @@
 //! What tests put in place of disks: memory backends with crashes, a faulty disk, packs as an object store has them; and the
 //! conformance suite that every backend passes. A normal build has none of it.
 
+mod disk;
+mod engine;
 mod faulty_disk;
-mod files;
 mod memory_backend;
 mod pack_per_batch;
-mod rows;
 pub mod switches;
 
 #[cfg(test)]
 mod conformance;
 
+pub use disk::{MemDisk, MemFiles};
+pub use engine::{CommitFault, CommitFaults, MemEngine, MemRows};
 pub use faulty_disk::{DiskFault, DiskFaults, DiskOp, FaultDisk};
-pub use files::{MemDisk, MemFiles};
-pub use memory_backend::Twin;
+pub use memory_backend::MemoryBackend;
+// A former name that the server still uses.
+pub use memory_backend::MemoryBackend as Twin;
 pub use pack_per_batch::PackPerBatch;
-pub use rows::{CommitFault, CommitFaults, MemEngine, MemRows};

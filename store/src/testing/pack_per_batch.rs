@@ -7,14 +7,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::packs::holds::Holds;
+use crate::packs::leases::WriterLeases;
 use crate::packs::{Appended, PackEntry, PackOwner, PackWriter, Packs, SegmentDraft};
 use crate::{PackId, StoreError, StoreId};
 
 /// [`Packs`] over others, whose shared pack is a new one for each batch.
 pub struct PackPerBatch {
     packs: Arc<dyn Packs>,
-    holds: Holds,
+    leases: WriterLeases,
     /// Every batch's pack so far.
     batches: Mutex<BTreeSet<PackId>>,
 }
@@ -24,7 +24,7 @@ impl PackPerBatch {
     pub fn over(packs: Arc<dyn Packs>) -> PackPerBatch {
         PackPerBatch {
             packs,
-            holds: Holds::default(),
+            leases: WriterLeases::default(),
             batches: Mutex::default(),
         }
     }
@@ -43,11 +43,11 @@ impl Packs for PackPerBatch {
         // Locked to the end: no other batch gets into this one's pack.
         let mut batches = self.batches.lock();
         let pack = self.packs.open_shared()?;
-        // ORDER: held here before the layer below is not asked any more.
-        let hold = self.holds.hold(pack);
+        // ORDER: leased here before the layer below is not asked any more.
+        let lease = self.leases.lease(pack);
         batches.insert(pack);
         Ok(Appended {
-            owner: PackOwner::Batch(hold),
+            owner: PackOwner::Batch(lease),
             ..self.packs.append(batch)?
         })
     }
@@ -55,7 +55,7 @@ impl Packs for PackPerBatch {
     fn is_held(&self, pack: PackId) -> bool {
         // The layer below holds its open pack, which is whole here.
         let whole = self.batches.lock().contains(&pack);
-        self.holds.is_held(pack) || !whole && self.packs.is_held(pack)
+        self.leases.is_leased(pack) || !whole && self.packs.is_held(pack)
     }
 
     fn begin(&self) -> Result<Box<dyn PackWriter>, StoreError> {

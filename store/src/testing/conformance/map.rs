@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::*;
 use crate::meta::Pending;
-use crate::meta::batch::{decide, keys_read};
+use crate::meta::group_commit::batch::{decide, keys_read};
 use crate::meta::row::{decode, encode};
 
 #[derive(Default)]

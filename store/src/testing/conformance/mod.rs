@@ -15,7 +15,7 @@ use bytes::Bytes;
 use self::map::MapMeta;
 use crate::clock::{ManualClock, SeededEntropy, UnixMillis};
 use crate::meta::{Condition, DryRunMeta, Key, Meta, Outcome, Row, Txn, Version, Write};
-use crate::{Execution, Store, StoreError, Twin};
+use crate::{Execution, MemoryBackend, Store, StoreError};
 
 /// A store under test that can be closed and opened again.
 pub(super) struct Subject {
@@ -24,7 +24,7 @@ pub(super) struct Subject {
 }
 
 enum Backend {
-    Memory(Twin, Execution),
+    Memory(MemoryBackend, Execution),
     #[cfg(feature = "rocksdb")]
     Directory(tempfile::TempDir),
 }
@@ -45,7 +45,7 @@ impl Subject {
         let clock = Arc::new(ManualClock::at(UnixMillis(1_700_000_000_000)));
         let entropy = SeededEntropy::new(7);
         let store = match &self.backend {
-            Backend::Memory(twin, commits) => twin.open(clock, &entropy, *commits),
+            Backend::Memory(backend, commits) => backend.open(clock, &entropy, *commits),
             #[cfg(feature = "rocksdb")]
             Backend::Directory(dir) => Store::open(dir.path(), clock, &entropy),
         };
@@ -61,9 +61,9 @@ impl Subject {
 
 /// Runs a test on every kind of store.
 pub(super) fn on_each(test: impl Fn(&mut Subject)) {
-    let twin = |execution| Subject::open(Backend::Memory(Twin::new(), execution));
-    test(&mut twin(Execution::Threaded));
-    test(&mut twin(Execution::Inline));
+    let memory = |execution| Subject::open(Backend::Memory(MemoryBackend::new(), execution));
+    test(&mut memory(Execution::Threaded));
+    test(&mut memory(Execution::Inline));
     #[cfg(feature = "rocksdb")]
     test(&mut Subject::open(Backend::Directory(
         tempfile::tempdir().expect("a folder"),

@@ -1,7 +1,7 @@
 //! Packs: placements stay readable, names are never used twice, removing and listing agree.
 
 use super::*;
-use crate::packs::segment::{Origin, OriginTarget};
+use crate::packs::format::segment::{Origin, OriginTarget};
 use crate::packs::{
     EncodedFrame, FRAME_PLAIN_BYTES, PackOwner, Packs, Segment, SegmentDraft, SegmentReader,
 };

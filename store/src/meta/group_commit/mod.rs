@@ -1,0 +1,355 @@
+//! Group commit: one thread that settles transactions in batches, each batch with one synced write.
+//!
+//! It knows no engine by name and no meaning of rows. Callers queue and await; none holds a blocking thread. While
+//! one batch is being synced, the next one gathers by itself: no timer, no added latency when idle.
+//!
+//! Invariants: an answer is given only after the engine's batch is durable, a conflict's too (it may rest on a
+//! transaction of the same batch); after a failed batch nothing is applied any more in this process's life.
+
+pub(crate) mod batch;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::oneshot;
+
+use self::batch::{decide, keys_read};
+use crate::StoreError;
+use crate::clock::{Clock, UnixMillis};
+use crate::health::Health;
+use crate::meta::engine::{Engine, read_rows, scan_rows};
+use crate::meta::{Deferred, Key, Meta, Outcome, Pending, Row, Txn, Version};
+use crate::observer::{CommitBatch, StoreThread, ThreadGuard, Watch};
+
+/// Transactions that may wait in the queue: a few batches' worth. Each belongs to a request that waits for its answer
+/// and holds the transaction's bytes anyway, so the queue adds none; further callers wait in [`Pending::wait`].
+pub const QUEUE_TXNS_MAX: usize = 1024;
+
+/// Transactions in one batch. A sync costs 0.1 to 10 ms; checking 256 transactions of a few rows costs about as
+/// much as a fast one, so a larger batch would gain little and delay its first caller.
+pub const BATCH_TXNS_MAX: usize = 256;
+
+/// Bytes after which a batch takes no further transaction: what one RocksDB write group carries well.
+pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
+
+/// [`Meta`] over an [`Engine`].
+pub struct Committer {
+    engine: Arc<dyn Engine>,
+    clock: Arc<dyn Clock>,
+    health: Arc<Health>,
+    intake: Intake,
+}
+
+/// How transactions reach the worker.
+enum Intake {
+    Thread {
+        queue: Mutex<Option<mpsc::Sender<Job>>>,
+        thread: Mutex<Option<JoinHandle<()>>>,
+    },
+    #[cfg(any(test, feature = "testing"))]
+    Inline { worker: Mutex<Option<Worker>> },
+}
+
+/// A transaction and who waits for it.
+#[derive(Debug)]
+struct Job {
+    txn: Txn,
+    bytes: usize,
+    answer: oneshot::Sender<Result<Outcome, StoreError>>,
+}
+
+/// A transaction that met a full queue: it is queued when its caller waits.
+#[derive(Debug)]
+struct Unsent {
+    // Weak: a forgotten `Pending` must not keep a closing committer's queue open.
+    queue: mpsc::WeakSender<Job>,
+    job: Job,
+}
+
+impl Deferred for Unsent {
+    fn send(self: Box<Self>) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>> {
+        Box::pin(async move {
+            let queue = self.queue.upgrade().ok_or(StoreError::Closed)?;
+            queue.send(self.job).await.map_err(|_| StoreError::Closed)
+        })
+    }
+
+    fn send_blocking(self: Box<Self>) -> Result<(), StoreError> {
+        let queue = self.queue.upgrade().ok_or(StoreError::Closed)?;
+        queue
+            .blocking_send(self.job)
+            .map_err(|_| StoreError::Closed)
+    }
+}
+
+impl Committer {
+    /// Starts the committer's thread.
+    ///
+    /// # Errors
+    /// When the engine cannot tell its last sequence, or no thread can be started.
+    pub fn start(
+        engine: Arc<dyn Engine>,
+        clock: Arc<dyn Clock>,
+        health: Arc<Health>,
+        watch: Arc<Watch>,
+    ) -> Result<Committer, StoreError> {
+        let worker = Worker::new(&engine, &clock, &health, watch)?;
+        let (queue, jobs) = mpsc::channel(QUEUE_TXNS_MAX);
+        // The one thread of the store; `close` joins it.
+        let thread = std::thread::Builder::new()
+            .name("committer".to_owned())
+            .spawn(move || worker.run(jobs))
+            .map_err(|source| StoreError::Io {
+                op: "start a thread for",
+                path: "committer".into(),
+                source,
+            })?;
+        let intake = Intake::Thread {
+            queue: Mutex::new(Some(queue)),
+            thread: Mutex::new(Some(thread)),
+        };
+        Ok(Committer {
+            engine,
+            clock,
+            health,
+            intake,
+        })
+    }
+
+    /// A committer that settles each transaction on its caller's thread before [`Meta::commit`] returns: no batches,
+    /// and so the same outcome at each run of a seeded simulation.
+    ///
+    /// # Errors
+    /// When the engine cannot tell its last sequence.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn inline(
+        engine: Arc<dyn Engine>,
+        clock: Arc<dyn Clock>,
+        health: Arc<Health>,
+        watch: Arc<Watch>,
+    ) -> Result<Committer, StoreError> {
+        let worker = Worker::new(&engine, &clock, &health, watch)?;
+        Ok(Committer {
+            engine,
+            clock,
+            health,
+            intake: Intake::Inline {
+                worker: Mutex::new(Some(worker)),
+            },
+        })
+    }
+
+    /// Settles what is queued, ends the thread and closes the engine. Later calls give [`StoreError::Closed`].
+    pub fn close(&self) {
+        match &self.intake {
+            Intake::Thread { queue, thread } => {
+                // ORDER: queue, thread, engine. The last sender gone ends the thread when the queue is drained; only
+                // then may the engine go, else a queued commit would be lost that could have been kept.
+                drop(queue.lock().take());
+                if let Some(thread) = thread.lock().take() {
+                    // A panic of the worker was latched by its guard.
+                    drop(thread.join());
+                }
+            }
+            #[cfg(any(test, feature = "testing"))]
+            Intake::Inline { worker } => drop(worker.lock().take()),
+        }
+        self.engine.close();
+    }
+
+    fn enqueue(&self, job: Job, pending: Pending) -> Pending {
+        match &self.intake {
+            Intake::Thread { queue, .. } => {
+                let Some(queue) = queue.lock().clone() else {
+                    return Pending::ready(Err(StoreError::Closed));
+                };
+                match queue.try_send(job) {
+                    Ok(()) => pending,
+                    Err(TrySendError::Full(job)) => pending.deferred(Unsent {
+                        queue: queue.downgrade(),
+                        job,
+                    }),
+                    Err(TrySendError::Closed(_)) => Pending::ready(Err(StoreError::Closed)),
+                }
+            }
+            #[cfg(any(test, feature = "testing"))]
+            Intake::Inline { worker } => {
+                let mut worker = worker.lock();
+                let Some(worker) = worker.as_mut() else {
+                    return Pending::ready(Err(StoreError::Closed));
+                };
+                worker.settle(vec![job]);
+                pending
+            }
+        }
+    }
+}
+
+impl Meta for Committer {
+    fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, StoreError> {
+        read_rows(&*self.engine, keys)
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Key, Row)>, StoreError> {
+        scan_rows(&*self.engine, from, to, limit)
+    }
+
+    fn commit(&self, txn: Txn) -> Pending {
+        if let Err(read_only) = self.health.writable() {
+            return Pending::ready(Err(read_only));
+        }
+        let bytes = match txn.bytes() {
+            Ok(bytes) => bytes,
+            Err(too_large) => return Pending::ready(Err(too_large)),
+        };
+        let (answer, pending) = Pending::new();
+        self.enqueue(Job { txn, bytes, answer }, pending)
+    }
+
+    fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl std::fmt::Debug for Committer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Committer")
+            .field("health", &self.health)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The single writer of the engine.
+struct Worker {
+    engine: Arc<dyn Engine>,
+    clock: Arc<dyn Clock>,
+    health: Arc<Health>,
+    watch: Arc<Watch>,
+    last: Version,
+}
+
+impl Worker {
+    fn new(
+        engine: &Arc<dyn Engine>,
+        clock: &Arc<dyn Clock>,
+        health: &Arc<Health>,
+        watch: Arc<Watch>,
+    ) -> Result<Worker, StoreError> {
+        let last = engine.last_sequence()?;
+        Ok(Worker {
+            engine: Arc::clone(engine),
+            clock: Arc::clone(clock),
+            health: Arc::clone(health),
+            watch,
+            last,
+        })
+    }
+
+    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        // Callers of a committer that has panicked get `Closed`, and readiness says why.
+        let _guard = ThreadGuard {
+            thread: StoreThread::Committer,
+            health: Arc::clone(&self.health),
+            watch: Arc::clone(&self.watch),
+        };
+        while let Some(first) = jobs.blocking_recv() {
+            let batch = gather(first, &mut jobs);
+            self.settle(batch);
+        }
+    }
+
+    fn settle(&mut self, jobs: Vec<Job>) {
+        let started = self.clock.elapsed();
+        match self.try_settle(&jobs) {
+            Ok((verdicts, mut summary)) => {
+                summary.took = self.clock.elapsed().saturating_sub(started);
+                self.watch.committed(summary);
+                for (job, verdict) in jobs.into_iter().zip(verdicts) {
+                    // A caller that left has no use for the answer.
+                    drop(job.answer.send(verdict));
+                }
+            }
+            Err(error) => self.refuse(jobs, error),
+        }
+    }
+
+    fn refuse(&mut self, jobs: Vec<Job>, error: StoreError) {
+        if let Some(reason) = self.health.read_only() {
+            for job in jobs {
+                drop(job.answer.send(Err(StoreError::ReadOnly {
+                    reason: reason.to_owned(),
+                })));
+            }
+        } else if jobs.len() > 1 {
+            // One row that cannot be read must not fail its neighbours of the batch.
+            for job in jobs {
+                self.settle(vec![job]);
+            }
+        } else if let Some(job) = jobs.into_iter().next() {
+            drop(job.answer.send(Err(error)));
+        }
+    }
+
+    /// Decides and applies. An error with health still writable is one of reading: nothing was changed.
+    fn try_settle(
+        &mut self,
+        jobs: &[Job],
+    ) -> Result<(Vec<Result<Outcome, StoreError>>, CommitBatch), StoreError> {
+        self.health.writable()?;
+        let keys = keys_read(jobs.iter().map(|job| &job.txn));
+        let stored: HashMap<Key, bytes::Bytes> = keys
+            .iter()
+            .zip(self.engine.get_many(&keys)?)
+            .filter_map(|(key, bytes)| bytes.map(|bytes| (key.clone(), bytes)))
+            .collect();
+        let decided = decide(&stored, self.last, jobs.iter().map(|job| &job.txn));
+        if decided.applied > 0 {
+            self.engine.apply(&decided.batch).map_err(|error| {
+                // Whether the batch is there is known only after a restart: all that is decided from now on would
+                // rest on a guess.
+                self.health
+                    .latch(format!("a metadata commit failed: {error}"));
+                error
+            })?;
+            assert!(
+                decided.batch.sequence > self.last,
+                "the commit sequence only grows"
+            );
+            self.last = decided.batch.sequence;
+        }
+        let summary = CommitBatch {
+            txns: jobs.len(),
+            applied: decided.applied,
+            bytes: decided.batch.bytes(),
+            took: std::time::Duration::ZERO,
+        };
+        Ok((decided.verdicts, summary))
+    }
+}
+
+/// Takes what waits already, up to the bounds of a batch.
+fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+    let mut bytes = first.bytes;
+    let mut batch = vec![first];
+    while batch.len() < BATCH_TXNS_MAX && bytes < BATCH_BYTES_MAX {
+        let Ok(job) = jobs.try_recv() else { break };
+        bytes += job.bytes;
+        batch.push(job);
+    }
+    batch
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,324 @@
+//! The engine on RocksDB.
+//!
+//! Rows lie under their own keys in one keyspace; the commit sequence lies under [`SEQUENCE_KEY`] and changes in the
+//! same write batch as the rows. Settings serve three promises: what was synced is there or its loss is reported, memory
+//! and descriptors are bounded, nothing is compressed twice.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use parking_lot::RwLock;
+use rocksdb::{
+    BlockBasedIndexType, BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode,
+    ErrorKind, IteratorMode, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
+};
+
+use rustix::io::Errno;
+
+use super::log_check::{BLOCK_BYTES, Block, damaged_record};
+use crate::StoreError;
+use crate::meta::engine::{Batch, Engine, SEQUENCE_KEY};
+use crate::meta::{Key, Version};
+use crate::planted::{Bug, planted};
+
+/// One memtable: the rows of some 50,000 puts.
+const MEMTABLE_BYTES: usize = 16 * 1024 * 1024;
+
+/// One being filled, two being flushed: 48 MiB.
+const MEMTABLES_MAX: i32 = 3;
+
+/// The log of everything not flushed yet; bounds replay at start to well under a second.
+const WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Blocks, indexes and filters in memory: the whole Meta of some 100,000 objects.
+const CACHE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Table files open at once, of the 1024 descriptors a process gets by default. A table holds up to 64 MiB.
+const OPEN_FILES_MAX: i32 = 128;
+
+/// RocksDB's list of its own files, begun anew at this size.
+const MANIFEST_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Files and bytes of RocksDB's own log.
+const OWN_LOG_FILES: usize = 4;
+const OWN_LOG_BYTES: usize = 2 * 1024 * 1024;
+
+/// One flush and one compaction, on a machine of two cores.
+const BACKGROUND_JOBS: i32 = 2;
+
+/// A table file with so many deletes among so many rows in a row is compacted soon: a page of 1000 keys passes over them.
+const DELETES_WINDOW: usize = 4096;
+const DELETES_MAX: usize = 2048;
+
+/// Whether the database may be new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creation {
+    /// The store is being created: an earlier try may have come this far or not.
+    IfMissing,
+    /// The store is known to have rows: a missing database is a loss to be reported.
+    MustExist,
+}
+
+/// RocksDB in one folder.
+pub struct RocksEngine {
+    path: PathBuf,
+    /// `None` once closed.
+    db: RwLock<Option<DB>>,
+}
+
+impl RocksEngine {
+    /// Opens the database in `meta`, the metadata's folder of the data directory `data`.
+    ///
+    /// # Errors
+    /// [`StoreError::MetaUnopened`] with the next command to type.
+    pub fn open(data: &Path, meta: &Path, creation: Creation) -> Result<RocksEngine, StoreError> {
+        check_logs(data, meta)?;
+        let mut options = options();
+        options.create_if_missing(creation == Creation::IfMissing);
+        let db = DB::open(&options, meta).map_err(|error| unopened(data, meta, error))?;
+        Ok(RocksEngine {
+            path: meta.to_owned(),
+            db: RwLock::new(Some(db)),
+        })
+    }
+
+    /// Opens the database for reading; nothing in its folder changes.
+    ///
+    /// # Errors
+    /// As [`RocksEngine::open`].
+    pub fn look(data: &Path, meta: &Path) -> Result<RocksEngine, StoreError> {
+        check_logs(data, meta)?;
+        let db = DB::open_for_read_only(&options(), meta, false)
+            .map_err(|error| unopened(data, meta, error))?;
+        Ok(RocksEngine {
+            path: meta.to_owned(),
+            db: RwLock::new(Some(db)),
+        })
+    }
+
+    fn with<T>(
+        &self,
+        op: &'static str,
+        run: impl FnOnce(&DB) -> Result<T, rocksdb::Error>,
+    ) -> Result<T, StoreError> {
+        let guard = self.db.read();
+        let db = guard.as_ref().ok_or(StoreError::Closed)?;
+        run(db).map_err(|error| match error.kind() {
+            ErrorKind::Corruption => StoreError::EngineCorruption {
+                op,
+                message: error.into_string(),
+            },
+            _ => StoreError::Engine {
+                op,
+                message: error.into_string(),
+            },
+        })
+    }
+}
+
+impl Engine for RocksEngine {
+    fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        self.with("read", |db| {
+            // A snapshot, so that keys read one after the other show one moment.
+            let view = db.snapshot();
+            let rows = view.multi_get(keys.iter().map(|key| &key[..]));
+            rows.into_iter()
+                .map(|row| row.map(|bytes| bytes.map(Bytes::from)))
+                .collect()
+        })
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Key, Bytes)>, StoreError> {
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        self.with("scan", |db| {
+            let mut read = ReadOptions::default();
+            read.set_iterate_lower_bound(from);
+            read.set_iterate_upper_bound(to);
+            let rows = db.iterator_opt(IteratorMode::Start, read);
+            let visible = rows.filter(|row| !matches!(row, Ok((key, _)) if **key == *SEQUENCE_KEY));
+            visible
+                .take(limit)
+                .map(|row| row.map(|(key, value)| (Bytes::from(key), Bytes::from(value))))
+                .collect()
+        })
+    }
+
+    fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.with("write", |db| {
+            let mut changes = WriteBatch::default();
+            for (key, value) in &batch.writes {
+                match value {
+                    Some(value) => changes.put(key, value),
+                    None => changes.delete(key),
+                }
+            }
+            changes.put(SEQUENCE_KEY, batch.sequence.0.to_be_bytes());
+            // ORDER: the log is synced before the rows become visible; RocksDB inserts them only then.
+            let mut write = WriteOptions::default();
+            write.set_sync(!planted(Bug::AckBeforeSync));
+            db.write_opt(changes, &write)
+        })
+    }
+
+    fn last_sequence(&self) -> Result<Version, StoreError> {
+        let stored = self.with("read", |db| db.get(SEQUENCE_KEY))?;
+        match stored.as_deref().map(<[u8; 8]>::try_from) {
+            None => Ok(Version(0)),
+            Some(Ok(bytes)) => Ok(Version(u64::from_be_bytes(bytes))),
+            Some(Err(_)) => Err(StoreError::DamagedRow {
+                key: SEQUENCE_KEY.to_vec(),
+                what: "the commit sequence is not eight bytes",
+            }),
+        }
+    }
+
+    fn close(&self) {
+        let db = self.db.write().take();
+        if let Some(db) = db {
+            // A store at rest is whole in its tables: none of its rows rests on a log's last record, whose length no
+            // checksum covers. A disk that refuses loses nothing by it: the log is synced.
+            let _log_remains = db.flush();
+            db.cancel_all_background_work(true);
+        }
+    }
+}
+
+impl std::fmt::Debug for RocksEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RocksEngine")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a database does not open. A disk that refuses is no damage: RocksDB tells it by the system's words alone.
+fn unopened(data: &Path, meta: &Path, error: rocksdb::Error) -> StoreError {
+    let message = error.into_string();
+    let refusals = [Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::ACCESS];
+    let refusal = refusals.into_iter().map(io::Error::from).find(|refusal| {
+        // Without the number that std puts behind the words.
+        let words = refusal.to_string();
+        let words = words.split(" (os error").next().unwrap_or_default();
+        message.starts_with("IO error") && message.contains(words)
+    });
+    match refusal {
+        Some(full) if full.kind() == io::ErrorKind::StorageFull => StoreError::DiskFull {
+            path: meta.to_owned(),
+        },
+        Some(source) => StoreError::Io {
+            op: "open",
+            path: meta.to_owned(),
+            source,
+        },
+        None => StoreError::MetaUnopened {
+            data: data.to_owned(),
+            meta: meta.to_owned(),
+            message,
+        },
+    }
+}
+
+/// Refuses logs and manifests with damage that RocksDB would not report; see [`super::log_check`].
+fn check_logs(data: &Path, meta: &Path) -> Result<(), StoreError> {
+    let failed = |path: &Path, source| StoreError::Io {
+        op: "read",
+        path: path.to_owned(),
+        source,
+    };
+    let entries = match fs::read_dir(meta) {
+        Ok(entries) => entries,
+        // RocksDB says what is missing, and creates it in a new store.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(meta, error)),
+    };
+    for entry in entries {
+        let path = entry.map_err(|error| failed(meta, error))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if !name.starts_with("MANIFEST-") && !name.ends_with(".log") {
+            continue;
+        }
+        if let Some(at) = damage_in_log(&path).map_err(|error| failed(&path, error))? {
+            return Err(StoreError::MetaUnopened {
+                data: data.to_owned(),
+                meta: meta.to_owned(),
+                message: format!("{name}: the record at byte {at} is damaged"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The first damaged record of a log, read block by block.
+fn damage_in_log(path: &Path) -> io::Result<Option<u64>> {
+    let mut file = File::open(path)?;
+    let len = file.metadata()?.len();
+    let mut block = Vec::new();
+    let mut start = 0;
+    while start < len {
+        block.clear();
+        file.by_ref().take(BLOCK_BYTES).read_to_end(&mut block)?;
+        let which = if start + BLOCK_BYTES < len {
+            Block::Inner
+        } else {
+            Block::Last
+        };
+        if let Some(at) = damaged_record(&block, which) {
+            return Ok(Some(start + u64::try_from(at).unwrap_or(u64::MAX)));
+        }
+        start += BLOCK_BYTES;
+    }
+    Ok(None)
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    // Point-in-time recovery, the default, would end silently at the first damaged record and drop acknowledged commits
+    // behind it. This mode accepts a half-written end of the log, which a crash leaves, and refuses all else.
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    // A log that was removed or cut is noticed at the next start.
+    options.set_track_and_verify_wals_in_manifest(true);
+    // A recycled log's old records could be taken for new ones.
+    options.set_recycle_log_file_num(0);
+    options.set_paranoid_checks(true);
+
+    options.set_write_buffer_size(MEMTABLE_BYTES);
+    options.set_max_write_buffer_number(MEMTABLES_MAX);
+    options.set_max_total_wal_size(WAL_BYTES_MAX);
+    options.set_max_manifest_file_size(MANIFEST_BYTES_MAX);
+    options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_max_background_jobs(BACKGROUND_JOBS);
+    // A listing passes over each deleted row until a compaction drops it.
+    options.add_compact_on_deletion_collector_factory(DELETES_WINDOW, DELETES_MAX, 0.0);
+    options.set_compression_type(DBCompressionType::None);
+    options.set_bottommost_compression_type(DBCompressionType::None);
+
+    let mut tables = BlockBasedOptions::default();
+    tables.set_block_cache(&Cache::new_lru_cache(CACHE_BYTES));
+    // Counted into the cache, else indexes and filters would grow without bound.
+    tables.set_cache_index_and_filter_blocks(true);
+    tables.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    // In pieces of a few KiB: the index or filter of a whole table of 64 MiB is larger than what a shard of the cache
+    // keeps, so that each lookup would read and check hundreds of KiB anew.
+    tables.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    tables.set_partition_filters(true);
+    tables.set_pin_top_level_index_and_filter(true);
+    // Ten bits answer 99 % of the lookups of absent rows without a read: each new object asks for one.
+    tables.set_bloom_filter(10.0, false);
+    // From 6 on, footers have checksums, and each block's is bound to its file and place.
+    tables.set_format_version(6);
+    options.set_block_based_table_factory(&tables);
+
+    options.set_log_level(LogLevel::Warn);
+    options.set_keep_log_file_num(OWN_LOG_FILES);
+    options.set_max_log_file_size(OWN_LOG_BYTES);
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
+    options
+}
+
+#[cfg(test)]
+mod tests;

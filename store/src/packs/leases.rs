@@ -1,0 +1,56 @@
+//! Which packs this process is writing, or has written and not committed yet: collection leaves those alone.
+//!
+//! A lease is a courtesy and no lock: when the pack was marked for removal all the same, its commit loses with a conflict.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::PackId;
+
+/// The packs under lease, each with the number of its leases.
+#[derive(Debug, Clone, Default)]
+pub struct WriterLeases {
+    packs: Arc<Mutex<BTreeMap<PackId, usize>>>,
+}
+
+/// A writer's lease of its pack. It ends when it and all its clones are dropped.
+#[derive(Debug)]
+pub struct WriterLease {
+    leases: WriterLeases,
+    pack: PackId,
+}
+
+impl WriterLeases {
+    /// Takes a lease of a pack.
+    pub fn lease(&self, pack: PackId) -> WriterLease {
+        *self.packs.lock().entry(pack).or_insert(0) += 1;
+        WriterLease {
+            leases: self.clone(),
+            pack,
+        }
+    }
+
+    /// Whether somebody has a lease of the pack.
+    pub fn is_leased(&self, pack: PackId) -> bool {
+        self.packs.lock().contains_key(&pack)
+    }
+}
+
+impl Clone for WriterLease {
+    fn clone(&self) -> WriterLease {
+        self.leases.lease(self.pack)
+    }
+}
+
+impl Drop for WriterLease {
+    fn drop(&mut self) {
+        let mut packs = self.leases.packs.lock();
+        let count = packs.get_mut(&self.pack).expect("each lease is counted");
+        *count -= 1;
+        if *count == 0 {
+            packs.remove(&self.pack);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The file layer under packs: a dozen calls, one real implementation, one in-memory backend, one that injects faults.
+//!
+//! Paths are relative to the packs' directory. Reads and writes name their position, so no file has a cursor that two
+//! callers could move. Nothing is durable before the matching sync: a file's bytes by [`DiskFile::sync`], its entry by
+//! [`Disk::sync_dir`] of its folder.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, IoSlice};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Most buffers of one vectored write (`IOV_MAX` on Linux).
+const WRITE_BUFFERS_MAX: usize = 1024;
+
+/// One entry of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DiskEntry {
+    /// Its name.
+    pub name: OsString,
+    /// Whether it is a folder.
+    pub is_dir: bool,
+}
+
+/// Folders and files below one root.
+pub trait Disk: Send + Sync + 'static {
+    /// Makes a folder in an existing one.
+    ///
+    /// # Errors
+    /// As `mkdir`; [`io::ErrorKind::AlreadyExists`] when something of that name exists.
+    fn make_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Creates a file that must not exist yet.
+    ///
+    /// # Errors
+    /// As `open` with `O_CREAT | O_EXCL`.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    /// As `open`.
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// As `unlink`.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes a folder's entries durable.
+    ///
+    /// # Errors
+    /// As `fsync` of the folder.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// A folder's entries, in any order.
+    ///
+    /// # Errors
+    /// As `readdir`.
+    fn list(&self, path: &Path) -> io::Result<Vec<DiskEntry>>;
+
+    /// A file's length.
+    ///
+    /// # Errors
+    /// As `stat`.
+    fn size(&self, path: &Path) -> io::Result<u64>;
+
+    /// Bytes that may still be written.
+    ///
+    /// # Errors
+    /// As `statvfs`.
+    fn free_bytes(&self) -> io::Result<u64>;
+
+    /// The full path, for messages.
+    fn name(&self, path: &Path) -> PathBuf;
+}
+
+/// An open file.
+pub trait DiskFile: Send + Sync {
+    /// Writes at a position and tells how many bytes were written, perhaps fewer than given.
+    ///
+    /// # Errors
+    /// As `pwritev`.
+    fn write_at(&self, offset: u64, bytes: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Fills a buffer from a position on and tells how far: less than all of it at the file's end.
+    ///
+    /// # Errors
+    /// As `pread`.
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize>;
+
+    /// Makes the file's bytes and length durable.
+    ///
+    /// # Errors
+    /// As `fsync`.
+    fn sync(&self) -> io::Result<()>;
+
+    /// The file's length.
+    ///
+    /// # Errors
+    /// As `fstat`.
+    fn size(&self) -> io::Result<u64>;
+}
+
+/// Writes all buffers at a position. A short write is continued, so that the error behind it shows.
+///
+/// # Errors
+/// The first error of a write; [`io::ErrorKind::WriteZero`] when one writes nothing.
+pub fn write_all(file: &dyn DiskFile, mut offset: u64, bufs: &[bytes::Bytes]) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> = bufs.iter().map(|buf| IoSlice::new(buf)).collect();
+    let mut rest = &mut slices[..];
+    // Drops leading empty buffers, which would look like a write of nothing.
+    IoSlice::advance_slices(&mut rest, 0);
+    while !rest.is_empty() {
+        let most = rest.len().min(WRITE_BUFFERS_MAX);
+        let written = file.write_at(offset, &rest[..most])?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        offset += crate::packs::len64(written);
+        IoSlice::advance_slices(&mut rest, written);
+    }
+    Ok(())
+}
+
+/// The machine's file system.
+#[derive(Debug)]
+pub struct RealDisk {
+    root: PathBuf,
+}
+
+impl RealDisk {
+    /// Uses an existing folder.
+    pub fn new(root: PathBuf) -> RealDisk {
+        RealDisk { root }
+    }
+}
+
+impl Disk for RealDisk {
+    fn make_dir(&self, path: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(0o700).create(self.root.join(path))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(self.root.join(path))?;
+        Ok(Arc::new(RealFile { file }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let file = OpenOptions::new().read(true).open(self.root.join(path))?;
+        Ok(Arc::new(RealFile { file }))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(self.root.join(path))
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        File::open(self.root.join(path))?.sync_all()
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<DiskEntry>> {
+        fs::read_dir(self.root.join(path))?
+            .map(|entry| {
+                let entry = entry?;
+                Ok(DiskEntry {
+                    name: entry.file_name(),
+                    is_dir: entry.file_type()?.is_dir(),
+                })
+            })
+            .collect()
+    }
+
+    fn size(&self, path: &Path) -> io::Result<u64> {
+        fs::symlink_metadata(self.root.join(path)).map(|stat| stat.len())
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(&self.root)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn name(&self, path: &Path) -> PathBuf {
+        self.root.join(path)
+    }
+}
+
+#[derive(Debug)]
+struct RealFile {
+    file: File,
+}
+
+impl DiskFile for RealFile {
+    fn write_at(&self, offset: u64, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(rustix::io::pwritev(&self.file, bytes, offset)?)
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            let at = offset.saturating_add(crate::packs::len64(filled));
+            match rustix::io::pread(&self.file, rest, at.min(i64::MAX.unsigned_abs())) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.file.metadata().map(|stat| stat.len())
+    }
+}

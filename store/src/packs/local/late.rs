@@ -1,0 +1,34 @@
+//! The planted bug `CommitBeforePackSync`: packs that are synced later than their commits need. A normal build has none of it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::PackId;
+use crate::packs::local::disk::DiskFile;
+
+/// Packs that wait. With one alone, the shared pack would often be made good by the next batch that is appended to it.
+const PACKS_LATE: usize = 2;
+
+/// Packs whose sync is put off, the one that waits longest first.
+#[derive(Default)]
+pub(super) struct Late(Mutex<VecDeque<(PackId, Arc<dyn DiskFile>)>>);
+
+impl Late {
+    /// In place of a pack's sync: the pack waits until two others have asked for theirs.
+    pub(super) fn put_off(&self, pack: PackId, file: &Arc<dyn DiskFile>) -> io::Result<()> {
+        let mut waiting = self.0.lock();
+        if !waiting.iter().any(|(late, _)| *late == pack) {
+            waiting.push_back((pack, Arc::clone(file)));
+        }
+        if waiting.len() <= PACKS_LATE {
+            return Ok(());
+        }
+        match waiting.pop_front() {
+            Some((_, longest)) => longest.sync(),
+            None => Ok(()),
+        }
+    }
+}
