@@ -155,8 +155,8 @@ mod tests {
     #[test]
     fn without_the_check_a_trailer_may_be_missing_or_wrong_and_nothing_else()
     -> Result<(), RestoreError> {
-        let db = [0; 8 * 4096];
-        let good = [&db[..], &Sha256::digest(db)].concat();
+        let db = vec![0; 8 * 4096];
+        let good = [&db[..], &Sha256::digest(&db)].concat();
         let mut altered = good.clone();
         altered[20_000] ^= 1;
         let (_trigger, interrupt) = interrupt::channel();

@@ -44,8 +44,8 @@ pub(crate) struct Staging {
     created: Vec<PathBuf>,
     /// The target, open for its lock. [`Staging::keep`] hands it on.
     lock: Option<File>,
-    /// The staging directory.
-    staging: PathBuf,
+    /// The staging directory, beside the target.
+    beside: PathBuf,
     /// Directories in it, outermost first.
     inside: Vec<PathBuf>,
     /// Holds the entries of an earlier, marked restore until these have taken their place.
@@ -78,19 +78,19 @@ impl Staging {
             entries,
             created,
             lock: Some(lock),
-            staging: staging_dir,
+            beside: staging_dir,
             inside: Vec::new(),
             aside: None,
             moved: Vec::new(),
         };
         staging.remove_stale()?;
-        make_dir(&staging.staging)?;
+        make_dir(&staging.beside)?;
         Ok(staging)
     }
 
     /// Makes a directory in the staging directory.
     pub(crate) fn dir(&mut self, name: &str) -> Result<PathBuf, TargetError> {
-        let path = self.staging.join(name);
+        let path = self.beside.join(name);
         make_dir(&path)?;
         self.inside.push(path.clone());
         Ok(path)
@@ -98,13 +98,13 @@ impl Staging {
 
     /// A path in the staging directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.staging.join(name)
+        self.beside.join(name)
     }
 
     /// Gives the entries and the created directories to `owner`.
     pub(crate) fn give(&self, owner: Owner) -> Result<(), TargetError> {
         for entry in self.entries {
-            give_tree(&self.staging.join(entry), owner)?;
+            give_tree(&self.beside.join(entry), owner)?;
         }
         self.created.iter().try_for_each(|dir| owner.take(dir))
     }
@@ -112,16 +112,16 @@ impl Staging {
     /// Syncs the staged directories and renames the entries into the target, all of them or none. Success may be told
     /// once every target is placed.
     pub(crate) fn place(&mut self) -> Result<(), TargetError> {
-        commit_marker::write(&self.staging, self.entries)?;
+        commit_marker::write(&self.beside, self.entries)?;
         // ORDER: files are synced by their writers before this; their directories next, then the renames. Otherwise a
         // power cut could leave an entry whose files are missing.
-        for dir in self.inside.iter().rev().chain([&self.staging]) {
+        for dir in self.inside.iter().rev().chain([&self.beside]) {
             sync_dir(dir)?;
         }
         self.put_aside()?;
         // ORDER: the marker before the entries. An entry without it could not be told from a used one.
         for name in [&[commit_marker::FILE_NAME], self.entries].concat() {
-            let (from, to) = (self.staging.join(name), self.dir.join(name));
+            let (from, to) = (self.beside.join(name), self.dir.join(name));
             rename_without_replacing(&from, &to)?;
             self.moved.push((from, to));
         }
@@ -191,7 +191,7 @@ impl Drop for Staging {
         for (from, to) in self.moved.drain(..).rev() {
             let _stays = fs::rename(to, from);
         }
-        for dir in [&self.staging].into_iter().chain(&self.aside) {
+        for dir in [&self.beside].into_iter().chain(&self.aside) {
             let _stays = fs::remove_dir_all(dir);
         }
         remove_created(&self.created);

@@ -9,11 +9,11 @@ use super::*;
 use crate::clock::{ManualClock, UnixMillis};
 use crate::store::StoreId;
 use crate::store::health::Health;
-use crate::store::meta::committer::Committer;
-use crate::store::meta::mem::MemRows;
+use crate::store::meta::group_commit::Committer;
 use crate::store::observer::{CommitBatch, Observer, PackSync, StoreThread, Watch};
 use crate::store::packs::segment::OriginTarget;
 use crate::store::packs::{Appended, EncodedFrame, Origin, PackEntry, PackWriter};
+use crate::store::testing::MemRows;
 
 /// Packs with a bug where the shared one is opened.
 struct Broken;
