@@ -14,13 +14,12 @@ pub mod packs;
 
 pub mod objects;
 
-pub mod ingest;
-pub mod read;
+pub mod bodies;
 
 pub mod gc;
 
 pub mod doctor;
-pub mod vault;
+pub mod storage;
 
 pub mod jobs;
 

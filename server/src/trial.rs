@@ -1,11 +1,11 @@
-//! A vault over the in-memory twin, for this crate's own tests: one bucket, a clock that stands still, few words.
+//! A storage over the in-memory twin, for this crate's own tests: one bucket, a clock that stands still, few words.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::bodies::incoming::{BodyTarget, Expected, Sizes};
 use crate::clock::{ManualClock, SeededEntropy, UnixMillis};
-use crate::ingest::{BodyTarget, Expected, Sizes};
 use crate::model::{
     BucketName, ContentHeaders, LegalHold, ObjectKey, Owner, PartNumber, StorageClass, Tags,
     UploadId, UserMetadata,
@@ -14,17 +14,17 @@ use crate::objects::{
     Attributes, CompletePart, CompleteRequest, Completed, Deleted, ListQuery, Listing, NewBucket,
     NewUpload, ObjectsError, PutCondition, PutDone, StoredBody, VersionSelector,
 };
-use crate::store::{Execution, Twin};
+use crate::storage::Storage;
+use crate::store::{Execution, MemoryBackend};
 use crate::tables::Versioning;
-use crate::vault::Vault;
 
 /// When its clock starts.
 pub(crate) const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
-/// The vault and what it stands on.
-pub(crate) struct House {
-    pub(crate) twin: Twin,
-    pub(crate) vault: Vault,
+/// The storage and what it stands on.
+pub(crate) struct TestStorage {
+    pub(crate) twin: MemoryBackend,
+    pub(crate) storage: Storage,
     pub(crate) bucket: BucketName,
     pub(crate) clock: Arc<ManualClock>,
 }
@@ -49,19 +49,28 @@ pub(crate) fn attributes() -> Attributes {
     }
 }
 
-impl House {
-    pub(crate) async fn new(versioning: Versioning) -> House {
-        House::open(Twin::new(), Arc::new(ManualClock::at(NOW)), versioning).await
+impl TestStorage {
+    pub(crate) async fn new(versioning: Versioning) -> TestStorage {
+        TestStorage::open(
+            MemoryBackend::new(),
+            Arc::new(ManualClock::at(NOW)),
+            versioning,
+        )
+        .await
     }
 
     /// A process on what the twin holds.
-    pub(crate) async fn open(twin: Twin, clock: Arc<ManualClock>, versioning: Versioning) -> House {
+    pub(crate) async fn open(
+        twin: MemoryBackend,
+        clock: Arc<ManualClock>,
+        versioning: Versioning,
+    ) -> TestStorage {
         let entropy = Arc::new(SeededEntropy::new(7));
         let store = twin
             .open(clock.clone(), &*entropy, Execution::Inline)
             .expect("the twin opens");
         let sizes = Sizes::default();
-        let vault = Vault::open(Arc::new(store), clock.clone(), entropy, sizes)
+        let storage = Storage::open(Arc::new(store), clock.clone(), entropy, sizes)
             .await
             .expect("the layers open");
         let bucket = BucketName::parse("etcd-backup").expect("a valid name");
@@ -69,14 +78,14 @@ impl House {
             versioning,
             ..NewBucket::plain(owner())
         };
-        vault
+        storage
             .objects
             .create_bucket(&bucket, new)
             .await
             .expect("created");
-        House {
+        TestStorage {
             twin,
-            vault,
+            storage,
             bucket,
             clock,
         }
@@ -84,7 +93,7 @@ impl House {
 
     pub(crate) async fn body(&self, name: &str, bytes: &[u8]) -> StoredBody {
         let bucket = self
-            .vault
+            .storage
             .objects
             .bucket(&self.bucket)
             .await
@@ -95,7 +104,7 @@ impl House {
             key: key(name),
             part: None,
         };
-        let mut ingest = self.vault.ingest.begin(&target, Expected::default());
+        let mut ingest = self.storage.ingest.begin(&target, Expected::default());
         ingest
             .write(Bytes::copy_from_slice(bytes))
             .await
@@ -111,7 +120,7 @@ impl House {
         condition: PutCondition,
     ) -> Result<PutDone, ObjectsError> {
         let body = self.body(name, bytes).await;
-        self.vault
+        self.storage
             .objects
             .put(&self.bucket, &key(name), body, attributes, condition)
             .await
@@ -123,7 +132,7 @@ impl House {
         body: StoredBody,
     ) -> Result<PutDone, ObjectsError> {
         let always = PutCondition::Always;
-        self.vault
+        self.storage
             .objects
             .put(&self.bucket, &key(name), body, attributes(), always)
             .await
@@ -141,12 +150,12 @@ impl House {
         selector: VersionSelector,
     ) -> Result<Vec<u8>, ObjectsError> {
         let object = self
-            .vault
+            .storage
             .reader
             .open(&self.bucket, &key(name), selector)
             .await?;
         let size = object.found.data.size;
-        let mut stream = self.vault.reader.stream(object, 0..size);
+        let mut stream = self.storage.reader.stream(object, 0..size);
         let mut out = Vec::new();
         while let Some(piece) = stream.next().await? {
             out.extend_from_slice(&piece);
@@ -159,7 +168,7 @@ impl House {
         name: &str,
         selector: VersionSelector,
     ) -> Result<Deleted, ObjectsError> {
-        self.vault
+        self.storage
             .objects
             .delete(&self.bucket, &key(name), selector, &owner())
             .await
@@ -170,7 +179,7 @@ impl House {
             attributes: attributes(),
             checksum: None,
         };
-        self.vault
+        self.storage
             .objects
             .create_upload(&self.bucket, &key(name), new)
             .await
@@ -187,7 +196,7 @@ impl House {
         let number = PartNumber::new(number).expect("a valid number");
         let body = self.body(name, bytes).await;
         let row = self
-            .vault
+            .storage
             .objects
             .put_part(&self.bucket, &key(name), upload, number, body)
             .await?;
@@ -210,7 +219,7 @@ impl House {
             size: None,
             condition: PutCondition::Always,
         };
-        self.vault
+        self.storage
             .objects
             .complete_upload(&self.bucket, &key(name), upload, request)
             .await
@@ -229,7 +238,7 @@ impl House {
             after,
             max,
         };
-        self.vault
+        self.storage
             .objects
             .list(&self.bucket, query)
             .await

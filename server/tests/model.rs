@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use strongroom_server::bodies::incoming::{BodyTarget, Expected};
 use strongroom_server::clock::{Entropy, SeededEntropy, SystemClock};
-use strongroom_server::ingest::{BodyTarget, Expected};
 use strongroom_server::model::{
     BucketName, ContentHeaders, LegalHold, ObjectKey, Owner, PartNumber, StorageClass, Tags,
     UploadId, UserMetadata,
@@ -16,8 +16,8 @@ use strongroom_server::objects::{
     Attributes, CompletePart, CompleteRequest, ListQuery, NewBucket, NewUpload, ObjectsError,
     PutCondition, StoredBody, VersionSelector,
 };
+use strongroom_server::storage::Storage;
 use strongroom_server::store::Store;
-use strongroom_server::vault::Vault;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -48,7 +48,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 struct Subject {
-    vault: Vault,
+    storage: Storage,
     bucket: BucketName,
     entropy: Arc<SeededEntropy>,
 }
@@ -85,22 +85,22 @@ impl Subject {
         let store = tokio::task::spawn_blocking(open)
             .await
             .expect("it does not panic");
-        let vault = Vault::open(
+        let storage = Storage::open(
             Arc::new(store),
             clock,
             entropy.clone(),
-            strongroom_server::ingest::Sizes::default(),
+            strongroom_server::bodies::incoming::Sizes::default(),
         )
         .await
         .expect("the layers open");
         let bucket = BucketName::parse("etcd-backup").expect("a valid name");
-        vault
+        storage
             .objects
             .create_bucket(&bucket, NewBucket::plain(Owner("root".to_owned())))
             .await
             .expect("created");
         Subject {
-            vault,
+            storage,
             bucket,
             entropy,
         }
@@ -113,7 +113,7 @@ impl Subject {
         bytes: &[u8],
     ) -> StoredBody {
         let bucket = self
-            .vault
+            .storage
             .objects
             .bucket(&self.bucket)
             .await
@@ -124,7 +124,7 @@ impl Subject {
             key: key.clone(),
             part,
         };
-        let mut ingest = self.vault.ingest.begin(&target, Expected::default());
+        let mut ingest = self.storage.ingest.begin(&target, Expected::default());
         for piece in bytes.chunks(100_000) {
             ingest
                 .write(Bytes::copy_from_slice(piece))
@@ -136,7 +136,7 @@ impl Subject {
 
     async fn put(&self, key: &ObjectKey, bytes: &[u8]) {
         let body = self.store_body(key, None, bytes).await;
-        self.vault
+        self.storage
             .objects
             .put(&self.bucket, key, body, attributes(), PutCondition::Always)
             .await
@@ -144,7 +144,7 @@ impl Subject {
     }
 
     async fn multipart(&self, key: &ObjectKey, parts: &[Vec<u8>]) {
-        let objects = &self.vault.objects;
+        let objects = &self.storage.objects;
         let new = NewUpload {
             attributes: attributes(),
             checksum: None,
@@ -181,7 +181,7 @@ impl Subject {
 
     async fn delete(&self, key: &ObjectKey) {
         let owner = Owner("root".to_owned());
-        self.vault
+        self.storage
             .objects
             .delete(&self.bucket, key, VersionSelector::Current, &owner)
             .await
@@ -190,7 +190,7 @@ impl Subject {
 
     async fn range(&self, key: &ObjectKey, at: usize, len: usize) -> Option<Vec<u8>> {
         let object = match self
-            .vault
+            .storage
             .reader
             .open(&self.bucket, key, VersionSelector::Current)
             .await
@@ -201,7 +201,7 @@ impl Subject {
         let size = usize::try_from(object.found.data.size).expect("a test size");
         let (at, end) = (at.min(size), at.saturating_add(len).min(size));
         let range = u64::try_from(at).expect("fits")..u64::try_from(end).expect("fits");
-        let mut stream = self.vault.reader.stream(object, range);
+        let mut stream = self.storage.reader.stream(object, range);
         let mut out = Vec::new();
         while let Some(piece) = stream.next().await.expect("healthy bytes") {
             out.extend_from_slice(&piece);
@@ -217,7 +217,7 @@ impl Subject {
             max: 1000,
         };
         let page = self
-            .vault
+            .storage
             .objects
             .list(&self.bucket, query)
             .await
@@ -274,7 +274,7 @@ async fn run(steps: &[Step], dir: &Path) {
     for step in steps {
         apply(&subject, &mut model, step).await;
         if matches!(step, Step::Reopen) {
-            subject.vault.close().expect("a clean close");
+            subject.storage.close().expect("a clean close");
             drop(subject);
             subject = Subject::open(dir, Arc::clone(&entropy)).await;
         }
@@ -299,7 +299,7 @@ async fn run(steps: &[Step], dir: &Path) {
             "object {key}"
         );
     }
-    subject.vault.close().expect("a clean close");
+    subject.storage.close().expect("a clean close");
 }
 
 proptest! {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use strongroom_server::model::{ChecksumAlgorithm, ChecksumKind, LegalHold};
 use strongroom_server::objects::{Found, ListUploadsQuery, ObjectsError, VersionSelector};
+use strongroom_server::storage::Storage;
 use strongroom_server::tables::{UploadChecksumKind, Versioning};
-use strongroom_server::vault::Vault;
 
 #[path = "store_fixture/content.rs"]
 mod content;
@@ -16,17 +16,17 @@ use content::{
 };
 
 async fn bytes_of(
-    vault: &Vault,
+    storage: &Storage,
     name: &str,
     bucket: &strongroom_server::model::BucketName,
 ) -> Vec<u8> {
-    let object = vault
+    let object = storage
         .reader
         .open(bucket, &key(name), VersionSelector::Current)
         .await
         .expect("it opens");
     let size = object.found.data.size;
-    let mut stream = vault.reader.stream(object, 0..size);
+    let mut stream = storage.reader.stream(object, 0..size);
     let mut out = Vec::new();
     while let Some(piece) = stream.next().await.expect("healthy bytes") {
         out.extend_from_slice(&piece);
@@ -46,20 +46,20 @@ fn assert_attributes(found: &Found) {
     assert_eq!(found.data.metadata, wanted.metadata);
 }
 
-async fn check_locked(vault: &Vault) {
-    let bucket = vault.objects.bucket(&locked()).await.expect("the bucket");
-    let versioning = vault.objects.versioning(&locked()).await;
+async fn check_locked(storage: &Storage) {
+    let bucket = storage.objects.bucket(&locked()).await.expect("the bucket");
+    let versioning = storage.objects.versioning(&locked()).await;
     assert_eq!(versioning.expect("the setting"), Versioning::Enabled);
     assert!(bucket.object_lock);
     assert_eq!((bucket.owner, bucket.created), (owner(), content::WRITTEN));
     for algorithm in ChecksumAlgorithm::ALL {
         let name = algorithm.name();
         assert_eq!(
-            bytes_of(vault, name, &locked()).await,
+            bytes_of(storage, name, &locked()).await,
             body(name, 3000),
             "{name}"
         );
-        let found = vault
+        let found = storage
             .objects
             .lookup(&locked(), &key(name), VersionSelector::Current)
             .await
@@ -75,7 +75,7 @@ async fn check_locked(vault: &Vault) {
             checksums,
             [(algorithm, algorithm.digest(&body(name, 3000)))]
         );
-        let refused = vault
+        let refused = storage
             .objects
             .delete(
                 &locked(),
@@ -89,7 +89,7 @@ async fn check_locked(vault: &Vault) {
             "{refused:?}"
         );
     }
-    let deleted = vault
+    let deleted = storage
         .objects
         .lookup(&locked(), &key(DELETED), VersionSelector::Current)
         .await;
@@ -102,8 +102,8 @@ async fn check_locked(vault: &Vault) {
     );
 }
 
-async fn check_plain(vault: &Vault) {
-    let found = vault
+async fn check_plain(storage: &Storage) {
+    let found = storage
         .objects
         .lookup(&plain(), &key(JOINED), VersionSelector::Current)
         .await
@@ -111,7 +111,7 @@ async fn check_plain(vault: &Vault) {
     assert_eq!(found.data.etag.parts, 2);
     assert_eq!(found.version.hold, LegalHold::Off);
     let whole = [body(JOINED, FIRST_PART), body(JOINED, 100)].concat();
-    assert!(bytes_of(vault, JOINED, &plain()).await == whole);
+    assert!(bytes_of(storage, JOINED, &plain()).await == whole);
     let checksum = found
         .data
         .checksums
@@ -120,7 +120,7 @@ async fn check_plain(vault: &Vault) {
     assert_eq!(checksum.kind, ChecksumKind::FullObject);
     assert_eq!(checksum.value, ChecksumAlgorithm::Crc32c.digest(&whole));
     let manifest = found.data.manifest.expect("it has bytes");
-    let table = vault
+    let table = storage
         .objects
         .part_table(manifest)
         .await
@@ -139,7 +139,7 @@ async fn check_plain(vault: &Vault) {
         after: None,
         max: 10,
     };
-    let (uploads, more) = vault
+    let (uploads, more) = storage
         .objects
         .list_uploads(&plain(), query)
         .await
@@ -151,7 +151,7 @@ async fn check_plain(vault: &Vault) {
         upload.row.checksum,
         Some((ChecksumAlgorithm::Crc32c, UploadChecksumKind::FullObject))
     );
-    let (parts, _) = vault
+    let (parts, _) = storage
         .objects
         .list_parts(&plain(), &key(UPLOADING), upload.upload, 0, 10)
         .await
@@ -166,10 +166,10 @@ async fn check_plain(vault: &Vault) {
 }
 
 async fn check(dir: &Path) {
-    let vault = content::open(dir).await;
-    check_locked(&vault).await;
-    check_plain(&vault).await;
-    vault.close().expect("a clean close");
+    let storage = content::open(dir).await;
+    check_locked(&storage).await;
+    check_plain(&storage).await;
+    storage.close().expect("a clean close");
 }
 
 fn copy(from: &Path, to: &Path) {

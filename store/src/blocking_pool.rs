@@ -23,8 +23,6 @@ pub struct BlockingPool {
     way: Way,
 }
 
-pub use self::BlockingPool as Gate;
-
 #[derive(Debug, Clone)]
 enum Way {
     Threads(Arc<Semaphore>, usize),

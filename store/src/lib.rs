@@ -21,10 +21,3 @@ pub use ids::{Epoch, FormatVersion, ManifestId, PackId, StoreId};
 pub use open::{Backends, Execution, Store};
 #[cfg(any(test, feature = "testing"))]
 pub use testing::MemoryBackend;
-
-// Former names that the server still uses.
-#[cfg(feature = "rocksdb")]
-pub use open::read_only as viewing;
-#[cfg(any(test, feature = "testing"))]
-pub use testing::MemoryBackend as Twin;
-pub use {blocking_pool as gate, open as opening, open::Backends as Seams};

@@ -26,8 +26,8 @@ pub use environment::Environment;
 pub use error::ConfigError;
 pub use flags::{Command, GcFlags, OfflineFlags, ServeFlags, parse};
 
+use crate::bodies::incoming::Sizes;
 use crate::config::settings::{Given, Settings};
-use crate::ingest::Sizes;
 use crate::model::BucketName;
 use crate::telemetry::log::{LogFilter, LogFormat};
 

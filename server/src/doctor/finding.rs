@@ -108,7 +108,7 @@ impl Findings {
 }
 
 fn put_back(pack: PackId) -> String {
-    let path = crate::store::packs::names::pack_path(pack);
+    let path = crate::store::packs::local::names::pack_path(pack);
     format!(
         "put packs/{} back from a copy; without one, save the cluster anew and delete the object",
         path.display()

@@ -6,8 +6,8 @@ use crate::model::BucketId;
 use crate::objects::{PackClaim, PlacedSegment, StoredBody};
 use crate::store::PackId;
 use crate::store::meta::{Outcome, Txn, Write};
-use crate::store::packs::header::PACK_HEADER_BYTES;
-use crate::store::packs::segment::OriginTarget;
+use crate::store::packs::format::header::PACK_HEADER_BYTES;
+use crate::store::packs::format::segment::OriginTarget;
 use crate::store::packs::{EncodedFrame, FRAME_PLAIN_BYTES, Origin, Segment};
 use crate::tables::record::encode;
 use crate::tables::table::{get, scan};
@@ -15,10 +15,10 @@ use crate::tables::{
     CompletedRow, Completions, DeadRow, DeadUploads, Keyed as _, PackRow, PackRows, PackUserRow,
     PackUsers, StoredBytes, Table, Uploads, Versioning, WriterRow, Writers,
 };
-use crate::trial::{House, NOW, key};
+use crate::trial::{NOW, TestStorage, key};
 
-fn examined(house: &House) -> Vec<String> {
-    let store = &house.vault.store;
+fn examined(house: &TestStorage) -> Vec<String> {
+    let store = &house.storage.store;
     let report = examine(&*store.meta, &*store.packs);
     report
         .findings
@@ -28,10 +28,10 @@ fn examined(house: &House) -> Vec<String> {
 }
 
 /// Writes rows past all rules.
-fn write(house: &House, writes: Vec<Write>) {
+fn write(house: &TestStorage, writes: Vec<Write>) {
     let conditions = Vec::new();
     let txn = Txn { conditions, writes };
-    let done = house.vault.store.meta.commit(txn).wait_blocking();
+    let done = house.storage.store.meta.commit(txn).wait_blocking();
     assert!(matches!(done, Ok(Outcome::Done(_))), "{done:?}");
 }
 
@@ -46,15 +46,15 @@ fn writer(pack: PackId, open: Option<PackId>) -> Write {
 }
 
 /// The one thing that is wrong.
-fn only(house: &House) -> String {
+fn only(house: &TestStorage) -> String {
     let found = examined(house);
     assert_eq!(found.len(), 1, "{found:#?}");
     found.into_iter().next().unwrap_or_default()
 }
 
 /// A house with an object, whose body is the first in the open pack.
-async fn furnished() -> (House, Segment) {
-    let house = House::new(Versioning::Unversioned).await;
+async fn furnished() -> (TestStorage, Segment) {
+    let house = TestStorage::new(Versioning::Unversioned).await;
     let body = house.body("a", b"a small body").await;
     let placed = body.segments.first().expect("one segment");
     let segment = placed.segment;
@@ -87,7 +87,7 @@ async fn only_the_open_pack_may_be_live() {
     );
     write(&house, vec![writer(open, Some(open))]);
     assert_eq!(examined(&house), [""; 0]);
-    house.vault.ingest.close().expect("sealed");
+    house.storage.ingest.close().expect("sealed");
     write(&house, vec![writer(open, Some(open))]);
     assert_eq!(only(&house), format!("the open pack {open} is not live"));
 }
@@ -122,23 +122,26 @@ async fn a_pack_is_sealed_behind_a_segment_and_behind_all_in_use() {
         end + 1
     );
     assert_eq!(only(&house), long);
-    let listed = house.vault.store.packs.list(None, 10).expect("listed");
+    let listed = house.storage.store.packs.list(None, 10).expect("listed");
     let file = listed.first().expect("one pack");
     write(&house, sealed(file.len));
     assert_eq!(examined(&house), [""; 0], "at the end of what was appended");
 }
 
 /// The process ends without a word, and another one starts.
-async fn restarted(house: House) -> House {
-    let House {
-        twin, clock, vault, ..
+async fn restarted(house: TestStorage) -> TestStorage {
+    let TestStorage {
+        twin,
+        clock,
+        storage,
+        ..
     } = house;
-    drop(vault);
-    House::open(twin, clock, Versioning::Unversioned).await
+    drop(storage);
+    TestStorage::open(twin, clock, Versioning::Unversioned).await
 }
 
-fn row_of_pack(house: &House, pack: PackId) -> PackRow {
-    let row = get(&*house.vault.store.meta, PackRows, pack);
+fn row_of_pack(house: &TestStorage, pack: PackId) -> PackRow {
+    let row = get(&*house.storage.store.meta, PackRows, pack);
     row.expect("readable").expect("a row")
 }
 
@@ -161,8 +164,8 @@ async fn a_crash_seals_the_open_pack_behind_its_last_user() {
 }
 
 /// An object of three packs, whose tables name these places in the body.
-async fn of_three_packs(house: &House, offsets: [u64; 3]) -> [Segment; 3] {
-    let packs = &house.vault.store.packs;
+async fn of_three_packs(house: &TestStorage, offsets: [u64; 3]) -> [Segment; 3] {
+    let packs = &house.storage.store.packs;
     let mut body = StoredBody {
         size: 0,
         md5: [0; 16],
@@ -199,7 +202,7 @@ async fn of_three_packs(house: &House, offsets: [u64; 3]) -> [Segment; 3] {
 
 #[tokio::test]
 async fn each_segment_names_its_place_in_the_body() {
-    let house = House::new(Versioning::Unversioned).await;
+    let house = TestStorage::new(Versioning::Unversioned).await;
     let frame = 256 * 1024;
     of_three_packs(&house, [0, frame, 2 * frame]).await;
     assert_eq!(examined(&house), [""; 0]);
@@ -208,7 +211,7 @@ async fn each_segment_names_its_place_in_the_body() {
         ([0, 0, 2 * frame], 1, 0, frame),
         ([0, frame, frame], 2, frame, 2 * frame),
     ] {
-        let house = House::new(Versioning::Unversioned).await;
+        let house = TestStorage::new(Versioning::Unversioned).await;
         let segments = of_three_packs(&house, offsets).await;
         let Segment { pack, offset, .. } = segments[wrong];
         assert_eq!(
@@ -224,7 +227,7 @@ async fn each_segment_names_its_place_in_the_body() {
 async fn a_pack_names_where_its_users_end() {
     let (house, segment) = furnished().await;
     let end = segment.offset + segment.stored_len;
-    let meta = &*house.vault.store.meta;
+    let meta = &*house.storage.store.meta;
     let users = scan(meta, PackUsers, &PackUsers.whole(), 10).expect("readable");
     let (pack, manifest) = users.first().expect("one").key;
     let said = |end| vec![put(PackUsers, (pack, manifest), &PackUserRow { end })];
@@ -245,10 +248,14 @@ async fn a_part_has_an_upload_and_an_upload_has_one_state() {
     let (house, _) = furnished().await;
     let upload = house.upload("a").await;
     house.part("a", upload, 3, b"a part").await.expect("a part");
-    let bucket = house.vault.objects.bucket(&house.bucket).await;
+    let bucket = house.storage.objects.bucket(&house.bucket).await;
     let (bucket, name) = (bucket.expect("the bucket").id, key("a"));
     let open = Uploads.key((bucket, &name, upload));
-    let row = house.vault.store.meta.get_many(std::slice::from_ref(&open));
+    let row = house
+        .storage
+        .store
+        .meta
+        .get_many(std::slice::from_ref(&open));
     let row = row.expect("readable").pop().flatten().expect("it is open");
 
     let dead = DeadRow { since: NOW };

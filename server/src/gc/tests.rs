@@ -10,7 +10,7 @@ use crate::store::meta::walk::PAGE_ROWS;
 use crate::tables::draft::{Operation, Settled, settle};
 use crate::tables::table::after_prefix;
 use crate::tables::{Keyspace, PackRow, PackRows, Rows as _, StoredBytes, Versioning};
-use crate::trial::{House, key};
+use crate::trial::{TestStorage, key};
 
 const GRACE: Duration = Duration::from_mins(1);
 
@@ -30,9 +30,9 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
         .expect("it does not panic")
 }
 
-impl House {
+impl TestStorage {
     async fn round(&self) -> GcReport {
-        let collector = self.vault.collector(CollectorSettings { grace: GRACE });
+        let collector = self.storage.collector(CollectorSettings { grace: GRACE });
         blocking(move || collector.run()).await.expect("a round")
     }
 
@@ -45,7 +45,7 @@ impl House {
     }
 
     async fn rows(&self, keyspace: Keyspace) -> usize {
-        let meta = Arc::clone(&self.vault.store.meta);
+        let meta = Arc::clone(&self.storage.store.meta);
         blocking(move || {
             let from = [keyspace.number()];
             meta.scan(&from, &after_prefix(&from), 1000)
@@ -56,7 +56,7 @@ impl House {
     }
 
     async fn plan(&self) -> Plan {
-        let store = &self.vault.store;
+        let store = &self.storage.store;
         let (meta, packs) = (Arc::clone(&store.meta), Arc::clone(&store.packs));
         let clock = Arc::<ManualClock>::clone(&self.clock);
         let settings = CollectorSettings { grace: GRACE };
@@ -64,14 +64,14 @@ impl House {
     }
 
     async fn files(&self) -> usize {
-        let packs = Arc::clone(&self.vault.store.packs);
+        let packs = Arc::clone(&self.storage.store.packs);
         blocking(move || packs.list(None, 1000).expect("readable").len()).await
     }
 }
 
 #[tokio::test]
 async fn what_was_overwritten_and_deleted_leaves_without_a_trace() {
-    let house = House::new(Versioning::Unversioned).await;
+    let house = TestStorage::new(Versioning::Unversioned).await;
     house.put("a", &large(1)).await;
     house.put("a", &large(2)).await;
     house.put("b", b"small").await;
@@ -111,7 +111,7 @@ async fn what_was_overwritten_and_deleted_leaves_without_a_trace() {
 
 #[tokio::test]
 async fn a_plan_tells_what_the_next_rounds_do() {
-    let house = House::new(Versioning::Unversioned).await;
+    let house = TestStorage::new(Versioning::Unversioned).await;
     house.put("kept", &large(1)).await;
     house.put("a", &large(2)).await;
     house
@@ -124,7 +124,7 @@ async fn a_plan_tells_what_the_next_rounds_do() {
         .await
         .expect("a part");
     let (bucket, name) = (house.bucket.clone(), key("aborted"));
-    let aborted = house.vault.objects.abort_upload(&bucket, &name, upload);
+    let aborted = house.storage.objects.abort_upload(&bucket, &name, upload);
     aborted.await.expect("aborted");
     drop(house.body("given up", &large(4)).await);
     let planned = house.plan().await;
@@ -148,7 +148,7 @@ async fn a_plan_tells_what_the_next_rounds_do() {
 
 #[tokio::test]
 async fn a_condemned_pack_stays_for_its_grace() {
-    let house = House::new(Versioning::Unversioned).await;
+    let house = TestStorage::new(Versioning::Unversioned).await;
     house.put("a", &large(1)).await;
     house
         .delete("a", VersionSelector::Current)
@@ -166,10 +166,10 @@ async fn a_condemned_pack_stays_for_its_grace() {
 
 #[tokio::test]
 async fn a_get_under_way_keeps_its_packs() {
-    let house = House::new(Versioning::Unversioned).await;
+    let house = TestStorage::new(Versioning::Unversioned).await;
     house.put("a", &large(1)).await;
     let open = house
-        .vault
+        .storage
         .reader
         .open(&house.bucket, &key("a"), VersionSelector::Current)
         .await
@@ -180,7 +180,7 @@ async fn a_get_under_way_keeps_its_packs() {
         .expect("deleted");
     house.settle().await;
     assert_eq!(house.files().await, 1, "it is pinned");
-    let mut stream = house.vault.reader.stream(open, 0..2_000_000);
+    let mut stream = house.storage.reader.stream(open, 0..2_000_000);
     let mut out = Vec::new();
     while let Some(piece) = stream.next().await.expect("healthy bytes") {
         out.extend_from_slice(&piece);
@@ -193,7 +193,7 @@ async fn a_get_under_way_keeps_its_packs() {
 
 #[tokio::test]
 async fn parts_leave_and_the_object_made_of_them_stays() {
-    let house = House::new(Versioning::Unversioned).await;
+    let house = TestStorage::new(Versioning::Unversioned).await;
     let (first, second) = (vec![1; 5 * 1024 * 1024], large(3));
     let upload = house.upload("joined").await;
     let parts = vec![
@@ -216,7 +216,7 @@ async fn parts_leave_and_the_object_made_of_them_stays() {
         size: None,
         condition: PutCondition::Always,
     };
-    let objects = &house.vault.objects;
+    let objects = &house.storage.objects;
     objects
         .complete_upload(&house.bucket, &key("joined"), upload, request)
         .await
@@ -254,7 +254,7 @@ async fn parts_leave_and_the_object_made_of_them_stays() {
 #[tokio::test]
 async fn a_dead_upload_of_more_parts_than_a_page_leaves_whole() {
     for parts in [PAGE_ROWS, PAGE_ROWS + 1, 2 * PAGE_ROWS + 1] {
-        let house = House::new(Versioning::Unversioned).await;
+        let house = TestStorage::new(Versioning::Unversioned).await;
         let upload = house.upload("many").await;
         for number in 1..=parts {
             let number = u64::try_from(number).expect("few");
@@ -264,7 +264,7 @@ async fn a_dead_upload_of_more_parts_than_a_page_leaves_whole() {
         let kept = house.upload("many").await;
         let part = house.part("many", kept, 1, b"of another upload").await;
         part.expect("a part");
-        let (objects, name) = (&house.vault.objects, key("many"));
+        let (objects, name) = (&house.storage.objects, key("many"));
         let aborted = objects.abort_upload(&house.bucket, &name, upload);
         aborted.await.expect("aborted");
         let done = house.round().await;
@@ -278,7 +278,7 @@ async fn a_dead_upload_of_more_parts_than_a_page_leaves_whole() {
 
 #[tokio::test]
 async fn an_upload_that_nobody_ends_expires() {
-    let house = House::new(Versioning::Unversioned).await;
+    let house = TestStorage::new(Versioning::Unversioned).await;
     let upload = house.upload("forgotten").await;
     house
         .part("forgotten", upload, 1, &large(5))
@@ -301,14 +301,17 @@ async fn an_upload_that_nobody_ends_expires() {
 
 #[tokio::test]
 async fn files_that_a_crash_left_are_condemned_and_removed() {
-    let house = House::new(Versioning::Unversioned).await;
+    let house = TestStorage::new(Versioning::Unversioned).await;
     house.put("kept", &large(6)).await;
     drop(house.body("lost", &large(7)).await);
-    let House {
-        twin, clock, vault, ..
+    let TestStorage {
+        twin,
+        clock,
+        storage,
+        ..
     } = house;
-    blocking(move || drop(vault)).await;
-    let house = House::open(twin, clock, Versioning::Unversioned).await;
+    blocking(move || drop(storage)).await;
+    let house = TestStorage::open(twin, clock, Versioning::Unversioned).await;
     assert_eq!(house.files().await, 2);
     assert_eq!(house.round().await.orphans, 1);
     house.settle().await;
@@ -329,7 +332,7 @@ async fn files_that_a_crash_left_are_condemned_and_removed() {
 
 #[tokio::test]
 async fn files_of_a_body_that_was_given_up_leave_without_a_restart() {
-    let house = House::new(Versioning::Unversioned).await;
+    let house = TestStorage::new(Versioning::Unversioned).await;
     house.put("kept", &large(6)).await;
     let given_up = house.body("lost", &large(7)).await;
     assert_eq!(
@@ -352,7 +355,7 @@ async fn files_of_a_body_that_was_given_up_leave_without_a_restart() {
 
 #[tokio::test]
 async fn a_put_that_comes_too_late_loses_and_says_so() {
-    let house = House::new(Versioning::Unversioned).await;
+    let house = TestStorage::new(Versioning::Unversioned).await;
     house.put("first", b"opens the shared pack").await;
     let late = house.body("late", b"in the same pack").await;
     let pack = late.segments.first().expect("one").segment.pack;
@@ -360,7 +363,7 @@ async fn a_put_that_comes_too_late_loses_and_says_so() {
         .delete("first", VersionSelector::Current)
         .await
         .expect("deleted");
-    let meta = Arc::clone(&house.vault.store.meta);
+    let meta = Arc::clone(&house.storage.store.meta);
     blocking(move || {
         let sealed = PackRow::Sealed { len: 4096 };
         settle(&*meta, Operation::SealPack, |draft| {

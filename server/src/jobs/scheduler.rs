@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 use crate::clock::{Clock, UnixMillis};
 use crate::jobs::board::{BoardEntry, after};
 use crate::jobs::{Job, JobBoard, JobClass, JobRun, JobState, LastRun, Work};
-use crate::store::gate::Gate;
+use crate::store::blocking_pool::BlockingPool;
 
 /// Longest wait after panics, unless the job's own interval is longer: often enough that space comes back within hours
 /// once the cause has gone, rare enough that its lines do not hide others in the log.
@@ -26,7 +26,7 @@ const BACKOFF_MAX: Duration = Duration::from_hours(1);
 pub struct Scheduler {
     board: Arc<JobBoard>,
     clock: Arc<dyn Clock>,
-    lanes: [(JobClass, Gate); JobClass::ALL.len()],
+    lanes: [(JobClass, BlockingPool); JobClass::ALL.len()],
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
@@ -37,7 +37,7 @@ impl Scheduler {
         Scheduler {
             board,
             clock,
-            lanes: JobClass::ALL.map(|class| (class, Gate::new(JobClass::LANES))),
+            lanes: JobClass::ALL.map(|class| (class, BlockingPool::new(JobClass::LANES))),
             stop: CancellationToken::new(),
             tasks: JoinSet::new(),
         }
@@ -79,7 +79,7 @@ struct JobTask {
     every: Duration,
     work: Arc<Work>,
     entry: BoardEntry,
-    lane: Gate,
+    lane: BlockingPool,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 }

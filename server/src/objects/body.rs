@@ -2,7 +2,7 @@
 
 use crate::model::Checksum;
 use crate::packs::PlacedSegment;
-use crate::store::packs::PackHold;
+use crate::store::packs::WriterLease;
 
 /// A verified, synced body.
 #[derive(Debug)]
@@ -16,5 +16,5 @@ pub struct StoredBody {
     /// The bytes, in order; none for an empty body.
     pub segments: Vec<PlacedSegment>,
     /// Keeps hygiene away from its packs until the body is committed or given up.
-    pub holds: Vec<PackHold>,
+    pub holds: Vec<WriterLease>,
 }

@@ -33,14 +33,14 @@ pub use put::{PutCondition, PutDone};
 pub use uploads::{ListUploadsQuery, NewUpload, UploadEntry};
 
 use crate::clock::{Clock, Entropy};
-use crate::store::gate::Gate;
+use crate::store::blocking_pool::BlockingPool;
 use crate::store::meta::Meta;
 use crate::store::{Epoch, ManifestId};
 
 /// The objects of a store. One for each process.
 pub struct Objects {
     meta: Arc<dyn Meta>,
-    gate: Gate,
+    gate: BlockingPool,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     epoch: Epoch,
@@ -51,7 +51,7 @@ impl Objects {
     /// Objects over opened rows; `epoch` is this process's.
     pub fn new(
         meta: Arc<dyn Meta>,
-        gate: Gate,
+        gate: BlockingPool,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         epoch: Epoch,

@@ -11,11 +11,11 @@ use super::*;
 use crate::clock::UnixMillis;
 use crate::model::{ETag, LegalHold, PartNumber, Retention, RetentionMode};
 use crate::tables::Versioning;
-use crate::trial::{House, NOW, attributes, key};
+use crate::trial::{NOW, TestStorage, attributes, key};
 
 #[tokio::test]
 async fn an_unversioned_key_holds_its_last_body_and_goes_without_a_trace() {
-    let house = House::new(Versioning::Unversioned).await;
+    let house = TestStorage::new(Versioning::Unversioned).await;
     assert_eq!(house.put("a", b"one").await.version, None);
     house.put("a", b"two").await;
     assert_eq!(
@@ -44,7 +44,7 @@ async fn an_unversioned_key_holds_its_last_body_and_goes_without_a_trace() {
         Deleted::default()
     );
     house
-        .vault
+        .storage
         .objects
         .delete_bucket(&house.bucket)
         .await
@@ -53,7 +53,7 @@ async fn an_unversioned_key_holds_its_last_body_and_goes_without_a_trace() {
 
 #[tokio::test]
 async fn versions_stay_and_a_marker_hides_them() {
-    let house = House::new(Versioning::Enabled).await;
+    let house = TestStorage::new(Versioning::Enabled).await;
     let first = house.put("a", b"one").await.version.expect("an id");
     let second = house.put("a", b"two").await.version.expect("an id");
     let marker = house
@@ -74,7 +74,7 @@ async fn versions_stay_and_a_marker_hides_them() {
         b"one"
     );
     assert!(matches!(
-        house.vault.objects.delete_bucket(&house.bucket).await,
+        house.storage.objects.delete_bucket(&house.bucket).await,
         Err(ObjectsError::BucketNotEmpty(_))
     ));
 
@@ -123,17 +123,17 @@ async fn versions_stay_and_a_marker_hides_them() {
 
 #[tokio::test]
 async fn a_suspended_bucket_replaces_its_null_version_only() {
-    let house = House::new(Versioning::Unversioned).await;
+    let house = TestStorage::new(Versioning::Unversioned).await;
     house.put("a", b"null").await;
     house
-        .vault
+        .storage
         .objects
         .set_versioning(&house.bucket, Versioning::Enabled)
         .await
         .expect("enabled");
     let kept = house.put("a", b"kept").await.version.expect("an id");
     house
-        .vault
+        .storage
         .objects
         .set_versioning(&house.bucket, Versioning::Suspended)
         .await
@@ -151,7 +151,7 @@ async fn a_suspended_bucket_replaces_its_null_version_only() {
         b"kept"
     );
     let found = house
-        .vault
+        .storage
         .objects
         .lookup(&house.bucket, &key("a"), VersionSelector::Current)
         .await
@@ -161,7 +161,7 @@ async fn a_suspended_bucket_replaces_its_null_version_only() {
 
 #[tokio::test]
 async fn retention_and_holds_keep_a_version() {
-    let house = House::new(Versioning::Enabled).await;
+    let house = TestStorage::new(Versioning::Enabled).await;
     let until = UnixMillis(NOW.0 + 1000);
     let retained = Attributes {
         retention: Some(Retention {
@@ -202,7 +202,7 @@ async fn retention_and_holds_keep_a_version() {
 
 #[tokio::test]
 async fn conditions_are_judged_with_the_commit() {
-    let house = House::new(Versioning::Unversioned).await;
+    let house = TestStorage::new(Versioning::Unversioned).await;
     let put = |name: &'static str, condition| house.put_with(name, b"x", attributes(), condition);
     put("a", PutCondition::IfAbsent).await.expect("the first");
     assert!(matches!(
@@ -228,7 +228,7 @@ const FIVE_MIB: usize = 5 * 1024 * 1024;
 
 #[tokio::test]
 async fn a_completed_upload_is_its_parts_joined_and_answers_twice() {
-    let house = House::new(Versioning::Unversioned).await;
+    let house = TestStorage::new(Versioning::Unversioned).await;
     let upload = house.upload("big").await;
     let (first, second) = (vec![1; FIVE_MIB], vec![2; 10]);
     let two = house.part("big", upload, 2, &second).await.expect("a part");
@@ -256,7 +256,7 @@ async fn a_completed_upload_is_its_parts_joined_and_answers_twice() {
         Err(ObjectsError::NoSuchUpload(_))
     ));
     let gone = house
-        .vault
+        .storage
         .objects
         .abort_upload(&house.bucket, &key("big"), upload)
         .await;
@@ -265,7 +265,7 @@ async fn a_completed_upload_is_its_parts_joined_and_answers_twice() {
 
 #[tokio::test]
 async fn a_wrong_complete_names_the_part_and_changes_nothing() {
-    let house = House::new(Versioning::Unversioned).await;
+    let house = TestStorage::new(Versioning::Unversioned).await;
     let upload = house.upload("big").await;
     let one = house
         .part("big", upload, 1, b"small")
@@ -304,7 +304,7 @@ async fn a_wrong_complete_names_the_part_and_changes_nothing() {
 
 #[tokio::test]
 async fn concurrent_puts_of_one_key_leave_one_whole_body() {
-    let house = Arc::new(House::new(Versioning::Unversioned).await);
+    let house = Arc::new(TestStorage::new(Versioning::Unversioned).await);
     let mut puts = tokio::task::JoinSet::new();
     for n in 0..24_u8 {
         let house = Arc::clone(&house);
@@ -322,7 +322,7 @@ async fn concurrent_puts_of_one_key_leave_one_whole_body() {
         .expect("there");
     assert!(body.len() == 3000 && body.iter().all(|b| Some(b) == body.first()));
     let found = house
-        .vault
+        .storage
         .objects
         .lookup(&house.bucket, &key("a"), VersionSelector::Current)
         .await
@@ -366,7 +366,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async {
-            let house = House::new(Versioning::Unversioned).await;
+            let house = TestStorage::new(Versioning::Unversioned).await;
             for key in &keys {
                 house.put(key, b"x").await;
             }

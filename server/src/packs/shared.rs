@@ -2,7 +2,7 @@
 
 use crate::packs::claim::signed;
 use crate::store::meta::Meta;
-use crate::store::packs::header::PACK_HEADER_BYTES;
+use crate::store::packs::format::header::PACK_HEADER_BYTES;
 use crate::store::{PackId, StoreError};
 use crate::tables::draft::{Operation, Settled, settle};
 use crate::tables::table::each;

@@ -6,12 +6,12 @@ use crate::config::Config;
 use crate::gc::CollectorSettings;
 use crate::jobs::{Scheduler, gc};
 use crate::process::startup::Handles;
-use crate::vault::Vault;
+use crate::storage::Storage;
 
 /// Starts every job.
-pub(crate) fn start(config: &Config, handles: &Handles, vault: &Vault) -> Scheduler {
+pub(crate) fn start(config: &Config, handles: &Handles, storage: &Storage) -> Scheduler {
     let mut scheduler = Scheduler::new(Arc::clone(&handles.jobs), Arc::clone(&handles.clock));
-    let collector = vault.collector(CollectorSettings {
+    let collector = storage.collector(CollectorSettings {
         grace: config.gc.grace,
     });
     scheduler.start(gc::job(collector, config.gc.interval));

@@ -6,7 +6,7 @@ use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 
 use crate::jobs::JobClass;
-use crate::store::gate::{READ_PERMITS, WRITE_PERMITS};
+use crate::store::blocking_pool::{READ_PERMITS, WRITE_PERMITS};
 
 /// Most S3 connections at once. A backup site has tens of writers; 500 fit twice, and each costs at most
 /// [`BUFFER_BYTES_MAX`] twice outside of a body.

@@ -14,7 +14,7 @@ use crate::process::run::refuse;
 use crate::process::{Exit, StartError};
 use crate::store::StoreError;
 use crate::store::meta::{DryRunMeta, Meta};
-use crate::store::viewing::StoreView;
+use crate::store::open::read_only::ReadOnlyStore;
 use crate::tables::upgrade::{NO_PROCESS, upgrade};
 
 /// Checks a store and prints what is wrong.
@@ -24,7 +24,7 @@ pub(super) fn doctor(flags: &OfflineFlags, environment: &Environment) -> Exit {
         Err(error) => return refuse(&error.into()),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let report = match StoreView::open(&dir, &clock) {
+    let report = match ReadOnlyStore::open(&dir, &clock) {
         Ok(view) => match &view.meta {
             Ok(meta) => {
                 // Rows that cannot be upgraded are looked at as they are: the report says what is wrong with them.
@@ -52,7 +52,7 @@ pub(super) fn gc_dry_run(flags: &OfflineFlags, environment: &Environment) -> Exi
         Err(error) => return refuse(&error.into()),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let planned = StoreView::open(&dir, &clock).and_then(|view| {
+    let planned = ReadOnlyStore::open(&dir, &clock).and_then(|view| {
         let meta = upgraded(&view.meta?, &clock)?;
         gc::forecast(&meta, view.packs, CollectorSettings { grace }, clock)
     });

@@ -19,11 +19,11 @@ use crate::process::signals::Signals;
 use crate::process::startup::{self, Handles, blocking};
 use crate::process::{Exit, StartError, limits, usage};
 use crate::s3::{Credentials, OPERATION_NAMES, S3Layers, S3Service};
-use crate::store::opening::META_DIR;
+use crate::storage::Storage;
+use crate::store::open::META_DIR;
 use crate::store::{Store, StoreError};
 use crate::telemetry::log::LogControl;
 use crate::telemetry::{Metrics, Readiness, names};
-use crate::vault::Vault;
 
 /// A bound socket and its address, with the port that the system chose for port 0.
 struct BoundSocket {
@@ -58,7 +58,7 @@ pub(crate) async fn serve(
     let (listen, admin_listen) = (s3_bound.address, admin_bound.address);
     let store = Arc::new(OnceLock::new());
     let admin = serve_admin(admin_bound, &config, &handles, Arc::clone(&store));
-    let vault = tokio::select! {
+    let storage = tokio::select! {
         opened = startup::open(&config, &handles) => opened?,
         // No request was accepted yet. The next start finishes or repairs what this one has begun.
         signal = signals.next_ending() => {
@@ -66,11 +66,11 @@ pub(crate) async fn serve(
             return Ok(Exit::Ok);
         }
     };
-    let _first = store.set(Arc::clone(&vault.store));
+    let _first = store.set(Arc::clone(&storage.store));
     let connections_max = limits::s3_connections(open_files);
-    let s3 = serve_s3(s3_bound, &config, &handles, &vault, connections_max);
-    let jobs = background::start(&config, &handles, &vault);
-    let health = Arc::clone(&vault.store.health);
+    let s3 = serve_s3(s3_bound, &config, &handles, &storage, connections_max);
+    let jobs = background::start(&config, &handles, &storage);
+    let health = Arc::clone(&storage.store.health);
     handles
         .readiness
         .serve(move || health.read_only().map(str::to_owned));
@@ -78,7 +78,7 @@ pub(crate) async fn serve(
         %listen,
         %admin_listen,
         data_dir = %config.data_dir.display(),
-        store = %vault.store.id,
+        store = %storage.store.id,
         version = env!("CARGO_PKG_VERSION"),
         connections_max,
         "strongroom-server is ready"
@@ -91,7 +91,7 @@ pub(crate) async fn serve(
         "strongroom-server is stopping"
     );
     tokio::select! {
-        ended = end(s3, jobs, vault, admin) => ended,
+        ended = end(s3, jobs, storage, admin) => ended,
         // The store survives a crash by design, so nothing acknowledged is lost.
         signal = signals.next_ending() => {
             tracing::warn!(signal, "a second signal ends the server at once");
@@ -104,7 +104,7 @@ pub(crate) async fn serve(
 async fn end(
     s3: RunningListener,
     jobs: Scheduler,
-    vault: Vault,
+    storage: Storage,
     admin: RunningListener,
 ) -> Result<Exit, StartError> {
     let cut = s3.end().await;
@@ -115,7 +115,7 @@ async fn end(
         );
     }
     jobs.end().await;
-    startup::close(vault).await?;
+    startup::close(storage).await?;
     // Its connections are scrapes and probes, which nobody misses.
     let _cut = admin.end().await;
     tracing::info!("strongroom-server has stopped");
@@ -136,13 +136,13 @@ fn serve_s3(
     bound: BoundSocket,
     config: &Config,
     handles: &Handles,
-    vault: &Vault,
+    storage: &Storage,
     connections_max: usize,
 ) -> RunningListener {
     let layers = S3Layers {
-        objects: Arc::clone(&vault.objects),
-        ingest: Arc::clone(&vault.ingest),
-        reader: Arc::clone(&vault.reader),
+        objects: Arc::clone(&storage.objects),
+        ingest: Arc::clone(&storage.ingest),
+        reader: Arc::clone(&storage.reader),
         metrics: Arc::clone(&handles.metrics),
         readiness: Arc::clone(&handles.readiness),
         clock: Arc::clone(&handles.clock),

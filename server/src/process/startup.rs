@@ -11,11 +11,11 @@ use crate::jobs::JobBoard;
 use crate::model::{BucketName, Owner};
 use crate::objects::{BucketCreated, NewBucket, Objects};
 use crate::process::StartError;
+use crate::storage::Storage;
 use crate::store::Store;
 use crate::store::observer::{CommitBatch, Observer, PackSync, StoreThread};
 use crate::telemetry::log::LogControl;
 use crate::telemetry::{Metrics, Readiness, names};
-use crate::vault::Vault;
 
 /// What exists from the process's first moment, and what every part of it may use.
 pub(crate) struct Handles {
@@ -28,7 +28,7 @@ pub(crate) struct Handles {
 }
 
 /// Opens the store, repairs what a crash left, creates the configured buckets.
-pub(crate) async fn open(config: &Config, handles: &Handles) -> Result<Vault, StartError> {
+pub(crate) async fn open(config: &Config, handles: &Handles) -> Result<Storage, StartError> {
     let (dir, clock, entropy) = (
         config.data_dir.clone(),
         Arc::clone(&handles.clock),
@@ -44,15 +44,15 @@ pub(crate) async fn open(config: &Config, handles: &Handles) -> Result<Vault, St
         metrics: Arc::clone(&handles.metrics),
     }));
     let (clock, entropy) = (Arc::clone(&handles.clock), Arc::clone(&handles.entropy));
-    let repaired = Vault::open(Arc::new(store), clock, entropy, config.sizes).await;
-    let vault = repaired.map_err(|source| StartError::Repair { data_dir, source })?;
-    create_buckets(&vault.objects, config).await?;
-    Ok(vault)
+    let repaired = Storage::open(Arc::new(store), clock, entropy, config.sizes).await;
+    let storage = repaired.map_err(|source| StartError::Repair { data_dir, source })?;
+    create_buckets(&storage.objects, config).await?;
+    Ok(storage)
 }
 
 /// Seals the shared pack, closes the engines, releases the directory.
-pub(crate) async fn close(vault: Vault) -> Result<(), StartError> {
-    blocking(move || vault.close())
+pub(crate) async fn close(storage: Storage) -> Result<(), StartError> {
+    blocking(move || storage.close())
         .await
         .map_err(|source| StartError::Close { source })
 }

@@ -2,10 +2,10 @@
 
 use hyper::Response;
 
-use crate::ingest::Ingest;
+use crate::bodies::incoming::Ingest;
+use crate::bodies::outgoing::Reader;
 use crate::model::Owner;
 use crate::objects::Objects;
-use crate::read::Reader;
 use crate::s3::authentication::ChunkSigner;
 use crate::s3::error::S3Error;
 use crate::s3::head::{Head, Headers};

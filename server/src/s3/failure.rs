@@ -5,7 +5,7 @@
 
 use hyper::header::{HeaderName, HeaderValue};
 
-use crate::ingest::IngestError;
+use crate::bodies::incoming::IngestError;
 use crate::objects::ObjectsError;
 use crate::s3::arguments::no_such_upload;
 use crate::s3::error::{S3Error, S3ErrorCode};

@@ -11,7 +11,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
 
-use crate::read::BodyStream;
+use crate::bodies::outgoing::BodyStream;
 use crate::s3::observe::RequestWatch;
 use crate::store::StoreError;
 

@@ -13,11 +13,11 @@ use hyper::header::{CONNECTION, DATE, HeaderName, HeaderValue, SERVER};
 use hyper::{Method, Request, Response, StatusCode};
 use tracing::Instrument as _;
 
+use crate::bodies::incoming::Ingest;
+use crate::bodies::outgoing::Reader;
 use crate::clock::{Clock, Entropy};
-use crate::ingest::Ingest;
 use crate::model::Owner;
 use crate::objects::Objects;
-use crate::read::Reader;
 use crate::s3::addressing::{Addressing, Resource};
 use crate::s3::authentication::authenticate;
 use crate::s3::authorisation::{authorize, refusal};

@@ -7,17 +7,17 @@ use bytes::Bytes;
 
 use super::ledger::{Piece, Ticket, Token};
 use super::world::World;
+use crate::bodies::incoming::{BodyTarget, Expected, IngestError};
 use crate::gc::UPLOAD_AGE_MAX;
 use crate::gc::{Collector, CollectorSettings};
-use crate::ingest::{BodyTarget, Expected, IngestError};
 use crate::model::{PartNumber, UploadId, UserMetadata};
 use crate::objects::{Attributes, ObjectsError, PutCondition, StoredBody, VersionSelector};
+use crate::storage::Storage;
 use crate::store::PackId;
-use crate::store::gate::let_others_run;
+use crate::store::blocking_pool::let_others_run;
 use crate::tables::Writers;
 use crate::tables::table::get;
 use crate::trial::{self, key as key_of, owner};
-use crate::vault::Vault;
 
 /// Keys of a run: few, so that clients meet.
 const KEYS: u64 = 5;
@@ -27,7 +27,7 @@ const FRAME: usize = 256 * 1024;
 
 pub(super) struct Client {
     pub(super) world: Arc<World>,
-    pub(super) vault: Arc<Vault>,
+    pub(super) storage: Arc<Storage>,
 }
 
 impl Client {
@@ -72,13 +72,13 @@ impl Client {
         part: Option<(UploadId, PartNumber)>,
         piece: Piece,
     ) -> Result<StoredBody, Failure> {
-        let objects = &self.vault.objects;
+        let objects = &self.storage.objects;
         let target = BodyTarget {
             bucket: objects.bucket(&self.world.bucket).await?.id,
             key: key_of(key),
             part,
         };
-        let mut ingest = self.vault.ingest.begin(&target, Expected::default());
+        let mut ingest = self.storage.ingest.begin(&target, Expected::default());
         let mut rest = Bytes::from(piece.bytes());
         while !rest.is_empty() {
             let next = rest.split_to(rest.len().min(100_000));
@@ -102,7 +102,7 @@ impl Client {
         };
         let answer = async {
             let body = self.body(&key, None, piece).await?;
-            let (objects, always) = (&self.vault.objects, PutCondition::Always);
+            let (objects, always) = (&self.storage.objects, PutCondition::Always);
             let (bucket, key) = (&self.world.bucket, key_of(&key));
             let put = objects.put(bucket, &key, body, attributes(token), always);
             Ok(put.await?.etag)
@@ -119,7 +119,7 @@ impl Client {
         let ticket = self.world.ledger().begin(&key, None);
         let (bucket, owner) = (&self.world.bucket, owner());
         let answer = self
-            .vault
+            .storage
             .objects
             .delete(bucket, &key_of(&key), VersionSelector::Current, &owner)
             .await;
@@ -130,7 +130,7 @@ impl Client {
         let key = self.key();
         let from = self.world.ledger().now();
         let pauses = [0, 0, 20, 150][self.world.dice.index(4)];
-        let judged = match self.world.read(&self.vault, &key, pauses).await {
+        let judged = match self.world.read(&self.storage, &key, pauses).await {
             Ok(found) => self.world.ledger().judge(&key, from, found),
             Err(why) if self.world.is_faulty() => {
                 // A disk that fails may fail a read; it may not change one.
@@ -172,7 +172,7 @@ impl Client {
 
     /// Whether small bodies are being appended to the pack.
     fn is_open(&self, pack: PackId) -> bool {
-        let writer = get(&*self.vault.store.meta, Writers, pack.epoch).ok();
+        let writer = get(&*self.storage.store.meta, Writers, pack.epoch).ok();
         writer
             .flatten()
             .is_some_and(|writer| writer.open == Some(pack))

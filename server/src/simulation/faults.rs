@@ -8,8 +8,8 @@ use rustix::io::Errno;
 
 use super::schedule::Dice;
 use crate::clock::SeededEntropy;
-use crate::store::packs::files::DISK_RESERVE_BYTES;
-use crate::store::testing::{CommitFault, DiskFault, DiskFaults, DiskOp, Twin};
+use crate::store::packs::local::DISK_RESERVE_BYTES;
+use crate::store::testing::{CommitFault, DiskFault, DiskFaults, DiskOp, MemoryBackend};
 
 /// One fault of a life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Fault {
 /// Sets the fault up for the life that begins now.
 pub(super) fn arm(
     fault: Fault,
-    twin: &Twin,
+    twin: &MemoryBackend,
     died: &Arc<AtomicBool>,
     struck: &Arc<AtomicBool>,
     seed: u64,

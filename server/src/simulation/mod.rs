@@ -26,8 +26,8 @@ use self::faults::Fault;
 use self::seams::{InterruptedMeta, InterruptedPacks, Others};
 use self::world::World;
 use crate::planted::Bug;
+use crate::storage::Storage;
 use crate::store::testing::{CommitFault, DiskFault, switches};
-use crate::vault::Vault;
 
 /// Steps of one life at most: a livelock is a violation.
 const STEPS_MAX: u64 = 200_000;
@@ -54,12 +54,12 @@ fn run_lives(world: &Arc<World>, faults: &[Option<Fault>]) -> Result<Summary, St
     for (life, fault) in faults.iter().enumerate() {
         summary.lives += 1;
         let fault = fault.unwrap_or_else(|| Fault::roll(&world.dice));
-        let Some(vault) = start(world, fault, life)? else {
+        let Some(storage) = start(world, fault, life)? else {
             world.crash();
             summary.crashes += 1;
             continue;
         };
-        live(world, &vault, &mut summary);
+        live(world, &storage, &mut summary);
         if let Some(violation) = world.violation() {
             return Err(format!("life {life}, {fault:?}: {violation}"));
         }
@@ -68,12 +68,12 @@ fn run_lives(world: &Arc<World>, faults: &[Option<Fault>]) -> Result<Summary, St
             world.crash();
             summary.crashes += 1;
         }
-        end(world, &vault, crashes)?;
+        end(world, &storage, crashes)?;
     }
-    let vault = start(world, Fault::None, faults.len())?.ok_or("no start without a fault")?;
-    world.check_rest(&vault);
-    world.check(&vault, "at rest");
-    end(world, &vault, false)?;
+    let storage = start(world, Fault::None, faults.len())?.ok_or("no start without a fault")?;
+    world.check_rest(&storage);
+    world.check(&storage, "at rest");
+    end(world, &storage, false)?;
     summary.checked = world.ledger().checked;
     match world.violation() {
         Some(violation) => Err(violation),
@@ -82,36 +82,36 @@ fn run_lives(world: &Arc<World>, faults: &[Option<Fault>]) -> Result<Summary, St
 }
 
 /// A process starts, and everything that was acknowledged is there; `None` when a fault keeps it from starting.
-fn start(world: &Arc<World>, fault: Fault, life: usize) -> Result<Option<Arc<Vault>>, String> {
-    let vault = match world.open(fault) {
-        Ok(vault) => vault,
+fn start(world: &Arc<World>, fault: Fault, life: usize) -> Result<Option<Arc<Storage>>, String> {
+    let storage = match world.open(fault) {
+        Ok(storage) => storage,
         Err(_) if world.is_faulty() => return Ok(None),
         Err(error) => return Err(format!("life {life} does not start: {error}")),
     };
     if !world.is_faulty() {
-        world.check(&vault, &format!("at the start of life {life}"));
+        world.check(&storage, &format!("at the start of life {life}"));
     }
     match world.violation() {
         Some(violation) => Err(format!("life {life}, {fault:?}: {violation}")),
-        None => Ok(Some(vault)),
+        None => Ok(Some(storage)),
     }
 }
 
-fn end(world: &Arc<World>, vault: &Arc<Vault>, crashed: bool) -> Result<(), String> {
+fn end(world: &Arc<World>, storage: &Arc<Storage>, crashed: bool) -> Result<(), String> {
     world.tasks.kill();
-    match vault.close() {
+    match storage.close() {
         Err(error) if !crashed && !world.is_faulty() => Err(format!("a clean end fails: {error}")),
         _ => Ok(()),
     }
 }
 
 /// Clients and the collector run until they are done, or until the power fails.
-fn live(world: &Arc<World>, vault: &Arc<Vault>, summary: &mut Summary) {
+fn live(world: &Arc<World>, storage: &Arc<Storage>, summary: &mut Summary) {
     let dice = &world.dice;
     for _ in 0..2 + dice.below(4) {
         let client = Client {
             world: Arc::clone(world),
-            vault: Arc::clone(vault),
+            storage: Arc::clone(storage),
         };
         world.tasks.spawn(client.run(3 + dice.below(12)));
     }
@@ -119,7 +119,7 @@ fn live(world: &Arc<World>, vault: &Arc<Vault>, summary: &mut Summary) {
         tasks: Arc::clone(&world.tasks),
         dice: Arc::clone(dice),
     };
-    let mut collector = vault.collector(collector_settings(world));
+    let mut collector = storage.collector(collector_settings(world));
     collector.meta = Arc::new(InterruptedMeta {
         meta: collector.meta,
         others: others.clone(),
@@ -203,11 +203,11 @@ fn each_operation_fails_once() {
     // Whether there was an n-th operation.
     let mut strikes = |fault| {
         let world = World::new(FAILING_SEED);
-        let vault = start(&world, fault, 0).unwrap_or_else(|why| panic!("{fault:?}: {why}"));
-        if let Some(vault) = vault {
-            live(&world, &vault, &mut Summary::default());
+        let storage = start(&world, fault, 0).unwrap_or_else(|why| panic!("{fault:?}: {why}"));
+        if let Some(storage) = storage {
+            live(&world, &storage, &mut Summary::default());
             world.crash();
-            end(&world, &vault, true).expect("a crash is an end");
+            end(&world, &storage, true).expect("a crash is an end");
         }
         let struck = world.struck.load(Ordering::SeqCst);
         let after = run_lives(&world, &[]).unwrap_or_else(|why| panic!("{fault:?}: {why}"));

@@ -43,7 +43,7 @@ impl Client {
             attributes: attributes(token),
             checksum: None,
         };
-        let (objects, bucket) = (&self.vault.objects, &self.world.bucket);
+        let (objects, bucket) = (&self.storage.objects, &self.world.bucket);
         match objects.create_upload(bucket, &key_of(&key), new).await {
             Ok(id) => {
                 let mut ledger = self.world.ledger();
@@ -64,7 +64,7 @@ impl Client {
         let began = self.world.ledger().begin_part(id, number, piece);
         let answer = async {
             let body = self.body(key, Some((id, number_of)), piece).await?;
-            let (objects, bucket) = (&self.vault.objects, &self.world.bucket);
+            let (objects, bucket) = (&self.storage.objects, &self.world.bucket);
             let name = key_of(key);
             let put = objects.put_part(bucket, &name, id, number_of, body);
             Ok(put.await?)
@@ -80,7 +80,7 @@ impl Client {
 
     async fn abort(&self, id: UploadId, key: &str) {
         self.world.ledger().begin_abort(id);
-        let (objects, bucket) = (&self.vault.objects, &self.world.bucket);
+        let (objects, bucket) = (&self.storage.objects, &self.world.bucket);
         match objects.abort_upload(bucket, &key_of(key), id).await {
             Ok(()) => {
                 let agrees = self.world.ledger().acknowledge_abort(id);
@@ -92,7 +92,7 @@ impl Client {
 
     async fn complete(&self, id: UploadId, key: &str) {
         let since = self.world.ledger().now();
-        let (objects, bucket) = (&self.vault.objects, &self.world.bucket);
+        let (objects, bucket) = (&self.storage.objects, &self.world.bucket);
         let name = key_of(key);
         let listed = objects.list_parts(bucket, &name, id, 0, 1000).await;
         let listed = match listed {

@@ -7,18 +7,18 @@ use std::time::Duration;
 use super::faults::{Fault, arm};
 use super::ledger::{Ledger, Token};
 use super::schedule::{Dice, Tasks, alone};
+use crate::bodies::incoming::Sizes;
 use crate::clock::{Clock as _, ManualClock, SeededEntropy, UnixMillis};
 use crate::doctor::{self, Report};
 use crate::gc::CollectorSettings;
 use crate::gc::UPLOAD_AGE_MAX;
-use crate::ingest::Sizes;
 use crate::model::{BucketName, ObjectKey, Owner};
 use crate::objects::{ListQuery, NewBucket, ObjectsError, VersionSelector};
-use crate::store::gate::let_others_run;
-use crate::store::packs::disk::Disk;
-use crate::store::testing::{FaultDisk, Twin};
-use crate::store::{Execution, Seams, Store};
-use crate::vault::Vault;
+use crate::storage::Storage;
+use crate::store::blocking_pool::let_others_run;
+use crate::store::packs::local::disk::Disk;
+use crate::store::testing::{FaultDisk, MemoryBackend};
+use crate::store::{Backends, Execution, Store};
 
 /// Bodies from here on have packs of their own.
 const SMALL_BODY: u64 = 4 * 1024;
@@ -31,7 +31,7 @@ const ROUNDS_TO_REST: u32 = 12;
 
 pub(super) struct World {
     pub(super) dice: Arc<Dice>,
-    pub(super) twin: Twin,
+    pub(super) twin: MemoryBackend,
     pub(super) clock: Arc<ManualClock>,
     entropy: Arc<SeededEntropy>,
     pub(super) bucket: BucketName,
@@ -64,7 +64,7 @@ impl World {
         Arc::new(World {
             dice,
             sizes,
-            twin: Twin::new(),
+            twin: MemoryBackend::new(),
             clock: Arc::new(ManualClock::at(UnixMillis(1_700_000_000_000))),
             entropy: Arc::new(SeededEntropy::new(seed ^ 0x5eed)),
             bucket: BucketName::parse("etcd-backup").expect("a valid name"),
@@ -118,21 +118,21 @@ impl World {
     }
 
     /// A process starts on what the disk holds. With a fault it may fail to.
-    pub(super) fn open(&self, fault: Fault) -> Result<Arc<Vault>, ObjectsError> {
+    pub(super) fn open(&self, fault: Fault) -> Result<Arc<Storage>, ObjectsError> {
         self.died.store(false, Ordering::SeqCst);
         self.faulty.store(fault != Fault::None, Ordering::SeqCst);
-        let Seams { engine, disk } = self.twin.seams();
+        let Backends { engine, disk } = self.twin.seams();
         let dice = self.dice.below(u64::MAX);
         let faults = arm(fault, &self.twin, &self.died, &self.struck, dice);
         let disk: Arc<dyn Disk> = Arc::new(FaultDisk::new(disk, faults));
         let store = Store::over(
-            Seams { engine, disk },
+            Backends { engine, disk },
             self.clock.clone(),
             &*self.entropy,
             Execution::Inline,
         )?;
         alone(async {
-            let vault = Vault::open(
+            let storage = Storage::open(
                 Arc::new(store),
                 self.clock.clone(),
                 self.entropy.clone(),
@@ -140,8 +140,8 @@ impl World {
             )
             .await?;
             let owner = NewBucket::plain(Owner("root".to_owned()));
-            vault.objects.create_bucket(&self.bucket, owner).await?;
-            Ok(Arc::new(vault))
+            storage.objects.create_bucket(&self.bucket, owner).await?;
+            Ok(Arc::new(storage))
         })
     }
 
@@ -158,11 +158,11 @@ impl World {
     }
 
     /// Nothing runs: everything that was acknowledged is there, byte for byte, and listed; rows and packs agree.
-    pub(super) fn check(&self, vault: &Vault, when: &str) {
+    pub(super) fn check(&self, storage: &Storage, when: &str) {
         let keys = self.ledger().keys();
         let found: Vec<(String, Option<Token>)> = keys
             .into_iter()
-            .filter_map(|key| match alone(self.read(vault, &key, 0)) {
+            .filter_map(|key| match alone(self.read(storage, &key, 0)) {
                 Ok(found) => Some((key, found)),
                 Err(why) => {
                     self.violated(format!("{when}: {why}"));
@@ -178,24 +178,24 @@ impl World {
             }
             ledger.settle(key, *value);
         }
-        self.check_listing(vault, when, &found);
-        self.check_uploads(vault, when);
-        let report = examine(vault);
+        self.check_listing(storage, when, &found);
+        self.check_uploads(storage, when);
+        let report = examine(storage);
         for finding in &report.findings {
             self.violated(format!("{when}: {}", finding.what));
         }
     }
 
     /// Collections free everything that is dead, and leave nothing behind.
-    pub(super) fn check_rest(&self, vault: &Vault) {
+    pub(super) fn check_rest(&self, storage: &Storage) {
         for _ in 0..ROUNDS_TO_REST {
             self.clock.advance(self.grace);
-            let collector = vault.collector(CollectorSettings { grace: self.grace });
+            let collector = storage.collector(CollectorSettings { grace: self.grace });
             if let Err(error) = collector.run() {
                 self.violated(format!("a collection at rest fails: {error}"));
             }
         }
-        let census = examine(vault).census;
+        let census = examine(storage).census;
         if census.orphans + census.condemned + census.dead > 0 {
             self.violated(format!("collections leave something behind: {census:?}"));
         }
@@ -205,12 +205,12 @@ impl World {
     /// A client that reads slowly lets others run up to `pauses` times before each piece.
     pub(super) async fn read(
         &self,
-        vault: &Vault,
+        storage: &Storage,
         key: &str,
         pauses: u64,
     ) -> Result<Option<Token>, String> {
         let name = ObjectKey::parse(key).expect("a valid key");
-        let opened = vault
+        let opened = storage
             .reader
             .open(&self.bucket, &name, VersionSelector::Current)
             .await;
@@ -224,7 +224,7 @@ impl World {
         let token: Token = token
             .and_then(|(_, value)| value.parse().ok())
             .ok_or_else(|| format!("{key} has lost its metadata"))?;
-        let mut stream = vault.reader.stream(object, 0..data.size);
+        let mut stream = storage.reader.stream(object, 0..data.size);
         let mut got = Vec::new();
         loop {
             for _ in 0..self.dice.below(pauses + 1) {
@@ -243,7 +243,7 @@ impl World {
         }
     }
 
-    fn check_listing(&self, vault: &Vault, when: &str, found: &[(String, Option<Token>)]) {
+    fn check_listing(&self, storage: &Storage, when: &str, found: &[(String, Option<Token>)]) {
         let present: Vec<&String> = found
             .iter()
             .filter(|(_, value)| value.is_some())
@@ -258,7 +258,7 @@ impl World {
                 after: after.take(),
                 max: 2,
             };
-            match alone(vault.objects.list(&self.bucket, query)) {
+            match alone(storage.objects.list(&self.bucket, query)) {
                 Ok(page) => {
                     listed.extend(page.entries.into_iter().map(|entry| entry.key.to_string()));
                     after = page.next;
@@ -279,11 +279,11 @@ impl World {
         self.clock.now().since(begun) > UPLOAD_AGE_MAX
     }
 
-    fn check_uploads(&self, vault: &Vault, when: &str) {
+    fn check_uploads(&self, storage: &Storage, when: &str) {
         let uploads = self.ledger().all_uploads();
         for (id, key, begun) in uploads {
             let name = ObjectKey::parse(&key).expect("a valid key");
-            let parts = alone(vault.objects.list_parts(&self.bucket, &name, id, 0, 1000));
+            let parts = alone(storage.objects.list_parts(&self.bucket, &name, id, 0, 1000));
             let found = match parts {
                 Ok((parts, _)) => {
                     let parts = parts.iter().map(|(number, row)| (number.get(), row.etag));
@@ -304,6 +304,6 @@ impl World {
     }
 }
 
-fn examine(vault: &Vault) -> Report {
-    doctor::examine(&*vault.store.meta, &*vault.store.packs)
+fn examine(storage: &Storage) -> Report {
+    doctor::examine(&*storage.store.meta, &*storage.store.packs)
 }

@@ -19,9 +19,9 @@ use hyper_util::rt::TokioIo;
 use sha2::{Digest, Sha256};
 use strongroom_server::clock::{Clock, Entropy, ManualClock, SeededEntropy, UnixMillis};
 use strongroom_server::s3::{Credentials, OPERATION_NAMES, S3Layers, S3Service};
+use strongroom_server::storage::Storage;
 use strongroom_server::store::Store;
 use strongroom_server::telemetry::{Metrics, Readiness};
-use strongroom_server::vault::Vault;
 use strongroom_tests::http;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -36,7 +36,7 @@ pub(crate) struct Endpoint {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) readiness: Arc<Readiness>,
-    vault: Arc<Vault>,
+    storage: Arc<Storage>,
     _connections: JoinSet<()>,
     _dir: tempfile::TempDir,
 }
@@ -48,8 +48,8 @@ fn open_store(dir: &std::path::Path, clock: Arc<dyn Clock>, entropy: &dyn Entrop
 
 #[cfg(not(feature = "rocksdb"))]
 fn open_store(_dir: &std::path::Path, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Store {
-    use strongroom_server::store::{Execution, Twin};
-    Twin::new()
+    use strongroom_server::store::{Execution, MemoryBackend};
+    MemoryBackend::new()
         .open(clock, entropy, Execution::Threaded)
         .expect("a store in memory opens")
 }
@@ -69,22 +69,22 @@ impl Endpoint {
         );
         let store = tokio::task::spawn_blocking(move || open_store(&path, for_store, &*random));
         let store = store.await.expect("opening does not panic");
-        let vault = Vault::open(
+        let storage = Storage::open(
             Arc::new(store),
             Arc::clone(&shared),
             Arc::clone(&entropy),
-            strongroom_server::ingest::Sizes::default(),
+            strongroom_server::bodies::incoming::Sizes::default(),
         )
         .await
-        .expect("a vault");
-        let vault = Arc::new(vault);
+        .expect("a storage");
+        let storage = Arc::new(storage);
         let metrics = Arc::new(Metrics::new(OPERATION_NAMES));
         let readiness = Arc::new(Readiness::starting());
         readiness.serve(|| None);
         let layers = S3Layers {
-            objects: Arc::clone(&vault.objects),
-            ingest: Arc::clone(&vault.ingest),
-            reader: Arc::clone(&vault.reader),
+            objects: Arc::clone(&storage.objects),
+            ingest: Arc::clone(&storage.ingest),
+            reader: Arc::clone(&storage.reader),
             metrics: Arc::clone(&metrics),
             readiness: Arc::clone(&readiness),
             clock: shared,
@@ -100,7 +100,7 @@ impl Endpoint {
             clock,
             metrics,
             readiness,
-            vault,
+            storage,
             _connections: connections,
             _dir: dir,
         };
@@ -138,7 +138,7 @@ impl Endpoint {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         // What a failing test leaves open is closed by the process' end.
-        let _closed = self.vault.close();
+        let _closed = self.storage.close();
     }
 }
 

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use strongroom_server::bodies::incoming::digests::ChecksumValue;
+use strongroom_server::bodies::incoming::{BodyTarget, Expected};
 use strongroom_server::clock::{ManualClock, SeededEntropy, UnixMillis};
-use strongroom_server::ingest::digests::ChecksumValue;
-use strongroom_server::ingest::{BodyTarget, Expected};
 use strongroom_server::model::{
     BucketName, ChecksumAlgorithm, ContentHeaders, LegalHold, ObjectKey, Owner, PartNumber,
     Retention, RetentionMode, StorageClass, Tags, UploadId, UserMetadata,
@@ -15,9 +15,9 @@ use strongroom_server::objects::{
     Attributes, CompletePart, CompleteRequest, NewBucket, NewUpload, PutCondition, StoredBody,
     VersionSelector,
 };
+use strongroom_server::storage::Storage;
 use strongroom_server::store::Store;
 use strongroom_server::tables::{UploadChecksumKind, Versioning};
-use strongroom_server::vault::Vault;
 
 /// When everything in it was written.
 pub(crate) const WRITTEN: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -87,7 +87,7 @@ pub(crate) fn body(name: &str, len: usize) -> Vec<u8> {
 pub(crate) const FIRST_PART: usize = 5 * 1024 * 1024;
 
 /// Opens the store in `dir`.
-pub(crate) async fn open(dir: &Path) -> Vault {
+pub(crate) async fn open(dir: &Path) -> Storage {
     let (clock, entropy) = (
         Arc::new(ManualClock::at(WRITTEN)),
         Arc::new(SeededEntropy::new(1)),
@@ -97,29 +97,29 @@ pub(crate) async fn open(dir: &Path) -> Vault {
     let store = tokio::task::spawn_blocking(open)
         .await
         .expect("it does not panic");
-    Vault::open(
+    Storage::open(
         Arc::new(store),
         clock,
         entropy,
-        strongroom_server::ingest::Sizes::default(),
+        strongroom_server::bodies::incoming::Sizes::default(),
     )
     .await
     .expect("the layers open")
 }
 
 async fn stored(
-    vault: &Vault,
+    storage: &Storage,
     bucket: &BucketName,
     name: &str,
     bytes: &[u8],
     checksum: ChecksumAlgorithm,
 ) -> StoredBody {
-    let bucket = vault.objects.bucket(bucket).await.expect("the bucket").id;
+    let bucket = storage.objects.bucket(bucket).await.expect("the bucket").id;
     let expected = Expected {
         checksum: Some((checksum, ChecksumValue::Computed)),
         ..Expected::default()
     };
-    let mut ingest = vault.ingest.begin(
+    let mut ingest = storage.ingest.begin(
         &BodyTarget {
             bucket,
             key: key(name),
@@ -134,9 +134,9 @@ async fn stored(
     ingest.finish().await.expect("stored")
 }
 
-async fn put(vault: &Vault, bucket: &BucketName, name: &str, checksum: ChecksumAlgorithm) {
-    let body = stored(vault, bucket, name, &body(name, 3000), checksum).await;
-    vault
+async fn put(storage: &Storage, bucket: &BucketName, name: &str, checksum: ChecksumAlgorithm) {
+    let body = stored(storage, bucket, name, &body(name, 3000), checksum).await;
+    storage
         .objects
         .put(bucket, &key(name), body, attributes(), PutCondition::Always)
         .await
@@ -144,7 +144,7 @@ async fn put(vault: &Vault, bucket: &BucketName, name: &str, checksum: ChecksumA
 }
 
 async fn part(
-    vault: &Vault,
+    storage: &Storage,
     name: &str,
     upload: UploadId,
     number: u64,
@@ -152,14 +152,14 @@ async fn part(
 ) -> CompletePart {
     let number = PartNumber::new(number).expect("a valid number");
     let body = stored(
-        vault,
+        storage,
         &plain(),
         name,
         &body(name, len),
         ChecksumAlgorithm::Crc32c,
     )
     .await;
-    let row = vault
+    let row = storage
         .objects
         .put_part(&plain(), &key(name), upload, number, body)
         .await
@@ -171,14 +171,14 @@ async fn part(
     }
 }
 
-async fn begin_upload(vault: &Vault, name: &str) -> UploadId {
+async fn begin_upload(storage: &Storage, name: &str) -> UploadId {
     let free = Attributes {
         retention: None,
         hold: LegalHold::Off,
         ..attributes()
     };
     let checksum = Some((ChecksumAlgorithm::Crc32c, UploadChecksumKind::FullObject));
-    vault
+    storage
         .objects
         .create_upload(
             &plain(),
@@ -194,35 +194,35 @@ async fn begin_upload(vault: &Vault, name: &str) -> UploadId {
 
 /// Writes the fixture into an empty directory.
 pub(crate) async fn write(dir: &Path) {
-    let vault = open(dir).await;
+    let storage = open(dir).await;
     let versioned = NewBucket {
         owner: owner(),
         versioning: Versioning::Enabled,
         object_lock: true,
     };
-    vault
+    storage
         .objects
         .create_bucket(&locked(), versioned)
         .await
         .expect("created");
-    vault
+    storage
         .objects
         .create_bucket(&plain(), NewBucket::plain(owner()))
         .await
         .expect("created");
     for algorithm in ChecksumAlgorithm::ALL {
-        put(&vault, &locked(), algorithm.name(), algorithm).await;
+        put(&storage, &locked(), algorithm.name(), algorithm).await;
     }
-    put(&vault, &locked(), DELETED, ChecksumAlgorithm::Sha256).await;
-    vault
+    put(&storage, &locked(), DELETED, ChecksumAlgorithm::Sha256).await;
+    storage
         .objects
         .delete(&locked(), &key(DELETED), VersionSelector::Current, &owner())
         .await
         .expect("a marker");
-    let upload = begin_upload(&vault, JOINED).await;
+    let upload = begin_upload(&storage, JOINED).await;
     let parts = vec![
-        part(&vault, JOINED, upload, 1, FIRST_PART).await,
-        part(&vault, JOINED, upload, 7, 100).await,
+        part(&storage, JOINED, upload, 1, FIRST_PART).await,
+        part(&storage, JOINED, upload, 7, 100).await,
     ];
     let request = CompleteRequest {
         parts,
@@ -230,12 +230,12 @@ pub(crate) async fn write(dir: &Path) {
         size: None,
         condition: PutCondition::IfAbsent,
     };
-    vault
+    storage
         .objects
         .complete_upload(&plain(), &key(JOINED), upload, request)
         .await
         .expect("completed");
-    let upload = begin_upload(&vault, UPLOADING).await;
-    part(&vault, UPLOADING, upload, 3, 500).await;
-    vault.close().expect("a clean close");
+    let upload = begin_upload(&storage, UPLOADING).await;
+    part(&storage, UPLOADING, upload, 3, 500).await;
+    storage.close().expect("a clean close");
 }

@@ -27,8 +27,6 @@ pub struct ReadOnlyStore {
     _lock: Option<DirLock>,
 }
 
-pub use self::ReadOnlyStore as StoreView;
-
 impl ReadOnlyStore {
     /// Opens the store of a data directory. Blocks.
     ///

@@ -24,10 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use dry_run::DryRunPacks;
 pub use format::{EncodedFrame, Origin};
 pub use leases::WriterLease;
-// Former names that the server still uses.
-pub use leases::WriterLease as PackHold;
 pub use reader::SegmentReader;
-pub use {format::header, format::segment, local as files, local::disk, local::names};
 
 use crate::{PackId, StoreError, StoreId};
 

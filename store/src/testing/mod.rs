@@ -15,6 +15,4 @@ pub use disk::{MemDisk, MemFiles};
 pub use engine::{CommitFault, CommitFaults, MemEngine, MemRows};
 pub use faulty_disk::{DiskFault, DiskFaults, DiskOp, FaultDisk};
 pub use memory_backend::MemoryBackend;
-// A former name that the server still uses.
-pub use memory_backend::MemoryBackend as Twin;
 pub use pack_per_batch::PackPerBatch;

@@ -45,7 +45,7 @@ const BANS_LIFTED: &[&str] = &[
     "tests/src/programs.rs",
     "tests/src/soak.rs",
     "server/src/simulation/mod.rs",
-    "server/src/ingest/appender.rs",
+    "server/src/bodies/incoming/appender.rs",
 ];
 
 const CONFINED: [Confined; 13] = [
@@ -135,12 +135,12 @@ const NOT_OF_FORMATS: [&str; 5] = ["S3", "s3://", "Strongroom", "RocksDB", "MinI
 const SERVER_LAYERS: [&str; 14] = [
     "model",
     "tables",
+    "packs",
     "objects",
-    "ingest",
-    "read",
+    "bodies",
     "gc",
     "doctor",
-    "vault",
+    "storage",
     "jobs",
     "telemetry",
     "admin",

@@ -8,17 +8,17 @@ use crate::objects::{
     PutCondition, VersionSelector,
 };
 use crate::tables::Versioning;
-use crate::trial::{House, key, owner};
+use crate::trial::{TestStorage, key, owner};
 
 /// An upload of `a` with one part, and that part.
-async fn upload_of_one(house: &House) -> (UploadId, Vec<CompletePart>) {
+async fn upload_of_one(house: &TestStorage) -> (UploadId, Vec<CompletePart>) {
     let upload = house.upload("a").await;
     let part = house.part("a", upload, 1, b"from the part").await;
     (upload, vec![part.expect("a part")])
 }
 
 async fn complete_if(
-    house: &House,
+    house: &TestStorage,
     condition: PutCondition,
     upload: UploadId,
     parts: &[CompletePart],
@@ -29,7 +29,7 @@ async fn complete_if(
         size: None,
         condition,
     };
-    let (objects, bucket) = (&house.vault.objects, &house.bucket);
+    let (objects, bucket) = (&house.storage.objects, &house.bucket);
     objects
         .complete_upload(bucket, &key("a"), upload, request)
         .await
@@ -38,7 +38,7 @@ async fn complete_if(
 #[tokio::test]
 async fn a_complete_that_must_find_nothing_replaces_nothing() {
     for versioning in [Versioning::Unversioned, Versioning::Enabled] {
-        let house = House::new(versioning).await;
+        let house = TestStorage::new(versioning).await;
         let (upload, parts) = upload_of_one(&house).await;
         house.put("a", b"was there first").await;
         let refused = complete_if(&house, PutCondition::IfAbsent, upload, &parts).await;
@@ -60,7 +60,7 @@ async fn a_complete_that_must_find_nothing_replaces_nothing() {
 
 #[tokio::test]
 async fn a_complete_that_must_match_replaces_that_object_only() {
-    let house = House::new(Versioning::Unversioned).await;
+    let house = TestStorage::new(Versioning::Unversioned).await;
     let (upload, parts) = upload_of_one(&house).await;
     let any = PutCondition::IfMatch(ETag::whole([7; 16]));
     let refused = complete_if(&house, any, upload, &parts).await;
@@ -89,7 +89,7 @@ async fn a_complete_that_must_match_replaces_that_object_only() {
 
 #[tokio::test]
 async fn a_complete_is_repeated_only_for_its_own_bucket_and_key() {
-    let house = House::new(Versioning::Unversioned).await;
+    let house = TestStorage::new(Versioning::Unversioned).await;
     let (upload, parts) = upload_of_one(&house).await;
     let done = house.complete("a", upload, parts.clone()).await;
     let done = done.expect("completed");
@@ -99,7 +99,7 @@ async fn a_complete_is_repeated_only_for_its_own_bucket_and_key() {
         "{elsewhere:?}"
     );
     let other = BucketName::parse("another-bucket").expect("a valid name");
-    let objects = &house.vault.objects;
+    let objects = &house.storage.objects;
     let created = objects.create_bucket(&other, NewBucket::plain(owner()));
     created.await.expect("created");
     let request = CompleteRequest {
@@ -121,7 +121,7 @@ async fn a_complete_is_repeated_only_for_its_own_bucket_and_key() {
 
 #[tokio::test]
 async fn parts_are_listed_by_number_a_page_at_a_time() {
-    let house = House::new(Versioning::Unversioned).await;
+    let house = TestStorage::new(Versioning::Unversioned).await;
     let upload = house.upload("a").await;
     let numbers = [10_000, 1, 256, 2, 255, 4096];
     for number in numbers {
@@ -133,7 +133,7 @@ async fn parts_are_listed_by_number_a_page_at_a_time() {
     for max in 0..=7 {
         // Also after numbers that no part has.
         for after in [0, 1, 2, 3, 254, 255, 256, 9_999, 10_000] {
-            let (objects, name) = (&house.vault.objects, key("a"));
+            let (objects, name) = (&house.storage.objects, key("a"));
             let page = objects.list_parts(&house.bucket, &name, upload, after, max);
             let (page, more) = page.await.expect("a page");
             let listed: Vec<u16> = page.iter().map(|(number, _)| number.get()).collect();
@@ -180,7 +180,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async {
-            let house = House::new(Versioning::Unversioned).await;
+            let house = TestStorage::new(Versioning::Unversioned).await;
             let mut all = Vec::new();
             for name in &names {
                 all.push((key(name), house.upload(name).await));
@@ -195,7 +195,7 @@ proptest! {
             }
             for after in markers {
                 let query = ListUploadsQuery { prefix: prefix.clone(), after, max };
-                let objects = &house.vault.objects;
+                let objects = &house.storage.objects;
                 let page = objects.list_uploads(&house.bucket, query.clone()).await;
                 let (page, more) = page.expect("a page");
                 let page: Vec<_> = page.into_iter().map(|entry| (entry.key, entry.upload)).collect();

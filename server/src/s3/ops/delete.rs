@@ -12,7 +12,7 @@ use crate::s3::call::{Answer, Call};
 use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::xml::deletes as xml;
 use crate::s3::{object_headers, reply};
-use crate::store::gate::READ_PERMITS;
+use crate::store::blocking_pool::READ_PERMITS;
 
 /// Deletes of one request that run side by side. They share syncs and leave most permits to other requests.
 const DELETES_AT_ONCE: usize = READ_PERMITS / 4;

@@ -3,8 +3,8 @@
 use hyper::StatusCode;
 use hyper::header::{ETAG, HeaderMap, HeaderName};
 
-use crate::ingest::digests::ChecksumValue;
-use crate::ingest::{BodyTarget, Expected};
+use crate::bodies::incoming::digests::ChecksumValue;
+use crate::bodies::incoming::{BodyTarget, Expected};
 use crate::model::{BucketName, Checksum, ETag, LegalHold, ObjectKey, VersionId};
 use crate::objects::{Attributes, StoredBody};
 use crate::s3::call::{Answer, Call};

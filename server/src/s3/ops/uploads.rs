@@ -4,8 +4,8 @@ use hyper::StatusCode;
 use hyper::header::HeaderName;
 
 use super::put::{attributes, body_of, take, write_done, write_version};
-use crate::ingest::BodyTarget;
-use crate::ingest::digests::ChecksumValue;
+use crate::bodies::incoming::BodyTarget;
+use crate::bodies::incoming::digests::ChecksumValue;
 use crate::model::{BucketName, Checksum, ChecksumAlgorithm, ChecksumKind, ObjectKey};
 use crate::objects::{CompleteRequest, NewUpload};
 use crate::s3::arguments::{part_number, upload_id};

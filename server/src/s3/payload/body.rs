@@ -14,7 +14,7 @@ use hyper::body::Body;
 
 use super::chunked::{ChunkedDecoder, Trailers};
 use super::{PayloadMode, incomplete_body};
-use crate::ingest::Expected;
+use crate::bodies::incoming::Expected;
 use crate::s3::authentication::ChunkSigner;
 use crate::s3::error::{S3Error, S3ErrorCode};
 

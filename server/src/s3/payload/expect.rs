@@ -9,8 +9,8 @@ use bytes::Bytes;
 use hyper::header::CONTENT_LENGTH;
 
 use super::PayloadMode;
-use crate::ingest::Expected;
-use crate::ingest::digests::ChecksumValue;
+use crate::bodies::incoming::Expected;
+use crate::bodies::incoming::digests::ChecksumValue;
 use crate::model::ChecksumAlgorithm;
 use crate::model::upload::PART_BYTES_MAX;
 use crate::s3::error::{S3Error, S3ErrorCode};

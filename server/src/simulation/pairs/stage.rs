@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use super::super::schedule::alone;
 use super::super::seams::InterruptedOnce;
+use crate::bodies::incoming::{BodyTarget, Expected, Sizes};
 use crate::clock::{ManualClock, SeededEntropy, UnixMillis};
 use crate::doctor;
 use crate::gc::CollectorSettings;
-use crate::ingest::{BodyTarget, Expected, Sizes};
 use crate::model::{BucketId, BucketName, ETag, PartNumber, UploadId, VersionId};
 use crate::objects::{
     CompletePart, CompleteRequest, NewBucket, NewUpload, ObjectsError, PutCondition, StoredBody,
     VersionSelector,
 };
-use crate::store::{Execution, StoreError, Twin};
+use crate::storage::Storage;
+use crate::store::{Execution, MemoryBackend, StoreError};
 use crate::tables::draft::Operation;
 use crate::tables::table::scan;
 use crate::tables::{
@@ -23,7 +24,6 @@ use crate::tables::{
     Versioning, Versions,
 };
 use crate::trial::{attributes, key, owner};
-use crate::vault::Vault;
 
 /// What a client is told; `Err` is a refusal.
 pub(super) type Answer = Result<String, String>;
@@ -150,7 +150,7 @@ impl Act {
 
 /// A running store in its scene.
 pub(super) struct Stage {
-    vault: Vault,
+    storage: Storage,
     pub(super) rows: Arc<InterruptedOnce>,
     bucket: BucketName,
     bucket_id: BucketId,
@@ -165,13 +165,13 @@ impl Stage {
     pub(super) async fn set(scene: Scene) -> Stage {
         let clock = Arc::new(ManualClock::at(UnixMillis(1_700_000_000_000)));
         let entropy = Arc::new(SeededEntropy::new(7));
-        let opened = Twin::new().open(clock.clone(), &*entropy, Execution::Inline);
+        let opened = MemoryBackend::new().open(clock.clone(), &*entropy, Execution::Inline);
         let mut store = opened.expect("the twin opens");
         let rows = Arc::new(InterruptedOnce::new(Arc::clone(&store.meta)));
         store.meta = Arc::<InterruptedOnce>::clone(&rows);
-        let vault = Vault::open(Arc::new(store), clock, entropy, SIZES).await;
+        let storage = Storage::open(Arc::new(store), clock, entropy, SIZES).await;
         let mut stage = Stage {
-            vault: vault.expect("the layers open"),
+            storage: storage.expect("the layers open"),
             rows,
             bucket: BucketName::parse("etcd-backup").expect("a valid name"),
             bucket_id: BucketId(0),
@@ -189,7 +189,7 @@ impl Stage {
                 stage.furnish(Versioning::Unversioned).await;
                 stage.put_object().await;
                 let enabled = stage
-                    .vault
+                    .storage
                     .objects
                     .set_versioning(&stage.bucket, Versioning::Enabled);
                 enabled.await.expect("the bucket is there");
@@ -201,7 +201,7 @@ impl Stage {
 
     /// A bucket with an upload of one part.
     async fn furnish(&mut self, versioning: Versioning) {
-        let (objects, bucket, name) = (&self.vault.objects, &self.bucket, key(KEY));
+        let (objects, bucket, name) = (&self.storage.objects, &self.bucket, key(KEY));
         let created = objects.create_bucket(bucket, new_bucket(versioning)).await;
         created.expect("there is none yet");
         self.bucket_id = objects.bucket(bucket).await.expect("created").id;
@@ -215,7 +215,7 @@ impl Stage {
     async fn put_object(&mut self) {
         let body = self.body(OBJECT).await;
         let always = PutCondition::Always;
-        let (objects, bucket, name) = (&self.vault.objects, &self.bucket, key(KEY));
+        let (objects, bucket, name) = (&self.storage.objects, &self.bucket, key(KEY));
         let put = objects.put(bucket, &name, body, attributes(), always);
         put.await.expect("the bucket is there");
         let current = VersionSelector::Current;
@@ -229,7 +229,7 @@ impl Stage {
             key: key(KEY),
             part: None,
         };
-        let mut ingest = self.vault.ingest.begin(&target, Expected::default());
+        let mut ingest = self.storage.ingest.begin(&target, Expected::default());
         ingest.write(bytes.into()).await.expect("taken");
         ingest.finish().await.expect("stored")
     }
@@ -249,7 +249,7 @@ impl Stage {
     }
 
     async fn answer(&self, act: Act, luggage: Luggage) -> Result<String, ObjectsError> {
-        let (objects, bucket, name) = (&self.vault.objects, &self.bucket, key(KEY));
+        let (objects, bucket, name) = (&self.storage.objects, &self.bucket, key(KEY));
         let body = || luggage.expect("it was packed");
         Ok(match act {
             Act::CreateBucket => {
@@ -319,13 +319,13 @@ impl Stage {
 
     fn collect(&self) -> Result<(), StoreError> {
         let grace = Duration::ZERO;
-        let collector = self.vault.collector(CollectorSettings { grace });
+        let collector = self.storage.collector(CollectorSettings { grace });
         collector.run().map(|_| ())
     }
 
     /// What is wrong with the store, by its own rows.
     fn complaints(&self, when: &str) -> Result<(), String> {
-        let report = doctor::examine(&*self.rows, &*self.vault.store.packs);
+        let report = doctor::examine(&*self.rows, &*self.storage.store.packs);
         match report.findings.first() {
             Some(finding) => Err(format!("{when}: {}", finding.what)),
             None => Ok(()),
@@ -339,7 +339,7 @@ impl Stage {
             self.collect().map_err(|e| format!("a collection: {e}"))?;
         }
         self.complaints("at rest")?;
-        let census = doctor::examine(&*self.rows, &*self.vault.store.packs).census;
+        let census = doctor::examine(&*self.rows, &*self.storage.store.packs).census;
         if census.orphans + census.condemned + census.dead > 0 {
             return Err(format!("collections leave something behind: {census:?}"));
         }
@@ -392,7 +392,7 @@ impl Stage {
     async fn read(&self) -> String {
         let current = VersionSelector::Current;
         let object = match self
-            .vault
+            .storage
             .reader
             .open(&self.bucket, &key(KEY), current)
             .await
@@ -402,7 +402,7 @@ impl Stage {
             Err(error) => return format!("{error:?}"),
         };
         let size = object.found.data.size;
-        let mut stream = self.vault.reader.stream(object, 0..size);
+        let mut stream = self.storage.reader.stream(object, 0..size);
         let mut bytes = Vec::new();
         loop {
             match stream.next().await {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::SeededEntropy;
 use crate::model::{BucketId, BucketName, Owner, Tags};
-use crate::store::{Execution, Store, Twin};
+use crate::store::{Execution, MemoryBackend, Store};
 use crate::tables::table::{get, tallied};
 use crate::tables::{BucketState, total};
 
@@ -15,7 +15,7 @@ const PACK: PackId = PackId {
 
 fn store() -> Store {
     let clock = std::sync::Arc::new(crate::clock::ManualClock::at(NOW));
-    Twin::new()
+    MemoryBackend::new()
         .open(clock, &SeededEntropy::new(1), Execution::Inline)
         .expect("the twin opens")
 }

@@ -23,7 +23,7 @@ pub use error::IngestError;
 use tokio::sync::Semaphore;
 
 use crate::clock::{Clock, Entropy};
-use crate::store::gate::Gate;
+use crate::store::blocking_pool::BlockingPool;
 use crate::store::packs::{PACK_BYTES_MAX, Packs};
 
 /// When bodies share a pack and when a pack is full, in bytes.
@@ -61,7 +61,7 @@ const SMALL_BODIES_KIB_MAX: usize = 32 * 1024;
 pub struct Ingest {
     packs: Arc<dyn Packs>,
     appender: Arc<Appender>,
-    gate: Gate,
+    gate: BlockingPool,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     small_bodies: Arc<Semaphore>,
@@ -75,7 +75,7 @@ impl Ingest {
     pub fn new(
         packs: Arc<dyn Packs>,
         appender: Arc<Appender>,
-        gate: Gate,
+        gate: BlockingPool,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         sizes: Sizes,

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::ingest::chain::Stage;
-use crate::ingest::{IngestError, Sizes};
+use crate::bodies::incoming::chain::Stage;
+use crate::bodies::incoming::{IngestError, Sizes};
 use crate::objects::{PackClaim, PlacedSegment};
 use crate::store::StoreError;
 use crate::store::packs::{
-    EncodedFrame, FRAME_PLAIN_BYTES, Finished, Origin, PackHold, PackWriter, Packs, SegmentDraft,
+    EncodedFrame, FRAME_PLAIN_BYTES, Finished, Origin, PackWriter, Packs, SegmentDraft, WriterLease,
 };
 
 /// Room that a pack keeps for the frame table, which is one frame: 64 MiB of frames that shrank to nothing still fit
@@ -65,7 +65,7 @@ pub(super) struct FullPack {
 /// A full pack, durable.
 pub(super) struct OwnPack {
     pub(super) placed: PlacedSegment,
-    pub(super) hold: PackHold,
+    pub(super) hold: WriterLease,
 }
 
 /// What is left when the body has ended.

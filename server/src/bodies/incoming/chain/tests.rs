@@ -56,7 +56,7 @@ async fn piece(room: &Arc<Semaphore>, frames: &[&'static [u8]]) -> Arc<Piece> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_are_taken_in_order_over_many_turns() {
-    for gate in [Gate::new(1), Gate::inline()] {
+    for gate in [BlockingPool::new(1), BlockingPool::inline()] {
         let room = Arc::new(Semaphore::new(3));
         let mut chain = Chain::new(gate, Recorder::new());
         for _ in 0..50 {
@@ -78,7 +78,7 @@ async fn pieces_wait_while_one_is_worked_on_and_room_is_given_back_after_it() {
         go: Some(Mutex::new(held)),
         ..Recorder::new()
     };
-    let mut chain = Chain::new(Gate::new(1), recorder);
+    let mut chain = Chain::new(BlockingPool::new(1), recorder);
     for frame in [b"1".as_slice(), b"2"] {
         let piece = piece(&room, &[frame]).await;
         chain.hand_over(&piece).await.expect("nothing fails");
@@ -96,7 +96,7 @@ async fn pieces_wait_while_one_is_worked_on_and_room_is_given_back_after_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failure_ends_the_chain_and_leaves_no_piece_behind() {
-    for gate in [Gate::new(1), Gate::inline()] {
+    for gate in [BlockingPool::new(1), BlockingPool::inline()] {
         let room = Arc::new(Semaphore::new(3));
         let recorder = Recorder {
             fails_at: Some(3),
@@ -127,7 +127,7 @@ async fn a_panic_is_the_callers_and_leaves_no_piece_behind() {
         panics_at: Some(1),
         ..Recorder::new()
     };
-    let mut chain = Chain::new(Gate::new(1), recorder);
+    let mut chain = Chain::new(BlockingPool::new(1), recorder);
     let (task_room, pieces) = (Arc::clone(&room), 10);
     let task = tokio::spawn(async move {
         for _ in 0..pieces {
@@ -149,7 +149,7 @@ async fn a_dropped_chain_ends_after_the_piece_at_work() {
         go: Some(Mutex::new(held)),
         ..Recorder::new()
     };
-    let gate = Gate::new(1);
+    let gate = BlockingPool::new(1);
     let mut chain = Chain::new(gate.clone(), recorder);
     for _ in 0..3 {
         let piece = piece(&room, &[b"a"]).await;
@@ -167,7 +167,7 @@ async fn a_dropped_chain_ends_after_the_piece_at_work() {
 
 #[tokio::test]
 async fn a_dropped_chain_that_waits_for_a_permit_never_begins() {
-    let gate = Gate::new(1);
+    let gate = BlockingPool::new(1);
     let (release, held) = mpsc::channel::<()>();
     let mut busy = gate.start(move || held.recv());
     while gate.free() > 0 {

@@ -11,7 +11,7 @@ use crate::store::StoreId;
 use crate::store::health::Health;
 use crate::store::meta::group_commit::Committer;
 use crate::store::observer::{CommitBatch, Observer, PackSync, StoreThread, Watch};
-use crate::store::packs::segment::OriginTarget;
+use crate::store::packs::format::segment::OriginTarget;
 use crate::store::packs::{Appended, EncodedFrame, Origin, PackEntry, PackWriter};
 use crate::store::testing::MemRows;
 

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::bodies::outgoing::ahead::{Ahead, Piece, Reach, Source};
 use crate::packs::Pin;
-use crate::read::ahead::{Ahead, Piece, Reach, Source};
 use crate::store::StoreError;
-use crate::store::gate::Gate;
+use crate::store::blocking_pool::BlockingPool;
 use crate::store::packs::reader::SegmentReader;
 use crate::store::packs::{Packs, Segment};
 use bytes::Bytes;
@@ -45,7 +45,7 @@ struct Segments {
 
 pub(super) fn start(
     packs: Arc<dyn Packs>,
-    gate: Gate,
+    gate: BlockingPool,
     ahead: Arc<Semaphore>,
     segments: &[Segment],
     range: Range<u64>,

@@ -69,7 +69,7 @@ async fn settled(ahead: &Ahead<Numbers>, read: &AtomicUsize) -> usize {
 
 #[tokio::test]
 async fn pieces_come_in_order_and_then_the_end() {
-    for gate in [Gate::new(1), Gate::inline()] {
+    for gate in [BlockingPool::new(1), BlockingPool::inline()] {
         for reach in [None, Some(FAR)] {
             let mut ahead = Ahead::start(gate.clone(), Numbers::up_to(200));
             if let Some(reach) = reach {
@@ -89,7 +89,7 @@ async fn pieces_come_in_order_and_then_the_end() {
 async fn a_stream_that_may_not_read_ahead_reads_what_is_asked_for() {
     let numbers = Numbers::up_to(200);
     let read = Arc::clone(&numbers.read);
-    let mut ahead = Ahead::start(Gate::new(1), numbers);
+    let mut ahead = Ahead::start(BlockingPool::new(1), numbers);
     assert_eq!(settled(&ahead, &read).await, 1, "the first, at once");
     assert!(next(&mut ahead).await.is_some());
     assert_eq!(settled(&ahead, &read).await, 1, "taken, none asked for");
@@ -99,7 +99,7 @@ async fn a_stream_that_may_not_read_ahead_reads_what_is_asked_for() {
 
 #[tokio::test]
 async fn a_full_shelf_ends_the_worker_and_half_a_shelf_wakes_it() {
-    let gate = Gate::new(1);
+    let gate = BlockingPool::new(1);
     let numbers = Numbers::up_to(200);
     let read = Arc::clone(&numbers.read);
     let mut ahead = Ahead::start(gate.clone(), numbers);
@@ -123,7 +123,7 @@ async fn a_full_shelf_ends_the_worker_and_half_a_shelf_wakes_it() {
 
 #[tokio::test]
 async fn nothing_follows_an_error() {
-    for gate in [Gate::new(1), Gate::inline()] {
+    for gate in [BlockingPool::new(1), BlockingPool::inline()] {
         let numbers = Numbers {
             fails_at: Some(4),
             ..Numbers::up_to(200)
@@ -147,7 +147,7 @@ async fn a_panic_is_the_callers() {
             panics_at: Some(2),
             ..Numbers::up_to(200)
         };
-        let mut ahead = Ahead::start(Gate::new(1), numbers);
+        let mut ahead = Ahead::start(BlockingPool::new(1), numbers);
         while next(&mut ahead).await.is_some() {}
     });
     let panic = task.await.expect_err("it panics").into_panic();
@@ -158,7 +158,7 @@ async fn a_panic_is_the_callers() {
 async fn a_dropped_stream_gives_its_source_back() {
     let numbers = Numbers::up_to(200);
     let read = Arc::downgrade(&numbers.read);
-    let mut ahead = Ahead::start(Gate::new(1), numbers);
+    let mut ahead = Ahead::start(BlockingPool::new(1), numbers);
     ahead.reach(FAR);
     assert!(next(&mut ahead).await.is_some());
     drop(ahead);

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use md5::Digest as _;
 use subtle::ConstantTimeEq;
 
-use crate::ingest::IngestError;
-use crate::ingest::chain::Stage;
+use crate::bodies::incoming::IngestError;
+use crate::bodies::incoming::chain::Stage;
 use crate::model::checksum::Running;
 use crate::model::{Checksum, ChecksumAlgorithm, ChecksumKind};
 

@@ -9,13 +9,13 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::ingest::IngestError;
+use crate::bodies::incoming::IngestError;
 use crate::packs::{PackClaim, PlacedSegment, shared, writers};
 #[cfg(any(test, feature = "testing"))]
-use crate::store::gate::let_others_run;
+use crate::store::blocking_pool::let_others_run;
 use crate::store::meta::Meta;
 use crate::store::observer::ThreadGuard;
-use crate::store::packs::header::PACK_HEADER_BYTES;
+use crate::store::packs::format::header::PACK_HEADER_BYTES;
 use crate::store::packs::{PackOwner, Packs, SegmentDraft};
 use crate::store::{Epoch, PackId, StoreError};
 

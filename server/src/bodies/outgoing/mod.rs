@@ -17,14 +17,14 @@ use tokio::sync::Semaphore;
 use crate::model::{BucketName, ObjectKey};
 use crate::objects::{Objects, ObjectsError, OpenObject, VersionSelector};
 use crate::packs::Pins;
-use crate::store::gate::Gate;
+use crate::store::blocking_pool::BlockingPool;
 use crate::store::packs::Packs;
 
 /// Where bodies go out.
 pub struct Reader {
     objects: Arc<Objects>,
     packs: Arc<dyn Packs>,
-    gate: Gate,
+    gate: BlockingPool,
     pins: Arc<Pins>,
     ahead: Arc<Semaphore>,
 }
@@ -34,7 +34,7 @@ impl Reader {
     pub fn new(
         objects: Arc<Objects>,
         packs: Arc<dyn Packs>,
-        gate: Gate,
+        gate: BlockingPool,
         pins: Arc<Pins>,
     ) -> Reader {
         Reader {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::store::StoreError;
-use crate::store::gate::{Gate, Running};
+use crate::store::blocking_pool::{BlockingPool, Running};
 
 /// Frames in order.
 pub(super) type Piece = Result<Vec<Bytes>, StoreError>;
@@ -36,7 +36,7 @@ pub(super) struct Reach {
 
 /// A source, and the pieces that were read of it.
 pub(super) struct Ahead<S: Source> {
-    gate: Gate,
+    gate: BlockingPool,
     shared: Arc<Shared<S>>,
     worker: Option<Running<()>>,
 }
@@ -66,7 +66,7 @@ enum Reading<S> {
 
 impl<S: Source> Ahead<S> {
     /// Begins with the first frame.
-    pub(super) fn start(gate: Gate, source: S) -> Ahead<S> {
+    pub(super) fn start(gate: BlockingPool, source: S) -> Ahead<S> {
         let shelf = Shelf {
             ready: VecDeque::new(),
             reach: Reach {

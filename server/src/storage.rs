@@ -1,15 +1,15 @@
 //! One opened store with the layers over it, put together and taken down in the right order.
 //!
-//! Knows no protocol: S3 and admin get a [`Vault`] and use its parts.
+//! Knows no protocol: S3 and admin get a [`Storage`] and use its parts.
 
 use std::sync::Arc;
 
+use crate::bodies::incoming::{Appender, Ingest, Sizes};
+use crate::bodies::outgoing::Reader;
 use crate::clock::{Clock, Entropy};
 use crate::gc::{Collector, CollectorSettings};
-use crate::ingest::{Appender, Ingest, Sizes};
 use crate::objects::{Objects, ObjectsError};
 use crate::packs::{Pins, writers};
-use crate::read::Reader;
 #[cfg(any(test, feature = "testing"))]
 use crate::store::Execution;
 use crate::store::observer::{StoreThread, ThreadGuard};
@@ -17,7 +17,7 @@ use crate::store::{Store, StoreError};
 use crate::tables::upgrade::upgrade;
 
 /// The parts of a running store.
-pub struct Vault {
+pub struct Storage {
     /// Rules and rows of objects.
     pub objects: Arc<Objects>,
     /// Where bodies come in.
@@ -31,7 +31,7 @@ pub struct Vault {
     clock: Arc<dyn Clock>,
 }
 
-impl Vault {
+impl Storage {
     /// Puts the layers over an opened store: seals what a crash left open, reverts interrupted deletes of buckets.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl Vault {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         sizes: Sizes,
-    ) -> Result<Vault, ObjectsError> {
+    ) -> Result<Storage, ObjectsError> {
         let (meta, epoch, now) = (Arc::clone(&store.meta), store.epoch, clock.now());
         // ORDER: rows are this program's before anybody reads them; this process has a writer's row before it can make a pack.
         let begin = move || {
@@ -77,7 +77,7 @@ impl Vault {
             store.reads.clone(),
             Arc::clone(&pins),
         ));
-        Ok(Vault {
+        Ok(Storage {
             objects,
             ingest,
             reader,

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::ingest::IngestError;
+use crate::bodies::incoming::IngestError;
 use crate::store::StoreError;
-use crate::store::gate::{Gate, Running};
+use crate::store::blocking_pool::{BlockingPool, Running};
 
 /// What frames of a body go through.
 pub(super) trait Stage: Sized + Send + 'static {
@@ -28,7 +28,7 @@ pub(super) struct Piece {
 
 /// A stage, and the pieces that wait for it.
 pub(super) struct Chain<S> {
-    gate: Gate,
+    gate: BlockingPool,
     line: Arc<Mutex<Line<S>>>,
     worker: Option<Running<()>>,
 }
@@ -49,7 +49,7 @@ enum State<S> {
 }
 
 impl<S: Stage> Chain<S> {
-    pub(super) fn new(gate: Gate, stage: S) -> Chain<S> {
+    pub(super) fn new(gate: BlockingPool, stage: S) -> Chain<S> {
         let line = Line {
             state: State::Idle(stage),
             waiting: VecDeque::new(),

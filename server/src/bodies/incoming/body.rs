@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::ingest::chain::{Chain, Piece};
-use crate::ingest::digests::{Asked, ChecksumValue, Expected, verify};
-use crate::ingest::sink::{FullPacks, OwnPack, Rest, Sink};
-use crate::ingest::{Appender, Ingest, IngestError};
+use crate::bodies::incoming::chain::{Chain, Piece};
+use crate::bodies::incoming::digests::{Asked, ChecksumValue, Expected, verify};
+use crate::bodies::incoming::sink::{FullPacks, OwnPack, Rest, Sink};
+use crate::bodies::incoming::{Appender, Ingest, IngestError};
 use crate::model::upload::PART_BYTES_MAX;
 use crate::model::{BucketId, ETag, ObjectKey, PartNumber, UploadId};
 use crate::objects::{PlacedSegment, StoredBody};
 use crate::store::StoreError;
-use crate::store::gate::{Gate, Running};
+use crate::store::blocking_pool::{BlockingPool, Running};
 use crate::store::packs::buffers::Buffer;
-use crate::store::packs::segment::OriginTarget;
-use crate::store::packs::{FRAME_PLAIN_BYTES, Origin, PackHold, Packs};
+use crate::store::packs::format::segment::OriginTarget;
+use crate::store::packs::{FRAME_PLAIN_BYTES, Origin, Packs, WriterLease};
 use bytes::Bytes;
 use md5::{Digest as _, Md5};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -49,7 +49,7 @@ pub struct BodyTarget {
 pub struct BodyIngest {
     packs: Arc<dyn Packs>,
     appender: Arc<Appender>,
-    gate: Gate,
+    gate: BlockingPool,
     expected: Expected,
     /// The frame being filled, and how far it is.
     filling: Option<(Buffer, usize)>,
@@ -68,7 +68,7 @@ pub struct BodyIngest {
     runs_ahead: Option<OwnedSemaphorePermit>,
     syncing: Option<Running<Result<OwnPack, StoreError>>>,
     done: Vec<PlacedSegment>,
-    holds: Vec<PackHold>,
+    holds: Vec<WriterLease>,
 }
 
 pub(super) fn begin(ingest: &Ingest, target: &BodyTarget, expected: Expected) -> BodyIngest {
