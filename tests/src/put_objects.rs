@@ -54,7 +54,14 @@ impl PutObjects {
         let body = self.content(key, size);
         let answer = s3.try_send(&s3.signed("PUT", &path(key), &[], &body));
         let status = answer.map_or(0, |answer| answer.status);
-        self.remember(key, Some(size), status == 200);
+        let begun = self.history(key).begin(Some(size));
+        match status {
+            200 => self.history(key).acknowledge(begun),
+            // No answer: it may be there.
+            0 => {}
+            // A refusal leaves what was there.
+            _ => self.history(key).refuse(begun),
+        }
         status
     }
 
@@ -70,17 +77,16 @@ impl PutObjects {
         let s3 = S3::of(server);
         let answer = s3.try_send(&s3.signed("DELETE", &path(key), &[], b""));
         let status = answer.map_or(0, |answer| answer.status);
-        self.remember(key, None, status == 204);
+        let begun = self.history(key).begin(None);
+        if status == 204 {
+            self.history(key).acknowledge(begun);
+        }
         status
     }
 
-    fn remember(&mut self, key: &str, state: Option<usize>, acknowledged: bool) {
+    fn history(&mut self, key: &str) -> &mut History<Option<usize>> {
         let absent = || History::of(None);
-        let history = self.keys.entry(key.to_owned()).or_insert_with(absent);
-        let begun = history.begin(state);
-        if acknowledged {
-            history.acknowledge(begun);
-        }
+        self.keys.entry(key.to_owned()).or_insert_with(absent)
     }
 
     /// The keys that must have an object.
