@@ -46,6 +46,7 @@ binaries: compilers
 	cargo build $(CARGO_FLAGS) --workspace --bins
 	$(call keep_copies,$(addprefix $(CARGO_TARGET_DIR)/release/,strongroom-server strongroom))
 	RUSTFLAGS=-Ctarget-feature=+crt-static cargo build $(CARGO_FLAGS) -p strongroom-restore --target $(HOST)
+	$(call keep_copies,$(STRONGROOM_RESTORE_BIN))
 
 # The server with switches for bugs on purpose. By way of the workspace, so that it links the same RocksDB.
 planted: compilers
@@ -101,7 +102,7 @@ bench-compare: build ## put, get, small, list and restore of the kept programs i
 
 keep: build ## copy the three programs into DIR=..., for bench-compare
 	mkdir -p $${DIR:?a folder}
-	cp $(CARGO_TARGET_DIR)/release/strongroom-server $(CARGO_TARGET_DIR)/release/strongroom $(STRONGROOM_RESTORE_BIN) $(DIR)/
+	cp $(addprefix $(PROGRAMS)/,strongroom-server strongroom strongroom-restore) $(DIR)/
 
 # `make test` replays the seeds on stable Rust; this looks for more. What it finds lies in fuzz/artifacts: docs/fuzzing.md.
 fuzz: compilers ## fuzz every target for FUZZ_SECS=600 seconds, one after another; FUZZ_TARGETS="wal xml" picks some
