@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::bodies::incoming::chain::{Chain, Piece};
 use crate::bodies::incoming::digests::{Asked, ChecksumValue, Expected, verify};
+use crate::bodies::incoming::serial_task::{Piece, SerialTask};
 use crate::bodies::incoming::sink::{FullPacks, OwnPack, Rest, Sink};
 use crate::bodies::incoming::{Appender, Ingest, IngestError};
 use crate::model::upload::PART_BYTES_MAX;
@@ -22,10 +22,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// woken one may wait a millisecond for a busy core.
 const FRAMES_AT_ONCE: usize = 8;
 
-/// The first piece is this short, and each that finds all chains at rest: they begin early where the network is slower.
+/// The first piece is this short, and each that finds all serial tasks at rest: they begin early where the network is slower.
 const FRAMES_AT_FIRST: usize = 2;
 
-/// Pieces on their way through the chains of a body that runs ahead: the slowest chain, mostly MD5, finds the next one there
+/// Pieces on their way through the serial tasks of a body that runs ahead: the slowest one, mostly MD5, finds the next one there
 /// when it is done with one, however late the others were woken.
 const PIECES_AHEAD: usize = 3;
 
@@ -56,9 +56,9 @@ pub struct BodyIngest {
     /// Filled frames that are handed on together.
     filled: Vec<Bytes>,
     received: u64,
-    md5: Chain<Md5>,
-    asked: Option<Chain<Asked>>,
-    sink: Chain<Sink>,
+    md5: SerialTask<Md5>,
+    asked: Option<SerialTask<Asked>>,
+    sink: SerialTask<Sink>,
     full: FullPacks,
     /// Room for pieces that are handed on.
     room: Arc<Semaphore>,
@@ -98,9 +98,9 @@ pub(super) fn begin(ingest: &Ingest, target: &BodyTarget, expected: Expected) ->
     );
     let gate = &ingest.gate;
     BodyIngest {
-        md5: Chain::new(gate.clone(), Md5::new()),
-        asked: Asked::new(&expected).map(|asked| Chain::new(gate.clone(), asked)),
-        sink: Chain::new(gate.clone(), sink),
+        md5: SerialTask::new(gate.clone(), Md5::new()),
+        asked: Asked::new(&expected).map(|asked| SerialTask::new(gate.clone(), asked)),
+        sink: SerialTask::new(gate.clone(), sink),
         full,
         room: Arc::new(Semaphore::new(1)),
         packs: Arc::clone(&ingest.packs),

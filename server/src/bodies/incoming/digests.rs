@@ -5,7 +5,7 @@ use md5::Digest as _;
 use subtle::ConstantTimeEq;
 
 use crate::bodies::incoming::IngestError;
-use crate::bodies::incoming::chain::Stage;
+use crate::bodies::incoming::serial_task::Stage;
 use crate::model::checksum::Running;
 use crate::model::{Checksum, ChecksumAlgorithm, ChecksumKind};
 

@@ -3,14 +3,14 @@
 //! Knows packs and digests, not what the body becomes: `objects` commits the [`StoredBody`] that comes out.
 //!
 //! Invariants: a body that fails a digest never reaches the shared pack; what [`BodyIngest::finish`] returns is synced;
-//! a body holds one piece being filled and a bounded number on their way through its chains, a bounded number of bodies have
+//! a body holds one piece being filled and a bounded number on their way through its serial tasks, a bounded number of bodies have
 //! more than a frame in a piece, and a small body's frames count against one budget for all.
 
 pub mod appender;
 pub mod body;
-mod chain;
 pub mod digests;
 pub mod error;
+mod serial_task;
 mod sink;
 
 use std::sync::Arc;

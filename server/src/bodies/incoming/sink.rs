@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::bodies::incoming::chain::Stage;
+use crate::bodies::incoming::serial_task::Stage;
 use crate::bodies::incoming::{IngestError, Sizes};
 use crate::objects::{PackClaim, PlacedSegment};
 use crate::store::StoreError;

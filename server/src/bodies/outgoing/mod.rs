@@ -4,7 +4,7 @@
 //! and only then sends: so what it reads cannot be removed under it, and a concurrent overwrite shows the old object
 //! or the new one, never an error.
 
-mod ahead;
+mod prefetch;
 mod stream;
 
 use std::ops::Range;

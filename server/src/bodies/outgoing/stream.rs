@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::bodies::outgoing::ahead::{Ahead, Piece, Reach, Source};
+use crate::bodies::outgoing::prefetch::{Piece, Prefetcher, Source, Window};
 use crate::packs::Pin;
 use crate::store::StoreError;
 use crate::store::blocking_pool::BlockingPool;
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How far a stream that reads ahead does so: pieces of 1 MiB.
-const REACH_AHEAD: Reach = Reach {
+const WINDOW_AHEAD: Window = Window {
     frames: 4,
     ahead: 4,
 };
@@ -28,7 +28,7 @@ pub(super) const STREAMS_AHEAD: usize = 4;
 
 /// Verified bytes in order. The packs stay pinned until the last of them is read.
 pub struct BodyStream {
-    segments: Ahead<Segments>,
+    segments: Prefetcher<Segments>,
     ready: VecDeque<Bytes>,
     /// Who may read ahead.
     ahead: Arc<Semaphore>,
@@ -57,7 +57,7 @@ pub(super) fn start(
         _pin: pin,
     };
     BodyStream {
-        segments: Ahead::start(gate, source),
+        segments: Prefetcher::start(gate, source),
         ready: VecDeque::new(),
         ahead,
         runs_ahead: None,
@@ -92,7 +92,7 @@ impl BodyStream {
             if self.runs_ahead.is_none() {
                 self.runs_ahead = Arc::clone(&self.ahead).try_acquire_owned().ok();
                 if self.runs_ahead.is_some() {
-                    self.segments.reach(REACH_AHEAD);
+                    self.segments.window(WINDOW_AHEAD);
                 }
             }
             match self.segments.next().await {

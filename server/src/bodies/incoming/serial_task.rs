@@ -1,7 +1,7 @@
 //! Work on a value that must be done in order, off the asynchronous threads, while more of it is handed over.
 //!
 //! Knows nothing of digests or packs. Invariants: pieces go through a [`Stage`] in the order in which they were handed
-//! over; after a failed piece none follows; a chain holds no thread and no permit while it has nothing to do.
+//! over; after a failed piece none follows; a task holds no thread and no permit while it has nothing to do.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -20,20 +20,20 @@ pub(super) trait Stage: Sized + Send + 'static {
     fn take(self, frame: &Bytes) -> Result<Self, IngestError>;
 }
 
-/// Frames that are handed over together, and the room that they take until every chain is done with them.
+/// Frames that are handed over together, and the room that they take until every task is done with them.
 pub(super) struct Piece {
     pub(super) frames: Vec<Bytes>,
     pub(super) _room: OwnedSemaphorePermit,
 }
 
 /// A stage, and the pieces that wait for it.
-pub(super) struct Chain<S> {
+pub(super) struct SerialTask<S> {
     gate: BlockingPool,
-    line: Arc<Mutex<Line<S>>>,
+    queue: Arc<Mutex<Queue<S>>>,
     worker: Option<Running<()>>,
 }
 
-struct Line<S> {
+struct Queue<S> {
     state: State<S>,
     waiting: VecDeque<Arc<Piece>>,
 }
@@ -48,15 +48,15 @@ enum State<S> {
     Gone,
 }
 
-impl<S: Stage> Chain<S> {
-    pub(super) fn new(gate: BlockingPool, stage: S) -> Chain<S> {
-        let line = Line {
+impl<S: Stage> SerialTask<S> {
+    pub(super) fn new(gate: BlockingPool, stage: S) -> SerialTask<S> {
+        let queue = Queue {
             state: State::Idle(stage),
             waiting: VecDeque::new(),
         };
-        Chain {
+        SerialTask {
             gate,
-            line: Arc::new(Mutex::new(line)),
+            queue: Arc::new(Mutex::new(queue)),
             worker: None,
         }
     }
@@ -66,14 +66,14 @@ impl<S: Stage> Chain<S> {
     /// # Errors
     /// The failure of an earlier piece.
     pub(super) async fn hand_over(&mut self, piece: &Arc<Piece>) -> Result<(), IngestError> {
-        let added = lock(&self.line).add(piece);
+        let added = lock(&self.queue).add(piece);
         let stage = match added {
             Added::Waits => return Ok(()),
             Added::Begins(stage) => stage,
             Added::Lost => return self.take().await.map(drop),
         };
-        let mut work = Work {
-            line: Arc::clone(&self.line),
+        let mut work = Worker {
+            queue: Arc::clone(&self.queue),
             next: Some((stage, Arc::clone(piece))),
             within: false,
         };
@@ -95,7 +95,7 @@ impl<S: Stage> Chain<S> {
         if let Some(mut worker) = self.worker.take() {
             worker.end().await;
         }
-        match std::mem::replace(&mut lock(&self.line).state, State::Gone) {
+        match std::mem::replace(&mut lock(&self.queue).state, State::Gone) {
             State::Idle(stage) => Ok(stage),
             State::Failed(failure) => Err(failure),
             State::AtWork | State::Gone => Err(IngestError::Store(StoreError::Closed)),
@@ -103,25 +103,25 @@ impl<S: Stage> Chain<S> {
     }
 }
 
-impl<S> Drop for Chain<S> {
+impl<S> Drop for SerialTask<S> {
     fn drop(&mut self) {
         // Nobody wants what still waits; a worker that is within a piece ends after it, one that waits for a permit at once.
-        lock(&self.line).waiting.clear();
+        lock(&self.queue).waiting.clear();
         if let Some(worker) = self.worker.take() {
             worker.abandon();
         }
     }
 }
 
-/// A worker's hold of a line: a stage and the piece to go through it.
-struct Work<S: Stage> {
-    line: Arc<Mutex<Line<S>>>,
+/// A worker's hold of a queue: a stage and the piece to go through it.
+struct Worker<S: Stage> {
+    queue: Arc<Mutex<Queue<S>>>,
     next: Option<(S, Arc<Piece>)>,
     /// Within the stage.
     within: bool,
 }
 
-impl<S: Stage> Work<S> {
+impl<S: Stage> Worker<S> {
     /// Works on the next piece.
     fn turn(&mut self) -> ControlFlow<()> {
         let Some((stage, piece)) = self.next.take() else {
@@ -130,9 +130,9 @@ impl<S: Stage> Work<S> {
         self.within = true;
         let done = piece.frames.iter().try_fold(stage, S::take);
         self.within = false;
-        // Before the line is told: who waits for a piece finds its room free.
+        // Before the queue is told: who waits for a piece finds its room free.
         drop(piece);
-        self.next = lock(&self.line).after(done);
+        self.next = lock(&self.queue).after(done);
         match self.next {
             Some(_) => ControlFlow::Continue(()),
             None => ControlFlow::Break(()),
@@ -150,7 +150,7 @@ enum Added<S> {
     Lost,
 }
 
-impl<S> Line<S> {
+impl<S> Queue<S> {
     fn add(&mut self, piece: &Arc<Piece>) -> Added<S> {
         match std::mem::replace(&mut self.state, State::AtWork) {
             State::Idle(stage) => Added::Begins(stage),
@@ -179,20 +179,20 @@ impl<S> Line<S> {
     }
 }
 
-impl<S: Stage> Drop for Work<S> {
+impl<S: Stage> Drop for Worker<S> {
     fn drop(&mut self) {
         // Abandoned, or in a panic: the stage is lost, and nothing that waits may keep its room.
         if self.within || self.next.is_some() {
-            let mut line = lock(&self.line);
-            line.state = State::Gone;
-            line.waiting.clear();
+            let mut queue = lock(&self.queue);
+            queue.state = State::Gone;
+            queue.waiting.clear();
         }
     }
 }
 
 /// Whole values only: a panic of the last holder spoilt nothing.
-fn lock<S>(line: &Mutex<Line<S>>) -> MutexGuard<'_, Line<S>> {
-    line.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<S>(queue: &Mutex<Queue<S>>) -> MutexGuard<'_, Queue<S>> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

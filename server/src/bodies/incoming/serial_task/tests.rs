@@ -58,7 +58,7 @@ async fn piece(room: &Arc<Semaphore>, frames: &[&'static [u8]]) -> Arc<Piece> {
 async fn frames_are_taken_in_order_over_many_turns() {
     for gate in [BlockingPool::new(1), BlockingPool::inline()] {
         let room = Arc::new(Semaphore::new(3));
-        let mut chain = Chain::new(gate, Recorder::new());
+        let mut chain = SerialTask::new(gate, Recorder::new());
         for _ in 0..50 {
             let piece = piece(&room, &[b"a", b"b"]).await;
             chain.hand_over(&piece).await.expect("nothing fails");
@@ -78,7 +78,7 @@ async fn pieces_wait_while_one_is_worked_on_and_room_is_given_back_after_it() {
         go: Some(Mutex::new(held)),
         ..Recorder::new()
     };
-    let mut chain = Chain::new(BlockingPool::new(1), recorder);
+    let mut chain = SerialTask::new(BlockingPool::new(1), recorder);
     for frame in [b"1".as_slice(), b"2"] {
         let piece = piece(&room, &[frame]).await;
         chain.hand_over(&piece).await.expect("nothing fails");
@@ -102,7 +102,7 @@ async fn a_failure_ends_the_chain_and_leaves_no_piece_behind() {
             fails_at: Some(3),
             ..Recorder::new()
         };
-        let mut chain = Chain::new(gate, recorder);
+        let mut chain = SerialTask::new(gate, recorder);
         let mut failure = None;
         for _ in 0..10 {
             let piece = piece(&room, &[b"a", b"b"]).await;
@@ -127,7 +127,7 @@ async fn a_panic_is_the_callers_and_leaves_no_piece_behind() {
         panics_at: Some(1),
         ..Recorder::new()
     };
-    let mut chain = Chain::new(BlockingPool::new(1), recorder);
+    let mut chain = SerialTask::new(BlockingPool::new(1), recorder);
     let (task_room, pieces) = (Arc::clone(&room), 10);
     let task = tokio::spawn(async move {
         for _ in 0..pieces {
@@ -150,7 +150,7 @@ async fn a_dropped_chain_ends_after_the_piece_at_work() {
         ..Recorder::new()
     };
     let gate = BlockingPool::new(1);
-    let mut chain = Chain::new(gate.clone(), recorder);
+    let mut chain = SerialTask::new(gate.clone(), recorder);
     for _ in 0..3 {
         let piece = piece(&room, &[b"a"]).await;
         chain.hand_over(&piece).await.expect("nothing fails");
@@ -178,7 +178,7 @@ async fn a_dropped_chain_that_waits_for_a_permit_never_begins() {
         panics_at: Some(0),
         ..Recorder::new()
     };
-    let mut chain = Chain::new(gate, recorder);
+    let mut chain = SerialTask::new(gate, recorder);
     for _ in 0..2 {
         let piece = piece(&room, &[b"a"]).await;
         chain.hand_over(&piece).await.expect("nothing fails");

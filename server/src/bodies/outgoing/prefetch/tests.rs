@@ -1,4 +1,4 @@
-//! Order, reach, failures, panics and hang-ups of a worker that reads ahead.
+//! Order, window, failures, panics and hang-ups of a worker that reads ahead.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -48,20 +48,20 @@ impl Source for Numbers {
     }
 }
 
-const FAR: Reach = Reach {
+const FAR: Window = Window {
     frames: 3,
     ahead: 4,
 };
 
-async fn next(ahead: &mut Ahead<Numbers>) -> Option<Piece> {
+async fn next(ahead: &mut Prefetcher<Numbers>) -> Option<Piece> {
     tokio::time::timeout(Duration::from_secs(20), ahead.next())
         .await
         .expect("a piece comes, or the end")
 }
 
 /// Waits until nobody reads, and tells how many pieces were read.
-async fn settled(ahead: &Ahead<Numbers>, read: &AtomicUsize) -> usize {
-    while matches!(ahead.shared.shelf().reading, Reading::AtWork) {
+async fn settled(ahead: &Prefetcher<Numbers>, read: &AtomicUsize) -> usize {
+    while matches!(ahead.shared.queue().reading, Reading::AtWork) {
         tokio::task::yield_now().await;
     }
     read.load(Ordering::SeqCst)
@@ -70,10 +70,10 @@ async fn settled(ahead: &Ahead<Numbers>, read: &AtomicUsize) -> usize {
 #[tokio::test]
 async fn pieces_come_in_order_and_then_the_end() {
     for gate in [BlockingPool::new(1), BlockingPool::inline()] {
-        for reach in [None, Some(FAR)] {
-            let mut ahead = Ahead::start(gate.clone(), Numbers::up_to(200));
-            if let Some(reach) = reach {
-                ahead.reach(reach);
+        for window in [None, Some(FAR)] {
+            let mut ahead = Prefetcher::start(gate.clone(), Numbers::up_to(200));
+            if let Some(window) = window {
+                ahead.window(window);
             }
             let mut got = Vec::new();
             while let Some(piece) = next(&mut ahead).await {
@@ -89,7 +89,7 @@ async fn pieces_come_in_order_and_then_the_end() {
 async fn a_stream_that_may_not_read_ahead_reads_what_is_asked_for() {
     let numbers = Numbers::up_to(200);
     let read = Arc::clone(&numbers.read);
-    let mut ahead = Ahead::start(BlockingPool::new(1), numbers);
+    let mut ahead = Prefetcher::start(BlockingPool::new(1), numbers);
     assert_eq!(settled(&ahead, &read).await, 1, "the first, at once");
     assert!(next(&mut ahead).await.is_some());
     assert_eq!(settled(&ahead, &read).await, 1, "taken, none asked for");
@@ -102,14 +102,14 @@ async fn a_full_shelf_ends_the_worker_and_half_a_shelf_wakes_it() {
     let gate = BlockingPool::new(1);
     let numbers = Numbers::up_to(200);
     let read = Arc::clone(&numbers.read);
-    let mut ahead = Ahead::start(gate.clone(), numbers);
-    ahead.reach(FAR);
+    let mut ahead = Prefetcher::start(gate.clone(), numbers);
+    ahead.window(FAR);
     assert!(next(&mut ahead).await.is_some());
     let full = 1 + FAR.ahead;
     assert_eq!(
         settled(&ahead, &read).await,
         full,
-        "one taken, the shelf full"
+        "one taken, the queue full"
     );
     gate.run(|| ()).await;
     assert_eq!(gate.free(), 1, "no permit is held");
@@ -128,7 +128,7 @@ async fn nothing_follows_an_error() {
             fails_at: Some(4),
             ..Numbers::up_to(200)
         };
-        let mut ahead = Ahead::start(gate, numbers);
+        let mut ahead = Prefetcher::start(gate, numbers);
         for _ in 0..4 {
             assert!(matches!(next(&mut ahead).await, Some(Ok(_))));
         }
@@ -147,7 +147,7 @@ async fn a_panic_is_the_callers() {
             panics_at: Some(2),
             ..Numbers::up_to(200)
         };
-        let mut ahead = Ahead::start(BlockingPool::new(1), numbers);
+        let mut ahead = Prefetcher::start(BlockingPool::new(1), numbers);
         while next(&mut ahead).await.is_some() {}
     });
     let panic = task.await.expect_err("it panics").into_panic();
@@ -158,8 +158,8 @@ async fn a_panic_is_the_callers() {
 async fn a_dropped_stream_gives_its_source_back() {
     let numbers = Numbers::up_to(200);
     let read = Arc::downgrade(&numbers.read);
-    let mut ahead = Ahead::start(BlockingPool::new(1), numbers);
-    ahead.reach(FAR);
+    let mut ahead = Prefetcher::start(BlockingPool::new(1), numbers);
+    ahead.window(FAR);
     assert!(next(&mut ahead).await.is_some());
     drop(ahead);
     let gone = async {

@@ -1,7 +1,7 @@
 //! A worker that reads pieces while earlier ones are being sent.
 //!
 //! Knows no object and no client. Invariants: pieces come in order and nothing comes after an error; no more pieces are read
-//! than [`Reach`] says or somebody asked for; the worker has neither a thread nor a permit while the shelf is full.
+//! than [`Window`] says or somebody asked for; the worker has neither a thread nor a permit while the queue is full.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -27,7 +27,7 @@ pub(super) trait Source: Send + 'static {
 
 /// How far to read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reach {
+pub(super) struct Window {
     /// Frames of a piece.
     pub(super) frames: usize,
     /// Pieces that are read before anybody asks for them.
@@ -35,21 +35,21 @@ pub(super) struct Reach {
 }
 
 /// A source, and the pieces that were read of it.
-pub(super) struct Ahead<S: Source> {
+pub(super) struct Prefetcher<S: Source> {
     gate: BlockingPool,
     shared: Arc<Shared<S>>,
     worker: Option<Running<()>>,
 }
 
 struct Shared<S> {
-    shelf: Mutex<Shelf<S>>,
+    queue: Mutex<Queue<S>>,
     /// Told of each piece and of the end.
     changed: Notify,
 }
 
-struct Shelf<S> {
+struct Queue<S> {
     ready: VecDeque<Piece>,
-    reach: Reach,
+    window: Window,
     reading: Reading<S>,
 }
 
@@ -64,22 +64,22 @@ enum Reading<S> {
     Unwanted,
 }
 
-impl<S: Source> Ahead<S> {
+impl<S: Source> Prefetcher<S> {
     /// Begins with the first frame.
-    pub(super) fn start(gate: BlockingPool, source: S) -> Ahead<S> {
-        let shelf = Shelf {
+    pub(super) fn start(gate: BlockingPool, source: S) -> Prefetcher<S> {
+        let queue = Queue {
             ready: VecDeque::new(),
-            reach: Reach {
+            window: Window {
                 frames: 1,
                 ahead: 0,
             },
             reading: Reading::resting(source),
         };
         let shared = Shared {
-            shelf: Mutex::new(shelf),
+            queue: Mutex::new(queue),
             changed: Notify::new(),
         };
-        let mut ahead = Ahead {
+        let mut ahead = Prefetcher {
             gate,
             shared: Arc::new(shared),
             worker: None,
@@ -89,14 +89,14 @@ impl<S: Source> Ahead<S> {
     }
 
     /// How far to read from now on.
-    pub(super) fn reach(&self, reach: Reach) {
-        self.shared.shelf().reach = reach;
+    pub(super) fn window(&self, window: Window) {
+        self.shared.queue().window = window;
     }
 
     /// The next piece; `None` at the end and after an error. Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> Option<Piece> {
         loop {
-            let taken = self.shared.shelf().take();
+            let taken = self.shared.queue().take();
             match taken {
                 Taken::Piece { piece, least } => {
                     self.read(least);
@@ -120,7 +120,7 @@ impl<S: Source> Ahead<S> {
 
     /// Sets a worker going if fewer than `least` pieces are there and nobody reads.
     fn read(&mut self, least: usize) {
-        let Some(source) = self.shared.shelf().begin(least) else {
+        let Some(source) = self.shared.queue().begin(least) else {
             return;
         };
         let mut work = Work {
@@ -140,10 +140,10 @@ impl<S: Source> Ahead<S> {
     }
 }
 
-impl<S: Source> Drop for Ahead<S> {
+impl<S: Source> Drop for Prefetcher<S> {
     fn drop(&mut self) {
         // A piece that is being read is dropped when it is there.
-        self.shared.shelf().close();
+        self.shared.queue().close();
         if let Some(worker) = self.worker.take() {
             worker.abandon();
         }
@@ -161,14 +161,14 @@ struct Work<S: Source> {
 impl<S: Source> Work<S> {
     /// Reads a piece.
     fn turn(&mut self) -> ControlFlow<()> {
-        let frames = self.shared.shelf().reach.frames;
+        let frames = self.shared.queue().window.frames;
         let Some(mut source) = self.source.take() else {
             return ControlFlow::Break(());
         };
         self.within = true;
         let piece = source.next(frames);
         self.within = false;
-        self.source = self.shared.shelf().put(source, piece);
+        self.source = self.shared.queue().put(source, piece);
         self.shared.changed.notify_one();
         match self.source {
             Some(_) => ControlFlow::Continue(()),
@@ -181,7 +181,7 @@ impl<S: Source> Drop for Work<S> {
     fn drop(&mut self) {
         // In a panic, or abandoned: the source is lost, and who waits must learn it.
         if self.within || self.source.is_some() {
-            self.shared.shelf().reading = Reading::Over;
+            self.shared.queue().reading = Reading::Over;
             self.shared.changed.notify_one();
         }
     }
@@ -189,17 +189,17 @@ impl<S: Source> Drop for Work<S> {
 
 impl<S> Shared<S> {
     /// Whole values only: a panic of the last holder spoilt nothing.
-    fn shelf(&self) -> MutexGuard<'_, Shelf<S>> {
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, Queue<S>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a look at the shelf gives.
+/// What a look at the queue gives.
 enum Taken {
     Piece {
         piece: Piece,
         /// With fewer left than this, somebody is to read on: not for each piece, so that a worker that is woken has most
-        /// of a shelf to fill.
+        /// of a queue to fill.
         least: usize,
     },
     Nothing,
@@ -216,12 +216,12 @@ impl<S: Source> Reading<S> {
     }
 }
 
-impl<S: Source> Shelf<S> {
+impl<S: Source> Queue<S> {
     fn take(&mut self) -> Taken {
         match (self.ready.pop_front(), &self.reading) {
             (Some(piece), _) => Taken::Piece {
                 piece,
-                least: self.reach.ahead / 2,
+                least: self.window.ahead / 2,
             },
             (None, Reading::Over) => Taken::End,
             (None, _) => Taken::Nothing,
@@ -256,7 +256,7 @@ impl<S: Source> Shelf<S> {
         self.ready.push_back(piece);
         if failed {
             self.reading = Reading::Over;
-        } else if self.ready.len() < self.reach.ahead && !source.is_over() {
+        } else if self.ready.len() < self.window.ahead && !source.is_over() {
             return Some(source);
         } else {
             self.reading = Reading::resting(source);
