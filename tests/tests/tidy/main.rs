@@ -4,6 +4,7 @@
 //!
 //! Exceptions stand in one table with their reason, and one that no longer excuses anything is itself a finding.
 
+mod dead_files;
 mod exceptions;
 mod layers;
 mod links;
@@ -35,6 +36,9 @@ fn the_tree_is_tidy() {
         };
         findings.extend(check(&Source::new(path, &text)));
     }
+    findings.extend(dead_files::check(&files, |path| {
+        std::fs::read_to_string(root.join(path)).ok()
+    }));
     for path in tracked_files(&root, "*.md") {
         let Ok(text) = std::fs::read_to_string(root.join(&path)) else {
             continue;
