@@ -3,13 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::*;
 use crate::clock::{ManualClock, SeededEntropy};
 use crate::objects::{CompleteRequest, ObjectsError, PutCondition, VersionSelector};
+use crate::store::ManifestId;
 use crate::store::meta::walk::PAGE_ROWS;
+use crate::store::meta::{Txn, Write};
 use crate::tables::draft::{Operation, Settled, settle};
 use crate::tables::table::after_prefix;
-use crate::tables::{Keyspace, PackRow, PackRows, Rows as _, StoredBytes, Versioning};
+use crate::tables::{
+    DeadManifests, Keyed as _, Keyspace, PackRow, PackRows, Rows as _, StoredBytes, Versioning,
+};
 use crate::trial::{TestStorage, key};
 
 const GRACE: Duration = Duration::from_mins(1);
@@ -381,4 +387,48 @@ async fn a_put_that_comes_too_late_loses_and_says_so() {
         matches!(refused, Err(ObjectsError::PackGone(gone)) if gone == pack),
         "{refused:?}"
     );
+}
+
+#[tokio::test]
+async fn the_row_of_a_swept_pack_stays_until_its_writer_has_ended() {
+    let house = TestStorage::new(Versioning::Unversioned).await;
+    drop(house.body("lost", &large(8)).await);
+    house.settle().await;
+    assert_eq!(house.files().await, 0);
+    let condemned = house.rows(Keyspace::Pack).await;
+    assert_eq!(condemned, 1, "a late commit still finds it condemned");
+    let TestStorage {
+        twin,
+        clock,
+        storage,
+        ..
+    } = house;
+    blocking(move || drop(storage)).await;
+    let house = TestStorage::open(twin, clock, Versioning::Unversioned).await;
+    house.round().await;
+    assert_eq!(house.rows(Keyspace::Pack).await, 0);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_skipped_and_the_others_are_collected() {
+    let house = TestStorage::new(Versioning::Unversioned).await;
+    house.put("a", &large(9)).await;
+    house
+        .delete("a", VersionSelector::Current)
+        .await
+        .expect("deleted");
+    let meta = Arc::clone(&house.storage.store.meta);
+    blocking(move || {
+        // Before every other row of its table, so that a walk that ends here leaves them all.
+        let first = ManifestId::from_bytes([0; 12]);
+        let damage = Write::Put(DeadManifests.key(first), Bytes::from_static(b"\x01\x00?!"));
+        let txn = Txn {
+            conditions: Vec::new(),
+            writes: vec![damage],
+        };
+        meta.commit(txn).wait_blocking().expect("committed")
+    })
+    .await;
+    let done = house.round().await;
+    assert_eq!((done.skipped, done.manifests, done.condemned), (1, 1, 1));
 }
