@@ -22,6 +22,9 @@
 //! and answers with them when asked for exactly such a revision (`compactRevision` is then the one before). They are gone
 //! after its restart, and cannot be computed from the file: compare at a revision above the compacted one.
 //!
+//! etcd's programs go on with a compaction that a file has begun, beside the hash. When nothing is kept ("unless keep is
+//! empty"), their answer depends on which of the two is faster; this one is of the file as it is.
+//!
 //! ```
 //! use strongroom_etcd_format::{bolt::Bolt, hashkv::{self, At, Rules}, snapshot};
 //!

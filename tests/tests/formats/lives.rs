@@ -157,10 +157,12 @@ fn live_through(version: Version) {
     assert!(found.auth_enabled);
     assert_eq!(found.members.iter().filter(|m| m.is_learner).count(), 1);
 
-    // Nothing is alive, and the tombstones are compacted.
+    // Nothing is alive, and the tombstones are compacted. Of a snapshot from the midst of such a compaction, etcd's programs
+    // give one hash or the other: they go on with it beside the hash, and skip no row of a store that keeps none.
     life.cluster.ctl(&["del", "", "--from-key"]).ok();
     let newest = life.cluster.revision();
     life.cluster.ctl(&["compact", &newest.to_string()]).ok();
+    finished(&mut life, newest);
     let emptied = life.save("emptied");
     assert_eq!(emptied.examined.status.live_keys, 0);
     assert_status_agrees(&emptied.file, &["json"]);
