@@ -25,8 +25,12 @@ impl UnixMillis {
 
     /// This time as a `time` value in UTC; times beyond year 9999 are cut to it.
     pub fn utc(self) -> time::OffsetDateTime {
-        let nanos = i128::from(self.0) * 1_000_000;
-        time::OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(LAST_UTC)
+        // By seconds: a listing writes a thousand of these, and the other way divides by 128 bits.
+        let secs = i64::try_from(self.0 / 1000).unwrap_or(i64::MAX);
+        let millis = u16::try_from(self.0 % 1000).expect("below 1000");
+        time::OffsetDateTime::from_unix_timestamp(secs)
+            .and_then(|at| at.replace_millisecond(millis))
+            .unwrap_or(LAST_UTC)
     }
 
     /// How long ago `earlier` was; zero when it lies ahead (clocks step back).

@@ -38,7 +38,9 @@ impl ETag {
 
 impl fmt::Display for ETag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.md5))?;
+        let mut digits = [0; 32];
+        hex::encode_to_slice(self.md5, &mut digits).expect("two digits a byte");
+        f.write_str(std::str::from_utf8(&digits).expect("digits are ASCII"))?;
         match self.parts {
             0 => Ok(()),
             parts => write!(f, "-{parts}"),

@@ -22,9 +22,13 @@ pub(crate) fn http(at: UnixMillis) -> String {
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(secs))
 }
 
-/// `1994-11-06T08:49:37.000Z`
-pub(crate) fn iso(at: UnixMillis) -> String {
-    formatted(at, ISO_MILLIS)
+/// `1994-11-06T08:49:37.000Z`, in ASCII.
+pub(crate) fn iso(at: UnixMillis) -> [u8; 24] {
+    let mut text = [0; 24];
+    at.utc()
+        .format_into(&mut &mut text[..], ISO_MILLIS)
+        .expect("years have four digits");
+    text
 }
 
 /// `1994-11-06T08:49:37Z`
@@ -81,7 +85,7 @@ mod tests {
     fn every_form_round_trips() {
         let at = UnixMillis(784_111_777_000);
         assert_eq!(http(at), "Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(iso(at), "1994-11-06T08:49:37.000Z");
+        assert_eq!(&iso(at), b"1994-11-06T08:49:37.000Z");
         assert_eq!(iso_seconds(at), "1994-11-06T08:49:37Z");
         assert_eq!(iso_basic(at), "19941106T084937Z");
         assert_eq!(parse_http("Sun, 06 Nov 1994 08:49:37 GMT"), Some(at));

@@ -92,8 +92,8 @@ pub(crate) fn decode_path(raw: &str) -> Result<String, S3Error> {
 }
 
 /// Encodes a decoded path as SigV4 signers do.
-pub(crate) fn encode_path(path: &str) -> String {
-    percent_encode(path.as_bytes(), SIGV4_PATH).to_string()
+pub(crate) fn encode_path(path: &str) -> Cow<'_, str> {
+    percent_encode(path.as_bytes(), SIGV4_PATH).into()
 }
 
 /// Encodes a value as SigV4 signers and `encoding-type=url` do.

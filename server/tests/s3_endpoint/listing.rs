@@ -77,7 +77,7 @@ async fn prefixes_and_delimiters_roll_up() {
     assert_eq!(
         entry,
         "<Key>a</Key><LastModified>2026-11-22T00:00:00.000Z</LastModified>\
-         <ETag>&#34;0cc175b9c0f1b6a831c399e269772661&#34;</ETag><Size>1</Size><StorageClass>STANDARD</StorageClass>"
+         <ETag>&quot;0cc175b9c0f1b6a831c399e269772661&quot;</ETag><Size>1</Size><StorageClass>STANDARD</StorageClass>"
     );
 }
 

@@ -109,7 +109,7 @@ async fn parts_become_one_object() {
         .await
         .expect_status(200);
     let etag = etag_of_parts(&body);
-    assert_eq!(done.element("ETag"), Some(format!("&#34;{etag}&#34;")));
+    assert_eq!(done.element("ETag"), Some(format!("&quot;{etag}&quot;")));
     let again = complete(&endpoint, "dir/key", &upload, &parts)
         .await
         .expect_status(200);

@@ -341,7 +341,5 @@ fn etag(head: &Head) -> String {
 }
 
 fn bare(etag: &str) -> String {
-    etag.replace("&quot;", "")
-        .replace("&#34;", "")
-        .replace('"', "")
+    etag.replace("&quot;", "").replace('"', "")
 }

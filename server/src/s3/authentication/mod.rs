@@ -130,7 +130,7 @@ fn verify(
         return Ok(signature);
     }
     let reencoded = decode_path(raw_path)
-        .map(|path| encode_path(&path))
+        .map(|path| encode_path(&path).into_owned())
         .ok()
         .filter(|path| path != raw_path);
     if let Some(path) = reencoded {

@@ -2,12 +2,11 @@
 
 use serde::Serialize;
 
-use super::elements::OwnerElement;
+use super::elements::{IsoTime, OwnerElement};
 use super::read::XmlReader;
 use super::write::answer;
 use crate::model::{BucketName, Owner};
 use crate::s3::error::S3Error;
-use crate::s3::http_date;
 use crate::tables::{BucketRow, Versioning};
 
 /// Reads `CreateBucketConfiguration`; any region is this one.
@@ -42,7 +41,7 @@ struct Buckets<'a> {
 #[serde(rename_all = "PascalCase")]
 struct Bucket<'a> {
     name: &'a str,
-    creation_date: String,
+    creation_date: IsoTime,
 }
 
 /// ListBuckets.
@@ -54,7 +53,7 @@ pub(crate) fn list_buckets(user: &Owner, buckets: &[(BucketName, BucketRow)]) ->
                 .iter()
                 .map(|(name, row)| Bucket {
                     name: name.as_str(),
-                    creation_date: http_date::iso(row.created),
+                    creation_date: IsoTime(row.created),
                 })
                 .collect(),
         },

@@ -1,9 +1,14 @@
 //! Elements that several families of answers share.
 
-use serde::Serialize;
+use std::borrow::Cow;
+use std::io::Write;
 
+use serde::{Serialize, Serializer};
+
+use crate::clock::UnixMillis;
 use crate::model::{Checksum, ChecksumAlgorithm, ETag, Owner};
 use crate::s3::arguments::NameEncoding;
+use crate::s3::http_date;
 use crate::s3::object_headers::checksum_text;
 use crate::s3::query::encode_path;
 
@@ -27,9 +32,9 @@ impl<'a> OwnerElement<'a> {
 
 /// `CommonPrefixes`; the prefix is encoded already.
 #[derive(Serialize)]
-pub(super) struct CommonPrefix {
+pub(super) struct CommonPrefix<'a> {
     #[serde(rename = "Prefix")]
-    pub(super) prefix: String,
+    pub(super) prefix: Cow<'a, str>,
 }
 
 /// A checksum's value, in an element that is named after its algorithm.
@@ -64,9 +69,9 @@ impl ChecksumElement {
 }
 
 /// A name as a listing of this encoding writes names.
-pub(super) fn name(encoding: NameEncoding, text: &str) -> String {
+pub(super) fn name(encoding: NameEncoding, text: &str) -> Cow<'_, str> {
     match encoding {
-        NameEncoding::Plain => text.to_owned(),
+        NameEncoding::Plain => Cow::Borrowed(text),
         NameEncoding::Url => encode_path(text),
     }
 }
@@ -79,7 +84,31 @@ pub(super) fn encoding_type(encoding: NameEncoding) -> Option<&'static str> {
     }
 }
 
-/// An ETag in its quotes.
-pub(super) fn quoted(etag: ETag) -> String {
-    format!("\"{etag}\"")
+/// An ETag in its quotes. Written on the stack, as times are: a page has a thousand of both.
+pub(super) struct QuotedETag(pub(super) ETag);
+
+impl Serialize for QuotedETag {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut text = [0; QUOTED_ETAG_BYTES_MAX];
+        let mut rest = &mut text[..];
+        write!(rest, "\"{}\"", self.0).expect("the longest one fits");
+        let free = rest.len();
+        serializer.serialize_str(ascii(&text[..QUOTED_ETAG_BYTES_MAX - free]))
+    }
+}
+
+/// `"`, 32 digits, `-10000`, `"`.
+const QUOTED_ETAG_BYTES_MAX: usize = 40;
+
+/// A time, as `1994-11-06T08:49:37.000Z`.
+pub(super) struct IsoTime(pub(super) UnixMillis);
+
+impl Serialize for IsoTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(ascii(&http_date::iso(self.0)))
+    }
+}
+
+fn ascii(text: &[u8]) -> &str {
+    str::from_utf8(text).expect("ETags and times are ASCII")
 }

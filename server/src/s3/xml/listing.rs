@@ -1,50 +1,65 @@
 //! Answers of the two generations of ListObjects.
 
-use serde::Serialize;
+use std::borrow::Cow;
 
-use super::elements::{CommonPrefix, OwnerElement, encoding_type, name, quoted};
+use serde::{Serialize, Serializer};
+
+use super::elements::{CommonPrefix, IsoTime, OwnerElement, QuotedETag, encoding_type, name};
 use super::write::answer;
 use crate::model::BucketName;
 use crate::objects::{ListEntry, Listing};
 use crate::s3::arguments::{ListObjects, ListVersion, NameEncoding};
-use crate::s3::http_date;
 use crate::s3::object_headers::checksum_type;
 
 /// Both generations; each leaves the fields of the other out.
-#[derive(Default, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ListBucketResult<'a> {
     name: &'a str,
-    prefix: String,
+    prefix: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    marker: Option<String>,
+    marker: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_marker: Option<String>,
+    next_marker: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     key_count: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    start_after: Option<String>,
+    start_after: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     continuation_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_continuation_token: Option<&'a str>,
     max_keys: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    delimiter: Option<String>,
+    delimiter: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     encoding_type: Option<&'static str>,
     is_truncated: bool,
-    contents: Vec<Contents<'a>>,
-    common_prefixes: Vec<CommonPrefix>,
+    contents: Entries<'a>,
+    common_prefixes: Vec<CommonPrefix<'a>>,
+}
+
+/// One `Contents` each, made as it is written: a page of them would be as large as the answer.
+struct Entries<'a> {
+    entries: &'a [ListEntry],
+    encoding: NameEncoding,
+    owners: Owners,
+}
+
+impl Serialize for Entries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let entries = self.entries.iter();
+        serializer.collect_seq(entries.map(|entry| contents(self.encoding, entry, self.owners)))
+    }
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Contents<'a> {
-    key: String,
-    last_modified: String,
+    key: Cow<'a, str>,
+    last_modified: IsoTime,
     #[serde(rename = "ETag")]
-    etag: String,
+    etag: QuotedETag,
     checksum_algorithm: Vec<&'static str>,
     checksum_type: Vec<&'static str>,
     size: u64,
@@ -67,7 +82,7 @@ pub(crate) fn list_objects(
     page: &Listing,
     next_token: Option<&str>,
 ) -> Vec<u8> {
-    let encoded = |text: &str| name(asked.encoding, text);
+    let encoded = |text| name(asked.encoding, text);
     let owners = match asked.version {
         ListVersion::V1 { .. }
         | ListVersion::V2 {
@@ -77,7 +92,6 @@ pub(crate) fn list_objects(
             fetch_owner: false, ..
         } => Owners::Hidden,
     };
-    let entries = page.entries.iter();
     let prefixes = page.prefixes.iter();
     let common = ListBucketResult {
         name: bucket.as_str(),
@@ -86,15 +100,22 @@ pub(crate) fn list_objects(
         delimiter: asked.delimiter.as_deref().map(encoded),
         encoding_type: encoding_type(asked.encoding),
         is_truncated: page.next.is_some(),
-        contents: entries
-            .map(|entry| contents(asked.encoding, entry, owners))
-            .collect(),
+        contents: Entries {
+            entries: &page.entries,
+            encoding: asked.encoding,
+            owners,
+        },
         common_prefixes: prefixes
             .map(|prefix| CommonPrefix {
                 prefix: encoded(prefix),
             })
             .collect(),
-        ..ListBucketResult::default()
+        marker: None,
+        next_marker: None,
+        key_count: None,
+        start_after: None,
+        continuation_token: None,
+        next_continuation_token: None,
     };
     let fields = match &asked.version {
         ListVersion::V1 { marker } => ListBucketResult {
@@ -122,8 +143,8 @@ fn contents(encoding: NameEncoding, entry: &ListEntry, owners: Owners) -> Conten
     let checksums = row.checksums.iter();
     Contents {
         key: name(encoding, entry.key.as_str()),
-        last_modified: http_date::iso(row.time),
-        etag: quoted(row.etag),
+        last_modified: IsoTime(row.time),
+        etag: QuotedETag(row.etag),
         checksum_algorithm: checksums.clone().map(|(of, _)| of.name()).collect(),
         checksum_type: checksums.map(|(_, kind)| checksum_type(*kind)).collect(),
         size: row.size,
@@ -183,7 +204,7 @@ mod tests {
             "<Delimiter>%20</Delimiter>",
             "<EncodingType>url</EncodingType>",
             "<IsTruncated>true</IsTruncated>",
-            "<Key>a%26b%20%2B</Key><LastModified>1994-11-06T08:49:37.000Z</LastModified><ETag>&#34;07070707070707070707070707070707&#34;</ETag><Size>5</Size><Owner><ID>root</ID><DisplayName>root</DisplayName></Owner><StorageClass>STANDARD</StorageClass>",
+            "<Key>a%26b%20%2B</Key><LastModified>1994-11-06T08:49:37.000Z</LastModified><ETag>&quot;07070707070707070707070707070707&quot;</ETag><Size>5</Size><Owner><ID>root</ID><DisplayName>root</DisplayName></Owner><StorageClass>STANDARD</StorageClass>",
             "<CommonPrefixes><Prefix>p%20q/</Prefix></CommonPrefixes>",
         ] {
             assert!(text.contains(part), "{part} in {text}");

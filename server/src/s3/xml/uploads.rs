@@ -1,9 +1,13 @@
 //! Documents about multipart uploads.
 
 use bytes::Bytes;
+use std::borrow::Cow;
+
 use serde::Serialize;
 
-use super::elements::{ChecksumElement, CommonPrefix, OwnerElement, encoding_type, name, quoted};
+use super::elements::{
+    ChecksumElement, CommonPrefix, IsoTime, OwnerElement, QuotedETag, encoding_type, name,
+};
 use super::read::{XmlReader, malformed_request};
 use super::write::answer;
 use crate::model::upload::PARTS_MAX;
@@ -11,7 +15,6 @@ use crate::model::{BucketName, ChecksumAlgorithm, ETag, ObjectKey, PartNumber, U
 use crate::objects::{CompletePart, PutDone, UploadEntry};
 use crate::s3::arguments::{ListParts, ListUploads, NameEncoding};
 use crate::s3::error::{S3Error, S3ErrorCode};
-use crate::s3::http_date;
 use crate::s3::object_headers::checksum_type;
 use crate::s3::payload::expect::parse_checksum;
 use crate::tables::{PartRow, UploadChecksumKind, UploadRow};
@@ -118,7 +121,7 @@ struct CompleteMultipartUploadResult<'a> {
     bucket: &'a str,
     key: &'a str,
     #[serde(rename = "ETag")]
-    etag: String,
+    etag: QuotedETag,
     #[serde(rename = "$value")]
     checksums: Vec<ChecksumElement>,
     checksum_type: Vec<&'static str>,
@@ -136,7 +139,7 @@ pub(crate) fn upload_completed(
         location,
         bucket: bucket.as_str(),
         key: key.as_str(),
-        etag: quoted(done.etag),
+        etag: QuotedETag(done.etag),
         checksums: ChecksumElement::all_of(&done.checksums),
         checksum_type: kinds.map(checksum_type).collect(),
     };
@@ -156,7 +159,7 @@ pub(crate) struct PartsPage<'a> {
 #[serde(rename_all = "PascalCase")]
 struct ListPartsResult<'a> {
     bucket: &'a str,
-    key: String,
+    key: Cow<'a, str>,
     upload_id: String,
     initiator: OwnerElement<'a>,
     owner: OwnerElement<'a>,
@@ -178,9 +181,9 @@ struct ListPartsResult<'a> {
 #[serde(rename_all = "PascalCase")]
 struct PartElement {
     part_number: u16,
-    last_modified: String,
+    last_modified: IsoTime,
     #[serde(rename = "ETag")]
-    etag: String,
+    etag: QuotedETag,
     size: u64,
     #[serde(rename = "$value")]
     checksums: Vec<ChecksumElement>,
@@ -192,8 +195,8 @@ pub(crate) fn list_parts(asked: &ListParts, page: &PartsPage<'_>) -> Vec<u8> {
     let (algorithm, kind) = page.upload.checksum.unzip();
     let part = |(number, row): &(PartNumber, PartRow)| PartElement {
         part_number: number.get(),
-        last_modified: http_date::iso(row.time),
-        etag: quoted(row.etag),
+        last_modified: IsoTime(row.time),
+        etag: QuotedETag(row.etag),
         size: row.size,
         checksums: ChecksumElement::all_of(&row.checksums),
     };
@@ -219,33 +222,33 @@ pub(crate) fn list_parts(asked: &ListParts, page: &PartsPage<'_>) -> Vec<u8> {
 #[serde(rename_all = "PascalCase")]
 struct ListMultipartUploadsResult<'a> {
     bucket: &'a str,
-    key_marker: String,
+    key_marker: Cow<'a, str>,
     upload_id_marker: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_key_marker: Option<String>,
+    next_key_marker: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_upload_id_marker: Option<String>,
-    prefix: String,
+    prefix: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    delimiter: Option<String>,
+    delimiter: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     encoding_type: Option<&'static str>,
     max_uploads: u32,
     is_truncated: bool,
     #[serde(rename = "Upload")]
     uploads: Vec<UploadElement<'a>>,
-    common_prefixes: Vec<CommonPrefix>,
+    common_prefixes: Vec<CommonPrefix<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct UploadElement<'a> {
-    key: String,
+    key: Cow<'a, str>,
     upload_id: String,
     initiator: OwnerElement<'a>,
     owner: OwnerElement<'a>,
     storage_class: &'a str,
-    initiated: String,
+    initiated: IsoTime,
     #[serde(skip_serializing_if = "Option::is_none")]
     checksum_algorithm: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -259,8 +262,7 @@ pub(crate) fn list_uploads(
     uploads: &[UploadEntry],
     more: bool,
 ) -> Vec<u8> {
-    let encoded = |text: &str| name(asked.encoding, text);
-    let given = |text: &Option<String>| encoded(text.as_deref().unwrap_or(""));
+    let encoded = |text| name(asked.encoding, text);
     let (mut shown, mut prefixes) = (Vec::new(), Vec::<&str>::new());
     for entry in uploads {
         match rolled_up(asked, entry.key.as_str()) {
@@ -272,14 +274,14 @@ pub(crate) fn list_uploads(
     let next = uploads.last().filter(|_| more);
     let fields = ListMultipartUploadsResult {
         bucket: bucket.as_str(),
-        key_marker: given(&asked.key_marker),
+        key_marker: encoded(asked.key_marker.as_deref().unwrap_or("")),
         upload_id_marker: asked
             .upload_marker
             .map(|id| id.to_string())
             .unwrap_or_default(),
         next_key_marker: next.map(|last| encoded(last.key.as_str())),
         next_upload_id_marker: next.map(|last| last.upload.to_string()),
-        prefix: given(&asked.prefix),
+        prefix: encoded(asked.prefix.as_deref().unwrap_or("")),
         delimiter: asked.delimiter.as_deref().map(encoded),
         encoding_type: encoding_type(asked.encoding),
         max_uploads: asked.max_uploads,
@@ -311,7 +313,7 @@ fn upload(encoding: NameEncoding, entry: &UploadEntry) -> UploadElement<'_> {
         initiator: OwnerElement::of(&attributes.owner),
         owner: OwnerElement::of(&attributes.owner),
         storage_class: &attributes.class.0,
-        initiated: http_date::iso(entry.row.initiated),
+        initiated: IsoTime(entry.row.initiated),
         checksum_algorithm: algorithm.map(ChecksumAlgorithm::name),
         checksum_type: kind.map(upload_checksum_type),
     }
