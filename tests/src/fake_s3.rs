@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -235,7 +236,7 @@ impl FakeS3 {
 
     /// All requests so far.
     pub fn seen(&self) -> Vec<Request> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.seen.lock();
         seen.clone()
     }
 }
@@ -256,7 +257,7 @@ async fn serve(
 ) -> std::io::Result<()> {
     let request = read(&mut stream).await?;
     let reply = {
-        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = log.lock();
         let reply = script(log.len(), &request);
         log.push(request.clone());
         reply

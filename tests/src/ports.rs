@@ -7,7 +7,8 @@
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::Mutex;
+
+use parking_lot::Mutex;
 
 use crate::programs;
 
@@ -27,9 +28,7 @@ static RESERVED: Mutex<Option<Reserved>> = Mutex::new(None);
 pub fn free() -> SocketAddr {
     let dir = programs::port_reservations();
     std::fs::create_dir_all(&dir).expect("the cache is writable");
-    let mut guard = RESERVED
-        .lock()
-        .expect("no holder panics but in a failing test");
+    let mut guard = RESERVED.lock();
     // A step per process id spreads test binaries that run at the same time, so that they seldom meet a lock.
     let start = u16::try_from(std::process::id().wrapping_mul(211) % u32::from(COUNT))
         .expect("below COUNT");

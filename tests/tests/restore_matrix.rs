@@ -6,8 +6,8 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use serde_json::Value;
 use strongroom_tests::backup;
 use strongroom_tests::clock::READY_WITHIN;
@@ -169,7 +169,7 @@ fn boots_everywhere(from: Version) {
 /// Puts the line into the page, or compares it with the one there.
 fn tell(from: Version, line: &str) {
     // A test whose line differs panics with the lock; the others still have theirs to say.
-    let guard = PAGE.lock().unwrap_or_else(PoisonError::into_inner);
+    let guard = PAGE.lock();
     let path = programs::workspace().join("docs/compatibility.md");
     let page = std::fs::read_to_string(&path).expect("docs/compatibility.md");
     let begins = format!("| {from} |");

@@ -1,10 +1,10 @@
 //! The server's memory: eight large uploads at once, in one piece and in parts, and one upload of ten thousand parts, with the
 //! time of its Complete and what other clients notice of it.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use strongroom_tests::clock::{self, Stopwatch};
 use strongroom_tests::s3::S3;
 use strongroom_tests::server::{BUCKET, Server};
@@ -122,7 +122,7 @@ fn long_upload(bench: &Bench, sheet: &mut Sheet, body: &[u8]) {
         };
         let head = put_head(&s3, &part, bytes(SMALL_PART_BYTES));
         let put = connection.must(&head, &pieces(bytes_of, bytes(SMALL_PART_BYTES)));
-        let mut tags = tags.lock().expect("no holder panics");
+        let mut tags = tags.lock();
         *tags.get_mut(*number).expect("one for each part") = put.etag.expect("a tag");
     });
     let name = format!("one upload of {parts} parts");
@@ -132,7 +132,7 @@ fn long_upload(bench: &Bench, sheet: &mut Sheet, body: &[u8]) {
     ));
     let sent = real(u64::from(parts) * bytes(SMALL_PART_BYTES));
     sheet.add(&format!("{name}, speed"), "GB/s", sent / done.secs / GB);
-    let tags = tags.into_inner().expect("no holder panics");
+    let tags = tags.into_inner();
     let seen = beside(&server, || {
         // The first connection was idle for longer than the server keeps such.
         let mut connection = Connection::open(addr);

@@ -1,8 +1,8 @@
 //! Saves from a real etcd; the store is scripted.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::Mutex;
 
+use parking_lot::Mutex;
 use strongroom_tests::fake_s3::{FakeS3, Reply, Request};
 
 use super::*;
@@ -49,7 +49,7 @@ async fn a_file_holds_what_etcd_sent_and_verifies() {
     let folder = tempfile::tempdir().expect("a folder");
     let target = folder.path().join("a.db");
     let seen = Mutex::new((0, None));
-    let progress = |received, total| *seen.lock().expect("no panic inside") = (received, total);
+    let progress = |received, total| *seen.lock() = (received, total);
     let saved = to_file(
         etcd.member().await,
         &target,
@@ -71,7 +71,7 @@ async fn a_file_holds_what_etcd_sent_and_verifies() {
             & 0o777,
         0o600
     );
-    let (received, total) = *seen.lock().expect("no panic inside");
+    let (received, total) = *seen.lock();
     assert_eq!(received, saved.summary.file_len);
     assert!(
         total.is_some_and(|total| total.abs_diff(received) <= 32),

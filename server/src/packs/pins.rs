@@ -1,7 +1,9 @@
 //! Which packs are being read now: the removal of a pack waits for its pins.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::store::PackId;
 
@@ -46,8 +48,7 @@ impl Pins {
     }
 
     fn counts(&self) -> MutexGuard<'_, HashMap<PackId, usize>> {
-        // The map is whole after every statement, so a panic elsewhere leaves nothing half done in it.
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock()
     }
 }
 

@@ -8,7 +8,7 @@ mod stage;
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use self::stage::{ACTS, Act, Answer, Luggage, SCENES, SEQUENCES, Scene, Stage};
@@ -16,6 +16,7 @@ use super::schedule::alone;
 use crate::tables::Keyspace;
 use crate::tables::draft::Operation;
 use crate::tables::draft::requirements::{self, Requirement};
+use parking_lot::Mutex;
 
 /// What two operations answered, and what they left.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,13 +60,13 @@ fn run(scene: Scene, [first, second]: [Act; 2], order: Order) -> Result<Option<O
             let (amid, given) = (Arc::clone(&stage), Arc::clone(&answer));
             stage.rows.arm(call, move || {
                 let other = alone(amid.run(second, theirs));
-                *given.lock().unwrap_or_else(PoisonError::into_inner) = other;
+                *given.lock() = other;
             });
             let one = alone(stage.run(first, mine));
             if stage.rows.disarm() {
                 return Ok(None);
             }
-            let other = answer.lock().unwrap_or_else(PoisonError::into_inner);
+            let other = answer.lock();
             (one, other.clone())
         }
         Order::Woven(..) => return Ok(None),

@@ -2,8 +2,9 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::clock::{Entropy, SeededEntropy};
 
@@ -74,8 +75,8 @@ impl Tasks {
         drop(dead);
     }
 
-    fn slots(&self) -> std::sync::MutexGuard<'_, Vec<Option<Task>>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    fn slots(&self) -> MutexGuard<'_, Vec<Option<Task>>> {
+        self.slots.lock()
     }
 }
 

@@ -1,9 +1,10 @@
 //! The seams as an interrupted caller sees them: other tasks run before a call.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::schedule::{Dice, Tasks};
 use crate::clock::UnixMillis;
@@ -121,18 +122,18 @@ impl InterruptedOnce {
 
     /// Lets `act` run in front of the call that has so many before it.
     pub(super) fn arm(&self, calls: u64, act: impl FnOnce() + Send + 'static) {
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some((calls, Box::new(act)));
+        *self.next.lock() = Some((calls, Box::new(act)));
     }
 
     /// Tells whether the interruption is still to come.
     pub(super) fn disarm(&self) -> bool {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = self.next.lock();
         next.take().is_some()
     }
 
     fn called(&self) {
         let due = {
-            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut next = self.next.lock();
             match &mut *next {
                 Some((left, _)) if *left > 0 => {
                     *left -= 1;

@@ -1,8 +1,10 @@
 //! One simulated machine: its disk, the process that lives on it, and what its clients were told.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::faults::{Fault, arm};
 use super::ledger::{Ledger, Token};
@@ -80,32 +82,23 @@ impl World {
     }
 
     pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ledger.lock()
     }
 
     pub(super) fn token(&self) -> Token {
-        let mut next = self
-            .next_token
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut next = self.next_token.lock();
         *next += 1;
         *next
     }
 
     /// Something that must not happen has happened; the first one is told.
     pub(super) fn violated(&self, what: impl Into<String>) {
-        let mut violation = self
-            .violation
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut violation = self.violation.lock();
         violation.get_or_insert_with(|| what.into());
     }
 
     pub(super) fn violation(&self) -> Option<String> {
-        let violation = self
-            .violation
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let violation = self.violation.lock();
         violation.clone()
     }
 

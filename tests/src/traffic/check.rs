@@ -4,14 +4,15 @@
 //! uploads and their parts must be those acknowledged.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::Builder;
+
+use parking_lot::Mutex;
 
 use super::Workload;
 use super::calls::{Caller, ListedUpload, Trouble};
 use super::findings::{Findings, Kind};
-use super::keyspace::{Ending, Part, Share, Slot, State, Upload, Version, lock};
+use super::keyspace::{Ending, Part, Share, Slot, State, Upload, Version};
 use crate::server::Server;
 
 /// Readers of the check: two for each core of the suites' machine.
@@ -28,7 +29,7 @@ pub fn after_restart(workload: &Workload, server: &Server) {
             let work = || {
                 let mut caller = Caller::of(server);
                 while let Some(slot) = slots.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let entry = lock(&listed).remove(&slot.key);
+                    let entry = listed.lock().remove(&slot.key);
                     object(slot, &mut caller, entry.as_ref(), findings);
                 }
             };
@@ -36,7 +37,7 @@ pub fn after_restart(workload: &Workload, server: &Server) {
             spawned.expect("the system gives a thread");
         }
     });
-    for (key, entry) in lock(&listed).iter() {
+    for (key, entry) in listed.lock().iter() {
         findings.add(
             Kind::Wrong,
             format!("{key} {entry:?} is listed, nobody put it"),
@@ -117,7 +118,7 @@ fn kind_of(found: &State, allowed: &[State]) -> Kind {
 }
 
 fn upload(share: &Share, open: &mut Vec<ListedUpload>, caller: &mut Caller, findings: &Findings) {
-    let mut known = lock(&share.upload);
+    let mut known = share.upload.lock();
     let Some(upload) = known.take() else { return };
     let slot = &share.slots[upload.place];
     let Some(id) = &upload.id else {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::calls::{Caller, Trouble};
 use super::content::{Token, hex, md5, md5_of};
 use super::findings::Kind;
-use super::keyspace::{Ending, Part, Share, Slot, State, Upload, Version, lock};
+use super::keyspace::{Ending, Part, Share, Slot, State, Upload, Version};
 use super::wire::Body;
 use super::{Mix, Phase, Workload};
 use crate::clock;
@@ -128,7 +128,7 @@ impl<'a> Client<'a> {
 
     /// The next step of the client's upload.
     fn multipart(&mut self, share: &'a Share) -> Result<(), Over> {
-        let upload = lock(&share.upload).clone();
+        let upload = share.upload.lock().clone();
         let Some(upload) = upload else {
             return self.create(share);
         };
@@ -144,7 +144,7 @@ impl<'a> Client<'a> {
                 set(share, |upload| upload.ending = Ending::Aborting);
                 let answer = self.caller.abort((&slot.key, &id));
                 self.judge(answer)?;
-                *lock(&share.upload) = None;
+                *share.upload.lock() = None;
                 self.workload.findings.acknowledged();
                 Ok(())
             }
@@ -158,7 +158,7 @@ impl<'a> Client<'a> {
         let places = u32::try_from(share.slots.len()).expect("few keys");
         let place = usize::try_from(self.random.below(places)).expect("few keys");
         let token = Token(self.random.bits());
-        *lock(&share.upload) = Some(Upload {
+        *share.upload.lock() = Some(Upload {
             place,
             token,
             id: None,
@@ -223,7 +223,7 @@ impl<'a> Client<'a> {
         let etag = self.judge(answer)?;
         self.same_etag(&slot.key, version.etag.as_ref(), &etag);
         slot.acknowledge(begun, Some(etag));
-        *lock(&share.upload) = None;
+        *share.upload.lock() = None;
         self.workload.findings.acknowledged();
         Ok(())
     }
@@ -277,7 +277,7 @@ impl<'a> Client<'a> {
 
     /// One of the client's keys, not the one its upload is for: a Complete that has not been answered leaves two states.
     fn slot_without_upload(&mut self, share: &'a Share) -> &'a Slot {
-        let taken = lock(&share.upload).as_ref().map(|upload| upload.place);
+        let taken = share.upload.lock().as_ref().map(|upload| upload.place);
         let places = u32::try_from(share.slots.len()).expect("few keys");
         loop {
             let place = usize::try_from(self.random.below(places)).expect("few keys");
@@ -345,7 +345,7 @@ impl Drop for HugePlace<'_> {
 }
 
 fn set(share: &Share, change: impl FnOnce(&mut Upload)) {
-    if let Some(upload) = lock(&share.upload).as_mut() {
+    if let Some(upload) = share.upload.lock().as_mut() {
         change(upload);
     }
 }

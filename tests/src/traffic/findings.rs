@@ -1,10 +1,9 @@
 //! The findings of a run: broken promises by kind, and how much was checked.
 
 use std::fmt;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::keyspace::lock;
+use parking_lot::Mutex;
 
 /// Findings printed in full; the rest is counted.
 const PRINTED_MAX: usize = 20;
@@ -31,7 +30,7 @@ impl Findings {
     /// A promise is broken.
     pub fn add(&self, kind: Kind, what: impl fmt::Display) {
         let what = what.to_string();
-        let mut found = lock(&self.found);
+        let mut found = self.found.lock();
         if found.len() < PRINTED_MAX {
             println!("finding: {kind:?}: {what}");
         }
@@ -40,14 +39,14 @@ impl Findings {
 
     /// How many of this kind.
     pub fn count(&self, kind: Kind) -> u64 {
-        let found = lock(&self.found);
+        let found = self.found.lock();
         let count = found.iter().filter(|(k, _)| *k == kind).count();
         u64::try_from(count).expect("a count")
     }
 
     /// Whether nothing was found.
     pub fn is_clean(&self) -> bool {
-        lock(&self.found).is_empty()
+        self.found.lock().is_empty()
     }
 
     /// An operation was acknowledged.

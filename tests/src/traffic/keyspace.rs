@@ -4,7 +4,8 @@
 //! may look.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard};
+
+use parking_lot::Mutex;
 
 use super::content::Token;
 use crate::history::{Begun, History, Mark};
@@ -62,12 +63,12 @@ impl Slot {
 
     /// The writer asks for `state`.
     pub fn begin(&self, state: State) -> Begun {
-        lock(&self.history).begin(state)
+        self.history.lock().begin(state)
     }
 
     /// The server acknowledged it; `etag` is what it said, for a body whose ETag the writer does not compute.
     pub fn acknowledge(&self, begun: Begun, etag: Option<String>) {
-        let mut history = lock(&self.history);
+        let mut history = self.history.lock();
         if let Some(State::Object(version)) = history.state_mut(begun)
             && version.etag.is_none()
         {
@@ -78,27 +79,27 @@ impl Slot {
 
     /// A reader begins.
     pub fn mark(&self) -> Mark {
-        lock(&self.history).mark()
+        self.history.lock().mark()
     }
 
     /// What a reader that began at `mark` may have seen by now.
     pub fn since(&self, mark: Mark) -> Vec<State> {
-        lock(&self.history).since(mark).to_vec()
+        self.history.lock().since(mark).to_vec()
     }
 
     /// The acknowledged state, first, and those begun after it.
     pub fn allowed(&self) -> Vec<State> {
-        lock(&self.history).allowed().to_vec()
+        self.history.lock().allowed().to_vec()
     }
 
     /// Whether its state was acknowledged since the last check.
     pub fn is_news(&self) -> bool {
-        lock(&self.history).is_news()
+        self.history.lock().is_news()
     }
 
     /// After a check: what was found is what is.
     pub fn adopt(&self, found: State) {
-        lock(&self.history).adopt(found);
+        self.history.lock().adopt(found);
     }
 }
 
@@ -193,16 +194,9 @@ impl Keyspace {
             _ => None,
         };
         let uploads = self.shares.iter().filter_map(|share| {
-            let upload = lock(&share.upload);
+            let upload = share.upload.lock();
             upload.as_ref().map(|upload| upload.token)
         });
         self.slots().filter_map(of).chain(uploads).collect()
     }
-}
-
-/// Locks; a panic elsewhere fails the test by itself.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

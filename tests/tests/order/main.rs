@@ -12,10 +12,10 @@ mod restored;
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use judge::{Request, violations};
+use parking_lot::Mutex;
 use strongroom_tests::clock::until;
 use strongroom_tests::programs;
 use strongroom_tests::server::Server;
@@ -167,14 +167,14 @@ fn one_sync_serves_many_concurrent_small_puts() {
             let work = move || {
                 let mut caller = Caller::of(server);
                 let request = put(&mut caller, &format!("crowd-{n:02}"), Token(4000 + n), 1024);
-                requests.lock().expect("no thread panics").push(request);
+                requests.lock().push(request);
             };
             std::thread::Builder::new()
                 .spawn_scoped(scope, work)
                 .expect("a thread");
         }
     });
-    let requests = requests.into_inner().expect("no thread panics");
+    let requests = requests.into_inner();
     let calls = traced.calls(from, &requests);
     let all = trace::read(&traced.log, 0);
     let wrong: Vec<_> = requests

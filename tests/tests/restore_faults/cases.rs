@@ -5,10 +5,11 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{OnceLock, RwLock};
+use std::sync::OnceLock;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use parking_lot::RwLock;
 use strongroom_tests::backup::{self, RESTORED};
 use strongroom_tests::etcd::{Cluster, Observed, Security, Version};
 use strongroom_tests::inject::{Fault, Struck, run_struck};
@@ -97,7 +98,7 @@ impl Sample {
 
     /// The restore of a file into a directory.
     pub(crate) fn command(&self, snapshot: &Path, data_dir: &Path) -> Command {
-        let cluster = self.cluster.read().expect("no boot has failed");
+        let cluster = self.cluster.read();
         backup::restore_file_into(snapshot, data_dir, &cluster, 0)
     }
 
@@ -111,20 +112,20 @@ impl Sample {
 
     /// Runs the tool while no restored member is booted.
     pub(crate) fn run(&self, command: &mut Command) -> Finished {
-        let _quiet = self.cluster.read().expect("no boot has failed");
+        let _quiet = self.cluster.read();
         run(command)
     }
 
     /// Restores a file with a fault in the run.
     pub(crate) fn strike(&self, snapshot: &Path, target: &Target, fault: &Fault) -> Struck {
         let command = self.command(snapshot, &target.data_dir);
-        let _quiet = self.cluster.read().expect("no boot has failed");
+        let _quiet = self.cluster.read();
         run_struck(&command, fault, &target.strace_log())
     }
 
     /// Boots a restored `member` in the member's own folder and compares what it holds.
     pub(crate) fn boots(&self, data_dir: &Path) {
-        let mut cluster = self.cluster.write().expect("no boot has failed");
+        let mut cluster = self.cluster.write();
         let home = cluster.members()[0].data_dir.clone();
         fs::create_dir_all(&home).expect("made");
         fs::rename(data_dir.join("member"), home.join("member")).expect("one file system");

@@ -4,9 +4,10 @@
 //! seals it when it is full, after a failed append and at a clean stop. After a crash, the next start seals what the dead
 //! process left open: see `packs::writers`. In a simulation there is no thread: the first caller who comes back serves all who wait.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::bodies::incoming::IngestError;
@@ -112,14 +113,14 @@ impl Appender {
         let request = Request { draft, answer };
         match &self.way {
             Way::Thread { queue, .. } => {
-                let queue = lock(queue).clone().ok_or(StoreError::Closed)?;
+                let queue = queue.lock().clone().ok_or(StoreError::Closed)?;
                 queue.send(request).await.map_err(|_| StoreError::Closed)?;
             }
             #[cfg(any(test, feature = "testing"))]
             Way::Inline(waiting) => {
-                lock(waiting).requests.push(request);
+                waiting.lock().requests.push(request);
                 let_others_run().await;
-                lock(waiting).serve();
+                waiting.lock().serve();
                 let_others_run().await;
             }
         }
@@ -133,8 +134,8 @@ impl Appender {
     pub fn close(&self) -> Result<(), StoreError> {
         match &self.way {
             Way::Thread { queue, thread } => {
-                drop(lock(queue).take());
-                let thread = lock(thread).take();
+                drop(queue.lock().take());
+                let thread = thread.lock().take();
                 match thread.map(JoinHandle::join) {
                     None => Ok(()),
                     Some(Ok(done)) => done,
@@ -144,7 +145,7 @@ impl Appender {
             }
             #[cfg(any(test, feature = "testing"))]
             Way::Inline(waiting) => {
-                let worker = lock(waiting).worker.take();
+                let worker = waiting.lock().worker.take();
                 worker.map_or(Ok(()), |mut worker| worker.end())
             }
         }
@@ -160,11 +161,6 @@ impl Waiting {
             worker.serve(requests);
         }
     }
-}
-
-/// Handles and whole requests only: a panic of the last holder spoilt nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct OpenPack {

@@ -5,9 +5,10 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::bodies::incoming::IngestError;
@@ -66,7 +67,7 @@ impl<S: Stage> SerialTask<S> {
     /// # Errors
     /// The failure of an earlier piece.
     pub(super) async fn hand_over(&mut self, piece: &Arc<Piece>) -> Result<(), IngestError> {
-        let added = lock(&self.queue).add(piece);
+        let added = self.queue.lock().add(piece);
         let stage = match added {
             Added::Waits => return Ok(()),
             Added::Begins(stage) => stage,
@@ -95,7 +96,7 @@ impl<S: Stage> SerialTask<S> {
         if let Some(mut worker) = self.worker.take() {
             worker.end().await;
         }
-        match std::mem::replace(&mut lock(&self.queue).state, State::Gone) {
+        match std::mem::replace(&mut self.queue.lock().state, State::Gone) {
             State::Idle(stage) => Ok(stage),
             State::Failed(failure) => Err(failure),
             State::AtWork | State::Gone => Err(IngestError::Store(StoreError::Closed)),
@@ -106,7 +107,7 @@ impl<S: Stage> SerialTask<S> {
 impl<S> Drop for SerialTask<S> {
     fn drop(&mut self) {
         // Nobody wants what still waits; a worker that is within a piece ends after it, one that waits for a permit at once.
-        lock(&self.queue).waiting.clear();
+        self.queue.lock().waiting.clear();
         if let Some(worker) = self.worker.take() {
             worker.abandon();
         }
@@ -132,7 +133,7 @@ impl<S: Stage> Worker<S> {
         self.within = false;
         // Before the queue is told: who waits for a piece finds its room free.
         drop(piece);
-        self.next = lock(&self.queue).after(done);
+        self.next = self.queue.lock().after(done);
         match self.next {
             Some(_) => ControlFlow::Continue(()),
             None => ControlFlow::Break(()),
@@ -183,16 +184,11 @@ impl<S: Stage> Drop for Worker<S> {
     fn drop(&mut self) {
         // Abandoned, or in a panic: the stage is lost, and nothing that waits may keep its room.
         if self.within || self.next.is_some() {
-            let mut queue = lock(&self.queue);
+            let mut queue = self.queue.lock();
             queue.state = State::Gone;
             queue.waiting.clear();
         }
     }
-}
-
-/// Whole values only: a panic of the last holder spoilt nothing.
-fn lock<S>(queue: &Mutex<Queue<S>>) -> MutexGuard<'_, Queue<S>> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

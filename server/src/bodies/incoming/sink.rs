@@ -1,9 +1,10 @@
 //! Where a body's frames go: memory while it is small, packs of its own once it is not.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::bodies::incoming::serial_task::Stage;
@@ -52,7 +53,7 @@ impl FullPacks {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut VecDeque<FullPack>) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.0.lock())
     }
 }
 

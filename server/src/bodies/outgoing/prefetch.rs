@@ -5,9 +5,10 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::store::StoreError;
@@ -190,7 +191,7 @@ impl<S: Source> Drop for Work<S> {
 impl<S> Shared<S> {
     /// Whole values only: a panic of the last holder spoilt nothing.
     fn queue(&self) -> MutexGuard<'_, Queue<S>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 }
 

@@ -41,14 +41,14 @@ struct ListBucketResult<'a> {
 
 /// One `Contents` each, made as it is written: a page of them would be as large as the answer.
 struct Entries<'a> {
-    entries: &'a [ListEntry],
+    page: &'a [ListEntry],
     encoding: NameEncoding,
     owners: Owners,
 }
 
 impl Serialize for Entries<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let entries = self.entries.iter();
+        let entries = self.page.iter();
         serializer.collect_seq(entries.map(|entry| contents(self.encoding, entry, self.owners)))
     }
 }
@@ -101,7 +101,7 @@ pub(crate) fn list_objects(
         encoding_type: encoding_type(asked.encoding),
         is_truncated: page.next.is_some(),
         contents: Entries {
-            entries: &page.entries,
+            page: &page.entries,
             encoding: asked.encoding,
             owners,
         },

@@ -29,10 +29,7 @@ impl Recorder {
 impl Stage for Recorder {
     fn take(mut self, frame: &Bytes) -> Result<Recorder, IngestError> {
         if let Some(go) = &self.go {
-            go.lock()
-                .expect("one user")
-                .recv()
-                .expect("the test goes on");
+            go.lock().recv().expect("the test goes on");
         }
         assert!(self.panics_at != Some(self.taken.len()), "as asked");
         if self.fails_at == Some(self.taken.len()) {
