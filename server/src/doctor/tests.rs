@@ -171,7 +171,7 @@ async fn of_three_packs(house: &TestStorage, offsets: [u64; 3]) -> [Segment; 3] 
         md5: [0; 16],
         checksums: Vec::new(),
         segments: Vec::new(),
-        holds: Vec::new(),
+        leases: Vec::new(),
     };
     let segments = offsets.map(|body_offset| {
         let mut writer = packs.begin().expect("a pack");
@@ -190,7 +190,7 @@ async fn of_three_packs(house: &TestStorage, offsets: [u64; 3]) -> [Segment; 3] 
         let finished = writer.finish(&origin).expect("synced");
         let segment = finished.segment;
         body.size += segment.plain_len;
-        body.holds.push(finished.hold);
+        body.leases.push(finished.lease);
         let len = segment.offset + segment.stored_len;
         let claim = PackClaim::Own { len };
         body.segments.push(PlacedSegment { segment, claim });

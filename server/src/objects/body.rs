@@ -15,6 +15,6 @@ pub struct StoredBody {
     pub checksums: Vec<Checksum>,
     /// The bytes, in order; none for an empty body.
     pub segments: Vec<PlacedSegment>,
-    /// Keeps hygiene away from its packs until the body is committed or given up.
-    pub holds: Vec<WriterLease>,
+    /// They keep the sweep away from its packs until the body is committed or given up.
+    pub leases: Vec<WriterLease>,
 }

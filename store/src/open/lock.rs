@@ -58,7 +58,7 @@ impl DirLock {
         Ok(DirLock { _file: file })
     }
 
-    /// WriterLeases the lock of a directory without changing anything in it; one that never was a store's has none.
+    /// Takes the lock of a directory without changing anything in it; one that never was a store's has none.
     ///
     /// # Errors
     /// As [`DirLock::take`].

@@ -134,7 +134,7 @@ pub struct Finished {
     /// Its one segment.
     pub segment: Segment,
     /// Until it is dropped, collection leaves the pack alone.
-    pub hold: WriterLease,
+    pub lease: WriterLease,
 }
 
 /// The bytes of a store.

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::bodies::incoming::IngestError;
+use crate::bodies::incoming::sink::Durable;
 use crate::packs::{PackClaim, PlacedSegment, shared, writers};
 #[cfg(any(test, feature = "testing"))]
 use crate::store::blocking_pool::let_others_run;
@@ -28,7 +29,7 @@ const BATCH_MAX: usize = 256;
 
 struct Request {
     draft: SegmentDraft,
-    answer: oneshot::Sender<Result<PlacedSegment, StoreError>>,
+    answer: oneshot::Sender<Result<Durable, StoreError>>,
 }
 
 /// The way to the shared pack.
@@ -104,11 +105,11 @@ impl Appender {
         })
     }
 
-    /// Appends a small body; durable when it returns.
+    /// Appends a small body, which is durable when this returns.
     ///
     /// # Errors
     /// When the disk refuses or the store is closing.
-    pub async fn append(&self, draft: SegmentDraft) -> Result<PlacedSegment, IngestError> {
+    pub(super) async fn append(&self, draft: SegmentDraft) -> Result<Durable, IngestError> {
         let (answer, placed) = oneshot::channel();
         let request = Request { draft, answer };
         match &self.way {
@@ -230,7 +231,7 @@ impl Worker {
         }
     }
 
-    fn append(&mut self, drafts: &[SegmentDraft]) -> Result<Vec<PlacedSegment>, StoreError> {
+    fn append(&mut self, drafts: &[SegmentDraft]) -> Result<Vec<Durable>, StoreError> {
         if self
             .open
             .as_ref()
@@ -244,18 +245,20 @@ impl Worker {
         match self.packs.append(drafts) {
             Ok(appended) => {
                 let len = appended.pack_len;
-                let claim = match appended.owner {
+                let (claim, lease) = match appended.owner {
                     PackOwner::Shared => {
                         let pack = appended.pack;
                         self.open = Some(OpenPack { pack, len });
-                        PackClaim::Shared
+                        (PackClaim::Shared, None)
                     }
-                    PackOwner::Batch(_) => PackClaim::Own { len },
+                    PackOwner::Batch(lease) => (PackClaim::Own { len }, Some(lease)),
                 };
                 let segments = appended.segments.into_iter();
-                Ok(segments
-                    .map(|segment| PlacedSegment { segment, claim })
-                    .collect())
+                let durable = segments.map(|segment| Durable {
+                    placed: PlacedSegment { segment, claim },
+                    lease: lease.clone(),
+                });
+                Ok(durable.collect())
             }
             Err(failure) => {
                 // The pack ends at its last good batch; the next body opens another.

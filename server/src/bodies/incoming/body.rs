@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::bodies::incoming::digests::{Asked, ChecksumValue, Expected, verify};
 use crate::bodies::incoming::serial_task::{Piece, SerialTask};
-use crate::bodies::incoming::sink::{FullPacks, OwnPack, Rest, Sink};
+use crate::bodies::incoming::sink::{Durable, FullPacks, Rest, Sink};
 use crate::bodies::incoming::{Appender, Ingest, IngestError};
 use crate::model::upload::PART_BYTES_MAX;
 use crate::model::{BucketId, ETag, ObjectKey, PartNumber, UploadId};
@@ -66,9 +66,9 @@ pub struct BodyIngest {
     ahead: Arc<Semaphore>,
     /// Held by a body that does, until its end.
     runs_ahead: Option<OwnedSemaphorePermit>,
-    syncing: Option<Running<Result<OwnPack, StoreError>>>,
+    syncing: Option<Running<Result<Durable, StoreError>>>,
     done: Vec<PlacedSegment>,
-    holds: Vec<WriterLease>,
+    leases: Vec<WriterLease>,
 }
 
 pub(super) fn begin(ingest: &Ingest, target: &BodyTarget, expected: Expected) -> BodyIngest {
@@ -114,7 +114,7 @@ pub(super) fn begin(ingest: &Ingest, target: &BodyTarget, expected: Expected) ->
         received: 0,
         syncing: None,
         done: Vec::new(),
-        holds: Vec::new(),
+        leases: Vec::new(),
     }
 }
 
@@ -211,7 +211,8 @@ impl BodyIngest {
         match rest {
             Rest::Empty => {}
             Rest::Small(draft, permits) => {
-                self.done.push(self.appender.append(draft).await?);
+                let placed = self.appender.append(draft).await?;
+                self.keep(placed);
                 drop(permits);
             }
             Rest::Large(last) => {
@@ -224,7 +225,7 @@ impl BodyIngest {
             md5: verified.md5,
             checksums: verified.checksums,
             segments: self.done,
-            holds: self.holds,
+            leases: self.leases,
         })
     }
 
@@ -293,9 +294,9 @@ impl BodyIngest {
         Ok(())
     }
 
-    fn keep(&mut self, OwnPack { placed, hold }: OwnPack) {
+    fn keep(&mut self, Durable { placed, lease }: Durable) {
         self.done.push(placed);
-        self.holds.push(hold);
+        self.leases.extend(lease);
     }
 
     /// Removes the full packs of a refused body at once; no row names them, and no commit was tried. The one being filled is

@@ -63,10 +63,11 @@ pub(super) struct FullPack {
     origin: Origin,
 }
 
-/// A full pack, durable.
-pub(super) struct OwnPack {
+/// A durable segment, and the lease that keeps its pack until the commit that first uses it. A shared pack needs none: it has
+/// a row since it was opened.
+pub(super) struct Durable {
     pub(super) placed: PlacedSegment,
-    pub(super) hold: WriterLease,
+    pub(super) lease: Option<WriterLease>,
 }
 
 /// What is left when the body has ended.
@@ -81,9 +82,9 @@ pub(super) enum Rest {
 
 impl FullPack {
     /// Ends the segment and makes it durable.
-    pub(super) fn finish(self) -> Result<OwnPack, StoreError> {
+    pub(super) fn finish(self) -> Result<Durable, StoreError> {
         let pack = self.writer.pack();
-        let Finished { segment, hold } = self.writer.finish(&self.origin)?;
+        let Finished { segment, lease } = self.writer.finish(&self.origin)?;
         debug_assert_eq!(segment.pack, pack, "a writer writes its own pack");
         let placed = PlacedSegment {
             claim: PackClaim::Own {
@@ -91,7 +92,8 @@ impl FullPack {
             },
             segment,
         };
-        Ok(OwnPack { placed, hold })
+        let lease = Some(lease);
+        Ok(Durable { placed, lease })
     }
 }
 

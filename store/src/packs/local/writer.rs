@@ -81,7 +81,7 @@ impl PackWriter for FileWriter {
         files.sync_pack(&open, open.len)?;
         Ok(Finished {
             segment,
-            hold: open.lease,
+            lease: open.lease,
         })
     }
 }

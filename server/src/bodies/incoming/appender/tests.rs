@@ -1,4 +1,4 @@
-//! A panic of the appending thread.
+//! A panic of the appending thread; packs that belong to a batch.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -12,7 +12,8 @@ use crate::store::health::Health;
 use crate::store::meta::group_commit::Committer;
 use crate::store::observer::{CommitBatch, Observer, PackSync, StoreThread, Watch};
 use crate::store::packs::format::segment::OriginTarget;
-use crate::store::packs::{Appended, EncodedFrame, Origin, PackEntry, PackWriter};
+use crate::store::packs::leases::WriterLeases;
+use crate::store::packs::{Appended, EncodedFrame, Origin, PackEntry, PackWriter, Segment};
 use crate::store::testing::MemRows;
 
 /// Packs with a bug where the shared one is opened.
@@ -61,17 +62,32 @@ async fn a_panic_of_the_thread_latches_the_store_and_is_told() {
     let (health, watch) = (Arc::new(Health::new()), Arc::new(Watch::new()));
     let told = Arc::new(Told::default());
     watch.register(Arc::<Told>::clone(&told));
-    let clock = Arc::new(ManualClock::at(UnixMillis(5)));
-    let engine = Arc::new(MemRows::new().open());
-    let meta = Committer::inline(engine, clock, Arc::clone(&health), Arc::clone(&watch));
+    let meta = meta(&health, &watch);
     let guard = ThreadGuard {
         thread: StoreThread::Appender,
         health: Arc::clone(&health),
         watch,
     };
-    let meta = Arc::new(meta.expect("an empty engine opens"));
     let appender =
         Appender::start(meta, Arc::new(Broken), Epoch(1), 1 << 20, guard).expect("started");
+    let refused = appender.append(draft()).await.map(|_| ());
+    assert!(
+        matches!(refused, Err(IngestError::Store(StoreError::Closed))),
+        "{refused:?}"
+    );
+    assert!(matches!(appender.close(), Err(StoreError::Closed)));
+    assert_eq!(health.read_only(), Some("the appender stopped by a bug"));
+    assert_eq!(told.0.get(), Some(&StoreThread::Appender));
+}
+
+fn meta(health: &Arc<Health>, watch: &Arc<Watch>) -> Arc<dyn Meta> {
+    let clock = Arc::new(ManualClock::at(UnixMillis(5)));
+    let engine = Arc::new(MemRows::new().open());
+    let meta = Committer::inline(engine, clock, Arc::clone(health), Arc::clone(watch));
+    Arc::new(meta.expect("an empty engine opens"))
+}
+
+fn draft() -> SegmentDraft {
     let origin = Origin {
         bucket: 1,
         key: Bytes::from_static(b"k"),
@@ -81,12 +97,71 @@ async fn a_panic_of_the_thread_latches_the_store_and_is_told() {
         body_offset: 0,
     };
     let frames = vec![EncodedFrame::data(Bytes::from_static(b"x"))];
-    let refused = appender.append(SegmentDraft { frames, origin }).await;
-    assert!(
-        matches!(refused, Err(IngestError::Store(StoreError::Closed))),
-        "{refused:?}"
-    );
-    assert!(matches!(appender.close(), Err(StoreError::Closed)));
-    assert_eq!(health.read_only(), Some("the appender stopped by a bug"));
-    assert_eq!(told.0.get(), Some(&StoreThread::Appender));
+    SegmentDraft { frames, origin }
+}
+
+/// Every append makes a pack of its own, as one to an object store does.
+#[derive(Default)]
+struct PackPerBatch {
+    leases: WriterLeases,
+}
+
+const PACK: PackId = PackId {
+    epoch: Epoch(1),
+    serial: 7,
+};
+
+impl Packs for PackPerBatch {
+    fn store(&self) -> StoreId {
+        StoreId([0; 16])
+    }
+    fn open_shared(&self) -> Result<PackId, StoreError> {
+        Ok(PACK)
+    }
+    fn append(&self, drafts: &[SegmentDraft]) -> Result<Appended, StoreError> {
+        let segment = Segment {
+            pack: PACK,
+            offset: 64,
+            stored_len: 36,
+            plain_len: 1,
+            skip: 0,
+        };
+        let segments = vec![segment; drafts.len()];
+        let owner = PackOwner::Batch(self.leases.lease(PACK));
+        Ok(Appended {
+            segments,
+            pack: PACK,
+            pack_len: 100,
+            owner,
+        })
+    }
+    fn is_held(&self, pack: PackId) -> bool {
+        self.leases.is_leased(pack)
+    }
+    fn begin(&self) -> Result<Box<dyn PackWriter>, StoreError> {
+        Err(StoreError::Closed)
+    }
+    fn read(&self, pack: PackId, _: &[Range<u64>]) -> Result<Vec<Bytes>, StoreError> {
+        Err(StoreError::PackMissing { pack })
+    }
+    fn remove(&self, _: PackId) -> Result<(), StoreError> {
+        Ok(())
+    }
+    fn list(&self, _: Option<PackId>, _: usize) -> Result<Vec<PackEntry>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+/// Its row comes with the commit that first uses the pack: until then only the lease keeps the sweep away.
+#[tokio::test]
+async fn the_pack_of_a_batch_is_leased_until_the_last_body_of_it_is_committed_or_given_up() {
+    let packs = Arc::new(PackPerBatch::default());
+    let meta = meta(&Arc::new(Health::new()), &Arc::new(Watch::new()));
+    let appender = Appender::inline(meta, Arc::<PackPerBatch>::clone(&packs), Epoch(1), 1 << 20);
+    let appender = appender.expect("no thread is needed");
+    let first = appender.append(draft()).await.expect("appended");
+    assert_eq!(first.placed.claim, PackClaim::Own { len: 100 });
+    assert!(packs.is_held(PACK));
+    drop(first);
+    assert!(!packs.is_held(PACK));
 }
