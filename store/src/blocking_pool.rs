@@ -1,7 +1,7 @@
-//! The one way from async code into the store: blocking calls on blocking threads, a bounded number at a time.
+//! The only way from async code into the store: blocking calls on blocking threads, a bounded number at a time.
 //!
-//! Invariant: a permit is given back when the call ends, not when its caller loses interest, so a client that hangs
-//! up cannot make more calls run at once than there are permits.
+//! Invariant: a permit is returned when the call ends, even if its caller has given up. So a client that disconnects
+//! cannot make more calls run at once than there are permits.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! Time and randomness: the only module that asks the operating system for either.
+//! Time and randomness. This is the only module that asks the operating system for them.
 //!
-//! Everything else takes a [`Clock`] or an [`Entropy`], so that a test can decide both. Time serves ages and
-//! protocol fields only; no safety argument rests on it.
+//! All other modules take a [`Clock`] or an [`Entropy`], so that tests control both. Time is used only for ages and
+//! protocol fields; no safety argument depends on it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -1,4 +1,4 @@
-//! What can go wrong in the store, with the data an operator needs.
+//! Errors of the store, with the data that an operator needs.
 
 use std::io;
 use std::path::{Path, PathBuf};

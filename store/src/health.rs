@@ -1,8 +1,8 @@
-//! Whether the store may still be written: one latch, shared by committer, packs and readiness.
+//! Whether the store is still writable: one latch, shared by the committer, the packs and readiness.
 //!
-//! Invariant: writable turns to read-only at most once in a process's life and never back, because after a failed
-//! sync nobody knows which earlier writes the kernel dropped (it may report the error once and then succeed). Only
-//! a restart, which reads what really is on the disk, may write again.
+//! Invariant: the store turns read-only at most once in the life of a process and never back. After a failed sync
+//! nobody knows which earlier writes the kernel dropped: it may report the error once and then succeed. Only a restart
+//! reads what is really on the disk, so only a restart makes the store writable again.
 
 use std::sync::OnceLock;
 

@@ -1,7 +1,7 @@
 //! The two storage seams: [`meta`], ordered rows under mini-transactions, and [`packs`], append-only files of frames.
 //!
-//! Everything here is synchronous; the layers above reach it through [`blocking_pool::BlockingPool`]. No type of an engine shows
-//! through: only `meta/rocks` names RocksDB. What rows mean is not known here.
+//! Everything here is synchronous; the layers above call it through [`blocking_pool::BlockingPool`]. No type of an
+//! engine is exposed: only `meta/rocks` names RocksDB. This crate does not know what rows mean.
 
 pub mod blocking_pool;
 pub mod clock;

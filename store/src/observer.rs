@@ -1,4 +1,4 @@
-//! What the store tells about its work while it works; who counts it is not known here.
+//! Events that the store reports while it works. It does not know who counts them.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

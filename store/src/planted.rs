@@ -1,7 +1,7 @@
-//! Bugs on purpose: each a promise of the store left out, so that the suites can be seen to find it.
+//! Deliberate bugs: each leaves out one promise of the store, to prove that the test suites find it.
 //!
-//! A normal build contains no switch: [`planted`] is `false` there before the compiler is done. The crate's own unit tests
-//! plant a bug on their thread; the server built with the feature `testing` takes one from its environment.
+//! A normal build contains no switch: there, [`planted`] is `false` at compile time. The unit tests of this crate plant
+//! a bug on their own thread; the server built with the feature `testing` takes one from its environment.
 
 /// A promise that is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

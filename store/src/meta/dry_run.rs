@@ -1,9 +1,9 @@
-//! Rows as they would be: commits stay in memory, above another [`Meta`] that never changes.
+//! A dry-run view of Meta: commits stay in memory, on top of another [`Meta`] that never changes.
 //!
-//! A job runs over it unchanged, so what a dry run tells is what the run decides. Later commits and reads see the earlier
-//! ones. The rows below may change meanwhile; a dry run of a running server is a forecast.
+//! A job runs over it unchanged, so a dry run reports the decisions of a real run. Later commits and reads see the
+//! earlier ones. On a running server the rows below may change meanwhile, so the dry run is only a forecast.
 //!
-//! Invariant: the other [`Meta`] is only read.
+//! Invariant: the underlying [`Meta`] is only read.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;

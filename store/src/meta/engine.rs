@@ -1,6 +1,6 @@
-//! What the committer needs of an engine: ordered bytes, read in one view, changed by synced batches.
+//! What the committer needs from an engine: ordered bytes, read in one view, changed by synced batches.
 //!
-//! An engine knows neither versions nor conditions. Two implement it: RocksDB and the in-memory backend.
+//! An engine knows neither versions nor conditions. There are two engines: RocksDB and the in-memory backend.
 
 use std::collections::BTreeMap;
 

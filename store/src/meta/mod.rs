@@ -1,10 +1,10 @@
 //! Meta: ordered byte keys to (value, version), changed only by mini-transactions.
 //!
 //! The seam has four calls: [`Meta::get_many`], [`Meta::scan`], [`Meta::commit`], [`Meta::now`]. A [`Version`] is the
-//! global commit sequence number of the transaction that last wrote the row; it is never reused, also not across
-//! delete and re-create, so `Same(key, version)` is a safe compare-and-swap.
+//! global commit sequence number of the transaction that last wrote the row. It is never reused, not even when a row is
+//! deleted and created again, so `Same(key, version)` is a safe compare-and-swap.
 //!
-//! Invariants: nothing is visible before it is durable; a [`Txn`] applies wholly or not at all.
+//! Invariants: nothing is visible before it is durable; a [`Txn`] applies completely or not at all.
 
 mod dry_run;
 pub mod engine;

@@ -1,6 +1,6 @@
-//! The answer to a commit, which may still be on its way.
+//! The answer to a commit, which may still be pending.
 //!
-//! It knows no backend: whoever implements [`super::Meta`] makes a [`Pending`] and keeps the end that gives the answer.
+//! It knows no backend: an implementation of [`super::Meta`] makes a [`Pending`] and keeps the sending end.
 
 use std::fmt;
 use std::future::Future;

@@ -1,4 +1,4 @@
-//! Rows that can be looked at and not changed.
+//! A read-only view of rows.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! A row's bytes in an engine: its version (`u64`, big-endian), then its value. A counter's value is an `i64` in
-//! big-endian. Pure: bytes in, bytes out.
+//! A row's bytes in an engine: its version (`u64`, big-endian), then its value. A counter's value is a big-endian
+//! `i64`. Pure: bytes in, bytes out.
 
 use bytes::{BufMut, Bytes, BytesMut};
 

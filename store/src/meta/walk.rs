@@ -1,4 +1,4 @@
-//! Walks over rows, a page at a time, and single lookups, by nothing but the calls of [`Meta`].
+//! Walks over rows, one page at a time, and single lookups, using only the calls of [`Meta`].
 
 use std::ops::ControlFlow;
 

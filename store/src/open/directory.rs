@@ -1,5 +1,5 @@
-//! Durable changes of the data directory itself: folders made and small files replaced so that a crash leaves the old
-//! state or the new one.
+//! Durable changes of the data directory itself: creates folders and replaces small files so that a crash leaves either
+//! the old state or the new one.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};

@@ -1,6 +1,6 @@
-//! Whose store a directory is: the identity file, the rows in Meta that must agree with it, and the epoch.
+//! Which store a directory belongs to: the identity file, the rows in Meta that must agree with it, and the epoch.
 //!
-//! The file is text, so that an operator who finds a disk can read it:
+//! The file is text, so that an operator can read it on any disk:
 //!
 //! ```text
 //! strongroom store
@@ -10,15 +10,15 @@
 //! check 0123456789abcdef
 //! ```
 //!
-//! `check` is XXH3-64 of the lines before it. `state` is `creating` until Meta holds its identity row for the first
-//! time, and `ready` ever after: only a `creating` store may be without Meta. Exactly these bytes are accepted.
+//! `check` is XXH3-64 of the lines before it. `state` is `creating` until Meta first holds its identity row, and
+//! `ready` from then on: only a `creating` store may lack Meta. Only exactly these bytes are accepted.
 //!
-//! Rows (keys below 0x10 are the store's own): `01` identity: u8 1, store format u16 LE, store id 16 bytes.
-//! `02` epoch: u8 1, u32 LE, counted up at each start before anything else is written.
+//! Rows (keys below 0x10 are the store's own): `01` identity: u8 1, store format u16 LE, store id 16 bytes. `02` epoch:
+//! u8 1, u32 LE, incremented at each start before anything else is written.
 //!
-//! A store of an older format becomes one of [`STORE_FORMAT`] when it is opened for writing: first its row, in the commit
-//! of the epoch, then the file. A crash in between leaves a newer row below an older file; the next start goes on. From
-//! the row on, older programs refuse the store as newer.
+//! Opening a store for writing upgrades an older format to [`STORE_FORMAT`]: first its row, in the commit of the epoch,
+//! then the file. A crash in between leaves a newer row and an older file; the next start finishes the upgrade. Once
+//! the row is written, older programs refuse the store as newer.
 
 use std::path::Path;
 

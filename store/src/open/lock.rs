@@ -1,7 +1,7 @@
 //! One process per data directory: an exclusive lock on `<data-dir>/LOCK`.
 //!
-//! The kernel drops the lock with the process, so a file left by a crash holds nobody up. The pid in it is for the
-//! operator's eyes and decides nothing.
+//! The kernel releases the lock when the process ends, so a file left by a crash blocks nobody. The pid in the file is
+//! only information for the operator.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

@@ -1,6 +1,7 @@
-//! Opening and closing a store: identity checked on both sides, epoch counted up, parts put together.
+//! Opening and closing a store: checks the identity in the file and in Meta, increments the epoch, puts the parts
+//! together.
 //!
-//! Opening needs no scan: it reads two rows and lists the epochs' folders. Its order makes every crash on the way
+//! Opening needs no scan: it reads two rows and lists the folders of the epochs. The order makes a crash at any step
 //! harmless: lock, identity file (`creating`), Meta with its identity row, identity file (`ready`).
 
 pub mod directory;

@@ -1,4 +1,4 @@
-//! A store opened for looking: nothing in its directory changes, and no server may run on it meanwhile.
+//! A store opened read-only: nothing in its directory changes, and no server may run on it at the same time.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What an opening accepts and refuses, over real directories, and what crashes leave to it.
+//! What opening accepts and refuses on real directories, also after crashes.
 
 use std::path::Path;
 

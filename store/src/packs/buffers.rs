@@ -1,9 +1,9 @@
-//! Large buffers that are used again: frames on their way in and out, and what one read of a pack brings.
+//! A pool of large buffers: for frames in both directions, and for the bytes of one read from a pack.
 //!
-//! A buffer of this size that the allocator gives is memory the process has not touched, or has given back: its pages
-//! are faulted in one by one, which costs more than all else that happens to the bytes. So a few are kept. Bytes made
-//! from a buffer hold it; it comes back when the last of them is dropped. Nothing here knows what is in them, and a
-//! buffer that is taken holds whatever its last user left.
+//! A fresh buffer of this size is memory that the process has not touched yet, or has returned to the kernel. Its pages
+//! are faulted in one by one, which costs more than all other work on the bytes. So a few buffers are kept. Bytes made
+//! from a buffer own it; the buffer returns to the pool when the last of them is dropped. This module does not know the
+//! contents. A buffer taken from the pool still contains the data of its last user.
 
 use std::ops::{Deref, DerefMut};
 

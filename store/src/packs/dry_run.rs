@@ -1,6 +1,6 @@
-//! Packs as they would be: removals are recorded and not done, nothing is written.
+//! A dry-run view of packs: removals are recorded but not carried out, and nothing is written.
 //!
-//! Invariant: the other [`Packs`] is only read.
+//! Invariant: the underlying [`Packs`] is only read.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

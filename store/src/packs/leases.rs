@@ -1,6 +1,7 @@
-//! Which packs this process is writing, or has written and not committed yet: collection leaves those alone.
+//! The packs that this process is writing, or has written but not committed yet. Collection skips them.
 //!
-//! A lease is a courtesy and no lock: when the pack was marked for removal all the same, its commit loses with a conflict.
+//! A lease only avoids wasted work; it is not a lock. If the pack was marked for deletion anyway, its commit loses with
+//! a conflict.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,12 +1,12 @@
 //! Packs: append-only batches of frames, immutable once sealed.
 //!
-//! The seam: [`Packs::append`] (a batch of small segments, durable when it returns), [`Packs::begin`] (one large body's
-//! own pack), [`Packs::read`], [`Packs::remove`], [`Packs::list`]. Which packs are wanted is decided by rows of Meta,
-//! which this module never reads.
+//! The seam: [`Packs::append`] (a batch of small segments, durable when it returns), [`Packs::begin`] (a pack for one
+//! large body), [`Packs::read`], [`Packs::remove`], [`Packs::list`]. Rows of Meta decide which packs are needed; this
+//! module never reads them.
 //!
-//! Invariants: bytes below a returned placement's end never change; a frame's checksum is bound to store, pack and
-//! position, so a frame read from a wrong place is found out; a pack that met a short or failed write is not appended
-//! to again.
+//! Invariants: bytes below the end of a returned placement never change; a frame's checksum is bound to store, pack and
+//! position, so a frame read from the wrong place is detected; a pack is not appended to again after a short or failed
+//! write.
 
 pub mod buffers;
 mod dry_run;

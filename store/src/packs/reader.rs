@@ -1,11 +1,11 @@
-//! Reading a segment: verified plain bytes of a plain range, a few frames at a time.
+//! Reads a plain range of a segment: verified plain bytes, a few frames at a time.
 //!
-//! A range that starts in the first frame is read straight on; one that starts later finds its frame by division and
-//! the segment's frame table. Nothing is kept between calls but a position, so a slow client holds no memory here, and one
+//! A range that starts in the first frame is read from there. A range that starts later finds its frame by division and
+//! the segment's frame table. Only a position is kept between calls, so a slow client holds no memory here, and one
 //! user may have readers over several packs.
 //!
-//! Invariant: bytes leave only from frames whose checksum held at the place they were read from, and a frame's index
-//! is known only from a verified table or from verified frames before it.
+//! Invariant: bytes are returned only from frames whose checksum was verified at the place they were read from. A
+//! frame's index comes only from a verified table or from the verified frames before it.
 
 use std::ops::Range;
 

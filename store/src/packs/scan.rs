@@ -1,8 +1,8 @@
-//! Walking a pack from its header: each segment in it with its origin, without Meta. For salvage and for looking at
+//! Walks a pack from its header and finds each segment with its origin, without Meta. Used for salvage and to inspect
 //! packs that no row names.
 //!
-//! It stops at the first byte that no whole segment explains, which in a healthy pack is its end, and in one that a
-//! crash or a failed write left is the end of its last good batch or somewhat behind it.
+//! It stops at the first byte that is not part of a whole segment. In a healthy pack that is the end. After a crash or
+//! a failed write, it is the end of the last good batch or slightly later.
 
 use super::format::frame::{FRAME_BYTES_MAX, FRAME_HEADER_BYTES, FrameKind, FramePosition, Prefix};
 use super::format::header::PACK_HEADER_BYTES;

@@ -1,8 +1,9 @@
-//! The file layer's in-memory backend: what is visible (*live*) and what a crash would leave (*durable*) are kept apart.
+//! The in-memory backend of the file layer: visible data (*live*) and data that survives a crash (*durable*) are kept
+//! apart.
 //!
-//! [`MemFiles`] is the disk, [`MemDisk`] one process's use of it. A crash ends every use. It drops what was not synced,
-//! or, torn, keeps a random part of it: any subset of unsynced directory changes, and of each file's unsynced writes,
-//! whole or cut at a sector, in any order.
+//! [`MemFiles`] is the disk, [`MemDisk`] is one process's use of it. A crash ends every use. It drops unsynced data,
+//! or, if torn, keeps a random part of it: any subset of unsynced directory changes, and of each file's unsynced
+//! writes, whole or cut at a sector, in any order.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

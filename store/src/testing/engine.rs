@@ -1,8 +1,8 @@
-//! The engine's in-memory backend: what is visible (*live*) and what a crash would leave (*durable*) are kept apart.
+//! The in-memory backend of the engine: visible rows (*live*) and rows that survive a crash (*durable*) are kept apart.
 //!
-//! The backend outlives the process it plays: [`MemRows`] is the disk, [`MemEngine`] one process's opening of it. A crash
-//! ends every opening (a process that died cannot write any more) and drops what was not synced. Faults are asked
-//! for at each batch, so a test decides which commit fails, and how.
+//! The backend outlives the simulated process: [`MemRows`] is the disk, [`MemEngine`] is one process's opening of it. A
+//! crash ends every opening (a dead process cannot write) and drops unsynced data. Each batch asks for its fault, so a
+//! test decides which commit fails, and how.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

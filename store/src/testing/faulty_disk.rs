@@ -1,6 +1,6 @@
-//! A file layer that fails on demand: a test decides at each operation whether it goes through.
+//! A file layer that fails on demand: at each operation, a test decides whether it succeeds.
 //!
-//! It wraps any [`Disk`], the real one or the backend, so "the n-th operation fails, for every n" is a loop around it.
+//! It wraps any [`Disk`], real or in memory, so "the n-th operation fails, for every n" is a loop around it.
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! A whole store in memory, which outlives the processes that open it.
+//! A whole store in memory. It outlives the processes that open it.
 
 use std::sync::Arc;
 

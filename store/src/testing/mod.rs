@@ -1,5 +1,5 @@
-//! What tests put in place of disks: memory backends with crashes, a faulty disk, packs as an object store has them; and the
-//! conformance suite that every backend passes. A normal build has none of it.
+//! Test replacements for disks: memory backends with crashes, a faulty disk, packs as in an object store; and the
+//! conformance suite that every backend passes. Normal builds contain none of it.
 
 mod disk;
 mod engine;

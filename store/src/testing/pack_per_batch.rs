@@ -1,4 +1,4 @@
-//! Packs that give each batch a pack of its own, as an object store does.
+//! Packs where each batch gets a pack of its own, as in an object store.
 
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! The switches of planted bugs: one for the process, one for each thread.
+//! The switches of planted bugs: one for the process and one per thread.
 
 use std::cell::Cell;
 use std::sync::OnceLock;

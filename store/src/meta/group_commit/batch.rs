@@ -1,4 +1,4 @@
-//! Deciding a batch of transactions: each against the engine's rows and the earlier transactions of the batch.
+//! Decides a batch of transactions: each against the engine's rows and the earlier transactions of the batch.
 //!
 //! Pure: rows in, verdicts and one engine batch out. Nothing here is visible or durable yet.
 

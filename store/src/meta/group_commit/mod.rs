@@ -1,10 +1,10 @@
-//! Group commit: one thread that settles transactions in batches, each batch with one synced write.
+//! Group commit: one thread that decides transactions in batches, with one synced write per batch.
 //!
-//! It knows no engine by name and no meaning of rows. Callers queue and await; none holds a blocking thread. While
-//! one batch is being synced, the next one gathers by itself: no timer, no added latency when idle.
+//! It knows no engine by name and no meaning of rows. Callers queue and await without holding a blocking thread. While
+//! one batch is being synced, the next one fills up: there is no timer, and no added latency when idle.
 //!
-//! Invariants: an answer is given only after the engine's batch is durable, a conflict's too (it may rest on a
-//! transaction of the same batch); after a failed batch nothing is applied any more in this process's life.
+//! Invariants: an answer is given only after the engine's batch is durable. This also holds for a conflict, which may
+//! depend on a transaction of the same batch. After a failed batch, this process applies nothing more.
 
 pub(crate) mod batch;
 

@@ -1,8 +1,8 @@
 //! The engine on RocksDB.
 //!
-//! Rows lie under their own keys in one keyspace; the commit sequence lies under [`SEQUENCE_KEY`] and changes in the
-//! same write batch as the rows. Settings serve three promises: what was synced is there or its loss is reported, memory
-//! and descriptors are bounded, nothing is compressed twice.
+//! Rows keep their own keys in one keyspace. The commit sequence is under [`SEQUENCE_KEY`] and changes in the same
+//! write batch as the rows. The settings keep three promises: synced data is there or its loss is reported, memory and
+//! file descriptors are bounded, nothing is compressed twice.
 
 use std::fs::{self, File};
 use std::io::{self, Read};

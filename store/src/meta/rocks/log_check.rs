@@ -1,14 +1,14 @@
-//! Checks RocksDB's logs and manifest before RocksDB reads them, because there are two kinds of damage it does not report.
+//! Checks RocksDB's logs and manifest before RocksDB reads them, because RocksDB does not report two kinds of damage.
 //!
-//! A log that ends in the middle of a record was cut by a crash, and what is cut was never acknowledged. But a bit that
-//! flips in the length of a whole record looks the same when the length grows past the end of the file: acknowledged rows
-//! would be dropped without a word (in the manifest: whole tables, which the next start then deletes). Here the lengths
-//! one bit away are tried: when the checksum of one of them holds, the record is whole and its length is damaged. And
-//! some flips in a manifest's headers make RocksDB 11.8 read it forever.
+//! A crash can cut a log in the middle of a record. The cut part was never acknowledged, so RocksDB drops it. But a
+//! flipped bit in the length of a whole record looks the same when the length then exceeds the file. RocksDB would
+//! silently drop acknowledged rows (in the manifest: whole tables, which the next start then deletes). So this check
+//! tries every length that differs by one bit: if the checksum of one of them holds, the record is whole and its length
+//! is damaged. Some flipped bits in a manifest's headers also make RocksDB 11.8 read it forever.
 //!
-//! Format: RocksDB's wiki, "Write Ahead Log File Format", also that of its manifest: blocks of 32 KiB; a record is
-//! crc32c u32 LE (masked, of type and payload), length u16 LE, type u8, payload, and lies in one block; fewer than seven
-//! bytes at a block's end, and a header of zeros, are padding. Pure: bytes in, place out.
+//! Format: RocksDB's wiki, "Write Ahead Log File Format", which the manifest uses as well: blocks of 32 KiB; a record
+//! is crc32c u32 LE (masked, of type and payload), length u16 LE, type u8, payload, and lies in one block; fewer than
+//! seven bytes at a block's end, and a header of zeros, are padding. Pure: bytes in, place out.
 
 use crc_fast::{CrcAlgorithm, checksum};
 

@@ -12,9 +12,9 @@
 //! ```
 //!
 //! The seed is XXH3-64 of the store id (16 bytes), the pack id (8 bytes, big-endian) and the offset of the frame's
-//! first byte in its pack (u64 LE). So a frame that is read from a wrong place, pack or store fails its checksum.
+//! first byte in its pack (u64 LE). So a frame read from the wrong place, pack or store fails its checksum.
 //!
-//! Invariant: a [`Frame`] exists only after its checksum held, so no plain byte leaves before that.
+//! Invariant: a [`Frame`] exists only after its checksum was verified, so no plain byte is available before that.
 
 use std::cell::RefCell;
 

@@ -1,4 +1,4 @@
-//! The first 64 bytes of a pack: whose it is. Pure: bytes in, bytes out.
+//! The first 64 bytes of a pack, which identify it. Pure: bytes in, bytes out.
 //!
 //! ```text
 //!  0  8 bytes  "SRPACK01"
@@ -11,8 +11,8 @@
 //! 56  u64 LE   XXH3-64 of bytes 0..56
 //! ```
 //!
-//! Invariant: magic, pack format, both ids and the checksum keep their places in every later format, so
-//! that an old build can tell a newer pack from a damaged one.
+//! Invariant: magic, pack format, both ids and the checksum stay in place in every later format, so that an old build
+//! can tell a newer pack from a damaged one.
 
 use bytes::{Buf, BufMut, Bytes};
 use xxhash_rust::xxh3::xxh3_64;

@@ -1,6 +1,7 @@
 //! The bytes of a pack: a header, then segments, which are runs of frames. Pure: bytes in, bytes out.
 //!
-//! docs/format.md is the description; each file draws its own part. It knows no files, and nothing of who reads or writes.
+//! docs/format.md describes the format; each file here draws its own part. This module knows neither files nor readers
+//! and writers.
 
 pub mod frame;
 pub mod header;

@@ -7,9 +7,9 @@
 //! u32 LE  magic 0x47455346 ("FSEG")
 //! ```
 //!
-//! The table names the stored length of each data frame and what the segment was written for. It is found from the
-//! segment's end, so a range far into a segment costs one small read more; the tail has no checksum, since a wrong
-//! length leads to a place where no table's checksum holds.
+//! The table holds the stored length of each data frame and the origin of the segment. A reader finds it from the end
+//! of the segment, so a range far into a segment costs one more small read. The tail has no checksum: a wrong length
+//! leads to a place where no table's checksum holds.
 
 use bytes::{Buf, BufMut, Bytes};
 use serde::{Deserialize, Serialize};

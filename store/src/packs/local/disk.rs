@@ -1,8 +1,9 @@
-//! The file layer under packs: a dozen calls, one real implementation, one in-memory backend, one that injects faults.
+//! The file layer under packs: a dozen calls with three implementations: real files, memory, and one that injects
+//! faults.
 //!
 //! Paths are relative to the packs' directory. Reads and writes name their position, so no file has a cursor that two
-//! callers could move. Nothing is durable before the matching sync: a file's bytes by [`DiskFile::sync`], its entry by
-//! [`Disk::sync_dir`] of its folder.
+//! callers could move. Nothing is durable before the matching sync: [`DiskFile::sync`] for the bytes of a file,
+//! [`Disk::sync_dir`] of its folder for its directory entry.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};

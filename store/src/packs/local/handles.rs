@@ -1,4 +1,4 @@
-//! A bounded cache of packs that are open for reading, each with its header verified when it was opened.
+//! A bounded cache of packs open for reading. Each pack's header was verified when it was opened.
 
 use std::collections::HashMap;
 use std::sync::Arc;

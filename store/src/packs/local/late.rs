@@ -1,4 +1,5 @@
-//! The planted bug `CommitBeforePackSync`: packs that are synced later than their commits need. A normal build has none of it.
+//! The planted bug `CommitBeforePackSync`: packs are synced later than their commits need. Normal builds do not contain
+//! it.
 
 use std::collections::VecDeque;
 use std::io;

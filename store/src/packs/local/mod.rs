@@ -1,8 +1,8 @@
-//! Packs as files below one folder, named by [`names`].
+//! Packs as files below one folder, with names by [`names`].
 //!
-//! Invariants: a placement is returned only after its bytes, its file's entry and every new folder above it are
-//! durable; a file that met a failed write or sync is not written again; a failed sync latches the store read-only,
-//! a full disk does not; no path is made of anything but a pack's id.
+//! Invariants: a placement is returned only after its bytes, the directory entry of its file and every new parent
+//! folder are durable; a file is never written again after a failed write or sync; a failed sync latches the store
+//! read-only, a full disk does not; paths are made only from pack ids.
 
 pub mod disk;
 mod handles;

@@ -1,5 +1,5 @@
-//! Where packs lie: `<epoch, 8 hex>/<serial / 4096, 5 hex>/<pack id>.pack`. One spelling per name; whatever is spelt
-//! otherwise is left alone.
+//! Where packs are: `<epoch, 8 hex>/<serial / 4096, 5 hex>/<pack id>.pack`. Each name has one spelling; files with any
+//! other spelling are left alone.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Pack files under faults: what failed is refused, what was acknowledged stays, and the latch falls when it must.
+//! Pack files under faults: failed writes are refused, acknowledged bytes stay, and the latch closes when it must.
 
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::AtomicU64;

@@ -1,4 +1,4 @@
-//! The writing end of a pack that belongs to one body.
+//! The writer of a pack that belongs to one body.
 
 use std::sync::Arc;
 

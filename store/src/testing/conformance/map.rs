@@ -1,5 +1,5 @@
-//! A [`Meta`] of a mutex and a map: the least that an implementation needs. It has no queue, no thread, no engine and no
-//! committer, so the seam asks for none of them.
+//! A [`Meta`] made of a mutex and a map: the minimal implementation. It has no queue, thread, engine or committer,
+//! which proves that the seam needs none of them.
 
 use parking_lot::Mutex;
 use std::collections::HashMap;

@@ -1,7 +1,8 @@
-//! One suite over the two seams: what every engine of Meta and every kind of Packs must do, written against the traits.
+//! One test suite over the two seams: what every Meta engine and every kind of Packs must do, written against the
+//! traits.
 //!
 //! A new engine joins by opening a [`Store`] over it in [`Subject`]; a [`Meta`] without an engine joins in
-//! [`on_each_meta`]. What a single backend does in its own way is tested beside it.
+//! [`on_each_meta`]. Behaviour specific to one backend is tested next to that backend.
 
 mod map;
 mod meta;

@@ -1,4 +1,4 @@
-//! Packs: placements stay readable, names are never used twice, removing and listing agree.
+//! Packs: placements stay readable, names are never reused, removing and listing agree.
 
 use super::*;
 use crate::packs::format::segment::{Origin, OriginTarget};

@@ -1,4 +1,4 @@
-//! What is RocksDB's own: a garbled log is reported, a half-written end is not, nothing is created by mistake.
+//! Behaviour of RocksDB itself: a damaged log is reported, a half-written end is not, nothing is created by mistake.
 
 use std::collections::BTreeMap;
 use std::fs;

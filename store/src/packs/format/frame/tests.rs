@@ -1,4 +1,4 @@
-//! A frame's bytes are pinned; every changed bit and every wrong place is found out.
+//! The bytes of a frame are pinned; every changed bit and every wrong place is detected.
 
 use proptest::prelude::*;
 

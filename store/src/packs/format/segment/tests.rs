@@ -1,4 +1,4 @@
-//! A segment's bytes are pinned, and its table takes nothing on trust.
+//! The bytes of a segment are pinned, and nothing in its table is trusted without a check.
 
 mod layout;
 

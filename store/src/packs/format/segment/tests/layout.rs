@@ -1,4 +1,4 @@
-//! Segments of any bodies: every frame lies where the table says, and a table from anywhere is read or refused.
+//! Segments of random bodies: every frame is where the table says, and any table is either read or refused.
 
 use proptest::prelude::*;
 
