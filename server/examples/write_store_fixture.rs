@@ -1,7 +1,7 @@
-//! Writes the fixture store of `tests/store_fixture.rs` into the empty directory named by the first argument.
+//! Writes the fixture store of `tests/store_fixture.rs` into the empty directory given as the first argument.
 //!
-//! A new FormatVersion gets a new folder beside the old one; what stands is never written again. RocksDB's own `LOG`,
-//! which names the machine's paths, and the lock files are then removed by hand.
+//! A new FormatVersion gets a new folder next to the old ones; existing fixtures are never rewritten. Afterwards,
+//! remove RocksDB's own `LOG`, which contains paths of the machine, and the lock files by hand.
 
 #[path = "../tests/store_fixture/content.rs"]
 mod content;

@@ -1,7 +1,7 @@
-//! The Strongroom server: an S3 endpoint that keeps etcd snapshots.
+//! The Strongroom server: an S3 endpoint that stores etcd snapshots.
 //!
-//! Modules are listed bottom up; each may name those above it and never those below it
-//! (a tidy test holds them to it). `main.rs` only parses arguments and calls [`process`].
+//! Modules are listed bottom up. Each may name the modules above it but never those below it (the tidy test checks
+//! this). `main.rs` only parses arguments and calls [`process`].
 
 pub use strongroom_store as store;
 pub use strongroom_store::{clock, planted};

@@ -1,4 +1,4 @@
-//! `strongroom-server`: hands its arguments and environment to the library and ends with its exit code.
+//! `strongroom-server`: passes its arguments and environment to the library and exits with its exit code.
 
 use std::process::ExitCode;
 

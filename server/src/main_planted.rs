@@ -1,4 +1,4 @@
-//! `strongroom-server-planted`: the server with one bug of the environment's choice, to see the fault suites fail.
+//! `strongroom-server-planted`: the server with one bug chosen by the environment, to see the fault suites fail.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! One opened store with the layers over it, put together and taken down in the right order.
+//! An opened store with the layers over it, assembled and shut down in the right order.
 //!
 //! Knows no protocol: S3 and admin get a [`Storage`] and use its parts.
 

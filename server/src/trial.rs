@@ -1,4 +1,4 @@
-//! A storage over the in-memory twin, for this crate's own tests: one bucket, a clock that stands still, few words.
+//! A storage over the in-memory backend, for this crate's own tests: one bucket, a clock that stands still, few words.
 
 use std::sync::Arc;
 

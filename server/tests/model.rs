@@ -1,4 +1,4 @@
-//! Random operations on the real engines, with reopening at random, against a map in memory.
+//! Random operations on the real engines, reopened at random, against a map in memory.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Stores of earlier builds open and give back every field. A fresh one is written and checked the same way, so that
-//! the fixture's writer cannot rot.
+//! Stores of earlier builds open and return every field. A fresh store is written and checked the same way, so that the
+//! fixture's writer cannot rot.
 
 use std::path::{Path, PathBuf};
 

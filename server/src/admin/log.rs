@@ -1,8 +1,8 @@
 //! `/log`: shows, changes and resets the log's filter while the server runs.
 //!
-//! Like every route of this listener it asks for no credentials: everybody who reaches the listener may use it. A page in
-//! a browser may not, because PUT and DELETE from another origin need a permission that this listener never gives. A
-//! change lasts until the next one or a restart. It is logged, and a metric shows it.
+//! Like every route of this listener, it asks for no credentials: everybody who can reach the listener may use it. A
+//! page in a browser cannot, because PUT and DELETE from another origin need a permission that this listener never
+//! gives. A change lasts until the next one or a restart. It is logged, and a metric shows it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Answers as every route gives them: a type, a body, and no caching.
+//! The common form of all answers: a type, a body, and no caching.
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};

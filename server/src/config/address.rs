@@ -1,4 +1,4 @@
-//! Parses addresses to listen on, as people type them.
+//! Parses listening addresses in the forms that people type.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

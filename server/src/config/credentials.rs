@@ -1,4 +1,4 @@
-//! Root credentials, which are refused when they are easy to guess.
+//! Root credentials. Easily guessed ones are refused.
 
 use std::fmt;
 use std::fs::File;

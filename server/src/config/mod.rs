@@ -1,8 +1,8 @@
-//! Makes one checked [`Config`] of flags, environment and file.
+//! Builds one checked [`Config`] from flags, environment and file.
 //!
-//! Only this module reads the environment and the configuration file; all others take values. For each setting by itself,
-//! a flag wins over the environment, the environment over the file, the file over the default. An empty variable counts as
-//! unset.
+//! Only this module reads the environment and the configuration file; all others take values. For each setting, a flag
+//! overrides the environment, the environment overrides the file, and the file overrides the default. An empty variable
+//! counts as unset.
 //!
 //! Invariants: every `Config` is complete and checked; credentials are never taken from flags (process lists show them)
 //! and never printed; errors name the setting, the source of its value, and the next command to type.

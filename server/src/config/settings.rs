@@ -1,4 +1,4 @@
-//! Settings before they are checked, each with the source of its value.
+//! Unchecked settings, each with the source of its value.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Every byte that a manifest names verifies, and every pack file is what its row says.
+//! Checks that every byte named by a manifest verifies, and that every pack file matches its row.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! One thing that is wrong, with all that an operator needs to act on it.
+//! One problem, with everything an operator needs to act on it.
 
 use serde::Serialize;
 

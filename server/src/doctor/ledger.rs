@@ -1,4 +1,4 @@
-//! Sums over the rows, to be compared with the counters that the rows keep.
+//! Totals over the rows, for comparison with the counters in the store.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -1,8 +1,8 @@
-//! Looking a store over: every row decodes and agrees with the others, every byte that a row names verifies.
+//! Checks a store: every row decodes and agrees with the others, every byte that a row names verifies.
 //!
-//! Works over the two seams, changes nothing, and goes on after a finding as far as it can. It reads all of the store, so
-//! it takes as long as the disk needs for that. Memory: some 64 bytes for each manifest, pack and open upload, and at most
-//! [`FINDINGS_MAX`] findings.
+//! Works over the two seams, changes nothing, and continues after a finding as far as it can. It reads the whole store,
+//! so it takes as long as the disk needs for that. Memory: some 64 bytes for each manifest, pack and open upload, and
+//! at most [`FINDINGS_MAX`] findings.
 
 mod bytes;
 mod finding;

@@ -1,4 +1,5 @@
-//! Which objects a damaged manifest belongs to: looked up only when there is damage, by one walk over versions and parts.
+//! The objects that a damaged manifest belongs to. They are looked up only after damage, by one walk over versions and
+//! parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Every row decodes, and rows that name each other agree.
+//! Checks that every row decodes, and that rows which name each other agree.
 
 use std::ops::ControlFlow;
 

@@ -1,4 +1,4 @@
-//! Rows and packs put wrong on purpose, and what the doctor says of them.
+//! Rows and packs damaged on purpose, and the findings of the doctor.
 
 use super::*;
 use crate::clock::{Entropy as _, SeededEntropy};

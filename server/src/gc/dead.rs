@@ -1,4 +1,4 @@
-//! What has lost its last user: parts of uploads that were completed or given up, then manifests.
+//! Frees what lost its last user: parts of completed or aborted uploads, then manifests.
 
 use crate::gc::run::GcRun;
 use crate::gc::walk::{Judged, Walked};

@@ -1,4 +1,4 @@
-//! What is given up because of its age: uploads that stay open, answers of Complete that nobody asks for any more.
+//! Removes what is too old: uploads left open, and stored answers of Complete.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Packs that nothing uses: marked, then swept once their grace has passed; and pack files without a row.
+//! Unused packs: first marked for deletion, then deleted after the grace period. Also pack files without a row.
 
 use crate::gc::run::GcRun;
 use crate::gc::walk::{Judged, Walk, Walked};

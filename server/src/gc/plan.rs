@@ -1,6 +1,6 @@
-//! What a run would do: a run whose changes stay in memory, and the packs that it would change.
+//! A forecast: a run whose changes stay in memory, and the packs that it would change.
 //!
-//! A running server may change all of it a moment later, so this is a forecast and no promise.
+//! A running server may change all of this a moment later, so the forecast is no promise.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! One run of the collection: its steps, in the order in which one feeds the next.
+//! One run of the collection: its steps, in the order in which they feed each other.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a round frees, and what it must not, over the in-memory twin.
+//! What a run frees and what it must keep, over the in-memory backend.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! One step of a run on its way over the rows of a table.
+//! A walk of one step of a run over the rows of a table.
 
 use std::ops::ControlFlow;
 

@@ -1,4 +1,4 @@
-//! What operators see of jobs: one status for each, changed by the scheduler, read by `/jobs` and by metrics.
+//! The job statuses that operators see: changed by the scheduler, read by `/jobs` and by metrics.
 
 use std::sync::Arc;
 use std::time::Duration;

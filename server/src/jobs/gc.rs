@@ -1,4 +1,4 @@
-//! The job `gc`: frees what nothing uses any more. The steps are those of [`crate::gc`].
+//! The job `gc`: frees unused data with the steps of [`crate::gc`].
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a job is: a name, a class, an interval, and work.
+//! A job: a name, a class, an interval, and work.
 
 use std::error::Error;
 use std::time::Duration;

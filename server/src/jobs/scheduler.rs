@@ -1,8 +1,8 @@
 //! Runs jobs at their intervals, each class in a lane of its own.
 //!
 //! A run that ends with an error is repeated at the job's next time. After a panic the wait doubles, up to
-//! [`BACKOFF_MAX`], until a run ends without one: the log is not flooded, and the job still gets its chance when what made
-//! it panic has gone.
+//! [`BACKOFF_MAX`], until a run ends without a panic. This keeps the log from flooding, and the job still runs once the
+//! cause has gone.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,4 @@
-//! What an object carries beside its bytes.
+//! What an object carries besides its bytes.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! A body that lies in packs, verified and synced, but belongs to no object yet.
+//! A body stored in packs, verified and synced, that belongs to no object yet.
 
 use crate::model::Checksum;
 use crate::packs::PlacedSegment;

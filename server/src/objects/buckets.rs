@@ -1,4 +1,4 @@
-//! Buckets: create, look at, list, delete.
+//! Buckets: create, inspect, list, delete.
 
 use crate::model::{BucketId, BucketName, Owner};
 use crate::objects::decision::{Decision, Operation, Rows as _, active, versioned};

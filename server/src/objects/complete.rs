@@ -1,4 +1,4 @@
-//! CompleteMultipartUpload: joins the parts' segments into one manifest. No byte is copied.
+//! CompleteMultipartUpload: joins the segments of the parts into one manifest. No byte is copied.
 
 use std::sync::Arc;
 

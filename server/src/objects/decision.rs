@@ -1,8 +1,8 @@
-//! The loop every change runs: read, decide, commit; on a conflict again.
+//! The loop of every change: read, decide, commit; after a conflict, start again.
 //!
-//! Invariant: a decision reads rows through its [`Draft`] alone, and its commit requires each of them to be as it was
-//! read. [`Draft::unrequired`] is the one way around that, and names its reason. A refusal, which commits nothing, is given
-//! only when all that was read still is so.
+//! Invariant: a decision reads rows only through its [`Draft`], and its commit requires that each of them is unchanged.
+//! [`Draft::unrequired`] is the only exception, and its caller names the reason. A refusal commits nothing; it is
+//! returned only if all rows that were read are still unchanged.
 
 use std::sync::Arc;
 

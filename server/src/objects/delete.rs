@@ -1,4 +1,4 @@
-//! DeleteObject: removes a version, or puts a delete marker where the bucket keeps versions.
+//! DeleteObject: removes a version, or writes a delete marker where the bucket keeps versions.
 
 use crate::clock::UnixMillis;
 use crate::model::{BucketName, LegalHold, ObjectKey, Owner, Tags, VersionId, VersionNumber};

@@ -1,4 +1,4 @@
-//! Finding the version that a GET or HEAD means.
+//! Finds the version that a GET or HEAD refers to.
 
 use std::sync::Arc;
 

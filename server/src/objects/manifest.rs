@@ -1,4 +1,4 @@
-//! Manifests: written once with their pack claims, released by losing a user, read whole.
+//! Manifests: written once with their pack claims, released when they lose a user, read whole.
 
 use crate::clock::UnixMillis;
 use crate::objects::decision::{Draft, Rows, Undecided};

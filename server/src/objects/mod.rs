@@ -1,8 +1,8 @@
 //! The rules of S3's state: bucket, object, version, upload, lock. Pure decisions over rows, then one commit.
 //!
-//! Each operation reads the rows its decision needs, decides, and commits a transaction whose conditions are the rows
-//! it read; on a conflict it reads and decides again, so concurrent requests behave as if one came after the other.
-//! This layer moves no bytes (see `ingest`, `read`), knows no HTTP and no storage engine.
+//! Each operation reads the rows that its decision needs, decides, and commits a transaction conditional on those rows.
+//! After a conflict it reads and decides again, so concurrent requests behave as if they ran one after the other. This
+//! layer moves no bytes (see `bodies`) and knows neither HTTP nor a storage engine.
 
 pub mod body;
 pub mod buckets;

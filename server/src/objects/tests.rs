@@ -1,4 +1,4 @@
-//! The rules of versions, locks, listings and uploads, over the in-memory twin.
+//! The rules of versions, locks, listings and uploads, over the in-memory backend.
 
 mod uploads;
 

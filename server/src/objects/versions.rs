@@ -1,4 +1,4 @@
-//! Which version a change makes, and which it replaces: pure rules of S3's three versioning states.
+//! Which version a change creates, and which one it replaces: pure rules of S3's three versioning states.
 
 use crate::model::VersionNumber;
 use crate::tables::{HeadRow, Versioning};

@@ -1,4 +1,4 @@
-//! Claiming packs for a manifest, and releasing them.
+//! Claims packs for a manifest, and releases them.
 
 use std::collections::BTreeMap;
 

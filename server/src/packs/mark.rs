@@ -1,4 +1,4 @@
-//! Marking a pack as condemned: nothing may use it any more, and its file will be removed.
+//! Marks a pack for deletion (`Condemned`): nothing may use it any more, and its file will be removed.
 
 use crate::clock::UnixMillis;
 use crate::packs::claim::signed;

@@ -9,6 +9,7 @@
 //! ```
 //!
 //! | transition | requires | file |
+//! | transition | requires | file |
 //! |---|---|---|
 //! | open | no row; the writer's row unchanged | [`shared`] |
 //! | claim | the row unchanged and not condemned, or absent when the pack is the body's own | [`claim`] |
@@ -17,10 +18,11 @@
 //! | mark | the row unchanged and sealed, no segment in use; or no row | [`mark`] |
 //! | sweep | the row unchanged and condemned; the epoch of its writer has ended | [`sweep`] |
 //!
-//! A claim and a mark collide on the pack's row, so one of both loses: nothing that a commit names is ever removed. No clock
-//! and no lock stands in that argument. A writer's epoch and its open pack are rows of their own: see [`writers`].
+//! `Condemned` means marked for deletion. A claim and a mark conflict on the pack's row, so one of them loses: a pack
+//! named by a committed manifest is never removed. This argument uses no clock and no lock. A writer's epoch and its
+//! open pack have rows of their own: see [`writers`].
 //!
-//! This module knows rows and names of packs, no bytes and no object.
+//! This module knows the rows and names of packs, but no bytes and no objects.
 
 pub mod claim;
 pub mod mark;

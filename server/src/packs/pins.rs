@@ -1,4 +1,4 @@
-//! Which packs are being read now: the removal of a pack waits for its pins.
+//! The packs that are being read: the removal of a pack waits for its pins.
 
 use std::collections::HashMap;
 use std::sync::Arc;

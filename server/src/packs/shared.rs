@@ -1,4 +1,4 @@
-//! The shared pack of a process: opened, then sealed at its last good batch.
+//! The shared pack of a process: opened, then sealed at the end of its last good batch.
 
 use crate::packs::claim::signed;
 use crate::store::meta::Meta;

@@ -1,4 +1,4 @@
-//! Sweeping a condemned pack: its file, then its row.
+//! Sweeps a condemned pack: first its file, then its row.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! The life of a writer: a process that may write packs has a row from before its first pack to after its last.
+//! The life of a writer: a process that may write packs has a row from before its first pack until after its last.
 //!
-//! A row of a condemned pack outlives its file until the epoch of its writer has ended, so that a late commit of that
-//! process still finds it condemned. That an epoch has ended is told by the absence of its writer's row, not by its number:
-//! several processes may write at once.
+//! The row of a condemned pack stays after its file is removed, until the epoch of its writer has ended. So a late
+//! commit of that process still finds the pack condemned. An epoch has ended when its writer's row is absent; its
+//! number does not matter, because several processes may write at once.
 
 use crate::clock::UnixMillis;
 use crate::packs::shared::seal_at_last_use;

@@ -1,4 +1,4 @@
-//! Which background jobs the server runs. A new job is started here.
+//! The background jobs that the server runs. A new job is started here.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Exit codes, on which scripts may rely.
+//! Exit codes that scripts may rely on.
 //!
 //! All three programs use the same numbers. They never name each other, so each has an enum of its own.
 

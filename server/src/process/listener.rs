@@ -1,8 +1,8 @@
 //! One listening socket: accepts connections, serves HTTP/1.1 on them, drains them.
 //!
 //! It knows no paths and no operations. Invariants: the listener takes a slot before it accepts a connection, so
-//! connections beyond the limit wait in the kernel's queue; the listener owns each connection's task and joins or cuts it
-//! before [`RunningListener::end`] returns; a panic in one connection ends that connection only.
+//! connections beyond the limit wait in the kernel's queue; it owns the task of each connection, and joins or aborts it
+//! before [`RunningListener::end`] returns; a panic in one connection ends only that connection.
 
 use std::convert::Infallible;
 use std::error::Error;

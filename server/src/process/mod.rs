@@ -1,9 +1,9 @@
 //! The process: opens the store, starts listeners and jobs, waits for a signal, drains, closes.
 //!
-//! Only this module names configuration, store, services and signals together. It decides nothing about S3.
+//! Only this module combines configuration, store, services and signals. It decides nothing about S3.
 //!
-//! Invariants: every task is joined or cut before the process ends; no S3 connection is accepted before the store is
-//! open; the store is closed only after the last request has ended.
+//! Invariants: every task is joined or aborted before the process ends; no S3 connection is accepted before the store
+//! is open; the store is closed only after the last request has ended.
 #![cfg_attr(
     not(feature = "rocksdb"),
     expect(dead_code, reason = "without an engine there is nothing to serve")

@@ -1,6 +1,6 @@
 //! The life of a server process: bind, open the store, serve until a signal, drain, close.
 //!
-//! The admin listener starts before the store is open and ends after it is closed, so that operators can ask all the time.
+//! The admin listener starts before the store is open and ends after it is closed, so it always answers operators.
 
 use std::net::SocketAddr;
 use std::path::Path;

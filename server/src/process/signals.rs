@@ -1,4 +1,4 @@
-//! The signals of the process. After the first one that ends it, requests finish; a second one ends it at once.
+//! The signals of the process. After the first stop signal, requests finish; a second one ends the process at once.
 
 use std::io;
 

@@ -1,8 +1,8 @@
 //! A timeout for connections on which no byte moves.
 //!
-//! hyper limits the time of a request's head only. A peer that vanishes in the middle of a body, or stops reading an
-//! answer, would hold its slot for ever. The timer is set again only when it fires, so that moving a byte costs one flag,
-//! and a stalled connection ends after one to two times the limit.
+//! hyper limits only the time for the head of a request. A peer that vanishes in the middle of a body, or stops reading
+//! an answer, would hold its slot forever. The timer is rearmed only when it fires. So moving a byte costs only one
+//! flag, and a stalled connection ends after one to two times the limit.
 
 use std::io;
 use std::pin::Pin;

@@ -1,7 +1,7 @@
-//! Opens the store as the configuration says, and closes it.
+//! Opens the store as configured, and closes it.
 //!
-//! ORDER matters here: the store is opened, the last process's leftovers are repaired, then configured buckets are created.
-//! Only then may requests come.
+//! ORDER matters here: open the store, repair what the last process left, create the configured buckets. Only then may
+//! requests come in.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! How much is stored, for gauges: counters of Meta, the open pack, the engine's files, the file system.
+//! Usage values for gauges: counters of Meta, the open pack, the engine's files, the file system.
 
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! From host and path to bucket and key.
 //!
-//! Path style (`/bucket/key`) always works; with a configured domain, `bucket.domain` is a host whose path is the key.
-//! Pure: knows no store. Invariant: names are checked here, once.
+//! Path style (`/bucket/key`) always works. With a configured domain, `bucket.domain` works too, and the path is the
+//! key. Pure: knows no store. Invariant: names are checked here, once.
 
 use crate::model::key::KEY_BYTES_MAX;
 use crate::model::{BucketName, KeyError, ObjectKey};

@@ -1,6 +1,6 @@
 //! Query parameters of single operations as typed arguments.
 //!
-//! Pure. Empty values of listings count as absent.
+//! Pure. Empty values in listings count as absent.
 
 use crate::model::{PartNumber, UploadId, VersionId};
 use crate::objects::VersionSelector;

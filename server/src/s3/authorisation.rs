@@ -1,6 +1,6 @@
 //! Permissions: one check between authentication and an operation.
 //!
-//! Pure. Invariant: without a rule that allows it, a request is refused.
+//! Pure. Invariant: a request is refused unless a rule allows it.
 
 use crate::s3::addressing::Resource;
 use crate::s3::error::{S3Error, S3ErrorCode};

@@ -1,4 +1,4 @@
-//! One request being answered: authenticated, authorised, its parameters and headers checked.
+//! A request during its operation: authenticated, authorised, with checked parameters and headers.
 
 use hyper::Response;
 

@@ -1,7 +1,7 @@
 //! Every error that a client can get: its S3 code, its HTTP status, its XML body.
 //!
-//! [`S3ErrorCode`] has two exhaustive methods side by side, wire code and status; nothing else decides either.
-//! Invariants: external text never carries internals (an [`S3Error`] keeps its cause apart, for the log); a bad
+//! [`S3ErrorCode`] has two exhaustive methods next to each other, wire code and status; nothing else decides them.
+//! Invariants: external text never contains internals (an [`S3Error`] keeps its cause separately, for the log); a bad
 //! request never becomes a 500, since SDKs retry those.
 
 use std::borrow::Cow;

@@ -1,7 +1,7 @@
-//! From the errors of the layers below to S3's.
+//! Maps the errors of the layers below to S3's.
 //!
-//! Errors of the client have their own codes. Errors of the disk become 503, which clients retry. Only unforeseen errors
-//! become 500. The log gets the cause; the client does not.
+//! Errors of the client have their own codes. Errors of the disk become 503, which clients retry. Only unforeseen
+//! errors become 500. The cause goes to the log, never to the client.
 
 use hyper::header::{HeaderName, HeaderValue};
 

@@ -1,8 +1,8 @@
 //! The head of one request: request line, host, query, headers.
 //!
-//! [`Headers`] is the only way to a request's headers. Invariants: a header that cannot be read, or that is repeated
-//! where S3 has one value, is an error that names it and never counts as absent; nothing here demands what only HTTP/1.1
-//! has (HTTP/2 names the host in `:authority`).
+//! [`Headers`] is the only way to a request's headers. Invariants: a header that cannot be read, or is repeated where
+//! S3 allows one value, gives an error that names it and never counts as absent; nothing here requires features of
+//! HTTP/1.1 alone (HTTP/2 names the host in `:authority`).
 
 use hyper::header::{EXPECT, HOST, HeaderMap, HeaderName};
 use hyper::http::request::Parts;

@@ -1,4 +1,4 @@
-//! The dates of the protocol: HTTP's, SigV4's and the ISO form of XML answers.
+//! The dates of the protocol: HTTP's, SigV4's and the ISO form in XML answers.
 
 use std::time::{Duration, UNIX_EPOCH};
 

@@ -1,14 +1,14 @@
 //! The S3 protocol: requests are authenticated, authorised and dispatched; answers and errors are S3's.
 //!
-//! In reading order: [`service`] (from request to response), [`head`] and [`addressing`] (request line, headers, bucket and
-//! key), [`operations`] (the table of operations), [`identity`], [`authentication`] and [`authorisation`] (the sender),
-//! [`call`] and [`ops`] (what is done), [`payload`] (request bodies), [`reply`] (response bodies), [`observe`] (log line and
-//! metrics), the small grammars ([`query`], [`arguments`], [`range`], [`conditions`],
-//! [`object_headers`], [`http_date`], [`xml`]), [`error`] and [`failure`].
+//! In reading order: [`service`] (from request to response), [`head`] and [`addressing`] (request line, headers, bucket
+//! and key), [`operations`] (the table of operations), [`identity`], [`authentication`] and [`authorisation`] (the
+//! sender), [`call`] and [`ops`] (the work), [`payload`] (request bodies), [`reply`] (response bodies), [`observe`]
+//! (log line and metrics), the small grammars ([`query`], [`arguments`], [`range`], [`conditions`], [`object_headers`],
+//! [`http_date`], [`xml`]), [`error`] and [`failure`].
 //!
-//! Knows `objects`, `ingest` and `read`; knows no storage engine, no listener and no configuration. Invariants: a
-//! request is authenticated by its head before its body is asked for; every body is streamed; no request
-//! of a client causes a 500.
+//! Knows `objects` and `bodies`; knows no storage engine, no listener and no configuration. Invariants: a request is
+//! authenticated by its head before its body is requested; every object body is streamed; no request of a client causes
+//! a 500.
 
 mod addressing;
 mod arguments;

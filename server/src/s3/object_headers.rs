@@ -1,6 +1,6 @@
 //! Headers that belong to an object: content headers, user metadata, storage class, tags, checksums.
 //!
-//! A write brings them, a read returns them.
+//! A write sends them, a read returns them.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! Paths of the server itself on the S3 port: the health checks of MinIO's probes.
+//! The server's own paths on the S3 port: the health checks of MinIO's probes.
 //!
 //! They need no credentials. The bucket name `minio` is reserved for them.
 

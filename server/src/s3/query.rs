@@ -1,7 +1,7 @@
 //! The query string: decoded for routing, encoded again for the canonical request.
 //!
-//! In a query `+` is a space; in a path it is a plus. Empty values of `prefix`, `delimiter` and others mean "absent" (rclone
-//! and restic send them); [`Query::nonempty`] treats them so.
+//! In a query `+` is a space; in a path it is a plus. Empty values of `prefix`, `delimiter` and others mean "absent"
+//! (rclone and restic send them); [`Query::nonempty`] treats them so.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,6 @@
 //! The `Range` header: one range of bytes, as S3 serves it.
 //!
-//! Anything but one valid range is ignored, as HTTP asks; a valid range outside of the object is `InvalidRange`.
+//! Anything except one valid range is ignored, as HTTP requires; a valid range outside the object is `InvalidRange`.
 
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 //! Response bodies, and the small forms of answers.
 //!
-//! Invariant: an object's bytes are verified before they are sent. If a later one is damaged or missing, the body ends in an
-//! error and the connection is cut, so that the client never takes a part for the whole.
+//! Invariant: an object's bytes are verified before they are sent. If a later one is damaged or missing, the body ends
+//! in an error and the connection is closed, so that the client never takes a part for the whole.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

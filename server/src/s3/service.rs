@@ -1,8 +1,8 @@
 //! One request from its head to its answer.
 //!
-//! The order is the security argument: find the operation (pure), authenticate the head, authorise, check parameters and
-//! headers, and only then read the body. Reading makes hyper send `100 Continue`. Every answer carries its request id and
-//! the server's date. An unread body is drained within bounds; if that fails, the connection is closed.
+//! The order is the security argument: find the operation (pure), authenticate the head, authorise, check parameters
+//! and headers, and only then read the body. Reading makes hyper send `100 Continue`. Every answer carries its request
+//! id and the server's date. An unread body is drained up to a limit; if that fails, the connection is closed.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

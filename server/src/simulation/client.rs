@@ -1,4 +1,4 @@
-//! What simulated clients do: a few operations each, drawn by the dice, every answer entered into the ledger.
+//! Simulated clients: each does a few randomly drawn operations and records every answer in the ledger.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What goes wrong in one life of the simulated process.
+//! The faults in one life of the simulated process.
 
 use std::path::Path;
 use std::sync::Arc;

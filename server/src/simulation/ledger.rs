@@ -1,7 +1,8 @@
-//! What clients were told, and what follows from it for every later read.
+//! The record of what clients were told, and what later reads may therefore return.
 //!
-//! Each key is a register with writes that overlap. A read may give the value of a write that began before the read ended,
-//! unless another acknowledged write lies wholly between the two. A write without an answer may take effect at any time.
+//! Each key is a register with overlapping writes. A read may return the value of a write that began before the read
+//! ended, unless another acknowledged write lies completely between the two. A write without an answer may take effect
+//! at any time.
 
 mod uploads;
 

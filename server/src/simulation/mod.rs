@@ -1,11 +1,12 @@
-//! The real layers over the in-memory twins, driven by one seed: clients, crashes, faults and the collector in every order.
+//! The real layers over the in-memory backends, driven by one seed: clients, crashes, faults and the collector in every
+//! order.
 //!
-//! A run is a machine with several lives. In each, a few clients put, overwrite, delete, read, upload and give up, while the
-//! collector works, interrupted at each of its calls; then the power fails, between two steps or in the midst of a disk
-//! operation, with none or some of what was not synced on the disk. After each start everything that was acknowledged
-//! must be there, and nothing else; at the end, collections must leave nothing dead behind.
+//! A run is one machine with several lives. In each life, a few clients put, overwrite, delete, read, upload and abort,
+//! while the collector works, interrupted at each of its calls. Then the power fails, between two steps or in the
+//! middle of a disk operation, and none or some of the unsynced data stays on the disk. After each start everything
+//! acknowledged must be there, and nothing else. At the end, collections must leave nothing dead behind.
 //!
-//! `STRONGROOM_SIM_RUNS=20000` makes the run longer; `STRONGROOM_SEED=n STRONGROOM_SIM_RUNS=1` replays one.
+//! `STRONGROOM_SIM_RUNS=20000` makes the run longer; `STRONGROOM_SEED=n STRONGROOM_SIM_RUNS=1` replays one run.
 
 mod client;
 mod faults;

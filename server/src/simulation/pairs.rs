@@ -1,8 +1,9 @@
-//! Two operations on the same rows, the second in the midst of the first: before each of its calls to Meta, in turn.
+//! Two operations on the same rows: the second runs in the middle of the first, before each of its calls to Meta in
+//! turn.
 //!
-//! Whatever the place, answers and store must be those of one operation after the other. What they are is not modelled:
-//! both orders are run. So a decision that leaves out a requirement shows as soon as any other operation can change what
-//! it read, and the test at the end leaves out each in turn.
+//! At every such place, the answers and the store must equal those of one operation after the other. The expected
+//! results are not modelled: both orders are run. So a decision with a missing requirement is found as soon as any
+//! other operation can change what it read. The test at the end leaves out each requirement in turn.
 
 mod stage;
 

@@ -1,4 +1,4 @@
-//! Who runs next: one seed decides. Tasks are polled by hand, so there is no other source of order.
+//! The order of tasks, decided by one seed. Tasks are polled by hand, so there is no other source of order.
 
 use std::future::Future;
 use std::pin::Pin;

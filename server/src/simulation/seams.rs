@@ -1,4 +1,4 @@
-//! The seams as an interrupted caller sees them: other tasks run before a call.
+//! The seams with interruptions: other tasks run before each call.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What simulated clients do with multipart uploads, several at once with the same one.
+//! Simulated clients with multipart uploads; several clients use the same upload at once.
 
 use super::client::{Client, Failure, attributes};
 use super::ledger::Piece;

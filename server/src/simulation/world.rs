@@ -1,4 +1,4 @@
-//! One simulated machine: its disk, the process that lives on it, and what its clients were told.
+//! One simulated machine: its disk, the process that runs on it, and what its clients were told.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,5 @@
-//! What can be set of a bucket: a row for each setting, so that changing one touches no row that PUTs require, but for
-//! those that depend on it.
+//! The settings of a bucket. Each setting has its own row, so a change touches no row that PUTs require, except for
+//! PUTs that depend on this setting.
 
 use serde::{Deserialize, Serialize};
 

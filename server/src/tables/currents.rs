@@ -1,4 +1,4 @@
-//! The listing: each key's current object, in the order of keys.
+//! The listing: each key's current object, in key order.
 
 use serde::{Deserialize, Serialize};
 

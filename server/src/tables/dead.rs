@@ -1,4 +1,4 @@
-//! What the reaper has to look at.
+//! The work list of garbage collection: manifests and uploads that lost their last user.
 
 use serde::{Deserialize, Serialize};
 

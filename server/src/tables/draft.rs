@@ -1,4 +1,4 @@
-//! A transaction being written down: it requires every row that it read, unless the reader says why not.
+//! A transaction being built: it requires every row that it read, unless the reader states why not.
 
 #[cfg(test)]
 pub(crate) mod requirements;

@@ -1,4 +1,4 @@
-//! Golden bytes of every record in every version, each field with a value of its own, and what damaged ones give.
+//! Golden bytes of every record in every version, with a different value in each field, and the errors of damaged ones.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! Heads: which versions of a key are current and null, and the next number.
+//! Heads: a key's current version, its null version, and its next version number.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,8 @@
-//! Keys in bytes: the fields and the order-preserving escape that all tables write theirs with.
+//! Keys in bytes: the fields and the order-preserving escape that all tables use.
 //!
-//! A key is one keyspace byte and fields of fixed width in big-endian, but for object keys and bucket names, which
-//! are escaped: `00` becomes `00 FF`, and `00 01` ends the field. So the order of rows is the order of object keys in
-//! bytes, and one key's rows are never among another's. Keys are built and split nowhere else.
+//! A key is one keyspace byte and fields of fixed width in big-endian. Object keys and bucket names are escaped
+//! instead: `00` becomes `00 FF`, and `00 01` ends the field. So rows sort like the bytes of their object keys, and one
+//! key's rows are never among another's. Keys are built and split nowhere else.
 
 use bytes::{BufMut, Bytes, BytesMut};
 

@@ -1,7 +1,8 @@
-//! What the rows of Meta mean: one typed table a file, with its key, its value and their versions.
+//! What the rows of Meta mean: one typed table per file, with its key, its value and their versions.
 //!
-//! `read(table, key)` and `draft.put(table, key, value)` do not compile with another table's value. Keys are built and split
-//! only in [`key`]; every value starts with the version of its record, see [`record`]. Nothing here decides anything.
+//! `read(table, key)` and `draft.put(table, key, value)` do not compile with another table's value. Keys are built and
+//! split only in [`key`]; every value starts with the version of its record, see [`record`]. Nothing here makes
+//! decisions.
 
 pub mod draft;
 pub mod key;

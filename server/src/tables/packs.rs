@@ -1,4 +1,4 @@
-//! Packs: the state of each, and who has a segment in it.
+//! Packs: the state of each, and which manifests have segments in it.
 
 use serde::{Deserialize, Serialize};
 

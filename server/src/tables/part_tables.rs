@@ -1,4 +1,4 @@
-//! The parts that an object was completed from.
+//! The parts from which an object was completed.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Parts of uploads in progress, and of those that the reaper has not come to yet.
+//! Parts of uploads in progress, and of ended uploads that garbage collection has not reached yet.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,9 @@
 //! A row's value in bytes: the version of its record (u16 LE), then the record in
 //! [postcard](https://postcard.jamesmunns.com/wire-format).
 //!
-//! Each record has a version of its own. The newest is always written; every older one stays readable, and golden bytes in
-//! the table's file pin both. A version above the newest was written by a newer program and is told as such: it is no damage.
+//! Each record has a version of its own. The newest is always written, and every older one stays readable; golden bytes
+//! in `golden.rs` pin both. A version above the newest was written by a newer program and is reported as such, not as
+//! damage.
 
 use bytes::Bytes;
 use serde::Serialize;

@@ -1,5 +1,5 @@
-//! Sums over the whole store. Every process has a share of its own, so that no two of them meet on one row; a share may be
-//! negative, when one process deletes what another put.
+//! Totals over the whole store. Every process has its own share, so that no two processes write one row. A share may be
+//! negative, when one process deletes what another one put.
 
 use crate::store::meta::Meta;
 use crate::store::meta::row::decode_counter;

@@ -1,4 +1,4 @@
-//! What a table is: one keyspace, one type of key, one type of value. Reads and scans that know both.
+//! A table: one keyspace, one type of key, one type of value. Reads and scans know both types.
 //!
 //! ```compile_fail
 //! use strongroom_server::tables::{Buckets, Draft, HeadRow};

@@ -1,10 +1,10 @@
-//! Rows of older stores, made those of this program, once, when the store is opened. Each row changes in a transaction of
-//! its own, so a crash in between leaves a store that is upgraded further at the next start.
+//! Upgrades the rows of older stores once, when the store is opened. Each row changes in its own transaction, so the
+//! next start continues after a crash.
 //!
-//! - A bucket's record of version 1 holds its settings: they get rows of their own.
-//! - The sums of all bytes (0x60, 0x61) become the share of this process.
-//! - The one open pack (0x54) becomes its writer's.
-//! - The shares of processes that have ended are added to that of this one.
+//! - A bucket record of version 1 holds its settings: they get rows of their own.
+//! - The totals of all bytes (0x60, 0x61) become the share of this process.
+//! - The only open pack (0x54) becomes the pack of its writer.
+//! - The shares of ended processes are added to the share of this one.
 
 use bytes::Bytes;
 

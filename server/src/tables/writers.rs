@@ -1,7 +1,7 @@
 //! Writers: the processes that may still write packs, each with its open shared pack.
 //!
-//! ORDER: a process has its row before it makes its first pack. The row is removed only when that process can write no
-//! more: by itself at a clean stop, or by a later one that holds the directory's lock.
+//! ORDER: a process has its row before it makes its first pack. The row is removed only when that process can no longer
+//! write: by the process itself at a clean stop, or by a later one that holds the directory's lock.
 
 use serde::{Deserialize, Serialize};
 

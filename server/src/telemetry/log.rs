@@ -1,9 +1,9 @@
 //! The log: one line per event on standard error, as JSON for machines or as text for people. Its filter can be changed
 //! while the program runs.
 //!
-//! Events carry fields, never contents, credentials or signatures. A request and a job's run each have a span, whose fields
-//! stand in every line of it: in JSON under `span`, in text in front of the message. A line that cannot be written is
-//! dropped, because a full log disk must not stop backups.
+//! Events carry fields, never contents, credentials or signatures. Each request and each run of a job has a span; the
+//! span's fields appear in all its lines: in JSON under `span`, in text before the message. A line that cannot be
+//! written is dropped, because a full log disk must not stop backups.
 
 use std::io::{self, IsTerminal};
 

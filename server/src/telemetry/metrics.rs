@@ -1,7 +1,7 @@
 //! The registry of metrics.
 //!
-//! Counters and histograms are fed where things happen. Gauges that cost something to know (usage, files) are set just
-//! before a scrape by the module that owns the numbers. Prometheus' library reads the `process_*` figures itself.
+//! Counters and histograms are updated where things happen. Gauges that are expensive to read (usage, files) are set
+//! just before a scrape by the module that owns the numbers. Prometheus' library reads the `process_*` values itself.
 
 mod jobs;
 mod register;

@@ -1,4 +1,4 @@
-//! Names of metrics and labels, each once. Those of the process itself (`process_*`) are Prometheus' own.
+//! Names of metrics and labels, each defined once. The process metrics (`process_*`) are Prometheus' own.
 //!
 //! Prometheus' rules: base units, `_total` on counters only, `_info` for text. docs/metrics.md explains each metric.
 

@@ -1,4 +1,4 @@
-//! The real program as a process: refused starts, two servers on one machine, signals and the end, metrics.
+//! The real program as a process: refused starts, two servers on one machine, signals and shutdown, metrics.
 #![cfg(feature = "rocksdb")]
 
 mod program;

@@ -1,4 +1,4 @@
-//! Buckets, and what is not there by name.
+//! Buckets, and requests that name something absent.
 
 use crate::harness::Endpoint;
 

@@ -1,4 +1,5 @@
-//! If-Match and If-None-Match on CompleteMultipartUpload: they decide at the commit, and a refused upload stays.
+//! If-Match and If-None-Match on CompleteMultipartUpload: they are decided at the commit, and a refused upload stays
+//! open.
 
 use crate::harness::{Call, Endpoint};
 use crate::multipart::{complete_body, create, put_part};

@@ -1,4 +1,4 @@
-//! Bodies in every frame that clients use, and bodies that lie about themselves.
+//! Bodies in every framing that clients use, and bodies that do not match their headers.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,6 +1,7 @@
-//! An endpoint in this process, and requests to it that may lie.
+//! An endpoint in this process, and requests to it that can be falsified.
 //!
-//! A [`Call`] is signed when it is made into [`Wire`] form. Each later change is a lie that the server must find.
+//! A [`Call`] is signed when it is turned into its [`Wire`] form. Each later change is a falsification that the server
+//! must detect.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Headers that cannot be read, or come twice where S3 has one value: refused by name, never taken for absent.
+//! Headers that cannot be read, or are repeated where S3 has one value: refused by name, never treated as absent.
 
 use crate::harness::{Endpoint, Reply};
 

@@ -1,4 +1,4 @@
-//! Listings: both generations, prefixes, delimiters, pages.
+//! Listings: ListObjects versions 1 and 2, prefixes, delimiters, pages.
 
 use crate::harness::{Endpoint, Reply};
 

@@ -1,4 +1,4 @@
-//! The line that each request leaves in the log.
+//! The log line of each request.
 
 use std::io;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The S3 endpoint over a loopback socket: the real service on a real store, asked by clients that sign with AWS' own
-//! signer and then may lie.
+//! The S3 endpoint over a loopback socket: the real service on a real store. The clients sign with AWS' own signer,
+//! then may falsify the request.
 
 mod auth;
 mod buckets;

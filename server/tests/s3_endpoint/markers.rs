@@ -1,4 +1,4 @@
-//! Markers of listings that come without their other half.
+//! Listing markers that come without their second half.
 
 use crate::harness::Endpoint;
 use crate::multipart::{create, put_part};

@@ -1,4 +1,4 @@
-//! Requests at the same time: the last commit wins, and nobody sees a mixture.
+//! Concurrent requests: the last commit wins, and nobody sees a mixture.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

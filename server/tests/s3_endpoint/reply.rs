@@ -1,4 +1,4 @@
-//! An answer, and checks that every answer and every error must pass.
+//! An answer, and the checks that every answer and every error must pass.
 
 use std::ops::Deref;
 

@@ -1,4 +1,4 @@
-//! Signatures that are nearly right, in every place of a request that carries one.
+//! Almost correct signatures, in every part of a request that carries one.
 
 use crate::harness::{Endpoint, Wire};
 

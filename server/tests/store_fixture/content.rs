@@ -1,4 +1,4 @@
-//! What the fixture store holds: every kind of row, each field with a value that is not its default.
+//! The content of the fixture store: every kind of row, with a non-default value in each field.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
-//! Group append: small bodies that arrive during one sync become one batch of the next.
+//! Group append: small bodies that arrive during one sync form the next batch.
 //!
-//! One thread owns the shared pack: it opens it (its row becomes `live` before anything is appended), appends batches,
-//! seals it when it is full, after a failed append and at a clean stop. After a crash, the next start seals what the dead
-//! process left open: see `packs::writers`. In a simulation there is no thread: the first caller who comes back serves all who wait.
+//! One thread owns the shared pack. It opens the pack (its row becomes `live` before anything is appended), appends
+//! batches, and seals the pack when it is full, after a failed append and at a clean stop. After a crash, the next
+//! start seals the pack that the dead process left open: see `packs::writers`. A simulation has no thread: the first
+//! caller to resume serves all waiting callers.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;

@@ -1,4 +1,4 @@
-//! One body on its way in.
+//! One incoming body.
 
 use std::sync::Arc;
 

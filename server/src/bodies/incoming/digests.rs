@@ -1,4 +1,4 @@
-//! The digests of one body, and what the client says they are.
+//! The digests of one body, and the values that the client stated.
 
 use bytes::Bytes;
 use md5::Digest as _;

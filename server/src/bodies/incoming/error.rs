@@ -1,4 +1,4 @@
-//! Why a body was not taken.
+//! Why a body was refused.
 
 use crate::model::ChecksumAlgorithm;
 use crate::store::StoreError;

@@ -1,10 +1,10 @@
-//! From a body's bytes to segments in packs: digests, frames, appends. One [`BodyIngest`] for each body.
+//! From a body's bytes to segments in packs: digests, frames, appends. Each body has one [`BodyIngest`].
 //!
-//! Knows packs and digests, not what the body becomes: `objects` commits the [`StoredBody`] that comes out.
+//! Knows packs and digests, but not what a body becomes: `objects` commits the resulting [`StoredBody`].
 //!
-//! Invariants: a body that fails a digest never reaches the shared pack; what [`BodyIngest::finish`] returns is synced;
-//! a body holds one piece being filled and a bounded number on their way through its serial tasks, a bounded number of bodies have
-//! more than a frame in a piece, and a small body's frames count against one budget for all.
+//! Invariants: a body that fails a digest never reaches the shared pack; what [`BodyIngest::finish`] returns is synced.
+//! Memory is bounded: a body holds one piece being filled and a limited number of pieces in its serial tasks; a limited
+//! number of bodies have more than one frame in a piece; the frames of small bodies share one budget.
 
 pub mod appender;
 pub mod body;

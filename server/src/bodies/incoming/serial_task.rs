@@ -1,7 +1,7 @@
-//! Work on a value that must be done in order, off the asynchronous threads, while more of it is handed over.
+//! Work on a value that must be done in order, outside the async threads, while the caller hands over more pieces.
 //!
 //! Knows nothing of digests or packs. Invariants: pieces go through a [`Stage`] in the order in which they were handed
-//! over; after a failed piece none follows; a task holds no thread and no permit while it has nothing to do.
+//! over; no piece follows a failed one; an idle task holds no thread and no permit.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;

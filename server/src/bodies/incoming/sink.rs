@@ -1,4 +1,4 @@
-//! Where a body's frames go: memory while it is small, packs of its own once it is not.
+//! Where a body's frames go: to memory while the body is small, then to packs of its own.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! From an object's manifest to its verified bytes, in order, from any offset.
 //!
-//! Every frame is verified before a byte of it leaves. A GET pins the packs it will read, reads the manifest again,
-//! and only then sends: so what it reads cannot be removed under it, and a concurrent overwrite shows the old object
+//! Every frame is verified before a byte of it is sent. A GET pins the packs it will read, reads the manifest again,
+//! and only then sends. So nobody can remove what it reads, and under a concurrent overwrite it returns the old object
 //! or the new one, never an error.
 
 mod prefetch;

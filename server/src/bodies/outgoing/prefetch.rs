@@ -1,7 +1,8 @@
 //! A worker that reads pieces while earlier ones are being sent.
 //!
-//! Knows no object and no client. Invariants: pieces come in order and nothing comes after an error; no more pieces are read
-//! than [`Window`] says or somebody asked for; the worker has neither a thread nor a permit while the queue is full.
+//! Knows no object and no client. Invariants: pieces come in order and nothing comes after an error; the worker reads
+//! no more pieces than [`Window`] allows or the consumer asked for; it holds neither a thread nor a permit while the
+//! queue is full.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;

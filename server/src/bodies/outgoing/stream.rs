@@ -1,4 +1,4 @@
-//! A range of an object as a stream of verified pieces; a bounded number of streams read ahead of their clients.
+//! A range of an object as a stream of verified pieces. A bounded number of streams read ahead of their clients.
 
 use std::collections::VecDeque;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Runs, failures, panics, classes and the end of a scheduler.
+//! Runs, failures, panics, classes and the shutdown of a scheduler.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;

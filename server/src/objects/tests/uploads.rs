@@ -1,4 +1,4 @@
-//! Uploads: conditions of Complete, repeated ones, and pages of uploads and parts.
+//! Uploads: conditions of Complete, repeated Completes, and pages of uploads and parts.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A real socket, raw HTTP: draining, cutting, slots, limits.
+//! A real socket with raw HTTP: draining, aborting, slots, limits.
 
 use http_body_util::{BodyExt, Full};
 use parking_lot::Mutex;

@@ -1,6 +1,6 @@
 //! SigV4's canonical request and string to sign.
 //!
-//! Pure text building, after "Signature Calculations for the Authorization Header" of the Amazon S3 API reference.
+//! Pure text building, as in "Signature Calculations for the Authorization Header" of the Amazon S3 API reference.
 //! Header values are bytes, not text: they are signed and compared as sent.
 
 use hyper::header::{EXPECT, HOST};

@@ -1,9 +1,9 @@
-//! Proof of who sends a request: Signature Version 4 by header.
+//! Proof of who sends a request: Signature Version 4 in the `Authorization` header.
 //!
-//! [`authenticate`] looks at the head of a request only, so it runs before the body is read. Knows no operation and no
+//! [`authenticate`] looks only at the head of a request, so it runs before the body is read. Knows no operation and no
 //! store. Invariants: the host and every `x-amz-*` header present are signed (the signature itself covers the content
-//! hash), so nobody can add one on the way; all comparisons with a secret take constant time; neither secret nor signing
-//! key is ever printed.
+//! hash), so nobody can add one in transit; all comparisons with a secret take constant time; neither a secret nor a
+//! signing key is ever printed.
 
 mod canonical;
 mod claim;

@@ -1,7 +1,7 @@
 //! Signing keys, and the chain of signatures over the chunks of a body.
 //!
-//! AWS' own crate derives the key; HMAC and comparison are ours. Each chunk's signature covers the one before it, so chunks
-//! cannot be dropped, repeated or moved.
+//! AWS' own crate derives the key; HMAC and comparison are ours. Each chunk's signature covers the previous one, so
+//! chunks cannot be dropped, repeated or moved.
 
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};

@@ -1,4 +1,4 @@
-//! AWS' published examples, AWS' own signer as an independent one, and what must be refused.
+//! AWS' published examples, AWS' own signer as an independent check, and requests that must be refused.
 
 use std::time::{Duration, UNIX_EPOCH};
 

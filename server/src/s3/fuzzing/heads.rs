@@ -1,7 +1,7 @@
 //! Targets over the head of a request: request line, Authorization, and every other header that is read.
 //!
-//! Input is text as on the wire: a request line `METHOD target`, then `Name: value` lines. Lines that are no header are left
-//! out, since hyper lets none through.
+//! Input is text as on the wire: a request line `METHOD target`, then `Name: value` lines. Lines that are not headers
+//! are skipped, since hyper rejects them.
 
 use std::time::{Duration, UNIX_EPOCH};
 

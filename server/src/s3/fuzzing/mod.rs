@@ -1,9 +1,9 @@
-//! One function per fuzz target over what clients send, shared by libFuzzer and by the replay of seeds on stable Rust.
+//! One function per fuzz target over client input, shared by libFuzzer and by the replay of seeds on stable Rust.
 //!
-//! Each target turns raw bytes into the head or the body of a request and checks invariants. Compiled for tests and with the
-//! feature `fuzzing` only. Where a signature protects a parser, the target also tries the right signature, made by AWS' own
-//! functions, so that the fuzzer reaches the parser. Invariants: a target panics only on a fault of the server; no request
-//! causes a 500; every refusal is a readable document.
+//! Each target turns raw bytes into the head or the body of a request and checks invariants. Compiled only for tests
+//! and with the feature `fuzzing`. Where a signature protects a parser, the target also tries the right signature, made
+//! by AWS' own functions, so that the fuzzer reaches the parser. Invariants: a target panics only on a fault of the
+//! server; no request causes a 500; every refusal is a readable document.
 
 mod bodies;
 mod heads;

@@ -1,4 +1,4 @@
-//! Replays the committed seeds, the inputs that fuzzers found interesting or broken, in every `make test`.
+//! Replays the committed seeds in every `make test`: inputs that fuzzers found interesting or that broke something.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! One value, readable, or an error; and where the host stands.
+//! A header has one readable value or gives an error; the host may be in several places.
 
 use hyper::Request;
 use hyper::header::HeaderValue;

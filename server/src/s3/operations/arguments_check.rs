@@ -1,4 +1,4 @@
-//! Whether an operation takes the parameters and headers of a request.
+//! Checks whether an operation takes the parameters and headers of a request.
 
 use super::{Operation, Verb, all};
 use crate::s3::addressing::Level;

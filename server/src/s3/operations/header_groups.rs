@@ -1,4 +1,4 @@
-//! Request headers in groups, for the rows of the table. Each of these headers has one value.
+//! Groups of request headers, for the rows of the table. Each of these headers has one value.
 
 /// Preconditions and choices of a read.
 pub(super) const READ: &[&str] = &[

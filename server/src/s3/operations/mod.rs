@@ -1,9 +1,9 @@
-//! The table of operations: one row each, and the way from a request to its row.
+//! The table of operations: one row each, and the lookup from a request to its row.
 //!
-//! Routing, the check of parameters and headers, authorisation and dispatch read the rows and know no operation by name.
-//! Pure: knows no store. Invariants: an operation of S3 that is not served is a row as well, so that its request never
-//! reaches the plain operation beside it (a `DELETE ?tagging` must not delete the object); an unknown parameter is refused
-//! on whatever changes state; a header that promises something is obeyed or refused.
+//! Routing, the check of parameters and headers, authorisation and dispatch read the rows and know no operation by
+//! name. Pure: knows no store. Invariants: an S3 operation that is not served has a row too, so that its request never
+//! reaches the plain operation of its method (a `DELETE ?tagging` must not delete the object); an unknown parameter is
+//! refused on every operation that changes state; a header that promises something is obeyed or refused.
 
 mod arguments_check;
 mod header_groups;

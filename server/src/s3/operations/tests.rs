@@ -1,4 +1,4 @@
-//! The table walked row by row, and requests of real clients against it.
+//! Checks of the table row by row, and requests of real clients against it.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! ListObjects, both generations.
+//! ListObjects, versions 1 and 2.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,4 +1,4 @@
-//! The operations, a file for each family. Each reads its arguments, headers and body, calls the layers below and builds
+//! The operations, one file per family. Each reads its arguments, headers and body, calls the layers below and builds
 //! the answer.
 
 pub(crate) mod buckets;

@@ -1,7 +1,7 @@
 //! A request's body, decoded from its framing: plain bytes, one network read at a time.
 //!
 //! Nothing is polled before the first [`RequestBody::next`], because polling makes hyper send `100 Continue`.
-//! Invariants: every wait has a deadline; there are no more plain bytes than announced; after an error only
+//! Invariants: every wait has a deadline; there are never more plain bytes than announced; after an error only
 //! [`RequestBody::drain`] may be called.
 
 use std::collections::VecDeque;

@@ -4,10 +4,9 @@
 //! size-hex [;chunk-signature=hex64] CRLF  data CRLF   ... repeated, the last with size 0 and no data
 //! [name:value LF|CRLF]* [CRLF] [x-amz-trailer-signature:hex64 CRLF] CRLF
 //! ```
-//! Invariants: the result does not depend on where reads are split; nothing beyond one line is buffered, so a chunk may be
-//! as large as the object (aws-sdk-go-v2 sends whole parts as one chunk). The bytes of a signed
-//! chunk come out before its signature is checked at its end, so the caller must not use them before
-//! [`ChunkedDecoder::finish`].
+//! Invariants: the result does not depend on where reads are split; nothing beyond one line is buffered, so a chunk may
+//! be as large as the object (aws-sdk-go-v2 sends whole parts as one chunk). The bytes of a signed chunk are returned
+//! before its signature is checked at its end, so the caller must not use them before [`ChunkedDecoder::finish`].
 
 use std::collections::VecDeque;
 

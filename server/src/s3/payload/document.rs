@@ -1,4 +1,4 @@
-//! Small bodies read whole: the XML documents of requests, their length and digests checked.
+//! Small bodies read whole: XML request documents, with their length and digests checked.
 
 use sha2::Digest as _;
 use subtle::ConstantTimeEq;

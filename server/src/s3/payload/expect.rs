@@ -1,7 +1,8 @@
-//! The length and the digests of a body as its headers state them: Content-MD5, signed SHA-256, one additional checksum.
+//! The length and the digests of a body as its headers state them: Content-MD5, signed SHA-256, one additional
+//! checksum.
 //!
-//! Parsing only, once for each request; the reader of the body computes and compares. A checksum in a trailer is announced
-//! by name and gets its value at the end of the body.
+//! Parsing only, once for each request; the reader of the body computes and compares. A checksum in a trailer is
+//! announced by name and gets its value at the end of the body.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

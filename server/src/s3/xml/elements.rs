@@ -1,4 +1,4 @@
-//! Elements that several families of answers share.
+//! Elements shared by several families of answers.
 
 use std::borrow::Cow;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! Answers of the two generations of ListObjects.
+//! Answers of ListObjects, versions 1 and 2.
 
 use std::borrow::Cow;
 

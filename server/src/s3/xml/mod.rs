@@ -1,8 +1,8 @@
-//! The XML documents of requests and answers, a file for each family of operations.
+//! The XML documents of requests and answers, one file per family of operations.
 //!
-//! [`read`] pulls bounded, hostile-safe requests apart, [`write`] puts answers together. Invariants: no entity but XML's own
-//! five and character references is resolved, a DTD is refused, depth and size are bounded, so that memory is bounded by
-//! the body, which is bounded before it is collected.
+//! [`read`] parses requests with limits, safe against hostile input; [`write`] builds answers. Invariants: only XML's
+//! own five entities and character references are resolved; a DTD is refused; depth and size are bounded. So memory is
+//! bounded by the body, and the body is bounded before it is collected.
 
 pub(crate) mod buckets;
 pub(crate) mod deletes;

@@ -1,7 +1,7 @@
-//! Writing answers: serde structs become elements in the order of their fields.
+//! Writes answers: serde structs become elements in the order of their fields.
 //!
-//! Object keys may hold characters XML 1.0 has no way to write; like S3, they are written as character references, and
-//! clients that meet them ask for `encoding-type=url` instead.
+//! Object keys may hold characters that XML 1.0 cannot represent. Like S3, this module writes them as character
+//! references; clients that meet them ask for `encoding-type=url` instead.
 
 use std::fmt::{self, Write};
 

@@ -1,8 +1,8 @@
-//! What clients know of multipart uploads. Several of them may work on one at once.
+//! What clients know about multipart uploads. Several clients may work on one upload at once.
 //!
 //! A part's number is a register like a key. An upload ends once: by one Abort, or by one Complete whose answer every
-//! repeated Complete gets. What was acknowledged for a part that began after the end, or for another content of a
-//! part than the one that the end took, cannot have happened in any order.
+//! repeated Complete gets. If a part began after the end, or has other content than the one that Complete took, no
+//! order of operations allows its acknowledgement.
 
 use std::collections::BTreeMap;
 

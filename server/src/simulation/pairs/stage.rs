@@ -1,4 +1,4 @@
-//! A running store with a bucket, an upload and an object, or without, and what can be done to it.
+//! A running store, with or without a bucket, an upload and an object, and the operations on it.
 
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Requirements left out on purpose: one kind of row of one operation, on the thread of a test.
+//! Requirements left out on purpose: one kind of row of one operation, on the thread of one test.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;

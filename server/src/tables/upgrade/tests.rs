@@ -1,4 +1,4 @@
-//! What older programs left, and what becomes of it.
+//! Rows left by older programs, and their upgraded form.
 
 use super::*;
 use crate::clock::SeededEntropy;

@@ -1,4 +1,4 @@
-//! Figures of background jobs, sampled from their board.
+//! Metrics of background jobs, sampled from their board.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Figures of S3 requests, by operation.
+//! Metrics of S3 requests, by operation.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Figures of the store: some it tells while it works, some are sampled.
+//! Metrics of the store: some are reported as events while it works, others are sampled.
 
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 

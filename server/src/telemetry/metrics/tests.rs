@@ -1,4 +1,4 @@
-//! Which series there are, and what changes them.
+//! Which series exist, and what changes them.
 
 use super::*;
 use crate::clock::UnixMillis;

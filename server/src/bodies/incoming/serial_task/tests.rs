@@ -1,4 +1,4 @@
-//! Order, room, failures, panics and hang-ups of a chain.
+//! Order, room, failures, panics and disconnects of a serial task.
 
 use std::sync::mpsc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Order, window, failures, panics and hang-ups of a worker that reads ahead.
+//! Order, window, failures, panics and disconnects of a worker that reads ahead.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A range over any row of segments: each byte from the segment that holds it, once, in order.
+//! A range over any sequence of segments: each byte comes from the segment that holds it, once, in order.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The `Range` header beside a model that asks each byte of a small object whether it is meant.
+//! The `Range` header against a model that decides for each byte of a small object.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Escaping keeps order, whatever the names: rows lie where scans look for them, and nowhere else.
+//! Escaping keeps the order of any names: rows are exactly where scans look for them.
 
 use std::collections::BTreeSet;
 
