@@ -10,11 +10,12 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinHandle};
 use tracing::{Instrument as _, Span};
 
-/// Reads at once: enough to keep an NVMe disk's queue of 32 full. Each holds at most 1 MiB of stored and 1 MiB of plain
-/// bytes while it runs; what streams keep of them afterwards is bounded by `read`.
+/// Concurrent reads: enough to fill an NVMe disk's queue of 32. Each holds at most 1 MiB of stored and 1 MiB of plain
+/// bytes while it runs; callers bound what streams keep afterwards.
 pub const READ_PERMITS: usize = 32;
 
-/// Writes at once, apart from reads, so that no read waits for a sync. What bodies keep waiting is bounded by `ingest`.
+/// Concurrent writes. They have permits of their own, so that no read waits for a sync. Callers bound the data that
+/// waits.
 pub const WRITE_PERMITS: usize = 16;
 
 /// Bounded permits to run blocking calls.
@@ -38,14 +39,14 @@ impl BlockingPool {
         }
     }
 
-    /// A pool that runs each call on its caller's thread and lets other tasks run before and after it: whoever polls
-    /// decides the order, so a seeded simulation can repeat it.
+    /// A pool that runs each call on its caller's thread and lets other tasks run before and after it. The polling
+    /// order alone decides, so a seeded simulation can repeat it.
     #[cfg(any(test, feature = "testing"))]
     pub fn inline() -> BlockingPool {
         BlockingPool { way: Way::Inline }
     }
 
-    /// Runs `f` on a thread that may block, once a permit is free. A panic of `f` is the caller's panic.
+    /// Runs `f` on a thread that may block, once a permit is free. A panic of `f` panics in the caller.
     ///
     /// When the caller is dropped, an `f` that has started runs to its end.
     pub async fn run<T, F>(&self, f: F) -> T
@@ -67,7 +68,7 @@ impl BlockingPool {
             .acquire_owned()
             .await
             .expect("the semaphore is never closed");
-        // What the call logs belongs to the request or job that asked for it.
+        // The call's log lines belong to the request or job that asked for it.
         let span = Span::current();
         let call = tokio::task::spawn_blocking(move || {
             let answer = span.in_scope(f);
@@ -77,7 +78,7 @@ impl BlockingPool {
         joined(call.await).await
     }
 
-    /// Sets `f` going beside its caller; [`Running::end`] waits for it.
+    /// Starts `f` in the background; [`Running::end`] waits for it.
     pub fn start<T, F>(&self, f: F) -> Running<T>
     where
         T: Send + 'static,
@@ -100,10 +101,11 @@ impl BlockingPool {
         }
     }
 
-    /// Sets `turn` going beside its caller, again and again until it breaks. When no permit is free, the one held is given back
-    /// between two turns, so that others wait for a turn and not for the end; while some are, no thread is woken for it.
+    /// Runs `turn` in the background, repeatedly until it breaks. While no permit is free, the call returns its permit
+    /// after each turn, so that others wait for one turn only. While permits are free, it keeps its thread from turn to
+    /// turn.
     ///
-    /// [`Running::abandon`] ends it between two such stretches; within one, `turn` has to notice by itself.
+    /// [`Running::abandon`] stops it only while it waits for a permit; while it runs, `turn` must notice by itself.
     pub fn take_turns<T, F>(&self, mut turn: F) -> Running<T>
     where
         T: Send + 'static,
@@ -144,7 +146,7 @@ impl BlockingPool {
         }
     }
 
-    /// Calls at work now.
+    /// Calls that hold a permit now.
     pub fn at_work(&self) -> usize {
         match &self.way {
             Way::Threads(permits, all) => all.saturating_sub(permits.available_permits()),
@@ -154,17 +156,18 @@ impl BlockingPool {
     }
 }
 
-/// What [`BlockingPool::start`] or [`BlockingPool::take_turns`] began.
+/// A call started by [`BlockingPool::start`] or [`BlockingPool::take_turns`].
 pub enum Running<T> {
     /// On a thread of its own.
     Task(JoinHandle<T>),
-    /// Takes its turns while it is waited for.
+    /// Runs its turns while somebody waits for it.
     #[cfg(any(test, feature = "testing"))]
     Waiting(Box<dyn FnMut() -> ControlFlow<T> + Send>),
 }
 
 impl<T> Running<T> {
-    /// Its answer; to be taken once. A panic of the call is the caller's panic. Dropping the future loses nothing.
+    /// Its answer, which can be taken only once. A panic of the call panics in the caller. Dropping the future loses
+    /// nothing.
     pub async fn end(&mut self) -> T {
         match self {
             Running::Task(task) => {
@@ -181,12 +184,12 @@ impl<T> Running<T> {
         }
     }
 
-    /// Whether it does nothing before [`Running::end`].
+    /// Whether it does nothing until [`Running::end`] is called.
     pub fn waits_for_caller(&self) -> bool {
         !matches!(self, Running::Task(_))
     }
 
-    /// Nobody wants the answer: what has not begun never does.
+    /// Discards the answer. A call that has not started never starts.
     pub fn abandon(self) {
         match self {
             Running::Task(task) => task.abort(),
@@ -200,12 +203,12 @@ async fn joined<T>(ended: Result<T, JoinError>) -> T {
     match ended {
         Ok(answer) => answer,
         Err(failure) if failure.is_panic() => std::panic::resume_unwind(failure.into_panic()),
-        // Only a runtime that is being torn down cancels a call: nobody is left to answer.
+        // A call is cancelled only when the runtime shuts down: nobody waits for an answer then.
         Err(_) => std::future::pending().await,
     }
 }
 
-/// Gives way once to whoever else is ready.
+/// Yields once to other ready tasks.
 #[cfg(any(test, feature = "testing"))]
 pub async fn let_others_run() {
     let mut gave_way = false;
@@ -284,7 +287,7 @@ mod tests {
         let (turned, turns) = mpsc::channel();
         let mut left = 100;
         let mut working = pool.take_turns(move || {
-            // Nobody listens any more after the other call.
+            // Nobody listens after the other call has ended.
             let _nobody = turned.send(());
             left -= 1;
             match left {
@@ -292,7 +295,7 @@ mod tests {
                 _ => ControlFlow::Continue(()),
             }
         });
-        // On this one asynchronous thread the call asks for its permit before the second turn can.
+        // There is only one async thread, so the call asks for its permit before the second turn can.
         let other = tokio::spawn(async move { pool.run(move || turns.try_iter().count()).await });
         assert_eq!(other.await.expect("no panic"), 1);
         assert_eq!(working.end().await, "done");

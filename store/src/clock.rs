@@ -23,7 +23,7 @@ impl UnixMillis {
         self.0 / 1000
     }
 
-    /// This time as a `time` value in UTC; times beyond year 9999 are cut to it.
+    /// This time as a `time` value in UTC; times after year 9999 are clamped to its end.
     pub fn utc(self) -> time::OffsetDateTime {
         // By seconds: a listing writes a thousand of these, and the other way divides by 128 bits.
         let secs = i64::try_from(self.0 / 1000).unwrap_or(i64::MAX);
@@ -33,7 +33,7 @@ impl UnixMillis {
             .unwrap_or(LAST_UTC)
     }
 
-    /// How long ago `earlier` was; zero when it lies ahead (clocks step back).
+    /// How long ago `earlier` was; zero when it is in the future (clocks step back).
     pub fn since(self, earlier: UnixMillis) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
@@ -44,7 +44,7 @@ pub trait Clock: Send + Sync + 'static {
     /// Wall time now.
     fn now(&self) -> UnixMillis;
 
-    /// Time passed since some fixed start; never steps back.
+    /// Time since some fixed start; never steps back.
     fn elapsed(&self) -> Duration;
 }
 
@@ -90,7 +90,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until told.
+/// A clock that changes only when told.
 #[derive(Debug, Default)]
 pub struct ManualClock {
     millis: AtomicU64,
@@ -151,7 +151,7 @@ pub struct SeededEntropy {
 }
 
 impl SeededEntropy {
-    /// The sequence that belongs to `seed`.
+    /// The sequence of `seed`.
     pub fn new(seed: u64) -> SeededEntropy {
         SeededEntropy {
             state: AtomicU64::new(seed),

@@ -6,35 +6,35 @@ use std::sync::Arc;
 
 use crate::{Epoch, FormatVersion, PackId, StoreId};
 
-/// What an error asks of whoever meets it.
+/// What to do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
-    /// The disk or the engine refused this once: try again.
+    /// The disk or the engine failed this once: try again.
     Retry,
     /// The store is closing: try again, elsewhere or after its restart.
     Closing,
-    /// Make room; deletes and collection go on.
+    /// The disk is full: make room. Deletes and collection still work.
     Full,
-    /// Nothing is written until a restart: find the cause first.
+    /// The store is read-only until a restart: find the cause first.
     Latched,
-    /// Stored bytes are damaged or missing: have the store looked over.
+    /// Stored bytes are damaged or missing: check the store.
     Damaged,
-    /// A part of the data directory is not the one that belongs there: put the right one back.
+    /// A part of the data directory belongs to another store or time: put the right one back.
     Misplaced,
-    /// Written by a newer version: use that one.
+    /// Written by a newer version: use that version.
     Newer,
-    /// Another process has the directory: stop it first.
+    /// Another process uses the directory: stop it first.
     Held,
     /// There is no store.
     Absent,
-    /// The program asked for what it must not.
+    /// A fault of the program.
     Bug,
 }
 
 /// An error of Meta or Packs.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file system refused.
+    /// The file system failed.
     #[error("{op} {}: {source}", path.display())]
     Io {
         /// The system call family, such as "write" or "fsync".
@@ -50,20 +50,20 @@ pub enum StoreError {
         /// The file that could not grow.
         path: PathBuf,
     },
-    /// The metadata engine refused.
+    /// The metadata engine failed.
     #[error("metadata {op}: {message}")]
     Engine {
-        /// What was asked of it.
+        /// What it was asked to do.
         op: &'static str,
-        /// The engine's own words.
+        /// The engine's own message.
         message: String,
     },
-    /// The metadata engine met damage in what it read.
+    /// The metadata engine found damage in what it read.
     #[error("metadata {op}: {message}")]
     EngineCorruption {
-        /// What was asked of it.
+        /// What it was asked to do.
         op: &'static str,
-        /// The engine's own words.
+        /// The engine's own message.
         message: String,
     },
     /// The metadata cannot be opened.
@@ -78,18 +78,18 @@ pub enum StoreError {
         data: PathBuf,
         /// The metadata's own directory in it.
         meta: PathBuf,
-        /// The engine's own words.
+        /// The engine's own message.
         message: String,
     },
-    /// A transaction beyond the bound of what one commit may carry.
+    /// A transaction larger than one commit may be.
     #[error("a transaction of {bytes} bytes exceeds {max}")]
     TxnTooLarge {
-        /// Its keys and values together.
+        /// The bytes of its keys and values.
         bytes: usize,
-        /// The bound.
+        /// The limit.
         max: usize,
     },
-    /// A failed sync or commit: nothing is written until a restart.
+    /// A failed sync or commit: the store is read-only until a restart.
     #[error(
         "the store is read-only since {reason}; find the cause in the log, mend the disk, restart the server"
     )]
@@ -97,15 +97,15 @@ pub enum StoreError {
         /// What failed first.
         reason: String,
     },
-    /// A stored row does not decode.
+    /// A stored row cannot be decoded.
     #[error("damaged row {}: {what}", hex::encode(key))]
     DamagedRow {
         /// Its key.
         key: Vec<u8>,
-        /// Which part does not fit.
+        /// The part that is wrong.
         what: &'static str,
     },
-    /// A frame does not decode or fails its checksum.
+    /// A frame cannot be decoded or fails its checksum.
     #[error("pack {pack} is damaged at offset {offset}: {what}")]
     DamagedFrame {
         /// The pack.
@@ -128,20 +128,20 @@ pub enum StoreError {
         pack: PackId,
         /// Its length.
         len: u64,
-        /// The end of the range asked.
+        /// The end of the requested range.
         need: u64,
     },
-    /// A pack of another store lies in this one's place.
+    /// A pack of another store is in this one's place.
     #[error("pack {pack} belongs to store {found}, this is {expected}")]
     ForeignPack {
         /// The pack.
         pack: PackId,
-        /// The store its header names.
+        /// The store in its header.
         found: StoreId,
         /// This store.
         expected: StoreId,
     },
-    /// Written by a newer Strongroom. It is no damage.
+    /// Written by a newer Strongroom. This is not damage.
     #[error(
         "{what} was written by a newer version of Strongroom: format {}, this build reads up to {}; use the newer version",
         found.0, newest.0
@@ -149,12 +149,12 @@ pub enum StoreError {
     NewerFormat {
         /// Which part of the store.
         what: &'static str,
-        /// What it says.
+        /// The format found.
         found: FormatVersion,
-        /// What this build knows.
+        /// The newest format that this build knows.
         newest: FormatVersion,
     },
-    /// A pack written by a newer Strongroom. It is no damage.
+    /// A pack written by a newer Strongroom. This is not damage.
     #[error(
         "pack {pack} was written by a newer version of Strongroom: format {}, this build reads up to {}; use the newer \
          version",
@@ -163,12 +163,12 @@ pub enum StoreError {
     NewerPack {
         /// The pack.
         pack: PackId,
-        /// What its header says.
+        /// The format in its header.
         found: FormatVersion,
-        /// What this build knows.
+        /// The newest format that this build knows.
         newest: FormatVersion,
     },
-    /// The identity file does not read.
+    /// The identity file cannot be read.
     #[error(
         "the identity file {} is damaged: {what}; put it back from a copy. Until then, serve an empty directory, so \
          that backups go on: strongroom-server serve --data-dir {}.new",
@@ -182,23 +182,23 @@ pub enum StoreError {
         /// Which check failed.
         what: &'static str,
     },
-    /// A part of the store is there and another, which was written before it, is not.
+    /// One part of the store exists, but another part that was written before it is missing.
     #[error("{} holds {found} but no {missing}: was it moved away? Put it back and start again", dir.display())]
     Incomplete {
         /// The data directory.
         dir: PathBuf,
-        /// What is there.
+        /// The part that exists.
         found: &'static str,
-        /// What is not.
+        /// The part that is missing.
         missing: &'static str,
     },
-    /// The directory holds nothing of a store.
+    /// The directory contains no store.
     #[error("there is no store in {}", dir.display())]
     NoStore {
         /// The directory.
         dir: PathBuf,
     },
-    /// The metadata of one store lies in the directory of another.
+    /// The metadata in the directory belongs to another store.
     #[error(
         "the metadata in {} belongs to store {found}, the directory to store {expected}; put the right one back",
         dir.display()
@@ -206,12 +206,12 @@ pub enum StoreError {
     ForeignMeta {
         /// The data directory.
         dir: PathBuf,
-        /// The store that the metadata names.
+        /// The store named by the metadata.
         found: StoreId,
-        /// The store that the identity file names.
+        /// The store named by the identity file.
         expected: StoreId,
     },
-    /// The metadata is an older copy: packs were written by starts of the server it does not know.
+    /// The metadata is an older copy: it does not know the starts of the server that wrote the newest packs.
     #[error(
         "the metadata knows {} starts of the server, packs were written by start {}: it was put back from an older \
          copy. Starting would discard those packs; put the newer metadata back, or the whole directory from one copy",
@@ -223,16 +223,16 @@ pub enum StoreError {
         /// The newest epoch among the packs.
         packs: Epoch,
     },
-    /// Another process holds the directory.
+    /// Another process uses the directory.
     #[error("{} is in use by another process; stop it first (its pid may be in {}/LOCK)", dir.display(), dir.display())]
     Held {
         /// The data directory.
         dir: PathBuf,
     },
-    /// One failure that several requests of a batch met.
+    /// One failure shared by several requests of a batch.
     #[error(transparent)]
     Shared(Arc<StoreError>),
-    /// One process has created every pack its epoch has names for.
+    /// The process has used up all pack names of its epoch.
     #[error("start {} of the server has used up its pack names; restart it", epoch.0)]
     PacksExhausted {
         /// The process's epoch.
@@ -241,10 +241,10 @@ pub enum StoreError {
     /// No shared pack is open.
     #[error("no shared pack is open")]
     NoSharedPack,
-    /// Other commits on the same rows always came first.
+    /// Other commits on the same rows always won.
     #[error("other commits on the same rows came first {tries} times; try again")]
     Contended {
-        /// How often it was decided anew.
+        /// The number of decisions tried.
         tries: u32,
     },
     /// The store is closing.
@@ -282,7 +282,7 @@ impl StoreError {
         }
     }
 
-    /// The file that the system refused, and why, if it did.
+    /// The file that the system could not access, and why, if there is one.
     pub fn io(&self) -> Option<(&Path, &io::Error)> {
         match self {
             StoreError::Shared(inner) => inner.io(),
@@ -291,7 +291,7 @@ impl StoreError {
         }
     }
 
-    /// The pack that it is about, and where in it.
+    /// The pack that the error is about, and the place in it.
     pub fn pack(&self) -> Option<(PackId, Option<u64>)> {
         match self {
             StoreError::Shared(inner) => inner.pack(),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Identity of one store, drawn when it is created; stands in Meta and in each pack.
+/// Identity of one store, drawn at random when it is created; stored in Meta and in each pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct StoreId(pub [u8; 16]);
 
@@ -18,21 +18,21 @@ impl fmt::Display for StoreId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FormatVersion(pub u16);
 
-/// One life of the server process: drawn by counting up in Meta at each start.
+/// One life of the server process: incremented in Meta at each start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Epoch(pub u32);
 
-/// A pack: the epoch of the process that wrote it and its number within that epoch, so never used twice.
+/// A pack: the epoch of the process that wrote it, and its number within that epoch. So no id is used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PackId {
     /// The writer's epoch.
     pub epoch: Epoch,
-    /// Counts up within the epoch.
+    /// Increases within the epoch.
     pub serial: u32,
 }
 
 impl PackId {
-    /// Big-endian epoch, then serial: order of bytes is order of age.
+    /// Big-endian epoch, then serial: byte order is age order.
     pub fn to_bytes(self) -> [u8; 8] {
         let mut out = [0; 8];
         let (epoch, serial) = out.split_at_mut(4);
@@ -58,12 +58,12 @@ impl fmt::Display for PackId {
     }
 }
 
-/// A manifest: epoch and number, like a pack's, from a counter of its own.
+/// A manifest: epoch and number as in a pack id, but from a counter of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ManifestId {
     /// The writer's epoch.
     pub epoch: Epoch,
-    /// Counts up within the epoch.
+    /// Increases within the epoch.
     pub serial: u64,
 }
 

@@ -22,16 +22,17 @@ pub struct CommitBatch {
 /// One sync of a pack file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PackSync {
-    /// Bytes appended since the sync before.
+    /// Bytes appended since the previous sync.
     pub bytes: u64,
-    /// The sync's time.
+    /// Duration of the sync.
     pub took: Duration,
 }
 
-/// A thread that lives as long as the store is open. None is started again after a panic: nobody knows how far it came.
+/// A thread that lives as long as the store is open. None is restarted after a panic: nobody knows how far its work had
+/// come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreThread {
-    /// Settles transactions.
+    /// Decides transactions.
     Committer,
     /// Appends small bodies to the shared pack.
     Appender,
@@ -46,26 +47,26 @@ impl fmt::Display for StoreThread {
     }
 }
 
-/// Listens to the store. Called on the store's own threads: it must not block.
+/// Receives events of the store. Called on the store's own threads, so it must not block.
 pub trait Observer: Send + Sync + 'static {
-    /// A batch of transactions was settled.
+    /// A batch of transactions was decided.
     fn committed(&self, batch: CommitBatch);
 
     /// A pack was synced.
     fn pack_synced(&self, sync: PackSync);
 
-    /// A thread has ended by a panic; the store is read-only.
+    /// A thread ended by a panic; the store is read-only.
     fn thread_panicked(&self, thread: StoreThread);
 }
 
-/// Where an [`Observer`] registers once, after the store was opened.
+/// Where an [`Observer`] registers once, after the store is opened.
 #[derive(Default)]
 pub struct Watch {
     observer: OnceLock<Arc<dyn Observer>>,
 }
 
 impl Watch {
-    /// Nobody listens yet.
+    /// No listener yet.
     pub fn new() -> Watch {
         Watch::default()
     }
@@ -88,8 +89,8 @@ impl Watch {
     }
 }
 
-/// Lives in a thread of the store. When a panic ends the thread, it makes the store read-only, so that readiness says
-/// why, and tells the observer.
+/// Lives in a thread of the store. When the thread ends by a panic, it makes the store read-only, so that readiness
+/// says why, and notifies the observer.
 pub struct ThreadGuard {
     /// The thread.
     pub thread: StoreThread,

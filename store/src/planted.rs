@@ -3,22 +3,22 @@
 //! A normal build contains no switch: there, [`planted`] is `false` at compile time. The unit tests of this crate plant
 //! a bug on their own thread; the server built with the feature `testing` takes one from its environment.
 
-/// A promise that is not kept.
+/// A promise that is broken on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bug {
     /// A commit is answered before the log is synced.
     AckBeforeSync,
-    /// Folders are not synced when something was put into them.
+    /// Folders are not synced after an entry was added.
     NoDirSync,
-    /// A pack is synced when two later ones ask for their sync, so after the commits that need it.
+    /// A pack is synced only when two later packs ask for their sync, so after the commits that need it.
     CommitBeforePackSync,
     /// A manifest's segments are not counted in their packs.
     CounterForgotten,
-    /// Condemned packs go at once, whoever reads them.
+    /// Condemned packs are removed at once, even while they are read.
     PinsIgnored,
-    /// A commit that uses a pack does not require its row unchanged.
+    /// A commit that uses a pack does not require the pack's row to be unchanged.
     RowConditionLeftOut,
-    /// A reaped manifest is taken off its packs twice.
+    /// A freed manifest is subtracted twice from the counters of its packs.
     DecrementTwice,
     /// The open pack is condemned like a sealed one.
     SealedRuleIgnored,

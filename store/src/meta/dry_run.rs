@@ -20,7 +20,8 @@ use super::{Key, Meta, Pending, Row, Txn, Version};
 use crate::StoreError;
 use crate::clock::UnixMillis;
 
-/// The last version given by a dry run of this process. No store commits so often, so none is ever that of a stored row.
+/// The last version given out by a dry run of this process. No store makes so many commits, so no stored row has such a
+/// version.
 static LAST_VERSION: AtomicU64 = AtomicU64::new(1 << 63);
 
 /// A [`Meta`] that reads through to another one and keeps its commits in memory.
@@ -29,7 +30,7 @@ pub struct DryRunMeta {
     changes: Mutex<Changes>,
 }
 
-/// `None` stands for a row that was removed.
+/// `None` is a removed row.
 #[derive(Default)]
 struct Changes {
     rows: BTreeMap<Key, Option<Row>>,
@@ -99,7 +100,7 @@ impl Meta for DryRunMeta {
         let changes = self.changes.lock();
         while out.len() < limit && from[..] < *to {
             let page = self.below.scan(&from, to, PAGE_ROWS)?;
-            // Behind a full page there may be more rows; the changes up to its end belong to it.
+            // After a full page there may be more rows; the changes up to the page's end belong to it.
             let end = match page.last() {
                 Some((last, _)) if page.len() == PAGE_ROWS => after_key(last),
                 _ => Key::copy_from_slice(to),

@@ -10,13 +10,13 @@ use super::row::decode;
 use super::{Key, Row, Version};
 use crate::StoreError;
 
-/// The engine's own row: the last commit sequence. Never read or written through [`super::Meta`].
+/// The engine's own row: the last commit sequence. It is never read or written through [`super::Meta`].
 pub const SEQUENCE_KEY: &[u8] = &[0x00];
 
-/// Rows to change together.
+/// Rows that change together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
-    /// The bytes each key has afterwards; `None` removes it.
+    /// The new bytes of each key; `None` removes it.
     pub writes: BTreeMap<Key, Option<Bytes>>,
     /// The last commit sequence, kept with the rows in the same batch.
     pub sequence: Version,
@@ -32,9 +32,9 @@ impl Batch {
     }
 }
 
-/// Ordered bytes on a disk, or in memory pretending.
+/// Ordered bytes on a disk, or in a memory backend.
 pub trait Engine: Send + Sync + 'static {
-    /// The bytes of each key, in one consistent view, in the order asked.
+    /// The bytes of each key, in one consistent view, in the order of `keys`.
     ///
     /// # Errors
     /// When the engine cannot read.
@@ -46,10 +46,10 @@ pub trait Engine: Send + Sync + 'static {
     /// When the engine cannot read.
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Key, Bytes)>, StoreError>;
 
-    /// Applies a batch wholly or not at all; durable when it returns, and not visible before that.
+    /// Applies a batch completely or not at all. It is durable when this returns, and not visible before.
     ///
     /// # Errors
-    /// When the engine cannot write or sync. The batch may then be there or not after the next start.
+    /// When the engine cannot write or sync. After the next start the batch may be there or not.
     fn apply(&self, batch: &Batch) -> Result<(), StoreError>;
 
     /// The sequence of the last batch applied; zero for a new store.
@@ -58,7 +58,7 @@ pub trait Engine: Send + Sync + 'static {
     /// When the engine cannot read it.
     fn last_sequence(&self) -> Result<Version, StoreError>;
 
-    /// Stops background work and lets go of the files. Later calls give [`StoreError::Closed`].
+    /// Stops background work and closes the files. Later calls return [`StoreError::Closed`].
     fn close(&self);
 }
 

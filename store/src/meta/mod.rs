@@ -35,50 +35,50 @@ pub type Key = Bytes;
 /// A row as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The stored value; for a counter, its `i64` in big-endian.
+    /// The stored value; for a counter, a big-endian `i64`.
     pub value: Bytes,
-    /// Which commit wrote it.
+    /// The commit that wrote it.
     pub version: Version,
 }
 
-/// What must hold for a transaction to apply.
+/// A precondition of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
     /// The row exists and was last written by this commit.
     Same(Key, Version),
-    /// No such row.
+    /// The row does not exist.
     Absent(Key),
     /// The counter is absent or zero.
     Zero(Key),
 }
 
-/// What a transaction changes.
+/// A change made by a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
     /// Creates or replaces a row.
     Put(Key, Bytes),
-    /// Removes a row; removing none is no error.
+    /// Removes a row; a missing row is no error.
     Delete(Key),
-    /// Adds to a counter (absent counts as zero); a counter that reaches zero is removed. One that would fall below
-    /// zero makes the whole transaction fail with [`StoreError::DamagedRow`].
+    /// Adds to a counter (absent counts as zero); a counter that reaches zero is removed. If one would fall below zero,
+    /// the whole transaction fails with [`StoreError::DamagedRow`].
     Add(Key, i64),
     /// Adds to a tally: a signed counter that is only a hint, such as a sum of bytes. It never makes a transaction
-    /// fail: a sum beyond the bounds of an `i64` stays at the bound, one below zero is kept, and a stored value that is
-    /// no counter counts as zero. A tally that reaches zero is removed.
+    /// fail: sums saturate at the limits of an `i64`, negative sums are kept, and a stored value that is no counter
+    /// counts as zero. A tally that reaches zero is removed.
     Tally(Key, i64),
 }
 
 /// One mini-transaction: all conditions are checked, then all writes applied in order, atomically.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Txn {
-    /// What must hold.
+    /// The preconditions.
     pub conditions: Vec<Condition>,
-    /// What is then changed.
+    /// The changes.
     pub writes: Vec<Write>,
 }
 
-/// Bytes of one transaction, in every backend. The largest is the Complete of an upload of 10,000 parts, which removes
-/// 10,000 rows and writes a manifest and a part table, together below 4 MiB.
+/// Largest transaction in bytes, in every backend. The largest real one is the Complete of an upload of 10,000 parts:
+/// it removes 10,000 rows and writes a manifest and a part table, together below 4 MiB.
 pub const TXN_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 impl Txn {
@@ -88,7 +88,7 @@ impl Txn {
     /// [`StoreError::TxnTooLarge`] above [`TXN_BYTES_MAX`].
     ///
     /// # Panics
-    /// On a write to the engine's own row, which no caller can build by way of the key schema.
+    /// On a write to the engine's own row. No caller can build such a key with the key schema.
     pub fn bytes(&self) -> Result<usize, StoreError> {
         let conditions = self.conditions.iter().map(|condition| match condition {
             Condition::Same(key, _) | Condition::Absent(key) | Condition::Zero(key) => key.len(),
@@ -115,7 +115,7 @@ impl Txn {
     }
 }
 
-/// How a commit ended when the store itself is well.
+/// The result of a commit in a healthy store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Applied and durable.
@@ -126,7 +126,7 @@ pub enum Outcome {
 
 /// The ordered rows of a store.
 pub trait Meta: Send + Sync + 'static {
-    /// Reads each key, in one consistent view, in the order asked.
+    /// Reads each key, in one consistent view, in the order of `keys`.
     ///
     /// # Errors
     /// When the engine cannot read or a row is damaged.

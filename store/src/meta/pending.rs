@@ -12,12 +12,12 @@ use tokio::sync::oneshot::error::TryRecvError;
 use super::Outcome;
 use crate::StoreError;
 
-/// A transaction that its backend has no room for yet. Dropped, it is never applied.
+/// A transaction for which its backend has no room yet. If dropped, it is never applied.
 pub trait Deferred: Send {
-    /// Hands it over as soon as there is room, without holding a thread.
+    /// Hands the transaction over as soon as there is room, without holding a thread.
     ///
     /// # Errors
-    /// [`StoreError::Closed`] when the backend has gone away.
+    /// [`StoreError::Closed`] when the backend has closed.
     fn send(self: Box<Self>) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
     /// The same on this thread; for blocking callers only.
@@ -29,15 +29,16 @@ pub trait Deferred: Send {
 
 /// The answer to a commit, once it comes. It can be awaited, or waited for by a blocking caller.
 ///
-/// When the backend had no room, waiting also hands the transaction over, so that no thread is held meanwhile; one that
-/// is dropped before is then never applied. Otherwise a dropped one is applied or not, like any unanswered request.
+/// When the backend had no room, waiting also hands the transaction over, so that no thread is held in the meantime;
+/// dropped before that, the transaction is never applied. In all other cases a dropped one may be applied or not, like
+/// any unanswered request.
 pub struct Pending {
     pub(super) deferred: Option<Box<dyn Deferred>>,
     pub(super) answer: oneshot::Receiver<Result<Outcome, StoreError>>,
 }
 
 impl Pending {
-    /// A pending answer and the end that gives it.
+    /// A pending answer and its sending end.
     pub fn new() -> (oneshot::Sender<Result<Outcome, StoreError>>, Pending) {
         let (give, answer) = oneshot::channel();
         (
@@ -49,7 +50,7 @@ impl Pending {
         )
     }
 
-    /// An answer known at once.
+    /// An answer that is already known.
     pub fn ready(answer: Result<Outcome, StoreError>) -> Pending {
         let (give, pending) = Pending::new();
         // The receiver is alive in `pending`, so the send cannot fail.
@@ -57,7 +58,7 @@ impl Pending {
         pending
     }
 
-    /// The same, with a transaction still to be handed over.
+    /// The same, with a transaction that is not handed over yet.
     #[must_use]
     pub fn deferred(self, transaction: impl Deferred + 'static) -> Pending {
         Pending {
@@ -69,7 +70,7 @@ impl Pending {
     /// Waits without holding a thread.
     ///
     /// # Errors
-    /// What the commit met; [`StoreError::Closed`] when the backend went away before it answered.
+    /// The error of the commit; [`StoreError::Closed`] when the backend closed before it answered.
     pub async fn wait(self) -> Result<Outcome, StoreError> {
         if let Some(transaction) = self.deferred {
             transaction.send().await?;
@@ -86,7 +87,7 @@ impl Pending {
             transaction.send_blocking()?;
         }
         match self.answer.try_recv() {
-            // Known already: also a thread that drives tasks may take it.
+            // Already known: even a thread that drives tasks may take it.
             Ok(answer) => answer,
             Err(TryRecvError::Closed) => Err(StoreError::Closed),
             Err(TryRecvError::Empty) => self

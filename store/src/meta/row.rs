@@ -17,7 +17,7 @@ pub fn encode(version: Version, value: &[u8]) -> Bytes {
     out.freeze()
 }
 
-/// The row in an engine's bytes; the value shares them.
+/// The row in an engine's bytes; the value shares those bytes.
 ///
 /// # Errors
 /// [`StoreError::DamagedRow`] when they are too short for a version.

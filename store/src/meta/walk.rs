@@ -8,7 +8,7 @@ use super::row::decode_counter;
 use super::{Key, Meta, Row};
 use crate::StoreError;
 
-/// Rows of one page: what one step of a walk holds in memory.
+/// Rows of one page: the memory of one step of a walk.
 pub const PAGE_ROWS: usize = 500;
 
 /// Half-open bounds of a walk.
@@ -28,10 +28,10 @@ pub fn after_key(key: &Key) -> Key {
     out.freeze()
 }
 
-/// Calls `visit` for each page of a range, the last of which may be empty, until it breaks.
+/// Calls `visit` for each page of a range until it breaks. The last page may be empty.
 ///
 /// # Errors
-/// When the engine cannot read, or what `visit` gives.
+/// When the engine cannot read, or an error of `visit`.
 pub fn each_page(
     meta: &dyn Meta,
     range: KeyRange,

@@ -8,15 +8,15 @@ use std::path::Path;
 
 use crate::StoreError;
 
-/// Makes a folder and those above it that are missing (mode 0700), each entry durable.
+/// Creates a folder and its missing parents (mode 0700); each directory entry is durable.
 ///
 /// # Errors
 /// [`StoreError::Io`] naming the folder that could not be made or synced.
 pub fn make_dirs(path: &Path) -> Result<(), StoreError> {
     let parent = parent_of(path);
     if path.is_dir() {
-        // Perhaps made by a start that was cut short before this. A parent that may not be read is somebody else's, and
-        // so was the making.
+        // It may have been created by a start that was interrupted before this point. If the parent cannot be read, it
+        // belongs to somebody else, who then also created this folder.
         return match sync_dir(parent.unwrap_or(Path::new("."))) {
             Err(StoreError::Io { source, .. })
                 if source.kind() == io::ErrorKind::PermissionDenied =>
@@ -33,12 +33,12 @@ pub fn make_dirs(path: &Path) -> Result<(), StoreError> {
         Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
             Err(failed("create", path)(source))
         }
-        // ORDER: the folder's entry is durable before anything in it is relied on.
+        // ORDER: a folder's entry is durable before anything in the folder is relied on.
         _ => sync_dir(parent.unwrap_or(Path::new("."))),
     }
 }
 
-/// Replaces a file's contents (mode 0600): after a crash it holds the old ones or the new ones.
+/// Replaces a file's contents (mode 0600): after a crash the file holds the old or the new contents.
 ///
 /// # Errors
 /// [`StoreError::Io`] naming the step that failed.
@@ -52,14 +52,14 @@ pub fn replace_file(dir: &Path, name: &str, contents: &[u8]) -> Result<(), Store
         .open(&new)
         .map_err(failed("create", &new))?;
     file.write_all(contents).map_err(failed("write", &new))?;
-    // ORDER: contents, then name, then the folder's entry. A name that is durable before its contents could lead to an
-    // empty file after a power cut.
+    // ORDER: contents, then name, then the folder's entry. If the name were durable before its contents, a power cut
+    // could leave an empty file.
     file.sync_all().map_err(failed("fsync", &new))?;
     std::fs::rename(&new, &path).map_err(failed("rename", &path))?;
     sync_dir(dir)
 }
 
-/// Makes a folder's entries durable.
+/// Makes the entries of a folder durable.
 ///
 /// # Errors
 /// [`StoreError::Io`].
@@ -68,7 +68,7 @@ pub fn sync_dir(path: &Path) -> Result<(), StoreError> {
     dir.sync_all().map_err(failed("fsync", path))
 }
 
-/// The folder a path lies in; none for the root and for names relative to the current folder.
+/// The parent folder of a path; none for the root and for names relative to the current folder.
 fn parent_of(path: &Path) -> Option<&Path> {
     path.parent()
         .filter(|parent| !parent.as_os_str().is_empty())

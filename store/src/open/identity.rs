@@ -32,10 +32,11 @@ use crate::{Epoch, FormatVersion, StoreError, StoreId};
 /// The identity file's name.
 pub const IDENTITY_FILE: &str = "STRONGROOM";
 
-/// Bytes of the longest identity file that is read: one is 107 bytes.
+/// Longest identity file that is read, in bytes; a real one has 107 bytes.
 const FILE_BYTES_MAX: u64 = 4096;
 
-/// The format of stores that this build writes, and the newest it reads. It counts what an older program must not touch:
+/// The format of stores that this build writes, and the newest it reads. It increases with changes that older programs
+/// must not touch:
 ///
 /// 1. until version 0.1: manifests list segments alone;
 /// 2. manifests list typed entries, writers of packs have rows of their own.
@@ -47,7 +48,7 @@ const EPOCH_KEY: &[u8] = &[0x02];
 /// First byte of both rows' values.
 const ROW_VERSION: u8 = 1;
 
-/// How far a store's creation came.
+/// How far the creation of a store has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Meta may be missing or empty.
@@ -56,14 +57,14 @@ pub enum Stage {
     Ready,
 }
 
-/// What the identity file says.
+/// The contents of the identity file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
     /// The store.
     pub id: StoreId,
     /// Its format.
     pub format: FormatVersion,
-    /// How far its creation came.
+    /// How far its creation has come.
     pub stage: Stage,
 }
 
@@ -85,7 +86,7 @@ impl Identity {
     /// Reads the file's contents.
     ///
     /// # Errors
-    /// What does not fit, or [`Refusal::Newer`].
+    /// The part that is wrong, or [`Refusal::Newer`].
     pub fn decode(text: &[u8]) -> Result<Identity, Refusal> {
         let text = std::str::from_utf8(text).map_err(|_| Refusal::Damaged("not text"))?;
         let mut lines = text.lines();
@@ -106,7 +107,7 @@ impl Identity {
             _ => return Err(Refusal::Damaged("state")),
         };
         let identity = Identity { id, format, stage };
-        // One spelling only, checksum included: any changed byte shows.
+        // Only one spelling is valid, checksum included: any changed byte is detected.
         if identity.encode() != text {
             return Err(Refusal::Damaged("checksum"));
         }
@@ -163,16 +164,16 @@ impl Identity {
 /// Why an identity file is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// This part does not fit.
+    /// This part is wrong.
     Damaged(&'static str),
-    /// Well formed, of this newer format.
+    /// Well formed, but of this newer format.
     Newer(FormatVersion),
 }
 
-/// What Meta says about itself before this process wrote anything.
+/// The store's identity in Meta, before this process writes anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetaIdentity {
-    /// The store, unless Meta is new.
+    /// The store's id, unless Meta is new.
     pub id: Option<StoreId>,
     /// The epoch of the last process, zero when there was none.
     pub epoch: Epoch,
@@ -210,11 +211,11 @@ impl MetaIdentity {
         })
     }
 
-    /// Counts the epoch up, and names the store and its format when Meta is new or of an older format; durable when it
-    /// returns. Blocks.
+    /// Increments the epoch. When Meta is new or of an older format, also writes the store's id and format. Durable
+    /// when it returns. Blocks.
     ///
     /// # Errors
-    /// What the commit meets.
+    /// An error of the commit.
     pub fn claim(&self, meta: &dyn Meta, id: StoreId) -> Result<Epoch, StoreError> {
         let next = self
             .epoch
@@ -237,14 +238,14 @@ impl MetaIdentity {
             ],
             writes: vec![Write::Put(epoch_key, encode_epoch(next))],
         };
-        // ORDER: in the epoch's own commit, so before anything of the newer format can be written.
+        // ORDER: in the commit of the epoch, so before anything of the newer format can be written.
         if self.format.is_none_or(|format| format < STORE_FORMAT) {
             let identity = encode_identity(STORE_FORMAT, id);
             txn.writes.push(Write::Put(identity_key, identity));
         }
         match meta.commit(txn).wait_blocking()? {
             Outcome::Done(_) => Ok(next),
-            // Nobody else has the directory: the lock is held.
+            // Nobody else uses the directory: the lock is held.
             Outcome::Conflict(_) => Err(damaged(
                 EPOCH_KEY,
                 "changed while the store was being opened",
@@ -294,7 +295,7 @@ fn decode_epoch(mut value: &[u8]) -> Result<Epoch, StoreError> {
     Ok(Epoch(value.get_u32_le()))
 }
 
-/// Tells a row of a later version from a damaged one.
+/// Distinguishes a row of a later version from a damaged one.
 fn known(key: &[u8], row_version: u8) -> Result<(), StoreError> {
     match row_version {
         ROW_VERSION => Ok(()),

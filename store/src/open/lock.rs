@@ -16,7 +16,7 @@ use crate::StoreError;
 /// The name of the lock file.
 pub const LOCK_FILE: &str = "LOCK";
 
-/// The lock; given back when dropped.
+/// The lock; released when dropped.
 #[derive(Debug)]
 pub struct DirLock {
     _file: File,
@@ -26,7 +26,7 @@ impl DirLock {
     /// Takes the lock of an existing data directory.
     ///
     /// # Errors
-    /// [`StoreError::Held`] when another process (or another opening of this one) has it.
+    /// [`StoreError::Held`] when another process (or another opening in this one) has it.
     pub fn take(dir: &Path) -> Result<DirLock, StoreError> {
         let path = dir.join(LOCK_FILE);
         let failed = |op, source| StoreError::Io {
@@ -51,14 +51,14 @@ impl DirLock {
             }
             Err(errno) => return Err(failed("lock", io::Error::from(errno))),
         }
-        // ORDER: written under the lock only, else a refused second process would replace the holder's pid.
+        // ORDER: written only under the lock, else a refused second process would replace the holder's pid.
         file.set_len(0)
             .map_err(|source| failed("truncate", source))?;
         writeln!(file, "{}", std::process::id()).map_err(|source| failed("write", source))?;
         Ok(DirLock { _file: file })
     }
 
-    /// Takes the lock of a directory without changing anything in it; one that never was a store's has none.
+    /// Takes the lock of a directory without changing anything in it; `None` when there is no lock file.
     ///
     /// # Errors
     /// As [`DirLock::take`].

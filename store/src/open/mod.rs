@@ -29,10 +29,10 @@ use crate::packs::local::disk::Disk;
 use crate::packs::local::{PackContext, PackFiles};
 use crate::{Epoch, StoreError, StoreId};
 
-/// Metadata's folder in the data directory.
+/// The folder of the metadata in the data directory.
 pub const META_DIR: &str = "meta";
 
-/// The packs' folder in the data directory.
+/// The folder of the packs in the data directory.
 pub const PACKS_DIR: &str = "packs";
 
 /// An open store.
@@ -41,26 +41,26 @@ pub struct Store {
     pub meta: Arc<dyn Meta>,
     /// Its bytes.
     pub packs: Arc<dyn Packs>,
-    /// Whether it may still be written.
+    /// Whether it is still writable.
     pub health: Arc<Health>,
     /// Where telemetry registers.
     pub watch: Arc<Watch>,
     /// Its identity.
     pub id: StoreId,
-    /// This process's epoch, part of every name it makes.
+    /// This process's epoch, which is part of every name it creates.
     pub epoch: Epoch,
-    /// The way from async code to reads.
+    /// Carries reads from async code.
     pub reads: BlockingPool,
-    /// The way from async code to appends and syncs.
+    /// Carries appends and syncs from async code.
     pub writes: BlockingPool,
-    /// Where its work is done.
+    /// Where its work runs.
     pub execution: Execution,
     files: Arc<PackFiles>,
     committer: Arc<Committer>,
     lock: Mutex<Option<DirLock>>,
 }
 
-/// What lies below a store: an engine and a file layer, real ones, those of tests, or either with faults around it.
+/// The layers below a store: an engine and a file layer. They may be real ones, memory backends, or either with faults.
 pub struct Backends {
     /// Keeps the rows.
     pub engine: Arc<dyn Engine>,
@@ -68,21 +68,22 @@ pub struct Backends {
     pub disk: Arc<dyn Disk>,
 }
 
-/// Where commits, appends and reads are worked on.
+/// Where commits, appends and reads run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Execution {
     /// On threads of their own, in groups that share syncs.
     Threaded,
-    /// On the caller's thread, so that whoever polls the callers decides the order: a seeded simulation repeats it.
+    /// On the caller's thread: the polling order alone decides, so a seeded simulation can repeat it.
     #[cfg(any(test, feature = "testing"))]
     Inline,
 }
 
 impl Store {
-    /// Opens the store of a data directory, or creates one in a directory without any. Blocks.
+    /// Opens the store of a data directory, or creates one if there is none. Blocks.
     ///
     /// # Errors
-    /// [`StoreError::Held`], or what is missing, damaged, foreign or newer, by name. Nothing is changed then.
+    /// [`StoreError::Held`], or an error that names what is missing, damaged, foreign or newer. Nothing is changed
+    /// then.
     #[cfg(feature = "rocksdb")]
     pub fn open(
         dir: &std::path::Path,
@@ -92,7 +93,7 @@ impl Store {
         Store::open_over(dir, clock, entropy, |disk| disk)
     }
 
-    /// As [`Store::open`], with a file layer of the caller's around the real one.
+    /// As [`Store::open`], with the caller's file layer around the real one.
     ///
     /// # Errors
     /// As [`Store::open`].
@@ -108,7 +109,8 @@ impl Store {
         use crate::open::identity::{IDENTITY_FILE, STORE_FORMAT, Stage};
         use crate::packs::local::disk::RealDisk;
 
-        // ORDER: the lock comes before anything is read, so that no other process is half-way through creating.
+        // ORDER: the lock is taken before anything is read, so that no other process is in the middle of creating the
+        // store.
         make_dirs(dir)?;
         let lock = DirLock::take(dir)?;
         let mut identity = identify(dir, entropy)?;
@@ -143,8 +145,8 @@ impl Store {
         identity.stage = Stage::Ready;
         identity.format = STORE_FORMAT;
         if identity != as_written {
-            // ORDER: after the identity row is durable, else a crash in between would leave a `ready` store without, or
-            // a file of a newer format than the rows.
+            // ORDER: after the identity row is durable, else a crash in between would leave a `ready` store without
+            // that row, or a file of a newer format than the rows.
             identity.write(dir)?;
         }
         *store.lock.lock() = Some(lock);
@@ -204,7 +206,7 @@ impl Store {
                 packs,
             });
         }
-        // ORDER: the epoch is durable before the first pack of it can be made, else two processes could use one name.
+        // ORDER: the epoch is durable before its first pack can be created, else two processes could use one name.
         let epoch = found.claim(&*committer, id)?;
         let context = PackContext {
             store: id,
@@ -230,19 +232,19 @@ impl Store {
         })
     }
 
-    /// Settles what is queued, closes the engine and lets go of the directory. Blocks. Later calls through handles
-    /// that are still around give [`StoreError::Closed`].
+    /// Decides what is queued, closes the engine and releases the directory. Blocks. Later calls through remaining
+    /// handles return [`StoreError::Closed`].
     pub fn close(&self) {
-        // ORDER: packs first, so that a commit still queued never rests on a pack that was refused; the lock last, so that
-        // the next process finds all files at rest.
+        // ORDER: packs first, so that no queued commit depends on a pack that was refused; the lock last, so that the
+        // next process finds files that no longer change.
         self.files.close();
         self.committer.close();
         drop(self.lock.lock().take());
     }
 }
 
-/// The identity file's contents, written first in a directory that holds nothing of a store. Its parts are there as far as
-/// the file says, or this is an error.
+/// The contents of the identity file; in an empty directory, the file is written first. Returns an error when a part is
+/// missing that must exist at this stage.
 #[cfg(feature = "rocksdb")]
 fn identify(
     dir: &std::path::Path,
@@ -262,7 +264,7 @@ fn identify(
         (Some(identity), _) if identity.stage == Stage::Creating => Ok(identity),
         (Some(_), [(part, false), _] | [_, (part, false)]) => incomplete(IDENTITY_FILE, part),
         (Some(identity), _) => Ok(identity),
-        // The file is durable before the folders are made, so no crash leaves them without it.
+        // The file is durable before the folders are created, so no crash leaves folders without the file.
         (None, [(part, true), _] | [_, (part, true)]) => incomplete(part, IDENTITY_FILE),
         (None, _) => {
             let mut id = StoreId([0; 16]);

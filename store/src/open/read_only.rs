@@ -16,7 +16,7 @@ use crate::packs::local::disk::{Disk, RealDisk};
 use crate::packs::local::{PackContext, PackFiles};
 use crate::{Epoch, StoreError, StoreId};
 
-/// A store's parts, to be read.
+/// The parts of a store, for reading.
 pub struct ReadOnlyStore {
     /// Its rows, or why they cannot be read.
     pub meta: Result<Arc<dyn Meta>, StoreError>,
@@ -31,8 +31,8 @@ impl ReadOnlyStore {
     /// Opens the store of a data directory. Blocks.
     ///
     /// # Errors
-    /// [`StoreError::Held`], and when the identity file does not say whose the directory is. What is wrong with Meta
-    /// is told in [`ReadOnlyStore::meta`], so that packs can be looked at all the same.
+    /// [`StoreError::Held`], or the identity file does not identify the store. Errors of Meta are in
+    /// [`ReadOnlyStore::meta`], so that packs can still be inspected.
     pub fn open(dir: &Path, clock: &Arc<dyn Clock>) -> Result<ReadOnlyStore, StoreError> {
         let lock = DirLock::look(dir)?;
         let packs_dir = dir.join(PACKS_DIR);

@@ -65,7 +65,7 @@ fn a_creation_that_was_cut_short_is_taken_up_again() {
     );
 }
 
-/// The identity row of a store of some format, as bytes.
+/// The identity row of a store of the given format, as bytes.
 fn identity_row(format: u8, id: StoreId) -> bytes::Bytes {
     bytes::Bytes::from([&[1, format, 0], &id.0[..]].concat())
 }
@@ -100,14 +100,14 @@ fn an_older_store_is_only_read_until_it_is_opened_to_be_written() {
     };
     older.write(dir).expect("written");
     let file = || std::fs::read_to_string(dir.join(IDENTITY_FILE)).expect("there");
-    // Looking changes nothing.
+    // Read-only opening changes nothing.
     let clock: Arc<dyn Clock> = clock();
     let view = ReadOnlyStore::open(dir, &clock).expect("opened");
     let meta = view.meta.as_ref().expect("readable");
     assert_eq!(read_identity_row(&**meta), identity_row(1, id));
     drop(view);
     assert_eq!(file(), older.encode());
-    // A start makes it new, rows first: a file that a crash left behind is completed by the next one.
+    // A start upgrades it, rows first; if a crash leaves the old file, the next start completes it.
     for _ in 0..2 {
         let store = open(dir, 1).expect("opened");
         assert_eq!(read_identity_row(&*store.meta), identity_row(2, id));

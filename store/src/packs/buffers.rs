@@ -13,16 +13,16 @@ use parking_lot::Mutex;
 use super::FRAME_PLAIN_BYTES;
 use super::format::frame::FRAME_BYTES_MAX;
 
-/// What one read of a pack brings at most: four frames that did not shrink.
+/// Largest read of a pack: four incompressible frames.
 const READ_BYTES: usize = 4 * FRAME_BYTES_MAX;
 
-/// Up to here the allocator serves better: a frame that is mostly empty would hold memory for nothing.
+/// Up to this size the allocator is better: a mostly empty frame would waste memory.
 const SMALL_BYTES_MAX: usize = FRAME_PLAIN_BYTES / 2;
 
-/// Frames that are kept, plain ones and those that are stored as they are: 16 MiB, as much as two bodies or streams that run
-/// ahead have on their way. A slow client holds one for long, so a single frame never sits in a larger buffer.
+/// Frames kept, both plain ones and those stored as they are: 16 MiB, as much as two bodies or streams that run ahead
+/// hold. A slow client holds one for a long time, so a single frame never occupies a larger buffer.
 static FRAMES: Class = Class::new(FRAME_BYTES_MAX, 64);
-/// Reads that are kept: 8 MiB. They come back soon, but for frames that did not shrink, which are sent as they were read.
+/// Read buffers kept: 8 MiB. They return soon, except for incompressible frames, which are sent as they were read.
 static READS: Class = Class::new(READ_BYTES, 8);
 
 /// Buffers of one size.
@@ -47,7 +47,7 @@ impl Class {
         }
     }
 
-    /// The smallest one for `len` bytes. Small ones have none: they are bounded by their own length where they wait.
+    /// The smallest class for `len` bytes. Small buffers have none: their total size is limited where they wait.
     fn of(len: usize) -> Option<&'static Class> {
         if len <= SMALL_BYTES_MAX {
             return None;
@@ -80,10 +80,10 @@ impl Buffer {
         }
     }
 
-    /// Its first `len` bytes, to be shared.
+    /// Its first `len` bytes, as shared bytes.
     ///
     /// # Panics
-    /// When it has fewer.
+    /// When the buffer is shorter.
     pub fn share(mut self, len: usize) -> Bytes {
         assert!(len <= self.bytes.len(), "no more than was asked for");
         if self.class.is_some() {

@@ -12,15 +12,15 @@ use parking_lot::Mutex;
 use super::{Appended, PackEntry, PackWriter, Packs, SegmentDraft};
 use crate::{Epoch, PackId, StoreError, StoreId};
 
-/// A [`Packs`] that reads through to another one and remembers what it was to remove.
+/// A [`Packs`] that reads through to another one and records the removals.
 pub struct DryRunPacks {
     below: Arc<dyn Packs>,
-    /// Their lengths; zero for one that was not there.
+    /// Lengths of removed packs; zero for a missing one.
     removed: Mutex<BTreeMap<PackId, u64>>,
 }
 
 impl DryRunPacks {
-    /// The packs of `below`, all there so far.
+    /// The packs of `below`, with none removed yet.
     pub fn over(below: Arc<dyn Packs>) -> DryRunPacks {
         DryRunPacks {
             below,
@@ -28,7 +28,7 @@ impl DryRunPacks {
         }
     }
 
-    /// The files that would be gone, in order of name.
+    /// The files that would be removed, in order of name.
     pub fn removed(&self) -> Vec<PackEntry> {
         let removed = self.removed.lock();
         let files = removed.iter().filter(|(_, len)| **len > 0);
@@ -52,7 +52,7 @@ impl DryRunPacks {
     }
 }
 
-/// The name in front of a pack's, unless it is the first.
+/// The name directly before a pack's, unless it is the first.
 fn before(pack: PackId) -> Option<PackId> {
     if let Some(serial) = pack.serial.checked_sub(1) {
         return Some(PackId { serial, ..pack });

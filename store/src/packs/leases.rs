@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::PackId;
 
-/// The packs under lease, each with the number of its leases.
+/// The leased packs, each with the number of its leases.
 #[derive(Debug, Clone, Default)]
 pub struct WriterLeases {
     packs: Arc<Mutex<BTreeMap<PackId, usize>>>,
@@ -33,7 +33,7 @@ impl WriterLeases {
         }
     }
 
-    /// Whether somebody has a lease of the pack.
+    /// Whether the pack is leased.
     pub fn is_leased(&self, pack: PackId) -> bool {
         self.packs.lock().contains_key(&pack)
     }

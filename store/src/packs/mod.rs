@@ -28,59 +28,60 @@ pub use reader::SegmentReader;
 
 use crate::{PackId, StoreError, StoreId};
 
-/// Plain bytes in every frame of a segment but its last, so that a range finds its frame by division.
+/// Plain bytes in every frame of a segment except the last, so that a range finds its frame by division.
 pub const FRAME_PLAIN_BYTES: usize = 256 * 1024;
 
-/// A pack is full at this size: large enough that its sync is cheap per byte, small enough that a dead one frees soon.
+/// A pack is full at this size: large enough that a sync is cheap per byte, small enough that an unused pack is freed
+/// soon.
 pub const PACK_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Most bytes handed to one [`PackWriter::append`]: bounds what one upload holds in memory.
+/// Largest number of bytes in one [`PackWriter::append`]: limits the memory of one upload.
 pub const PIECE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A run of frames of one body in one pack, its frame table included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Segment {
-    /// The pack it lies in.
+    /// Its pack.
     pub pack: PackId,
     /// Where its first frame's header starts.
     pub offset: u64,
     /// Bytes from there to the end of its table's tail.
     pub stored_len: u64,
-    /// Plain bytes it gives, after `skip`.
+    /// Its plain bytes, after `skip`.
     pub plain_len: u64,
     /// Plain bytes of its first frame that do not belong to it.
     pub skip: u32,
 }
 
-/// A small body ready to be appended: its frames, and what it was written for.
+/// A small body ready to be appended: its frames and its origin.
 #[derive(Debug, Clone)]
 pub struct SegmentDraft {
     /// At least one frame; all but the last hold [`FRAME_PLAIN_BYTES`].
     pub frames: Vec<EncodedFrame>,
-    /// What salvage needs to know when Meta is lost.
+    /// The data that salvage needs when Meta is lost.
     pub origin: Origin,
 }
 
-/// What an append gave.
+/// The result of an append.
 #[derive(Debug)]
 pub struct Appended {
-    /// One for each draft, in order; all lie in `pack`.
+    /// One segment per draft, in order; all are in `pack`.
     pub segments: Vec<Segment>,
-    /// The pack they went to.
+    /// The pack that holds them.
     pub pack: PackId,
-    /// The pack's length now.
+    /// The pack's new length.
     pub pack_len: u64,
-    /// Whose pack it is.
+    /// The owner of the pack.
     pub owner: PackOwner,
 }
 
-/// Whose pack a batch went to.
+/// The owner of the pack that took a batch.
 #[derive(Debug)]
 pub enum PackOwner {
-    /// The open shared pack, which has a row since it was opened. Local files always answer this.
+    /// The open shared pack, which has had a row since it was opened. Local files always return this.
     Shared,
-    /// The batch's own pack, whole and durable: one object of an object store. The commit that first uses it creates its
-    /// row; until that is answered, the lease keeps collection away from it.
+    /// The batch's own pack, complete and durable: one object of an object store. The commit that first uses the pack
+    /// creates its row; until that commit is answered, the lease keeps collection away.
     Batch(WriterLease),
 }
 
@@ -93,7 +94,7 @@ pub struct PackEntry {
     pub len: u64,
 }
 
-/// A length in memory as one in a file.
+/// A length in memory as a length in a file.
 #[expect(
     clippy::as_conversions,
     reason = "usize has at most 64 bits on every target; TryFrom is not const"
@@ -102,7 +103,7 @@ pub(crate) const fn len64(len: usize) -> u64 {
     len as u64
 }
 
-/// The writing end of one pack that belongs to a single caller. Dropped without [`PackWriter::finish`] it leaves an
+/// The writer of one pack that belongs to a single caller. If dropped without [`PackWriter::finish`], it leaves an
 /// orphan file, which collection removes.
 #[expect(
     clippy::len_without_is_empty,
@@ -118,63 +119,63 @@ pub trait PackWriter: Send {
     /// Appends frames of the segment being written (at most [`PIECE_BYTES_MAX`] stored bytes); not durable yet.
     ///
     /// # Errors
-    /// When the disk refuses; the writer is then of no further use.
+    /// When the disk fails; the writer is then unusable.
     fn append(&mut self, frames: &[EncodedFrame]) -> Result<(), StoreError>;
 
     /// Ends the segment with its table and makes the pack and its directory entry durable.
     ///
     /// # Errors
-    /// When the disk refuses. A failed sync latches the store read-only.
+    /// When the disk fails. A failed sync latches the store read-only.
     fn finish(self: Box<Self>, origin: &Origin) -> Result<Finished, StoreError>;
 }
 
-/// A pack that is whole and durable, and to be used by a commit.
+/// A complete, durable pack, to be used by a commit.
 #[derive(Debug)]
 pub struct Finished {
-    /// Its one segment.
+    /// Its only segment.
     pub segment: Segment,
-    /// Until it is dropped, collection leaves the pack alone.
+    /// Collection skips the pack until this is dropped.
     pub lease: WriterLease,
 }
 
 /// The bytes of a store.
 pub trait Packs: Send + Sync + 'static {
-    /// The store that the packs belong to: what frames are bound to.
+    /// The store that the packs belong to; frames are bound to it.
     fn store(&self) -> StoreId;
 
-    /// Creates a new shared pack (header durable, directory entries durable) and makes it the one that
-    /// [`Packs::append`] appends to; the former one is closed.
+    /// Creates a new shared pack (header and directory entries are durable). From then on, [`Packs::append`] appends to
+    /// it; the previous shared pack is closed.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     fn open_shared(&self) -> Result<PackId, StoreError>;
 
-    /// Appends a batch to the shared pack, with one sync, or puts it into a pack of its own; durable when it returns.
+    /// Appends a batch to the shared pack with one sync, or puts it into a pack of its own; durable when it returns.
     ///
     /// # Errors
-    /// When the disk refuses; the shared pack is then closed at its last good batch and the next call needs
+    /// When the disk fails; the shared pack is then closed at its last good batch, and the next call needs
     /// [`Packs::open_shared`] ([`StoreError::NoSharedPack`] until then).
     fn append(&self, batch: &[SegmentDraft]) -> Result<Appended, StoreError>;
 
-    /// Whether somebody of this process still writes the pack or is about to commit it.
+    /// Whether this process still writes the pack or is about to commit it.
     fn is_held(&self, pack: PackId) -> bool;
 
-    /// Starts a pack for one body (or one pack's worth of it).
+    /// Starts a pack for one body (or for one pack's worth of it).
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     fn begin(&self) -> Result<Box<dyn PackWriter>, StoreError>;
 
-    /// Reads byte ranges of a pack, raw, in the order asked.
+    /// Reads raw byte ranges of a pack, in the order of `ranges`.
     ///
     /// # Errors
     /// [`StoreError::PackMissing`], [`StoreError::PackShort`] or an I/O error, each naming the pack.
     fn read(&self, pack: PackId, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, StoreError>;
 
-    /// Removes a pack file durably; removing none is no error.
+    /// Removes a pack file durably; a missing file is no error.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     fn remove(&self, pack: PackId) -> Result<(), StoreError>;
 
     /// Up to `limit` pack files with a name after `after`, in order of name.

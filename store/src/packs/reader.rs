@@ -18,26 +18,26 @@ use super::format::segment::{FrameTable, TAIL_BYTES, decode_tail};
 use super::{Packs, Segment, len64};
 use crate::{PackId, StoreError};
 
-/// Stored bytes of one read: four frames that did not shrink, about 1 MiB.
+/// Stored bytes of one read: four incompressible frames, about 1 MiB.
 pub const READ_BYTES_MAX: u64 = 4 * len64(FRAME_BYTES_MAX);
 
-/// Bytes at the end of a segment that hold the table of one of up to about 1,000 frames.
+/// Bytes at the end of a segment that hold its table, for up to about 1,000 frames.
 const TABLE_GUESS_BYTES: u64 = 4096;
 
 const FULL: u64 = len64(FrameKind::Data.plain_bytes_max());
 
-/// Gives the plain bytes of a range of one segment, in order.
+/// Returns the plain bytes of a range of one segment, in order.
 #[derive(Debug)]
 pub struct SegmentReader {
     segment: Segment,
-    /// First byte behind the segment in its pack.
+    /// First byte after the segment in its pack.
     stored_end: u64,
-    /// What is still wanted, counted from the first plain byte of the segment's first frame.
+    /// The remaining range, counted from the first plain byte of the segment's first frame.
     wanted: Range<u64>,
     cursor: Option<Cursor>,
 }
 
-/// The frame to be read next.
+/// The next frame to read.
 #[derive(Debug, Clone, Copy)]
 struct Cursor {
     offset: u64,
@@ -48,7 +48,7 @@ impl SegmentReader {
     /// Reads `range` of the segment's plain bytes.
     ///
     /// # Panics
-    /// When the range is not inside the segment: its caller divides an object's range over segments.
+    /// When the range is not inside the segment: its caller divides an object's range into segments.
     pub fn new(segment: Segment, range: Range<u64>) -> SegmentReader {
         assert!(
             range.start <= range.end && range.end <= segment.plain_len,
@@ -76,8 +76,8 @@ impl SegmentReader {
     /// The plain bytes of the next frames, at most `frames_max` of them (at least one); none at the end. Blocks.
     ///
     /// # Errors
-    /// What reading gives; [`StoreError::DamagedFrame`] for the first frame that does not verify. The reader stays
-    /// where it was.
+    /// A read error; [`StoreError::DamagedFrame`] for the first frame that cannot be verified. The reader's position
+    /// does not change.
     pub fn next(&mut self, packs: &dyn Packs, frames_max: usize) -> Result<Vec<Bytes>, StoreError> {
         let mut out = Vec::new();
         let mut window = Window::new(self.segment.pack);
@@ -102,7 +102,7 @@ impl SegmentReader {
         Ok(out)
     }
 
-    /// Moves past `frame` and gives what is wanted of it, if anything is.
+    /// Moves past `frame` and returns the wanted part of it, if any.
     fn take(
         &mut self,
         frame: &Frame,
@@ -142,14 +142,14 @@ impl SegmentReader {
         Ok(plain)
     }
 
-    /// Where the first wanted frame starts.
+    /// The start of the first wanted frame.
     fn locate(&self, packs: &dyn Packs) -> Result<Cursor, StoreError> {
         let index = self.wanted.start / FULL;
         let start = Cursor {
             offset: self.segment.offset,
             index: 0,
         };
-        // A segment that is read in one go anyway is walked: the table would cost a read more.
+        // A segment that is read in one go is walked: the table would cost one more read.
         if index == 0 || self.segment.stored_len <= READ_BYTES_MAX {
             return Ok(start);
         }
@@ -178,8 +178,8 @@ impl SegmentReader {
         Err(damaged("the frame table does not reach the range"))
     }
 
-    /// Stored bytes that `frames` frames probably take, by the segment's mean and an eighth more. No frame is longer than
-    /// one that did not shrink: what is read beyond it is held as long as the frame itself.
+    /// Stored bytes that `frames` frames probably take: the mean of the segment plus one eighth. No frame is longer
+    /// than an incompressible one. Bytes that are read beyond it are held as long as the frame itself.
     fn stored_estimate(&self, frames: u64) -> u64 {
         let plain = self
             .segment
@@ -197,7 +197,7 @@ impl SegmentReader {
 /// Reads the frame table at a segment's end.
 ///
 /// # Errors
-/// [`StoreError::DamagedFrame`] at the segment's end when there is none that verifies.
+/// [`StoreError::DamagedFrame`] at the segment's end when no table there verifies.
 pub fn read_table(
     packs: &dyn Packs,
     segment: &Segment,
@@ -238,7 +238,7 @@ pub fn read_table(
     Ok((position, FrameTable::decode(&position, &frame)?))
 }
 
-/// Stored bytes of a pack that were read and not yet taken.
+/// Stored bytes of a pack that were read but not taken yet.
 #[derive(Debug)]
 pub(super) struct Window {
     pack: PackId,
@@ -255,7 +255,8 @@ impl Window {
         }
     }
 
-    /// The verified frame at `place`; reads `ahead` bytes from there (less at `end`) when it is not there yet.
+    /// The verified frame at `position`; if it is not in the window yet, reads `ahead` bytes from there (fewer at
+    /// `end`).
     pub(super) fn frame(
         &mut self,
         packs: &dyn Packs,
@@ -295,7 +296,7 @@ impl Window {
         Ok(())
     }
 
-    /// What is there from `offset` on.
+    /// The bytes in the window from `offset` on.
     fn from(&self, offset: u64) -> Bytes {
         let skip = offset
             .checked_sub(self.base)

@@ -14,13 +14,13 @@ use crate::StoreError;
 /// A segment as found in a pack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Where it lies.
+    /// Its place.
     pub segment: Segment,
-    /// What it was written for.
+    /// Its origin.
     pub origin: Origin,
 }
 
-/// Gives a pack's segments in order.
+/// Returns a pack's segments in order.
 #[derive(Debug)]
 pub struct PackScan {
     entry: PackEntry,
@@ -31,7 +31,7 @@ pub struct PackScan {
 }
 
 impl PackScan {
-    /// Starts behind the header.
+    /// Starts after the header.
     pub fn new(entry: PackEntry) -> PackScan {
         PackScan {
             window: Window::new(entry.pack),
@@ -41,7 +41,7 @@ impl PackScan {
         }
     }
 
-    /// Starts at a segment that rows name, and takes its end for the pack's.
+    /// Starts at a segment named by rows, and treats its end as the end of the pack.
     pub fn of(segment: &Segment) -> PackScan {
         PackScan {
             window: Window::new(segment.pack),
@@ -59,7 +59,7 @@ impl PackScan {
         self.offset
     }
 
-    /// The next segment, every frame of it verified; `None` at the end of the pack. After an error comes `None`.
+    /// The next segment, with every frame verified; `None` at the end of the pack. After an error comes `None`.
     pub fn next(&mut self, packs: &dyn Packs) -> Option<Result<Found, StoreError>> {
         if self.ended || self.offset >= self.entry.len {
             return None;
@@ -85,7 +85,7 @@ impl PackScan {
             let frame = self.window.frame(packs, position, end, READ_BYTES_MAX)?;
             let next = position.offset + frame.frame_len();
             if frame.kind() == FrameKind::Data {
-                // Decoded as well: salvage must not promise what a reader could not give.
+                // Decoded as well: salvage must not promise bytes that a reader could not return.
                 plain_len += len64(frame.plain(Prefix::Absent)?.len());
                 stored.push(frame.frame_len() - len64(FRAME_HEADER_BYTES));
                 position.offset = next;

@@ -17,16 +17,16 @@ use crate::clock::Entropy;
 use crate::packs::len64;
 use crate::packs::local::disk::{Disk, DiskEntry, DiskFile};
 
-/// What a torn write is cut at: disks write sectors whole.
+/// A torn write is cut at multiples of this: disks write whole sectors.
 const SECTOR_BYTES: usize = 512;
 
-/// Files that survive the processes which use them.
+/// Files that survive the processes that use them.
 #[derive(Clone)]
 pub struct MemFiles {
     state: Arc<Mutex<State>>,
 }
 
-/// Whether an entry is a folder or which file it names.
+/// An entry: a folder, or the file that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Node {
     Dir,
@@ -43,7 +43,7 @@ struct Content {
 }
 
 struct State {
-    /// Counts up at each crash; a use of another life is dead.
+    /// Increases at each crash; a use from an earlier life is dead.
     life: u64,
     live: Tree,
     durable: Tree,
@@ -59,7 +59,7 @@ impl Default for MemFiles {
 }
 
 impl MemFiles {
-    /// An empty disk without a bound.
+    /// An empty disk without a size limit.
     pub fn new() -> MemFiles {
         let state = State {
             life: 0,
@@ -74,7 +74,7 @@ impl MemFiles {
         }
     }
 
-    /// Lets the disk hold this many bytes from now on.
+    /// Limits the disk to this many bytes from now on.
     pub fn set_capacity(&self, bytes: u64) {
         self.state().capacity = bytes;
     }
@@ -87,7 +87,7 @@ impl MemFiles {
         }
     }
 
-    /// Changes stored bytes behind everybody's back, as a failing disk does. False when there is no such file or byte.
+    /// Silently changes stored bytes, as a failing disk does. False when there is no such file or byte.
     pub fn corrupt(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) -> bool {
         let mut state = self.state();
         let Some(&Node::File(file)) = state.live.get(path) else {
@@ -102,12 +102,12 @@ impl MemFiles {
         true
     }
 
-    /// The power fails: every use ends, and all that was not synced is lost.
+    /// The power fails: every use ends, and all unsynced data is lost.
     pub fn crash(&self) {
         self.state().crash(|_| 0);
     }
 
-    /// The power fails with a random part of the unsynced changes on the disk.
+    /// The power fails, and a random part of the unsynced changes stays on the disk.
     pub fn crash_torn(&self, entropy: &dyn Entropy) {
         self.state()
             .crash(|choices| usize::try_from(entropy.next_u64() % len64(choices)).unwrap_or(0));
@@ -119,7 +119,7 @@ impl MemFiles {
 }
 
 impl State {
-    /// `choose(n)` decides below `n` how much of an unsynced change stays; zero drops it.
+    /// `choose(n)` decides how much of an unsynced change stays, below `n`; zero drops it.
     fn crash(&mut self, choose: impl Fn(usize) -> usize) {
         let mut changed: Vec<PathBuf> = self
             .live
@@ -192,7 +192,7 @@ fn copy_entry(from: &Tree, to: &mut Tree, path: &Path) {
     };
 }
 
-/// Drops entries below folders that are not there.
+/// Drops entries below missing folders.
 fn drop_orphans(tree: &mut Tree) {
     let mut kept = Tree::new();
     for (path, node) in std::mem::take(tree) {

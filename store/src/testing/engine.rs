@@ -17,19 +17,19 @@ use crate::meta::engine::{Batch, Engine};
 use crate::meta::{Key, Version};
 use crate::planted::{Bug, planted};
 
-/// How a batch goes wrong.
+/// How a batch fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommitFault {
-    /// Nothing is kept and the engine says so.
+    /// Nothing is kept, and the engine reports the failure.
     Refused,
     /// The batch is durable, yet the engine reports a failure (the sync's answer was lost).
     KeptAndRefused,
-    /// The engine reports success, yet the batch is not synced: a crash may drop it. The next synced batch makes it
+    /// The engine reports success, but the batch is not synced: a crash may drop it. The next synced batch makes it
     /// durable, as in a log.
     NotSynced,
 }
 
-/// Decides which batches fail. `batch` counts up from 1 over the life of the rows.
+/// Decides which batches fail. `batch` counts from 1 over the life of the rows.
 pub trait CommitFaults: Send + Sync {
     /// The fault of this batch, if any.
     fn fault(&self, batch: u64) -> Option<CommitFault>;
@@ -44,7 +44,7 @@ where
     }
 }
 
-/// Rows that survive the processes which open them.
+/// Rows that survive the processes that open them.
 #[derive(Clone, Default)]
 pub struct MemRows {
     state: Arc<Mutex<State>>,
@@ -52,12 +52,12 @@ pub struct MemRows {
 
 #[derive(Default)]
 struct State {
-    /// Counts up at each crash; an opening of another life is dead.
+    /// Increases at each crash; an opening from an earlier life is dead.
     life: u64,
     batches: u64,
     live: Rows,
     durable: Rows,
-    /// Batches in `live` and not in `durable`, oldest first.
+    /// Batches in `live` but not in `durable`, oldest first.
     unsynced: Vec<Batch>,
     faults: Option<Box<dyn CommitFaults>>,
 }
@@ -86,7 +86,7 @@ impl MemRows {
         MemRows::default()
     }
 
-    /// Sets who decides about faults from now on.
+    /// Sets the source of faults from now on.
     pub fn inject(&self, faults: impl CommitFaults + 'static) {
         self.state().faults = Some(Box::new(faults));
     }
@@ -96,12 +96,12 @@ impl MemRows {
         self.state().faults = None;
     }
 
-    /// Batches asked for so far, failed ones too.
+    /// Batches requested so far, including failed ones.
     pub fn batches(&self) -> u64 {
         self.state().batches
     }
 
-    /// A process opens the rows: it sees all that the log holds, also a batch whose sync was answered with a failure.
+    /// A process opens the rows: it sees everything in the log, even a batch whose sync reported a failure.
     pub fn open(&self) -> MemEngine {
         self.state().replay();
         MemEngine {
@@ -111,7 +111,7 @@ impl MemRows {
         }
     }
 
-    /// The power fails: every opening ends, and all that was not synced is lost.
+    /// The power fails: every opening ends, and all unsynced data is lost.
     pub fn crash(&self) {
         self.state().crash_keeping(0);
     }

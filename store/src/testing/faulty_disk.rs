@@ -34,18 +34,18 @@ pub enum DiskOp {
     Sync,
 }
 
-/// How an operation goes wrong.
+/// How an operation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskFault {
     /// It is not done, and this is the answer.
     Fails(Errno),
-    /// A write or read of at most this many bytes is done; other operations go through.
+    /// A write or read stops after at most this many bytes; other operations are not affected.
     Short(usize),
-    /// It is not done, and yet the answer is success: for syncs only, others go through.
+    /// A sync is not done but reports success; other operations are not affected.
     Skipped,
 }
 
-/// Decides what goes wrong. `number` counts operations from 1.
+/// Decides which operations fail. `number` counts operations from 1.
 pub trait DiskFaults: Send + Sync + 'static {
     /// The fault of this operation, if any.
     fn fault(&self, op: DiskOp, number: u64, path: &Path) -> Option<DiskFault>;

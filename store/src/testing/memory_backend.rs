@@ -6,12 +6,12 @@ use super::{MemFiles, MemRows};
 use crate::clock::{Clock, Entropy};
 use crate::{Backends, Execution, Store, StoreError};
 
-/// A store's contents in memory, which outlive the [`Store`]s opened on them.
+/// A store's contents in memory. They outlive every [`Store`] opened on them.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryBackend {
-    /// The engine's side.
+    /// The rows of the engine.
     pub rows: MemRows,
-    /// The file layer's side.
+    /// The files of the file layer.
     pub files: MemFiles,
 }
 
@@ -42,13 +42,13 @@ impl MemoryBackend {
         Store::over(self.seams(), clock, entropy, execution)
     }
 
-    /// The power fails: every opening ends, and all that was not synced is lost.
+    /// The power fails: every opening ends, and all unsynced data is lost.
     pub fn crash(&self) {
         self.rows.crash();
         self.files.crash();
     }
 
-    /// The power fails with a random part of what was not synced on the disk.
+    /// The power fails, and a random part of the unsynced data stays on the disk.
     pub fn crash_torn(&self, entropy: &dyn Entropy) {
         self.rows.crash_torn(entropy);
         self.files.crash_torn(entropy);

@@ -11,7 +11,7 @@ use crate::packs::leases::WriterLeases;
 use crate::packs::{Appended, PackEntry, PackOwner, PackWriter, Packs, SegmentDraft};
 use crate::{PackId, StoreError, StoreId};
 
-/// [`Packs`] over others, whose shared pack is a new one for each batch.
+/// [`Packs`] over others: the shared pack is a new one for each batch.
 pub struct PackPerBatch {
     packs: Arc<dyn Packs>,
     leases: WriterLeases,
@@ -40,10 +40,10 @@ impl Packs for PackPerBatch {
     }
 
     fn append(&self, batch: &[SegmentDraft]) -> Result<Appended, StoreError> {
-        // Locked to the end: no other batch gets into this one's pack.
+        // Locked to the end, so that no other batch gets into this one's pack.
         let mut batches = self.batches.lock();
         let pack = self.packs.open_shared()?;
-        // ORDER: leased here before the layer below is not asked any more.
+        // ORDER: leased here before `is_held` stops asking the layer below.
         let lease = self.leases.lease(pack);
         batches.insert(pack);
         Ok(Appended {
@@ -53,7 +53,7 @@ impl Packs for PackPerBatch {
     }
 
     fn is_held(&self, pack: PackId) -> bool {
-        // The layer below holds its open pack, which is whole here.
+        // The layer below holds its open pack, which is complete here.
         let whole = self.batches.lock().contains(&pack);
         self.leases.is_leased(pack) || !whole && self.packs.is_held(pack)
     }

@@ -11,7 +11,7 @@ use crate::meta::engine::Batch;
 use crate::meta::row::{decode, decode_counter, encode, encode_counter};
 use crate::meta::{Condition, Key, Outcome, Row, Txn, Version, Write};
 
-/// What became of each transaction, and what the engine has to apply for that.
+/// The outcome of each transaction, and the batch that the engine must apply for it.
 #[derive(Debug)]
 pub(crate) struct Decided {
     pub(crate) verdicts: Vec<Result<Outcome, StoreError>>,
@@ -136,13 +136,13 @@ fn count(key: &Key, row: Option<Row>) -> Result<i64, StoreError> {
     row.map_or(Ok(0), |row| decode_counter(key, &row.value))
 }
 
-/// A tally's sum so far. It is only a hint, so a damaged row starts anew and fails nobody.
+/// A tally's current sum. It is only a hint, so a damaged row restarts at zero and fails no transaction.
 fn tally(key: &Key, row: Option<&Row>) -> i64 {
     row.and_then(|row| decode_counter(key, &row.value).ok())
         .unwrap_or(0)
 }
 
-/// Refuses a sum below zero: some user was counted off twice, and the next one would lose its bytes.
+/// Refuses a sum below zero: some user was subtracted twice, and the next user would lose its bytes.
 fn add(key: &Key, count: i64, n: i64) -> Result<i64, StoreError> {
     match count.checked_add(n) {
         Some(sum) if sum >= 0 => Ok(sum),

@@ -28,14 +28,14 @@ use crate::meta::{Deferred, Key, Meta, Outcome, Pending, Row, Txn, Version};
 use crate::observer::{CommitBatch, StoreThread, ThreadGuard, Watch};
 
 /// Transactions that may wait in the queue: a few batches' worth. Each belongs to a request that waits for its answer
-/// and holds the transaction's bytes anyway, so the queue adds none; further callers wait in [`Pending::wait`].
+/// and holds the transaction's bytes anyway, so the queue adds no memory. Further callers wait in [`Pending::wait`].
 pub const QUEUE_TXNS_MAX: usize = 1024;
 
-/// Transactions in one batch. A sync costs 0.1 to 10 ms; checking 256 transactions of a few rows costs about as
-/// much as a fast one, so a larger batch would gain little and delay its first caller.
+/// Transactions in one batch. A sync takes 0.1 to 10 ms. Checking 256 transactions of a few rows takes about as long as
+/// a fast sync, so a larger batch would gain little and delay its first caller.
 pub const BATCH_TXNS_MAX: usize = 256;
 
-/// Bytes after which a batch takes no further transaction: what one RocksDB write group carries well.
+/// Bytes after which a batch takes no more transactions: a good size for one RocksDB write group.
 pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
 
 /// [`Meta`] over an [`Engine`].
@@ -56,7 +56,7 @@ enum Intake {
     Inline { worker: Mutex<Option<Worker>> },
 }
 
-/// A transaction and who waits for it.
+/// A transaction and its waiting caller.
 #[derive(Debug)]
 struct Job {
     txn: Txn,
@@ -64,7 +64,7 @@ struct Job {
     answer: oneshot::Sender<Result<Outcome, StoreError>>,
 }
 
-/// A transaction that met a full queue: it is queued when its caller waits.
+/// A transaction that found the queue full: it is queued when its caller waits.
 #[derive(Debug)]
 struct Unsent {
     // Weak: a forgotten `Pending` must not keep a closing committer's queue open.
@@ -92,7 +92,7 @@ impl Committer {
     /// Starts the committer's thread.
     ///
     /// # Errors
-    /// When the engine cannot tell its last sequence, or no thread can be started.
+    /// When the engine cannot read its last sequence, or no thread can be started.
     pub fn start(
         engine: Arc<dyn Engine>,
         clock: Arc<dyn Clock>,
@@ -122,11 +122,11 @@ impl Committer {
         })
     }
 
-    /// A committer that settles each transaction on its caller's thread before [`Meta::commit`] returns: no batches,
-    /// and so the same outcome at each run of a seeded simulation.
+    /// A committer that decides each transaction on its caller's thread before [`Meta::commit`] returns: without
+    /// batches, a seeded simulation has the same outcome at each run.
     ///
     /// # Errors
-    /// When the engine cannot tell its last sequence.
+    /// When the engine cannot read its last sequence.
     #[cfg(any(test, feature = "testing"))]
     pub fn inline(
         engine: Arc<dyn Engine>,
@@ -145,15 +145,15 @@ impl Committer {
         })
     }
 
-    /// Settles what is queued, ends the thread and closes the engine. Later calls give [`StoreError::Closed`].
+    /// Decides what is queued, ends the thread and closes the engine. Later calls return [`StoreError::Closed`].
     pub fn close(&self) {
         match &self.intake {
             Intake::Thread { queue, thread } => {
-                // ORDER: queue, thread, engine. The last sender gone ends the thread when the queue is drained; only
-                // then may the engine go, else a queued commit would be lost that could have been kept.
+                // ORDER: queue, thread, engine. When the last sender is gone, the thread drains the queue and ends.
+                // Only then may the engine close, else a queued commit would be lost.
                 drop(queue.lock().take());
                 if let Some(thread) = thread.lock().take() {
-                    // A panic of the worker was latched by its guard.
+                    // The worker's guard has latched its panic.
                     drop(thread.join());
                 }
             }
@@ -258,7 +258,7 @@ impl Worker {
     }
 
     fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        // Callers of a committer that has panicked get `Closed`, and readiness says why.
+        // After a panic of the committer, its callers get `Closed`, and readiness says why.
         let _guard = ThreadGuard {
             thread: StoreThread::Committer,
             health: Arc::clone(&self.health),
@@ -277,7 +277,7 @@ impl Worker {
                 summary.took = self.clock.elapsed().saturating_sub(started);
                 self.watch.committed(summary);
                 for (job, verdict) in jobs.into_iter().zip(verdicts) {
-                    // A caller that left has no use for the answer.
+                    // A caller that has left does not need the answer.
                     drop(job.answer.send(verdict));
                 }
             }
@@ -293,7 +293,7 @@ impl Worker {
                 })));
             }
         } else if jobs.len() > 1 {
-            // One row that cannot be read must not fail its neighbours of the batch.
+            // A row that cannot be read must not fail the other transactions of the batch.
             for job in jobs {
                 self.settle(vec![job]);
             }
@@ -302,7 +302,7 @@ impl Worker {
         }
     }
 
-    /// Decides and applies. An error with health still writable is one of reading: nothing was changed.
+    /// Decides and applies. An error while health is still writable is a read error: nothing was changed.
     fn try_settle(
         &mut self,
         jobs: &[Job],
@@ -317,8 +317,8 @@ impl Worker {
         let decided = decide(&stored, self.last, jobs.iter().map(|job| &job.txn));
         if decided.applied > 0 {
             self.engine.apply(&decided.batch).map_err(|error| {
-                // Whether the batch is there is known only after a restart: all that is decided from now on would
-                // rest on a guess.
+                // Only a restart can tell whether the batch is there. Everything decided from now on would rest on a
+                // guess.
                 self.health
                     .latch(format!("a metadata commit failed: {error}"));
                 error
@@ -339,7 +339,7 @@ impl Worker {
     }
 }
 
-/// Takes what waits already, up to the bounds of a batch.
+/// Takes the waiting transactions, up to the limits of a batch.
 fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
     let mut bytes = first.bytes;
     let mut batch = vec![first];

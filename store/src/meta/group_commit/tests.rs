@@ -12,7 +12,7 @@ use crate::meta::{Condition, Write};
 use crate::observer::{Observer, StoreThread};
 use crate::testing::{CommitFault, MemEngine, MemRows};
 
-/// An engine whose batches wait until they are let through.
+/// An engine whose batches wait until the test lets them through.
 struct Held {
     rows: MemEngine,
     entered: std_mpsc::Sender<usize>,
@@ -75,7 +75,7 @@ impl Engine for Held {
     }
 }
 
-/// A sync that takes a while: it ends when the other callers have come or nobody is left to come.
+/// A slow sync: it ends when the other callers have come or when none are left.
 struct Slow(MemEngine, Arc<AtomicUsize>);
 impl Engine for Slow {
     fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
@@ -126,10 +126,10 @@ fn committer(engine: Arc<dyn Engine>) -> (Committer, Arc<Health>, Arc<Watch>) {
     (committer, health, watch)
 }
 
-/// What a committer reports to, and its engine.
+/// The objects that a committer reports to, and its engine.
 type Around = (Arc<Health>, Arc<Watch>, Arc<Held>);
 
-/// The hands come last, so that a failed test lets go of them first and the committer can end.
+/// The hands come last in the tuple, so that a failed test drops them first and the committer can end.
 fn held_committer(rows: &MemRows) -> (Committer, Around, Hands) {
     let (engine, hands) = held(rows);
     let (committer, health, watch) = committer(Arc::<Held>::clone(&engine));
@@ -323,7 +323,7 @@ async fn a_full_queue_makes_callers_wait_without_a_thread() {
         .collect();
     assert!(waiting.iter().all(|pending| pending.deferred.is_some()));
     drop(committer.commit(put("given up")));
-    // On this one thread: were any of them to block it, none would ever be answered.
+    // There is only this thread: if one of them blocked it, none would ever be answered.
     let all = waiting
         .into_iter()
         .chain(queued)

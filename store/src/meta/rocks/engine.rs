@@ -23,22 +23,22 @@ use crate::meta::engine::{Batch, Engine, SEQUENCE_KEY};
 use crate::meta::{Key, Version};
 use crate::planted::{Bug, planted};
 
-/// One memtable: the rows of some 50,000 puts.
+/// Size of one memtable: the rows of some 50,000 puts.
 const MEMTABLE_BYTES: usize = 16 * 1024 * 1024;
 
-/// One being filled, two being flushed: 48 MiB.
+/// One is being filled, two are being flushed: 48 MiB.
 const MEMTABLES_MAX: i32 = 3;
 
-/// The log of everything not flushed yet; bounds replay at start to well under a second.
+/// The log of everything not flushed yet; keeps replay at start well under a second.
 const WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Blocks, indexes and filters in memory: the whole Meta of some 100,000 objects.
 const CACHE_BYTES: usize = 32 * 1024 * 1024;
 
-/// Table files open at once, of the 1024 descriptors a process gets by default. A table holds up to 64 MiB.
+/// Table files open at once, out of a process's default 1024 descriptors. A table holds up to 64 MiB.
 const OPEN_FILES_MAX: i32 = 128;
 
-/// RocksDB's list of its own files, begun anew at this size.
+/// RocksDB's list of its own files; a new one starts at this size.
 const MANIFEST_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Files and bytes of RocksDB's own log.
@@ -48,16 +48,16 @@ const OWN_LOG_BYTES: usize = 2 * 1024 * 1024;
 /// One flush and one compaction, on a machine of two cores.
 const BACKGROUND_JOBS: i32 = 2;
 
-/// A table file with so many deletes among so many rows in a row is compacted soon: a page of 1000 keys passes over them.
+/// A table file with this many deletes in a window of rows is compacted soon: a page of 1000 keys reads past them.
 const DELETES_WINDOW: usize = 4096;
 const DELETES_MAX: usize = 2048;
 
 /// Whether the database may be new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Creation {
-    /// The store is being created: an earlier try may have come this far or not.
+    /// The store is being created: an earlier attempt may have created the database or not.
     IfMissing,
-    /// The store is known to have rows: a missing database is a loss to be reported.
+    /// The store is known to have rows: a missing database is reported as a loss.
     MustExist,
 }
 
@@ -121,7 +121,7 @@ impl RocksEngine {
 impl Engine for RocksEngine {
     fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
         self.with("read", |db| {
-            // A snapshot, so that keys read one after the other show one moment.
+            // A snapshot, so that keys read one after another show the same moment.
             let view = db.snapshot();
             let rows = view.multi_get(keys.iter().map(|key| &key[..]));
             rows.into_iter()
@@ -179,8 +179,8 @@ impl Engine for RocksEngine {
     fn close(&self) {
         let db = self.db.write().take();
         if let Some(db) = db {
-            // A store at rest is whole in its tables: none of its rows rests on a log's last record, whose length no
-            // checksum covers. A disk that refuses loses nothing by it: the log is synced.
+            // A closed store is complete in its tables: none of its rows depends on a log's last record, whose length
+            // no checksum covers. A failed flush loses nothing: the log is synced.
             let _log_remains = db.flush();
             db.cancel_all_background_work(true);
         }
@@ -195,12 +195,12 @@ impl std::fmt::Debug for RocksEngine {
     }
 }
 
-/// Why a database does not open. A disk that refuses is no damage: RocksDB tells it by the system's words alone.
+/// Why a database does not open. A failing disk is not damage: RocksDB reports it only by the system's error text.
 fn unopened(data: &Path, meta: &Path, error: rocksdb::Error) -> StoreError {
     let message = error.into_string();
     let refusals = [Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::ACCESS];
     let refusal = refusals.into_iter().map(io::Error::from).find(|refusal| {
-        // Without the number that std puts behind the words.
+        // Without the number that std appends to the text.
         let words = refusal.to_string();
         let words = words.split(" (os error").next().unwrap_or_default();
         message.starts_with("IO error") && message.contains(words)
@@ -231,7 +231,7 @@ fn check_logs(data: &Path, meta: &Path) -> Result<(), StoreError> {
     };
     let entries = match fs::read_dir(meta) {
         Ok(entries) => entries,
-        // RocksDB says what is missing, and creates it in a new store.
+        // RocksDB reports what is missing, and creates it in a new store.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(meta, error)),
     };
@@ -276,12 +276,13 @@ fn damage_in_log(path: &Path) -> io::Result<Option<u64>> {
 
 fn options() -> Options {
     let mut options = Options::default();
-    // Point-in-time recovery, the default, would end silently at the first damaged record and drop acknowledged commits
-    // behind it. This mode accepts a half-written end of the log, which a crash leaves, and refuses all else.
+    // Point-in-time recovery, the default, would silently end at the first damaged record and drop the acknowledged
+    // commits after it. This mode accepts a half-written end of the log, which a crash leaves, and refuses everything
+    // else.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
-    // A log that was removed or cut is noticed at the next start.
+    // A removed or truncated log is noticed at the next start.
     options.set_track_and_verify_wals_in_manifest(true);
-    // A recycled log's old records could be taken for new ones.
+    // Old records of a recycled log could be taken for new ones.
     options.set_recycle_log_file_num(0);
     options.set_paranoid_checks(true);
 
@@ -291,24 +292,24 @@ fn options() -> Options {
     options.set_max_manifest_file_size(MANIFEST_BYTES_MAX);
     options.set_max_open_files(OPEN_FILES_MAX);
     options.set_max_background_jobs(BACKGROUND_JOBS);
-    // A listing passes over each deleted row until a compaction drops it.
+    // A listing reads past each deleted row until a compaction drops it.
     options.add_compact_on_deletion_collector_factory(DELETES_WINDOW, DELETES_MAX, 0.0);
     options.set_compression_type(DBCompressionType::None);
     options.set_bottommost_compression_type(DBCompressionType::None);
 
     let mut tables = BlockBasedOptions::default();
     tables.set_block_cache(&Cache::new_lru_cache(CACHE_BYTES));
-    // Counted into the cache, else indexes and filters would grow without bound.
+    // Counted into the cache, else indexes and filters would grow without limit.
     tables.set_cache_index_and_filter_blocks(true);
     tables.set_pin_l0_filter_and_index_blocks_in_cache(true);
-    // In pieces of a few KiB: the index or filter of a whole table of 64 MiB is larger than what a shard of the cache
-    // keeps, so that each lookup would read and check hundreds of KiB anew.
+    // In pieces of a few KiB: the index or filter of a whole 64 MiB table is larger than a shard of the cache can keep,
+    // so each lookup would read and check hundreds of KiB again.
     tables.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
     tables.set_partition_filters(true);
     tables.set_pin_top_level_index_and_filter(true);
-    // Ten bits answer 99 % of the lookups of absent rows without a read: each new object asks for one.
+    // Ten bits answer 99 % of the lookups of absent rows without a read; each new object makes such a lookup.
     tables.set_bloom_filter(10.0, false);
-    // From 6 on, footers have checksums, and each block's is bound to its file and place.
+    // From version 6 on, footers have checksums, and each block's checksum is bound to its file and place.
     tables.set_format_version(6);
     options.set_block_based_table_factory(&tables);
 

@@ -18,7 +18,7 @@ pub(super) const BLOCK_BYTES: u64 = 32 * 1024;
 
 const HEADER_BYTES: usize = 7;
 
-/// What RocksDB adds to a checksum that it stores, so that checksums of checksums differ.
+/// RocksDB adds this to a stored checksum, so that checksums of checksums differ.
 const MASK: u32 = 0xa282_ead8;
 
 /// Whether a block may end in the middle of a record.
@@ -26,11 +26,11 @@ const MASK: u32 = 0xa282_ead8;
 pub(super) enum Block {
     /// More blocks follow.
     Inner,
-    /// The log's last: a crash may have cut it.
+    /// The last block of the log: a crash may have cut it.
     Last,
 }
 
-/// Where in a block a record starts that no crash explains.
+/// The position in a block of a record with damage that no crash can cause.
 pub(super) fn damaged_record(block: &[u8], which: Block) -> Option<usize> {
     let mut at = 0;
     while let Some((header, rest)) = block.get(at..)?.split_first_chunk::<HEADER_BYTES>() {

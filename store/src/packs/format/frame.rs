@@ -27,13 +27,13 @@ use crate::{PackId, StoreError, StoreId};
 
 const MAGIC: u16 = u16::from_le_bytes(*b"FR");
 
-/// Bytes in front of the stored bytes.
+/// Bytes before the stored bytes.
 pub const FRAME_HEADER_BYTES: usize = HASHED_BYTES + 16;
 
-/// The largest frame: one that does not shrink is stored as is.
+/// The largest frame: an incompressible one is stored as is.
 pub const FRAME_BYTES_MAX: usize = FRAME_HEADER_BYTES + FRAME_PLAIN_BYTES;
 
-/// Header bytes in front of the checksum, covered by it.
+/// Header bytes before the checksum, covered by it.
 const HASHED_BYTES: usize = 16;
 
 const _: () = assert!(FRAME_HEADER_BYTES == 32, "docs/format.md");
@@ -43,7 +43,7 @@ const _: () = assert!(
     "buffers hold a frame of any kind"
 );
 
-/// How the stored bytes encode the plain ones.
+/// The encoding of the stored bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Codec {
     Stored,
@@ -69,8 +69,8 @@ pub enum FrameKind {
 }
 
 impl FrameKind {
-    /// Plain bytes of a full frame of this kind, so that a position is found by division. Only a segment's last frame holds
-    /// less, and none holds more.
+    /// Plain bytes of a full frame of this kind, so that a position is found by division. Only a segment's last frame
+    /// may hold less, and none may hold more.
     pub const fn plain_bytes_max(self) -> usize {
         match self {
             FrameKind::Data | FrameKind::Table => FRAME_PLAIN_BYTES,
@@ -85,23 +85,23 @@ impl FrameKind {
     }
 }
 
-/// Plain bytes that a decoder gets beside the stored ones, because the encoder had them, too: a dictionary.
+/// Extra plain bytes for the decoder that the encoder also had: a dictionary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prefix<'a> {
-    /// The frame stands alone.
+    /// The frame needs no other bytes.
     Absent,
     /// These bytes come before the frame's own.
     Bytes(&'a [u8]),
 }
 
-/// Where a frame lies: what its checksum is bound to.
+/// The place of a frame, to which its checksum is bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FramePosition {
     /// The store.
     pub store: StoreId,
     /// The pack.
     pub pack: PackId,
-    /// Where the frame's first byte stands in the pack.
+    /// Position of the frame's first byte in the pack.
     pub offset: u64,
 }
 
@@ -135,7 +135,7 @@ pub struct EncodedFrame {
 }
 
 impl EncodedFrame {
-    /// Encodes bytes of a body. Costs about 1 ms per MiB: not for async threads.
+    /// Encodes bytes of a body. Takes about 1 ms per MiB, so never on async threads.
     ///
     /// # Panics
     /// When `plain` is longer than [`FRAME_PLAIN_BYTES`].
@@ -168,17 +168,17 @@ impl EncodedFrame {
         }
     }
 
-    /// Plain bytes it gives.
+    /// Its plain length in bytes.
     pub fn plain_len(&self) -> u32 {
         self.plain_len
     }
 
-    /// Whether it may be followed by another frame of its segment.
+    /// Whether another frame of its segment may follow.
     pub(crate) fn is_full(&self) -> bool {
         usize::try_from(self.plain_len).is_ok_and(|len| len == self.kind.plain_bytes_max())
     }
 
-    /// Bytes it takes in a pack, header included.
+    /// Its bytes in a pack, header included.
     pub fn stored_len(&self) -> u64 {
         len64(FRAME_HEADER_BYTES) + u64::from(self.stored_len)
     }
@@ -216,10 +216,10 @@ pub struct FrameHead {
 }
 
 impl FrameHead {
-    /// Reads the header at the start of `bytes`, which lie at `place`.
+    /// Reads the header at the start of `bytes`, which were read at `position`.
     ///
     /// # Errors
-    /// [`StoreError::DamagedFrame`] for anything that no writer of this format writes.
+    /// [`StoreError::DamagedFrame`] for anything that no writer of this format produces.
     pub fn read(position: &FramePosition, bytes: &[u8]) -> Result<FrameHead, StoreError> {
         let Some(header) = bytes.first_chunk::<FRAME_HEADER_BYTES>() else {
             return Err(position.damaged("the frame header is cut off"));
@@ -268,7 +268,7 @@ impl FrameHead {
     }
 }
 
-/// A frame whose checksum held.
+/// A frame with a verified checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     position: FramePosition,
@@ -277,7 +277,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Verifies the frame at the start of `bytes`, which lie at `place` and may hold more after it.
+    /// Verifies the frame at the start of `bytes`, which were read at `position` and may continue after the frame.
     ///
     /// # Errors
     /// [`StoreError::DamagedFrame`].
@@ -304,7 +304,7 @@ impl Frame {
         self.head.kind
     }
 
-    /// Plain bytes it gives.
+    /// Its plain length in bytes.
     pub fn plain_len(&self) -> u32 {
         self.head.plain_len
     }
@@ -314,10 +314,10 @@ impl Frame {
         self.head.frame_len()
     }
 
-    /// The plain bytes. A codec that takes a prefix fails when it gets none; today's take none and ignore it.
+    /// The plain bytes. A codec that needs a prefix fails without one; today's codecs need none and ignore it.
     ///
     /// # Errors
-    /// [`StoreError::DamagedFrame`] when they do not decode: the writer was at fault, since the checksum held.
+    /// [`StoreError::DamagedFrame`] when they cannot be decoded: a fault of the writer, since the checksum was right.
     pub fn plain(&self, prefix: Prefix<'_>) -> Result<Bytes, StoreError> {
         match (self.head.codec, prefix) {
             (Codec::Stored, Prefix::Absent | Prefix::Bytes(_)) => Ok(self.stored.clone()),
@@ -355,7 +355,7 @@ fn len32(bytes: &Bytes) -> u32 {
 /// One lz4 block, if it is shorter than `plain`.
 fn compress(plain: &[u8]) -> Option<Bytes> {
     thread_local! {
-        // Reused: a fresh buffer per frame would be zeroed each time. At most one per blocking thread.
+        // Reused, because a fresh buffer per frame would be zeroed each time. At most one per blocking thread.
         static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
     let room = plain.len().checked_sub(1).filter(|room| *room > 0)?;

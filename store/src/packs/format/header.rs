@@ -22,7 +22,8 @@ use crate::{FormatVersion, PackId, StoreError, StoreId};
 
 const MAGIC: [u8; 8] = *b"SRPACK01";
 
-/// The format of packs that this build writes, and the newest it reads. It counts changes of headers, frames and segments.
+/// The format of packs that this build writes, and the newest it reads. It increases with changes of headers, frames
+/// and segments.
 pub const PACK_FORMAT: FormatVersion = FormatVersion(1);
 
 /// Bytes of a pack's header; its first frame starts here.
@@ -43,7 +44,7 @@ pub struct PackHeader {
     pub store: StoreId,
     /// Its name.
     pub pack: PackId,
-    /// When it was created, for people only.
+    /// Creation time, only for people.
     pub created: UnixMillis,
 }
 

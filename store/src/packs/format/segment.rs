@@ -19,7 +19,7 @@ use crate::clock::UnixMillis;
 use crate::packs::{Segment, len64};
 use crate::{PackId, StoreError, StoreId};
 
-/// Bytes behind the table frame.
+/// Bytes after the table frame.
 pub const TAIL_BYTES: usize = 8;
 
 const TAIL_MAGIC: u32 = u32::from_le_bytes(*b"FSEG");
@@ -27,11 +27,11 @@ const TAIL_MAGIC: u32 = u32::from_le_bytes(*b"FSEG");
 /// First byte of a table's plain form.
 const TABLE_VERSION: u8 = 1;
 
-/// Data frames of one segment. Each takes at most 3 bytes in the table and the key at most 1 KiB, so that a full
-/// table stays inside one frame. All-zero bodies shrink 250 times, so 64 MiB hold 62,000 frames at most.
+/// Data frames of one segment. Each takes at most 3 bytes in the table, and the key takes at most 1 KiB, so a full
+/// table fits in one frame. All-zero bodies shrink 250 times, so 64 MiB hold at most 62,000 frames.
 pub const SEGMENT_FRAMES_MAX: usize = 80_000;
 
-/// What a segment was written for: enough to salvage bytes and names when Meta is lost.
+/// The origin of a segment: enough to salvage bytes and names when Meta is lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The bucket's random id.
@@ -40,20 +40,20 @@ pub struct Origin {
     pub key: Bytes,
     /// The object version or the upload and part.
     pub target: OriginTarget,
-    /// The body's ETag as hex text, empty when not known yet (all but the last segment of a large body).
+    /// The body's ETag as hex text; empty when not known yet (in all but the last segment of a large body).
     pub etag: String,
     /// When it was written.
     pub time: UnixMillis,
-    /// Which plain byte of the body the segment starts at.
+    /// The plain byte of the body at which the segment starts.
     pub body_offset: u64,
 }
 
-/// Which body a segment belongs to.
+/// The body that a segment belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OriginTarget {
     /// An object put in one piece.
     Put {
-        /// Random per body, so that the segments of one body find each other.
+        /// Random per body; connects the segments of one body.
         body: u64,
     },
     /// A part of a multipart upload.
@@ -74,7 +74,7 @@ pub struct FrameTable {
     pub stored: Vec<u32>,
     /// Plain bytes of all data frames.
     pub plain_len: u64,
-    /// What the segment was written for.
+    /// The origin of the segment.
     pub origin: Origin,
 }
 
@@ -112,7 +112,7 @@ impl FrameTable {
 }
 
 impl FrameTable {
-    /// All frames but the last are full, so the plain length and the number of frames bound each other.
+    /// All frames but the last are full, so the plain length and the number of frames constrain each other.
     fn lengths_agree(&self) -> bool {
         let full = len64(FrameKind::Data.plain_bytes_max());
         let frames = len64(self.stored.len());
@@ -120,7 +120,7 @@ impl FrameTable {
     }
 }
 
-/// The bytes behind a table frame of this length.
+/// The bytes after a table frame of this length.
 fn encode_tail(table_len: u64) -> Bytes {
     let mut tail = Vec::with_capacity(TAIL_BYTES);
     tail.put_u32_le(u32::try_from(table_len).expect("a frame is far below 4 GiB"));
@@ -128,14 +128,14 @@ fn encode_tail(table_len: u64) -> Bytes {
     Bytes::from(tail)
 }
 
-/// The length of the table frame in front of this tail, if it is one.
+/// The length of the table frame before this tail, if it is a tail.
 pub fn decode_tail(tail: &[u8]) -> Option<u64> {
     let mut tail = tail.first_chunk::<TAIL_BYTES>()?.as_slice();
     let table_len = tail.get_u32_le();
     (tail.get_u32_le() == TAIL_MAGIC).then_some(u64::from(table_len))
 }
 
-/// Lays out one segment, frame by frame, from a place in a pack.
+/// Lays out one segment, frame by frame, from a position in a pack.
 #[derive(Debug)]
 pub(crate) struct SegmentLayout {
     store: StoreId,
@@ -144,7 +144,7 @@ pub(crate) struct SegmentLayout {
     end: u64,
     stored: Vec<u32>,
     plain_len: u64,
-    /// A frame that is not full was the last one.
+    /// Whether the last frame was added: one that is not full.
     ended: bool,
 }
 
@@ -169,7 +169,7 @@ impl SegmentLayout {
     /// Adds a data frame; its bytes are appended to `out`.
     ///
     /// # Panics
-    /// When a frame follows one that is not full, or beyond [`SEGMENT_FRAMES_MAX`]: readers could not find it.
+    /// When a frame follows one that is not full, or exceeds [`SEGMENT_FRAMES_MAX`]: readers could not find it.
     pub(crate) fn push(&mut self, frame: &EncodedFrame, out: &mut Vec<Bytes>) {
         assert!(!self.ended, "all frames of a segment but the last are full");
         assert!(

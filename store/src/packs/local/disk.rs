@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Most buffers of one vectored write (`IOV_MAX` on Linux).
+/// Largest number of buffers in one vectored write (`IOV_MAX` on Linux).
 const WRITE_BUFFERS_MAX: usize = 1024;
 
 /// One entry of a folder.
@@ -29,7 +29,7 @@ pub trait Disk: Send + Sync + 'static {
     /// Makes a folder in an existing one.
     ///
     /// # Errors
-    /// As `mkdir`; [`io::ErrorKind::AlreadyExists`] when something of that name exists.
+    /// As `mkdir`; [`io::ErrorKind::AlreadyExists`] when the name exists.
     fn make_dir(&self, path: &Path) -> io::Result<()>;
 
     /// Creates a file that must not exist yet.
@@ -50,19 +50,19 @@ pub trait Disk: Send + Sync + 'static {
     /// As `unlink`.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// Makes a folder's entries durable.
+    /// Makes the entries of a folder durable.
     ///
     /// # Errors
     /// As `fsync` of the folder.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// A folder's entries, in any order.
+    /// The entries of a folder, in any order.
     ///
     /// # Errors
     /// As `readdir`.
     fn list(&self, path: &Path) -> io::Result<Vec<DiskEntry>>;
 
-    /// A file's length.
+    /// The length of a file.
     ///
     /// # Errors
     /// As `stat`.
@@ -80,13 +80,14 @@ pub trait Disk: Send + Sync + 'static {
 
 /// An open file.
 pub trait DiskFile: Send + Sync {
-    /// Writes at a position and tells how many bytes were written, perhaps fewer than given.
+    /// Writes at a position and returns the number of bytes written, which may be fewer than given.
     ///
     /// # Errors
     /// As `pwritev`.
     fn write_at(&self, offset: u64, bytes: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Fills a buffer from a position on and tells how far: less than all of it at the file's end.
+    /// Fills a buffer from a position and returns the number of bytes read; fewer than requested only at the file's
+    /// end.
     ///
     /// # Errors
     /// As `pread`.
@@ -105,14 +106,14 @@ pub trait DiskFile: Send + Sync {
     fn size(&self) -> io::Result<u64>;
 }
 
-/// Writes all buffers at a position. A short write is continued, so that the error behind it shows.
+/// Writes all buffers at a position. A short write is continued, so that the underlying error appears.
 ///
 /// # Errors
-/// The first error of a write; [`io::ErrorKind::WriteZero`] when one writes nothing.
+/// The first error of a write; [`io::ErrorKind::WriteZero`] when a write makes no progress.
 pub fn write_all(file: &dyn DiskFile, mut offset: u64, bufs: &[bytes::Bytes]) -> io::Result<()> {
     let mut slices: Vec<IoSlice<'_>> = bufs.iter().map(|buf| IoSlice::new(buf)).collect();
     let mut rest = &mut slices[..];
-    // Drops leading empty buffers, which would look like a write of nothing.
+    // Drops leading empty buffers, which would look like an empty write.
     IoSlice::advance_slices(&mut rest, 0);
     while !rest.is_empty() {
         let most = rest.len().min(WRITE_BUFFERS_MAX);

@@ -8,10 +8,10 @@ use parking_lot::{Mutex, MutexGuard};
 use super::disk::DiskFile;
 use crate::{PackId, StoreError};
 
-/// Packs kept open: every snapshot of a busy hour, a quarter of the 1024 descriptors that a process gets by default.
+/// Packs kept open: every snapshot of a busy hour. A quarter of a process's default 1024 descriptors.
 pub(super) const READ_HANDLES_MAX: usize = 256;
 
-/// Open packs by name; the least recently used one gives way.
+/// Open packs by name; the least recently used one is evicted.
 pub(super) struct Handles {
     max: usize,
     open: Mutex<Open>,
@@ -36,7 +36,7 @@ impl Handles {
         }
     }
 
-    /// The open file of a pack, or what `open` gives. Two callers may open the same pack at once; one handle stays.
+    /// The open file of a pack, or the error of `open`. Two callers may open the same pack at once; one handle stays.
     pub(super) fn get_or_open(
         &self,
         pack: PackId,
@@ -50,7 +50,7 @@ impl Handles {
         Ok(file)
     }
 
-    /// Lets go of a pack's file.
+    /// Drops the handle of a pack's file.
     pub(super) fn forget(&self, pack: PackId) {
         self.lock().files.remove(&pack);
     }

@@ -10,15 +10,15 @@ use parking_lot::Mutex;
 use crate::PackId;
 use crate::packs::local::disk::DiskFile;
 
-/// Packs that wait. With one alone, the shared pack would often be made good by the next batch that is appended to it.
+/// Packs that wait. With only one, the next batch appended to the shared pack would often repair it.
 const PACKS_LATE: usize = 2;
 
-/// Packs whose sync is put off, the one that waits longest first.
+/// Packs whose sync is postponed, longest waiting first.
 #[derive(Default)]
 pub(super) struct Late(Mutex<VecDeque<(PackId, Arc<dyn DiskFile>)>>);
 
 impl Late {
-    /// In place of a pack's sync: the pack waits until two others have asked for theirs.
+    /// Replaces a pack's sync: the pack waits until two others have asked for theirs.
     pub(super) fn put_off(&self, pack: PackId, file: &Arc<dyn DiskFile>) -> io::Result<()> {
         let mut waiting = self.0.lock();
         if !waiting.iter().any(|(late, _)| *late == pack) {

@@ -35,22 +35,22 @@ use crate::observer::{PackSync, Watch};
 use crate::planted::{Bug, planted};
 use crate::{Epoch, PackId, StoreError, StoreId};
 
-/// Free bytes below which no pack grows, so that deletes and GC can still commit: RocksDB's log (64 MiB), one flush
-/// of all its memtables (48 MiB), its manifest and own log (16 MiB).
+/// Below this many free bytes, no pack grows, so that deletes and GC can still commit: RocksDB's log (64 MiB), one
+/// flush of all its memtables (48 MiB), its manifest and own log (16 MiB).
 pub const DISK_RESERVE_BYTES: u64 = 128 * 1024 * 1024;
 
-/// What packs need of the rest of the store.
+/// The parts of the store that packs need.
 #[derive(Clone)]
 pub struct PackContext {
-    /// What frames and headers are bound to.
+    /// The store to which frames and headers are bound.
     pub store: StoreId,
-    /// This process's epoch: all packs it creates carry it.
+    /// This process's epoch: all packs that it creates carry it.
     pub epoch: Epoch,
     /// For creation times and sync times.
     pub clock: Arc<dyn Clock>,
     /// Latched by a failed sync.
     pub health: Arc<Health>,
-    /// Told of each sync.
+    /// Notified of each sync.
     pub watch: Arc<Watch>,
 }
 
@@ -60,24 +60,24 @@ pub struct PackFiles {
     shared: Mutex<Option<OpenPack>>,
 }
 
-/// What all writers and readers of one process share.
+/// State shared by all writers and readers of one process.
 struct Files {
     disk: Arc<dyn Disk>,
     context: PackContext,
     /// Serial of the last pack created.
     serial: AtomicU32,
-    /// The group whose folders are known to be durable. Held while folders are made, so that nobody relies on one
-    /// whose entry another thread has not synced yet.
+    /// The group whose folders are known to be durable. Locked while folders are created, so that nobody relies on a
+    /// folder whose entry another thread has not synced yet.
     group: Mutex<Option<u32>>,
     handles: Handles,
     leases: WriterLeases,
     #[cfg(any(test, feature = "testing"))]
     late: late::Late,
-    /// Set once this process may write no more: another one may have the directory.
+    /// Set once this process must not write any more, because another one may use the directory.
     closed: AtomicBool,
 }
 
-/// A pack being written. Its file is good up to `len`.
+/// A pack being written. Its file is valid up to `len`.
 struct OpenPack {
     pack: PackId,
     path: PathBuf,
@@ -117,10 +117,10 @@ impl PackFiles {
         Ok(epochs.last().map(|(epoch, _)| Epoch(*epoch)))
     }
 
-    /// Ends all writing through this process's handles, also through writers that are still around.
+    /// Ends all writing through this process's handles, including writers that still exist.
     pub fn close(&self) {
         self.files.closed.store(true, Ordering::SeqCst);
-        // Waits for an append that is under way.
+        // Waits for an append in progress.
         *self.shared() = None;
     }
 
@@ -149,7 +149,8 @@ impl Packs for PackFiles {
         let files = &self.files;
         let appended = append_batch(files, open, batch);
         if appended.is_err() {
-            // Closed at its last good batch: what a failed write or sync left behind it is never referred to.
+            // Closed at its last good batch: nothing ever refers to the bytes that a failed write or sync left after
+            // it.
             *shared = None;
         }
         appended
@@ -183,7 +184,7 @@ impl Packs for PackFiles {
                 len: size,
                 need: range.end,
             };
-            // Checked before memory is taken: a damaged row may ask for anything.
+            // Checked before memory is allocated: a damaged row may ask for any length.
             if range.end > size {
                 return Err(short);
             }
@@ -287,7 +288,7 @@ fn append_batch(
 }
 
 impl Files {
-    /// A new pack with its header written; nothing of it is durable yet but the folders above it.
+    /// A new pack with its header written; only its parent folders are durable yet.
     fn create(&self) -> Result<OpenPack, StoreError> {
         self.room()?;
         let serial = self
@@ -302,7 +303,7 @@ impl Files {
             epoch: self.context.epoch,
             serial: serial + 1,
         };
-        // ORDER: leased before there is a file that collection could find.
+        // ORDER: leased before the file exists that collection could find.
         let lease = self.leases.lease(pack);
         self.make_dirs(pack)?;
         let path = pack_path(pack);
@@ -326,11 +327,11 @@ impl Files {
         Ok(open)
     }
 
-    /// Makes the two folders above a pack, if they are not there, and their entries durable.
+    /// Creates the two parent folders of a pack if they are missing, and makes their entries durable.
     fn make_dirs(&self, pack: PackId) -> Result<(), StoreError> {
         let group = pack.serial >> GROUP_BITS;
         let mut durable = self.group.lock();
-        // Serials rise, so a smaller group was made before; a writer may be late by one.
+        // Serials increase, so a smaller group was created before; a writer may be late by one.
         if durable.is_some_and(|durable| group <= durable) {
             return Ok(());
         }
@@ -344,7 +345,7 @@ impl Files {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                     return Err(self.failed("create", &dir, error));
                 }
-                // One that exists was perhaps made by a call that failed before its sync.
+                // An existing folder may come from a call that failed before its sync.
                 _ => self.sync_dir(&parent)?,
             }
         }
@@ -382,7 +383,7 @@ impl Files {
 
     /// Makes a pack's bytes and then its entry durable.
     fn sync_pack(&self, open: &OpenPack, bytes: u64) -> Result<(), StoreError> {
-        // ORDER: file, then folder: an entry that survives must lead to whole contents.
+        // ORDER: file, then folder: an entry that survives a crash must lead to complete contents.
         self.sync_file(open, bytes)?;
         self.sync_dir(&group_path(open.pack))
     }
@@ -429,7 +430,7 @@ impl Files {
         Ok(file)
     }
 
-    /// A failed sync: what the kernel still holds is unknown from now on.
+    /// After a failed sync, nobody knows what the kernel still holds.
     fn latched(&self, path: &Path, error: io::Error) -> StoreError {
         self.context.health.latch(format!(
             "fsync of {} failed: {error}",

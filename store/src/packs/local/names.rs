@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::disk::Disk;
 use crate::{Epoch, PackId};
 
-/// Packs per folder: `serial >> GROUP_BITS` names it. 4096 names keep a folder's listing under a millisecond, and at
+/// Packs per folder: `serial >> GROUP_BITS` names the folder. Listing 4096 names takes less than a millisecond, and at
 /// 64 MiB each they hold 256 GiB.
 pub(super) const GROUP_BITS: u32 = 12;
 
@@ -18,17 +18,17 @@ pub(super) fn epoch_path(epoch: Epoch) -> PathBuf {
     PathBuf::from(format!("{:08x}", epoch.0))
 }
 
-/// The folder a pack lies in.
+/// The folder of a pack.
 pub(super) fn group_path(pack: PackId) -> PathBuf {
     epoch_path(pack.epoch).join(format!("{:05x}", pack.serial >> GROUP_BITS))
 }
 
-/// Where a pack lies below the packs' folder.
+/// The path of a pack below the packs' folder.
 pub fn pack_path(pack: PackId) -> PathBuf {
     group_path(pack).join(format!("{pack}{SUFFIX}"))
 }
 
-/// Sub-folders named by `digits` lower-case hex digits, in order. Other names are left alone.
+/// Sub-folders named by `digits` lower-case hex digits, in order. Other names are ignored.
 pub(super) fn numbered_dirs(
     disk: &dyn Disk,
     path: &Path,
@@ -36,7 +36,7 @@ pub(super) fn numbered_dirs(
 ) -> io::Result<Vec<(u32, PathBuf)>> {
     let entries = match disk.list(path) {
         Ok(entries) => entries,
-        // Removed since the folder above was read. The root is always there: without it, packs are missing.
+        // Removed since its parent folder was read. The root must exist: without it, packs are missing.
         Err(error) if error.kind() == io::ErrorKind::NotFound && !path.as_os_str().is_empty() => {
             Vec::new()
         }
@@ -54,7 +54,7 @@ pub(super) fn numbered_dirs(
     Ok(dirs)
 }
 
-/// Packs that lie where their name says, in order.
+/// Packs whose location matches their name, in order.
 pub(super) fn packs_in(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<PackId>> {
     let entries = match disk.list(dir) {
         Ok(entries) => entries,
@@ -77,7 +77,7 @@ pub(super) fn packs_in(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<PackId>> {
     Ok(packs)
 }
 
-/// Exactly `digits` lower-case hex digits: no second name for the same number.
+/// Exactly `digits` lower-case hex digits: no number has a second name.
 fn hex_number(text: &str, digits: usize) -> Option<u32> {
     let plain = text.len() == digits
         && text

@@ -55,7 +55,7 @@ fn first_byte(packs: &dyn Packs, segment: Segment) -> Result<u8, StoreError> {
     Ok(plain[0])
 }
 
-/// Every kind of call that writes, so that each operation of each gets its turn to fail.
+/// Every kind of call that writes, so that each of their operations fails once.
 fn write_all_ways(packs: &PackFiles) -> Result<Vec<(u8, Segment)>, StoreError> {
     let mut done = Vec::new();
     write_ways(packs, &mut done)?;
@@ -123,7 +123,7 @@ fn every_operation_may_fail_and_nothing_acknowledged_is_lost() {
                     Err(StoreError::ReadOnly { .. })
                 ));
             } else {
-                // The same process goes on in new packs.
+                // The same process continues in new packs.
                 done.extend(write_all_ways(&packs).expect("the fault is over"));
             }
             files.crash();
@@ -149,7 +149,7 @@ fn packs_id(serial: u32) -> PackId {
 
 #[test]
 fn a_disk_that_lies_about_its_syncs_loses_data_in_this_model() {
-    // The model's own test: were it blind to missing syncs, every test above would prove nothing.
+    // The model's own test: if it missed skipped syncs, every test above would prove nothing.
     for skipped in [DiskOp::Sync, DiskOp::SyncDir] {
         let files = MemFiles::new();
         let (packs, _) = faulty(&files, move |op, _, _: &Path| {
@@ -185,7 +185,7 @@ fn a_short_write_is_continued_and_one_that_then_fails_closes_the_pack() {
         } else {
             0
         };
-        // Header, first batch, then a batch that is cut and fails.
+        // The header, the first batch, then a batch that is cut short and fails.
         match number {
             2 => Some(DiskFault::Short(50)),
             3 => Some(DiskFault::Fails(Errno::NOSPC)),

@@ -18,7 +18,7 @@ pub(super) struct FileWriter {
 }
 
 impl FileWriter {
-    /// Writes from the end of `open` on, which holds its header.
+    /// Writes from the end of `open`, which already has its header.
     pub(super) fn new(files: Arc<Files>, open: OpenPack, layout: SegmentLayout) -> FileWriter {
         FileWriter {
             files,
@@ -29,7 +29,7 @@ impl FileWriter {
     }
 
     fn write(&mut self, bytes: &[Bytes]) -> Result<(), StoreError> {
-        // Set before and cleared after: a writer that failed once must not leave a gap behind it.
+        // Set before and cleared after: a writer that failed once must not leave a gap.
         if std::mem::replace(&mut self.failed, true) {
             return Err(StoreError::Closed);
         }

@@ -42,7 +42,7 @@ fn origin() -> Origin {
     }
 }
 
-/// Bytes that differ everywhere; every second 64 KiB shrinks.
+/// Bytes that differ everywhere; every second 64 KiB is compressible.
 fn body(len: usize) -> Bytes {
     let noise = |i: usize| xxhash_rust::xxh3::xxh3_64(&i.to_le_bytes()).to_le_bytes()[0];
     (0..len)

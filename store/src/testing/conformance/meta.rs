@@ -359,13 +359,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 0..40)
 }
 
-/// Keys 0 to 2 are counters, 3 to 5 plain rows, so that every step is meaningful. Tallies take any key from 3 on: a plain
-/// row that is no counter, or one of their own.
+/// Keys 0 to 2 are counters, 3 to 5 plain rows, so that every step is meaningful. Tallies use any key from 3 on: a
+/// plain row that is no counter, or a row of their own.
 fn name(key: u8) -> Key {
     Bytes::from(format!("k{key}"))
 }
 
-/// What the model says of a transaction: the same words as the module's docs, over a map.
+/// The model's answer to a transaction: the rules of the module docs, over a map.
 fn model(rows: &mut BTreeMap<Key, Row>, txn: &Txn, version: Version) -> Option<Outcome> {
     let count = |rows: &BTreeMap<Key, Row>, key: &Key| {
         rows.get(key).map_or(0, |row| {

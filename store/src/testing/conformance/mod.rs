@@ -40,7 +40,7 @@ impl Subject {
         subject
     }
 
-    /// Closes the store and opens it again, as the next process does.
+    /// Closes the store and opens it again, as the next process would.
     pub(super) fn reopen(&mut self) {
         self.store = None;
         let clock = Arc::new(ManualClock::at(UnixMillis(1_700_000_000_000)));
@@ -71,11 +71,11 @@ pub(super) fn on_each(test: impl Fn(&mut Subject)) {
     )));
 }
 
-/// A [`Meta`] under test: a store's, or one that needs nothing else of this crate.
+/// A [`Meta`] under test: that of a store, or one that needs nothing else from this crate.
 pub(super) trait MetaSubject {
     fn meta(&self) -> &dyn Meta;
 
-    /// Ends the use of it and begins another, as the next process does.
+    /// Ends this use of it and begins another, as the next process would.
     fn reopen(&mut self) {}
 }
 
@@ -95,7 +95,7 @@ impl MetaSubject for MapMeta {
     }
 }
 
-/// A dry run over a map; reopened, another one over the first.
+/// A dry run over a map; after a reopen, another dry run over the first.
 struct DryRun(Arc<DryRunMeta>);
 
 impl MetaSubject for DryRun {

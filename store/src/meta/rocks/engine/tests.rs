@@ -17,7 +17,7 @@ fn open(dir: &Path, creation: Creation) -> Result<RocksEngine, StoreError> {
     RocksEngine::open(dir, dir, creation)
 }
 
-/// Logs that hold something.
+/// Logs that are not empty.
 fn logs(dir: &Path) -> Vec<PathBuf> {
     fs::read_dir(dir)
         .expect("listed")
@@ -29,12 +29,12 @@ fn logs(dir: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// A database of 20 batches that only the log holds, as a killed process leaves it, and that log.
+/// A database with 20 batches that are only in the log, as after a kill, and that log.
 fn logged() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().expect("a folder");
     let engine = open(dir.path(), Creation::IfMissing).expect("created");
     (1..=20).for_each(|sequence| engine.apply(&put(sequence, 7)).expect("written"));
-    // Not closed: that would flush.
+    // Not closed, because closing would flush.
     drop(engine);
     let mut logs = logs(dir.path());
     assert_eq!(logs.len(), 1, "{logs:?}");

@@ -167,7 +167,7 @@ proptest! {
 
     #[test]
     fn any_bytes_give_a_frame_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        // A right start, so that the checks behind the magic are reached.
+        // Starts correctly, so that the checks after the magic are reached.
         let mut started = b"FR".to_vec();
         started.extend_from_slice(&bytes);
         prop_assert!(Frame::verify(PLACE, &Bytes::from(started)).is_err());

@@ -6,7 +6,7 @@ use super::*;
 use crate::packs::FRAME_PLAIN_BYTES;
 use crate::packs::format::frame::FRAME_HEADER_BYTES;
 
-/// Bytes of a body: full frames, which shrink, and a rest, which may not.
+/// Bytes of a body: full frames, which shrink, and a rest that may not shrink.
 fn bodies() -> impl Strategy<Value = Vec<u8>> {
     let rest = prop::collection::vec(any::<u8>(), 0..3000);
     (0..3_usize, any::<u8>(), rest).prop_map(|(full, byte, rest)| {
@@ -78,7 +78,7 @@ proptest! {
         good in any::<(bool, prop::sample::Index, u8)>(),
     ) {
         let position = FramePosition { store: STORE, pack: PACK, offset: 64 };
-        // Half of them are a table with one byte changed, so that what lies behind the first fields is reached.
+        // Half of them are a table with one changed byte, so that the checks after the first fields are reached.
         let plain = if good.0 {
             let table = FrameTable { stored: vec![10, 20], plain_len: len64(FRAME_PLAIN_BYTES) + 5, origin: origin() };
             let mut plain = table.encode().to_vec();
