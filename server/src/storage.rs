@@ -20,9 +20,9 @@ use crate::tables::upgrade::upgrade;
 pub struct Storage {
     /// Rules and rows of objects.
     pub objects: Arc<Objects>,
-    /// Where bodies come in.
+    /// Receives bodies.
     pub ingest: Arc<Ingest>,
-    /// Where bodies go out.
+    /// Sends bodies.
     pub reader: Arc<Reader>,
     /// Packs being read.
     pub pins: Arc<Pins>,
@@ -32,7 +32,7 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Puts the layers over an opened store: seals what a crash left open, reverts interrupted deletes of buckets.
+    /// Assembles the layers over an opened store: seals what a crash left open, reverts interrupted deletes of buckets.
     ///
     /// # Errors
     /// When rows cannot be read or written.
@@ -43,7 +43,8 @@ impl Storage {
         sizes: Sizes,
     ) -> Result<Storage, ObjectsError> {
         let (meta, epoch, now) = (Arc::clone(&store.meta), store.epoch, clock.now());
-        // ORDER: rows are this program's before anybody reads them; this process has a writer's row before it can make a pack.
+        // ORDER: rows are upgraded before anybody reads them; this process has a writer's row before it can create a
+        // pack.
         let begin = move || {
             upgrade(&*meta, epoch, now)?;
             let sealed = writers::end_the_dead(&*meta)?;
@@ -87,7 +88,7 @@ impl Storage {
         })
     }
 
-    /// What collects this store's garbage.
+    /// The garbage collector of this store.
     pub fn collector(&self, settings: CollectorSettings) -> Collector {
         Collector {
             meta: Arc::clone(&self.store.meta),

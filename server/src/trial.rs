@@ -18,10 +18,10 @@ use crate::storage::Storage;
 use crate::store::{Execution, MemoryBackend};
 use crate::tables::Versioning;
 
-/// When its clock starts.
+/// The start time of its clock.
 pub(crate) const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
-/// The storage and what it stands on.
+/// The storage and its backend.
 pub(crate) struct TestStorage {
     pub(crate) twin: MemoryBackend,
     pub(crate) storage: Storage,
@@ -59,7 +59,7 @@ impl TestStorage {
         .await
     }
 
-    /// A process on what the twin holds.
+    /// Starts a process on the contents of the backend.
     pub(crate) async fn open(
         twin: MemoryBackend,
         clock: Arc<ManualClock>,

@@ -30,7 +30,7 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    // Sizes on both sides of every edge: empty, one frame, the small-body limit, several frames.
+    // Sizes on both sides of every limit: empty, one frame, the small-body limit, several frames.
     let len = prop_oneof![
         0..50_usize,
         262_100..262_200_usize,
@@ -57,7 +57,7 @@ fn object_key(number: u8) -> ObjectKey {
     ObjectKey::parse(&format!("cluster/v2/\0snapshot {number}")).expect("a valid key")
 }
 
-/// Bytes of which half shrinks.
+/// Bytes of which half is compressible.
 fn body(entropy: &SeededEntropy, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     let random = len / 2;

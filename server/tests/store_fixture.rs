@@ -189,12 +189,12 @@ fn copy(from: &Path, to: &Path) {
 async fn the_store_of_format_version_1_opens_with_every_field() {
     // The first program of the format left its rows in the log, the last one in a table.
     for fixture in ["store-v1", "store-v1-last"] {
-        // Cargo runs tests in their package's folder; a path of compile time may be another checkout's.
+        // Cargo runs tests in their package's folder; a compile-time path may point to another checkout.
         let fixture = PathBuf::from("tests/fixtures").join(fixture);
         let dir = tempfile::tempdir().expect("a folder");
         copy(&fixture, dir.path());
         check(dir.path()).await;
-        // What the first start made of its rows is read the same.
+        // Rows rewritten by the first start are read the same.
         check(dir.path()).await;
     }
 }

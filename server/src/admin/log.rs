@@ -17,10 +17,10 @@ use crate::admin::reply::{json, only, text};
 use crate::admin::routes::Sources;
 use crate::telemetry::log::{LogControl, LogFilter, LogGone};
 
-/// A filter with a directive for each of our modules has some hundred bytes.
+/// A filter with a directive for each of our modules takes about a hundred bytes.
 const FILTER_BYTES_MAX: usize = 1024;
 
-/// What GET and each change answer.
+/// The answer to GET and to each change.
 #[derive(Serialize)]
 struct FilterState<'a> {
     filter: &'a str,
@@ -53,7 +53,7 @@ async fn reset(State(sources): State<Arc<Sources>>) -> Response {
 
 async fn filter_of(body: Body) -> Result<LogFilter, Response> {
     let bad = |why: String| text(StatusCode::BAD_REQUEST, why);
-    // This is also the answer to a client that hung up, which never reads it.
+    // A client that disconnected causes the same answer, but never reads it.
     let Ok(body) = to_bytes(body, FILTER_BYTES_MAX).await else {
         let why = format!("a log filter has at most {FILTER_BYTES_MAX} bytes\n");
         return Err(text(StatusCode::PAYLOAD_TOO_LARGE, why));

@@ -20,7 +20,7 @@ pub(super) fn json(value: &impl Serialize) -> Response {
     typed(StatusCode::OK, JSON_TYPE, body)
 }
 
-/// Refuses a method that the path does not have.
+/// Refuses a method that the path does not support.
 pub(super) fn only(allowed: &'static str) -> Response {
     let headers: [(HeaderName, &str); 1] = [(ALLOW, allowed)];
     let refused = text(StatusCode::METHOD_NOT_ALLOWED, format!("only {allowed}\n"));

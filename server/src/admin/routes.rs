@@ -23,10 +23,10 @@ use crate::telemetry::{Metrics, NotReady, Readiness};
 /// Prometheus' text format, version 0.0.4.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Brings gauges up to date before a scrape.
+/// Updates gauges before a scrape.
 type Sampler = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// What the routes answer from.
+/// The sources of the answers.
 pub(super) struct Sources {
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
@@ -91,7 +91,7 @@ impl fmt::Debug for Admin {
     }
 }
 
-/// Refuses every method but GET and HEAD.
+/// Refuses every method except GET and HEAD.
 fn read_only(route: MethodRouter<Arc<Sources>>) -> MethodRouter<Arc<Sources>> {
     route.fallback(async || only("GET, HEAD"))
 }
@@ -124,7 +124,7 @@ async fn job_list(State(sources): State<Arc<Sources>>) -> Response {
 
 async fn metrics_page(State(sources): State<Arc<Sources>>) -> Response {
     if sources.readiness.check() == Err(NotReady::Starting) {
-        // Before the store is open its gauges would be zero, and a restart would look like a loss of data.
+        // Before the store is open its gauges would be zero, and a restart would look like data loss.
         return readyz(State(sources)).await;
     }
     (sources.sample)().await;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::config::ConfigError;
 use crate::config::settings::Given;
 
-/// Takes `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT`, and `:PORT` for every IPv4 address, as MinIO does. Names are not
+/// Accepts `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT`, and `:PORT` for every IPv4 address, as MinIO does. Names are not
 /// resolved: a listener must not depend on a name server.
 pub(super) fn parse(given: Given<String>) -> Result<SocketAddr, ConfigError> {
     let refused = |given: Given<String>| ConfigError::Address {

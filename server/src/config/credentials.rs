@@ -19,10 +19,10 @@ const USER_CHARS_MAX: usize = 128;
 /// Shortest password, as in MinIO.
 const PASSWORD_CHARS_MIN: usize = 8;
 
-/// Longest password: more than any generator gives, so that a wrong file is noticed.
+/// Longest password: more than any generator produces, so that a wrong file is noticed.
 const PASSWORD_CHARS_MAX: usize = 1024;
 
-/// Most bytes of a credential's file: the longest credential in UTF-8 and a line end.
+/// Largest credential file in bytes: the longest credential in UTF-8 and a line end.
 const FILE_BYTES_MAX: u64 = 4 * 1024 + 2;
 
 /// Passwords from manuals, examples and images of S3 servers, in lower case: scanners try these first.
@@ -80,7 +80,7 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// The root key pair, which may do everything.
+/// The root key pair, which is allowed everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RootCredentials {
     /// The access key id.

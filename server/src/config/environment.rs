@@ -26,7 +26,7 @@ const KNOWN: [&str; 15] = [
     "STRONGROOM_PACK_MIB",
 ];
 
-/// Endings of the variables that Kubernetes sets in each pod for a Service named `strongroom`.
+/// Suffixes of the variables that Kubernetes sets in each pod for a Service named `strongroom`.
 const OF_KUBERNETES: [&str; 4] = ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT", "_ADDR"];
 
 /// Variables by name.
@@ -49,7 +49,7 @@ impl Environment {
         }
     }
 
-    /// These variables and no others.
+    /// An environment of exactly these variables.
     pub fn of<N: Into<String>, V: Into<OsString>>(
         variables: impl IntoIterator<Item = (N, V)>,
     ) -> Environment {
@@ -77,7 +77,7 @@ impl Environment {
         Some(name.to_string_lossy().into_owned())
     }
 
-    /// Warns of variables with our prefix and an unknown name, which are most likely misspelt.
+    /// Warns about variables with our prefix and an unknown name, which are most likely misspelt.
     pub(super) fn warnings(&self) -> Vec<String> {
         let misspelt = |name: &&String| {
             name.starts_with("STRONGROOM_")
@@ -93,7 +93,7 @@ impl Environment {
             .collect()
     }
 
-    /// The settings that the variables give.
+    /// The settings from the variables.
     pub(super) fn settings(&self) -> Result<Settings, ConfigError> {
         let buckets = self
             .text("STRONGROOM_BUCKETS")?

@@ -7,7 +7,7 @@ use crate::config::settings::Source;
 use crate::model::BucketNameError;
 use crate::telemetry::log::LogFilterError;
 
-/// A setting that is missing or wrong. No message holds a credential.
+/// A setting that is missing or wrong. No message contains a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The configuration file cannot be read.
@@ -18,7 +18,7 @@ pub enum ConfigError {
         /// Why.
         source: io::Error,
     },
-    /// The configuration file is too large to be one.
+    /// The configuration file is larger than the limit.
     #[error("the configuration file {} is larger than {max} bytes", path.display())]
     TooLarge {
         /// The file.
@@ -31,7 +31,7 @@ pub enum ConfigError {
     Syntax {
         /// The file.
         path: PathBuf,
-        /// Counted from 1.
+        /// The line, counted from 1.
         line: usize,
         /// The parser's message, which names the key.
         message: String,
@@ -57,7 +57,7 @@ pub enum ConfigError {
         "no data directory is given: neither --data-dir nor STRONGROOM_DATA_DIR nor `data_dir` in a file"
     )]
     NoDataDir,
-    /// An address does not parse.
+    /// An address cannot be parsed.
     #[error(
         "{source_of}: `{value}` is no address: write IP:PORT, [IPv6]:PORT, localhost:PORT or :PORT"
     )]
@@ -73,10 +73,10 @@ pub enum ConfigError {
          (MINIO_ROOT_USER and MINIO_ROOT_PASSWORD are understood, too)"
     )]
     NoCredentials,
-    /// One half of the key pair is missing.
+    /// Half of the key pair is missing.
     #[error("{have} is set, but the root {lack} is missing")]
     HalfCredentials {
-        /// The source of the other half.
+        /// The source of the half that is set.
         have: Source,
         /// The missing half.
         lack: &'static str,
@@ -96,9 +96,9 @@ pub enum ConfigError {
     UserLength {
         /// The source of the value.
         source_of: Source,
-        /// Least.
+        /// Minimum.
         min: usize,
-        /// Most.
+        /// Maximum.
         max: usize,
     },
     /// The user contains a character that separates parts of headers.
@@ -112,9 +112,9 @@ pub enum ConfigError {
     PasswordLength {
         /// The source of the value.
         source_of: Source,
-        /// Shortest.
+        /// Minimum.
         min: usize,
-        /// Longest.
+        /// Maximum.
         max: usize,
     },
     /// User and password are the same.
@@ -140,7 +140,7 @@ pub enum ConfigError {
         #[source]
         why: BucketNameError,
     },
-    /// The log filter does not parse.
+    /// The log filter cannot be parsed.
     #[error("{source_of}: `{value}` is no log filter: {why}")]
     LogFilter {
         /// The value.
@@ -170,9 +170,9 @@ pub enum ConfigError {
         value: String,
         /// The source of the value.
         source_of: Source,
-        /// Shortest.
+        /// Minimum.
         min: u64,
-        /// Longest.
+        /// Maximum.
         max: u64,
     },
 }

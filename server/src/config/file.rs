@@ -12,10 +12,10 @@ use serde::Deserialize;
 use crate::config::settings::{Given, Settings, Source};
 use crate::config::{ConfigError, Secret, credentials};
 
-/// Most bytes of a configuration file: all keys with long values need a few KiB.
+/// Largest configuration file in bytes: all keys with long values need a few KiB.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// Permission bits that let others than owner and group read.
+/// The permission bit that lets everybody read.
 const READABLE_BY_OTHERS: u32 = 0o004;
 
 #[derive(Debug, Deserialize)]
@@ -65,7 +65,7 @@ struct Log {
     format: Option<String>,
 }
 
-/// Reads a file's settings; adds to `warnings` what is odd.
+/// Reads a file's settings; adds anything unusual to `warnings`.
 pub(super) fn read(path: &Path, warnings: &mut Vec<String>) -> Result<Settings, ConfigError> {
     let text = read_text(path)?;
     let top: Top = toml::from_str(&text).map_err(|error| syntax(path, &text, &error))?;

@@ -31,21 +31,21 @@ use crate::config::settings::{Given, Settings};
 use crate::model::BucketName;
 use crate::telemetry::log::{LogFilter, LogFormat};
 
-/// The S3 address when none is configured: MinIO's port on every address, so that its clients keep their configuration.
+/// The default S3 address: MinIO's port on every address, so that its clients keep their configuration.
 pub const LISTEN_DEFAULT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 9000);
 
-/// The admin address when none is configured: loopback, because it answers without credentials.
+/// The default admin address: loopback, because the listener answers without credentials.
 pub const ADMIN_LISTEN_DEFAULT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9001);
 
-/// How long requests in flight may take after a signal: kubelet kills after 30 s, and closing the store needs a few.
+/// Time for requests in flight after a signal: kubelet kills after 30 s, and closing the store needs a few.
 pub const SHUTDOWN_DEFAULT: Duration = Duration::from_secs(25);
 
-/// Longest `shutdown_secs`: no upload needs an hour, and most typing mistakes give more.
+/// Largest `shutdown_secs`: no upload needs an hour, and most typing mistakes give more.
 const SHUTDOWN_SECS_MAX: u64 = 3600;
 
-/// How long the file of an unused pack stays: an operator can still look, and space comes back soon.
+/// How long the file of an unused pack stays: an operator can still inspect it, and space is freed soon.
 pub const GC_GRACE_DEFAULT: Duration = Duration::from_hours(1);
 
 /// How often garbage is collected.
@@ -54,7 +54,7 @@ pub const GC_INTERVAL_DEFAULT: Duration = Duration::from_mins(10);
 /// Longest grace and longest interval: a week without collection fills a disk.
 const GC_SECS_MAX: u64 = 7 * 24 * 3600;
 
-/// Largest pack that may be configured: collection frees whole packs, so larger ones come free later.
+/// Largest pack that may be configured: collection frees whole packs, so larger ones are freed later.
 const PACK_MIB_MAX: u64 = 1024;
 
 /// The times of garbage collection.
@@ -69,9 +69,9 @@ pub struct GcTimes {
 /// The address of the admin listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AdminListen {
-    /// None was configured: this address, or a free port of its host when it is taken.
+    /// The default: this address, or a free port of its host when it is taken.
     Preferred(SocketAddr),
-    /// This one was configured: the server does not start without it.
+    /// Configured: the server does not start without this address.
     Exactly(SocketAddr),
 }
 
@@ -84,21 +84,21 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The address for operators.
     pub admin_listen: AdminListen,
-    /// The key pair that may do everything.
+    /// The key pair that is allowed everything.
     pub root: RootCredentials,
-    /// Buckets that are created at start when missing.
+    /// Buckets that are created at start if missing.
     pub buckets: Vec<BucketName>,
     /// Which events are logged.
     pub log_filter: LogFilter,
     /// The format of log lines.
     pub log_format: LogFormat,
-    /// How long requests in flight may take after a signal.
+    /// Time for requests in flight after a signal.
     pub shutdown: Duration,
     /// The times of garbage collection.
     pub gc: GcTimes,
     /// The sizes of packs.
     pub sizes: Sizes,
-    /// What is odd but does not prevent a start; logged as soon as the log runs.
+    /// Unusual settings that do not prevent a start; logged as soon as the log runs.
     pub warnings: Vec<String>,
 }
 
@@ -128,10 +128,10 @@ pub fn data_dir(flags: &OfflineFlags, environment: &Environment) -> Result<PathB
         .ok_or(ConfigError::NoDataDir)
 }
 
-/// The grace of garbage that the environment sets.
+/// The grace period of garbage collection in the environment.
 ///
 /// # Errors
-/// When it is no number in range.
+/// When it is not a number in its range.
 pub fn gc_grace(environment: &Environment) -> Result<Duration, ConfigError> {
     let given = environment.settings()?.gc_grace_secs;
     Ok(secs(given, "grace of garbage", 0..=GC_SECS_MAX)?.unwrap_or(GC_GRACE_DEFAULT))

@@ -61,7 +61,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// These settings, and those of `below` where these have none.
+    /// These settings; missing ones are taken from `below`.
     pub(super) fn or(self, below: Settings) -> Settings {
         Settings {
             data_dir: self.data_dir.or(below.data_dir),

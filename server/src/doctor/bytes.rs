@@ -15,10 +15,10 @@ use crate::store::{ManifestId, PackId, StoreError};
 use crate::tables::table::get;
 use crate::tables::{Keyed as _, ManifestChunks, PackRow, PackRows};
 
-/// Pack files of one page.
+/// Pack files per page.
 const PAGE_PACKS: usize = 500;
 
-/// Verifies the segments of every manifest; gives the manifests with damage.
+/// Verifies the segments of every manifest; returns the damaged manifests.
 pub(super) fn of_manifests(
     meta: &dyn Meta,
     packs: &dyn Packs,
@@ -60,7 +60,7 @@ pub(super) fn of_manifests(
     damaged
 }
 
-/// The body that a manifest's segments are of, one after the other.
+/// The current body in a manifest's sequence of segments; a multipart object has one per part.
 #[derive(Default)]
 struct Body {
     target: Option<OriginTarget>,
@@ -69,7 +69,7 @@ struct Body {
 }
 
 impl Body {
-    /// A segment's table names the place in the body where the manifest has it: a salvage relies on that.
+    /// Checks that a segment's table names the same place in the body as the manifest: salvage relies on it.
     fn goes_on(&mut self, segment: &Segment, origin: &Origin, findings: &mut Findings) {
         if self.target.as_ref() != Some(&origin.target) {
             *self = Body {
@@ -157,7 +157,7 @@ pub(super) fn of_packs(
     }
 }
 
-/// Whether a segment of the pack ends there, or nothing but its header.
+/// Whether a segment of the pack ends at `len`, or the pack has only a header.
 fn ends_at(packs: &dyn Packs, pack: PackId, len: u64) -> Result<bool, StoreError> {
     if len == PACK_HEADER_BYTES {
         return Ok(true);
@@ -176,7 +176,7 @@ fn ends_at(packs: &dyn Packs, pack: PackId, len: u64) -> Result<bool, StoreError
     }
 }
 
-/// Verifies every segment of every pack file, whoever may use it.
+/// Verifies every segment of every pack file, whether it is used or not.
 pub(super) fn of_packs_alone(packs: &dyn Packs, census: &mut Census, findings: &mut Findings) {
     let looked = each_pack(packs, census, |census, file| {
         let mut scan = PackScan::new(file.clone());
@@ -190,7 +190,7 @@ pub(super) fn of_packs_alone(packs: &dyn Packs, census: &mut Census, findings: &
     }
 }
 
-/// Calls `look` for each pack file and collects what it met.
+/// Calls `look` for each pack file and collects the errors.
 fn each_pack(
     packs: &dyn Packs,
     census: &mut Census,

@@ -5,51 +5,52 @@ use serde::Serialize;
 use crate::doctor::{Census, Report};
 use crate::store::{ErrorClass, ManifestId, PackId, StoreError};
 
-/// Findings that are kept and shown; more are counted. A disk that lost a region damages thousands of frames alike.
+/// Findings that are kept and shown; further ones are only counted. A disk that lost a region damages thousands of
+/// frames in the same way.
 pub const FINDINGS_MAX: usize = 1000;
 
-/// One thing that is wrong.
+/// One problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What, in words.
+    /// The problem, in words.
     pub what: String,
-    /// The objects that cannot be read because of it, as `s3://bucket/key`; uploads with their id.
+    /// The objects that are unreadable because of it, as `s3://bucket/key`; uploads with their id.
     pub objects: Vec<String>,
-    /// The pack, when it is about one.
+    /// The pack, if the problem is in one.
     pub pack: Option<String>,
-    /// Where in the pack.
+    /// The position in the pack.
     pub offset: Option<u64>,
-    /// What to type next.
+    /// The next command to type.
     pub next: String,
     #[serde(skip)]
     pub(super) manifest: Option<ManifestId>,
 }
 
-/// Findings being collected.
+/// The findings collected so far.
 #[derive(Debug, Default)]
 pub struct Findings {
     pub(super) kept: Vec<Finding>,
     total: u64,
 }
 
-/// What helps when rows are wrong: nothing that writes.
+/// The advice for wrong rows; it changes nothing in the store.
 const KEEP_A_COPY: &str = "cp -a DATA_DIR DATA_DIR.damaged; then put the whole directory back from a copy, or serve an empty one and save every cluster anew";
 
-/// What helps when nothing is wrong but this program.
+/// The advice when only this program is too old.
 const NEWER: &str = "strongroom-server --version; run the version that wrote it";
 
 impl Findings {
-    /// Something that an error of the store tells.
+    /// Adds an error of the store.
     pub(super) fn store(&mut self, error: &StoreError) {
         self.place(error, None);
     }
 
-    /// Something that keeps a manifest's objects from being read.
+    /// Adds an error that makes a manifest's objects unreadable.
     pub(super) fn manifest(&mut self, error: &StoreError, manifest: ManifestId) {
         self.place(error, Some(manifest));
     }
 
-    /// Rows that do not agree.
+    /// Adds rows that do not agree.
     pub(super) fn rows(&mut self, what: String) {
         self.add(Finding {
             what,
@@ -61,7 +62,7 @@ impl Findings {
         });
     }
 
-    /// A pack that does not agree with its row.
+    /// Adds a pack that does not agree with its row.
     pub(super) fn pack(&mut self, pack: PackId, what: String) {
         self.add(Finding {
             what,
@@ -99,7 +100,7 @@ impl Findings {
 
     fn add(&mut self, finding: Finding) {
         self.total += 1;
-        // The same damage met by every manifest that shares the place is one finding, with all their objects.
+        // The same damage, found through several manifests, is one finding with all their objects.
         let same = |kept: &Finding| kept.what == finding.what && kept.manifest == finding.manifest;
         if self.kept.len() < FINDINGS_MAX && !self.kept.iter().any(same) {
             self.kept.push(finding);

@@ -16,38 +16,38 @@ use crate::tables::{
     total,
 };
 
-/// What was counted.
+/// The totals.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     /// Every bucket.
     pub(super) buckets: BTreeSet<BucketId>,
     /// Every open upload.
     pub(super) uploads: BTreeSet<UploadId>,
-    /// How many versions and parts use each manifest.
+    /// The number of versions and parts that use each manifest.
     pub(super) users: HashMap<ManifestId, i64>,
-    /// What manifests hold in each pack.
+    /// The segments that manifests have in each pack.
     pub(super) packs: BTreeMap<PackId, Holding>,
     /// Plain bytes of all versions.
     pub(super) plain: i64,
     /// Length of all sealed packs.
     pub(super) sealed: i64,
-    /// Packs that still grow, by their rows.
+    /// Growing packs, by their own rows.
     pub(super) live: BTreeSet<PackId>,
-    /// Those that may, by the rows of their writers.
+    /// Growing packs, by the rows of their writers.
     pub(super) open: BTreeSet<PackId>,
 }
 
-/// The first byte behind a segment.
+/// The first byte after a segment.
 pub(super) fn end_of(segment: &Segment) -> u64 {
     segment.offset.saturating_add(segment.stored_len)
 }
 
-/// What manifests hold in a pack.
+/// The segments that manifests have in one pack.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Holding {
     segments: i64,
     stored: i64,
-    /// Where the last segment in use ends.
+    /// The end of the last segment in use.
     pub(super) end: u64,
 }
 
@@ -65,7 +65,7 @@ impl Ledger {
         }
     }
 
-    /// Compares the sums with the counters.
+    /// Compares the totals with the counters.
     pub(super) fn balance(&self, meta: &dyn Meta, census: &mut Census, findings: &mut Findings) {
         if let Err(error) = self.compare(meta, census, findings) {
             findings.store(&error);
@@ -73,7 +73,7 @@ impl Ledger {
         self.open_packs(findings);
     }
 
-    /// Every pack that grows is the open one of a writer: any other is never sealed and never freed.
+    /// Every growing pack must be the open pack of a writer: any other is never sealed and never freed.
     fn open_packs(&self, findings: &mut Findings) {
         for pack in self.live.difference(&self.open) {
             findings.pack(
@@ -132,7 +132,7 @@ impl Ledger {
         self.strays(meta, findings)
     }
 
-    /// Each manifest's users by count and by counter, and that one without any is on its way out.
+    /// Compares each manifest's users by count and by counter; one without users must be marked dead.
     fn compare_users(
         &self,
         meta: &dyn Meta,
@@ -161,7 +161,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Counters of what nothing holds.
+    /// Counters of things that do not exist.
     fn strays(&self, meta: &dyn Meta, findings: &mut Findings) -> Result<(), StoreError> {
         each(meta, PackSegments.whole().keys, |key, row| {
             let pack = PackSegments.split(key)?;

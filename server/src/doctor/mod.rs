@@ -19,34 +19,34 @@ use crate::store::StoreError;
 use crate::store::meta::Meta;
 use crate::store::packs::Packs;
 
-/// What a store holds, and what is wrong with it.
+/// The contents of a store, and its problems.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// What is wrong; none in a healthy store.
+    /// The problems; none in a healthy store.
     pub findings: Vec<Finding>,
-    /// All findings, those beyond [`FINDINGS_MAX`] too.
+    /// The number of all findings, including those beyond [`FINDINGS_MAX`].
     pub findings_total: u64,
-    /// How much was looked at.
+    /// How much was checked.
     #[serde(flatten)]
     pub census: Census,
 }
 
-/// What a store holds.
+/// The contents of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Census {
     /// Rows of every kind.
     pub rows: u64,
-    /// Versions of objects, delete markers too.
+    /// Versions of objects, including delete markers.
     pub objects: u64,
     /// Open uploads.
     pub uploads: u64,
-    /// Manifests, those of parts and dead ones too.
+    /// Manifests, including those of parts and dead ones.
     pub manifests: u64,
     /// Stored bytes verified.
     pub bytes: u64,
     /// Pack files.
     pub packs: u64,
-    /// Pack files without a row: what a crash leaves, for the collection to remove.
+    /// Pack files without a row: left by a crash, to be removed by collection.
     pub orphans: u64,
     /// Pack files that wait for their removal.
     pub condemned: u64,
@@ -54,13 +54,13 @@ pub struct Census {
     pub dead: u64,
 }
 
-/// Looks a store over. Blocks for as long as reading all of it takes.
+/// Checks a store. Blocks until all of it is read.
 pub fn examine(meta: &dyn Meta, packs: &dyn Packs) -> Report {
     let mut findings = Findings::default();
     let mut census = Census::default();
     let mut ledger = Ledger::default();
     let readable = rows::check(meta, &mut ledger, &mut census, &mut findings);
-    // Sums of rows that could not all be read would only add noise.
+    // If some rows could not be read, wrong totals would only add noise.
     if readable {
         ledger.balance(meta, &mut census, &mut findings);
     }
@@ -70,7 +70,7 @@ pub fn examine(meta: &dyn Meta, packs: &dyn Packs) -> Report {
     findings.report(census)
 }
 
-/// Looks over what can be looked over when the rows cannot be read: the packs by themselves.
+/// Checks only the packs, when the rows cannot be read.
 pub fn examine_packs(refused: &StoreError, packs: &dyn Packs) -> Report {
     let mut findings = Findings::default();
     let mut census = Census::default();

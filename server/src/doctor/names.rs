@@ -10,10 +10,10 @@ use crate::store::meta::Meta;
 use crate::store::{ManifestId, StoreError};
 use crate::tables::{Buckets, Parts, Uploads, VersionKind, Versions};
 
-/// Objects named for one finding; more share the same bytes and the same fate.
+/// Objects named for one finding; more objects may share the same bytes.
 const NAMES_MAX: usize = 20;
 
-/// Adds the names of the objects that use damaged manifests to the findings about them.
+/// Adds the names of the objects that use damaged manifests to the findings about those manifests.
 pub(super) fn add_objects(
     meta: &dyn Meta,
     damaged: &BTreeSet<ManifestId>,
@@ -22,7 +22,7 @@ pub(super) fn add_objects(
     if damaged.is_empty() {
         return;
     }
-    // What cannot be read has a finding of its own.
+    // Unreadable rows have findings of their own.
     let names = of_manifests(meta, damaged).unwrap_or_default();
     for finding in &mut findings.kept {
         let found = finding.manifest.and_then(|id| names.get(&id));

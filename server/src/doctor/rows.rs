@@ -17,7 +17,7 @@ use crate::tables::{
     Parts, Table, Uploads, VersionKind, Versions, Writers,
 };
 
-/// Checks all rows, counts them into the ledger, and tells whether every one could be read.
+/// Checks all rows, adds them to the totals, and returns whether every row could be read.
 pub(super) fn check(
     meta: &dyn Meta,
     ledger: &mut Ledger,
@@ -41,7 +41,7 @@ pub(super) fn check(
             Ok(())
         });
         if let Err(error) = ended {
-            // The engine cannot read on: what lies behind this point of the keyspace is not looked at.
+            // The engine cannot read further: the rest of the keyspace is not checked.
             readable = false;
             findings.store(&error);
         }
@@ -49,7 +49,8 @@ pub(super) fn check(
     readable
 }
 
-/// Calls `visit` for each row of a range; each page is read a second time by key, which reads the engine's filters, too.
+/// Calls `visit` for each row of a range. Each page is read a second time by key, which also reads the engine's
+/// filters.
 pub(super) fn each(
     meta: &dyn Meta,
     range: KeyRange,
@@ -133,7 +134,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// A setting belongs to a bucket.
+    /// A setting must belong to a bucket.
     fn setting(&mut self, bucket: BucketId) {
         if !self.ledger.buckets.contains(&bucket) {
             self.findings
@@ -141,7 +142,7 @@ impl Check<'_> {
         }
     }
 
-    /// What a listing prints is what the version says.
+    /// A listing entry must match its version.
     fn current(&mut self, current: &Entry<Currents>) -> Result<(), StoreError> {
         let (bucket, object) = &current.key;
         let version = get(self.meta, Versions, (*bucket, object, current.value.number))?;
@@ -159,7 +160,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// The current version that a head names is there, and listed unless it is a delete marker.
+    /// The current version named by a head must exist, and must be listed unless it is a delete marker.
     fn head(&mut self, head: &Entry<Heads>) -> Result<(), StoreError> {
         let ((bucket, object), head) = (&head.key, head.value);
         let listed = exists(self.meta, Currents, (*bucket, object))?;
@@ -211,7 +212,7 @@ impl Check<'_> {
         }
     }
 
-    /// A part's upload is open, or the collection is on its way to its parts.
+    /// A part's upload must be open, or marked for collection.
     fn part(&mut self, part: &Entry<Parts>) -> Result<(), StoreError> {
         let (upload, number) = part.key;
         if let Some(manifest) = part.value.manifest {
@@ -226,7 +227,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// An upload that has come to its end is not open.
+    /// An ended upload must not be open.
     fn closed(&mut self, upload: UploadId, how: &str) {
         if self.ledger.uploads.contains(&upload) {
             self.findings
@@ -234,7 +235,7 @@ impl Check<'_> {
         }
     }
 
-    /// A sealed pack ends behind all that is in use in it.
+    /// A sealed pack must not end before the last segment in use.
     fn pack(&mut self, row: &Entry<PackRows>) {
         let pack = row.key;
         match row.value {
@@ -253,7 +254,7 @@ impl Check<'_> {
         }
     }
 
-    /// A pack knows where its users end: a start after a crash seals it there.
+    /// A pack must know where its users end: the start after a crash seals it there.
     fn pack_user(&mut self, user: &Entry<PackUsers>) -> Result<(), StoreError> {
         let ((pack, manifest), said) = (user.key, user.value.end);
         let segments = read_manifest(self.meta, manifest)?.unwrap_or_default();

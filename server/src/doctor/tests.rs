@@ -27,7 +27,7 @@ fn examined(house: &TestStorage) -> Vec<String> {
         .collect()
 }
 
-/// Writes rows past all rules.
+/// Writes rows without any checks.
 fn write(house: &TestStorage, writes: Vec<Write>) {
     let conditions = Vec::new();
     let txn = Txn { conditions, writes };
@@ -45,14 +45,14 @@ fn writer(pack: PackId, open: Option<PackId>) -> Write {
     put(Writers, pack.epoch, &WriterRow { since, open })
 }
 
-/// The one thing that is wrong.
+/// The only finding.
 fn only(house: &TestStorage) -> String {
     let found = examined(house);
     assert_eq!(found.len(), 1, "{found:#?}");
     found.into_iter().next().unwrap_or_default()
 }
 
-/// A house with an object, whose body is the first in the open pack.
+/// A storage with an object whose body is the first in the open pack.
 async fn furnished() -> (TestStorage, Segment) {
     let house = TestStorage::new(Versioning::Unversioned).await;
     let body = house.body("a", b"a small body").await;
@@ -128,7 +128,7 @@ async fn a_pack_is_sealed_behind_a_segment_and_behind_all_in_use() {
     assert_eq!(examined(&house), [""; 0], "at the end of what was appended");
 }
 
-/// The process ends without a word, and another one starts.
+/// The process dies, and another one starts.
 async fn restarted(house: TestStorage) -> TestStorage {
     let TestStorage {
         twin,
@@ -163,7 +163,7 @@ async fn a_crash_seals_the_open_pack_behind_its_last_user() {
     assert_eq!(examined(&house), [""; 0]);
 }
 
-/// An object of three packs, whose tables name these places in the body.
+/// An object in three packs, whose tables name these places in the body.
 async fn of_three_packs(house: &TestStorage, offsets: [u64; 3]) -> [Segment; 3] {
     let packs = &house.storage.store.packs;
     let mut body = StoredBody {

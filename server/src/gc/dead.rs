@@ -12,13 +12,13 @@ use crate::tables::{
     DeadManifests, DeadRow, DeadUploads, Draft, Entry, Keyed as _, ManifestUsers, Parts,
 };
 
-/// Passes over dead uploads: each takes one page of parts from every upload, and the last one forgets it. What dies
-/// meanwhile is left to the next run.
+/// Passes over dead uploads: each pass removes one page of parts from every upload, and the last pass removes the
+/// upload's row. Uploads that end meanwhile are left to the next run.
 fn passes_max() -> usize {
     usize::from(PARTS_MAX) / PAGE_ROWS + 2
 }
 
-/// Takes the parts of dead uploads.
+/// Removes the parts of dead uploads.
 pub(super) fn uploads(run: &GcRun<'_>) -> Result<Walked, StoreError> {
     let mut total = Walked::default();
     for _ in 0..passes_max() {
@@ -30,7 +30,7 @@ pub(super) fn uploads(run: &GcRun<'_>) -> Result<Walked, StoreError> {
         total.done += pass.done;
         total.applied += pass.applied;
         total.skipped += pass.skipped;
-        // What a conflict held up is left to the next run.
+        // Rows that met a conflict are left to the next run.
         if pass.applied == 0 {
             break;
         }
@@ -38,7 +38,7 @@ pub(super) fn uploads(run: &GcRun<'_>) -> Result<Walked, StoreError> {
     Ok(total)
 }
 
-/// Takes one page of an upload's parts; with the last of them, the upload is forgotten.
+/// Removes one page of an upload's parts; with the last page, also the upload's row.
 fn some_parts(
     run: &GcRun<'_>,
     draft: &mut Draft<'_>,
@@ -59,7 +59,7 @@ fn some_parts(
     Ok(Judged::Done)
 }
 
-/// Frees dead manifests that have no user, and forgets that those were dead which have one again.
+/// Frees dead manifests without users, and removes the dead rows of manifests that have a user again.
 pub(super) fn manifests(run: &GcRun<'_>) -> Result<Walked, StoreError> {
     run.walk("dead manifests")
         .each(DeadManifests, DeadManifests.whole(), |draft, dead| {
@@ -67,7 +67,7 @@ pub(super) fn manifests(run: &GcRun<'_>) -> Result<Walked, StoreError> {
             draft.delete_entry(&dead);
             let rows = draft.unrequired("the counter is required to be zero below");
             if count(rows, ManifestUsers, id)? != 0 {
-                // It has a user left: the next release writes the dead row again.
+                // It still has a user: the next release writes the dead row again.
                 return Ok(Judged::Step);
             }
             draft.require_zero(ManifestUsers, id);

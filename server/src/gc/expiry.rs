@@ -8,13 +8,13 @@ use crate::gc::walk::{Judged, Walked};
 use crate::store::StoreError;
 use crate::tables::{Completions, DeadRow, DeadUploads, Keyed as _, Uploads};
 
-/// How long the answer of a Complete is kept for a client that repeats it.
+/// How long the answer of a Complete is kept for clients that repeat it.
 pub(crate) const COMPLETED_KEPT: Duration = Duration::from_hours(24);
 
 /// How long an upload may stay open: S3 users' usual lifecycle rule for abandoned ones.
 pub(crate) const UPLOAD_AGE_MAX: Duration = Duration::from_hours(7 * 24);
 
-/// Gives up uploads that have been open for too long.
+/// Aborts uploads that have been open for too long.
 pub(super) fn uploads(run: &GcRun<'_>) -> Result<Walked, StoreError> {
     let (now, before) = (run.now, before(run.now, UPLOAD_AGE_MAX));
     run.walk("expired uploads")
@@ -29,7 +29,7 @@ pub(super) fn uploads(run: &GcRun<'_>) -> Result<Walked, StoreError> {
         })
 }
 
-/// Forgets old answers of Complete.
+/// Removes old answers of Complete.
 pub(super) fn answers(run: &GcRun<'_>) -> Result<Walked, StoreError> {
     let before = before(run.now, COMPLETED_KEPT);
     run.walk("old answers")

@@ -34,8 +34,8 @@ pub(super) fn mark_orphans(run: &GcRun<'_>) -> Result<Walked, StoreError> {
                 break;
             }
         };
-        // ORDER: the list, then who is held, then the row. A writer holds its pack before the file exists and until its
-        // commit is answered, so a file without a holder was given up or has a row by now.
+        // ORDER: the list, then the leases, then the row. A writer holds its pack from before the file exists until its
+        // commit is answered, so the pack of a file without a lease was either abandoned or has a row by now.
         for file in files.iter().filter(|file| !run.packs.is_held(file.pack)) {
             walk.walked.seen += 1;
             if let Err(error) = mark_orphan(&mut walk, file) {

@@ -23,27 +23,27 @@ use crate::tables::{Keyed as _, PackRow, PackRows};
 pub struct Plan {
     /// Open uploads that are too old.
     pub expired_uploads: u64,
-    /// Uploads whose parts are taken.
+    /// Uploads whose parts are removed.
     pub uploads: u64,
     /// Manifests that nothing uses.
     pub manifests: u64,
-    /// Answers of Complete that nobody asks for any more.
+    /// Expired answers of Complete.
     pub answers: u64,
-    /// Packs that nothing would use, by name, with the bytes that come free once their grace has passed.
+    /// Packs that would be unused, by name, with the bytes that are freed after the grace period.
     pub condemned: BTreeMap<String, u64>,
     /// Pack files without a row, by name, with their bytes.
     pub orphans: BTreeMap<String, u64>,
-    /// Condemned packs whose grace has passed, by name, with the bytes that come free at once.
+    /// Condemned packs whose grace period is over, by name, with the bytes that are freed at once.
     pub removed: BTreeMap<String, u64>,
-    /// Condemned packs that stay until their grace has passed.
+    /// Condemned packs that are still in their grace period.
     pub waiting: u64,
-    /// Bytes that all of it frees in the end.
+    /// Bytes that are freed in total.
     pub bytes: u64,
-    /// Rows and files that cannot be read or settled: the log names each.
+    /// Rows and files that could not be read or processed; the log names each.
     pub skipped: u64,
 }
 
-/// Tells what a collection would do now. Blocks.
+/// Computes what a collection would do now. Blocks.
 ///
 /// # Errors
 /// When rows or the packs' folder cannot be read.

@@ -13,10 +13,10 @@ use crate::store::meta::Meta;
 use crate::store::packs::Packs;
 use crate::store::{Epoch, StoreError};
 
-/// What an operator sets.
+/// The operator's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CollectorSettings {
-    /// How long a condemned pack's file stays.
+    /// How long the file of a condemned pack stays.
     pub grace: Duration,
 }
 
@@ -32,29 +32,29 @@ pub struct Collector {
     pub clock: Arc<dyn Clock>,
     /// This process's epoch.
     pub epoch: Epoch,
-    /// What an operator sets.
+    /// The operator's settings.
     pub settings: CollectorSettings,
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GcProgress {
-    /// What it does now.
+    /// The current step.
     pub step: &'static str,
-    /// Rows or files that this step has looked at.
+    /// Rows or files that this step has checked.
     pub seen: u64,
 }
 
-/// What one run did.
+/// The result of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct GcReport {
-    /// Uploads given up because of their age.
+    /// Uploads aborted because of their age.
     pub expired_uploads: u64,
-    /// Uploads whose parts were taken.
+    /// Uploads whose parts were removed.
     pub uploads: u64,
     /// Manifests freed.
     pub manifests: u64,
-    /// Answers of Complete forgotten.
+    /// Answers of Complete removed.
     pub answers: u64,
     /// Packs condemned.
     pub condemned: u64,
@@ -62,20 +62,20 @@ pub struct GcReport {
     pub orphans: u64,
     /// Condemned packs whose file and row are gone.
     pub removed: u64,
-    /// Rows and files that could not be read or settled: the log names each.
+    /// Rows and files that could not be read or processed; the log names each.
     pub skipped: u64,
 }
 
-/// A run under way.
+/// A run in progress.
 pub(super) struct GcRun<'a> {
     pub(super) meta: &'a dyn Meta,
     pub(super) packs: &'a dyn Packs,
     pub(super) pins: &'a Pins,
     pub(super) epoch: Epoch,
     pub(super) settings: CollectorSettings,
-    /// When it began.
+    /// Its start time.
     pub(super) now: UnixMillis,
-    /// Told of each page; answers whether to go on.
+    /// Called for each page; returns whether to continue.
     pub(super) go_on: &'a dyn Fn(GcProgress) -> bool,
 }
 
@@ -95,10 +95,11 @@ impl Collector {
         self.run_while(&|_| true)
     }
 
-    /// Does one run, as long as `go_on` says so: it is told of each page, and what it ends is done by the next run. Blocks.
+    /// Does one run, as long as `go_on` returns true. `go_on` is called for each page; the next run does the rest.
+    /// Blocks.
     ///
     /// # Errors
-    /// When the store takes no writes any more. What was done before stays done.
+    /// When the store no longer accepts writes. Completed work stays done.
     pub fn run_while(&self, go_on: &dyn Fn(GcProgress) -> bool) -> Result<GcReport, StoreError> {
         let run = GcRun {
             meta: &*self.meta,
@@ -114,7 +115,7 @@ impl Collector {
             skipped += walked.skipped;
             walked.done
         };
-        // ORDER: each step finds what the one before it left.
+        // ORDER: each step processes the results of the previous one.
         let mut report = GcReport {
             expired_uploads: done(expiry::uploads(&run)?),
             uploads: done(dead::uploads(&run)?),

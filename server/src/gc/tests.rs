@@ -22,7 +22,7 @@ const GRACE: Duration = Duration::from_mins(1);
 
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// A body that does not shrink and takes a pack of its own.
+/// An incompressible body that takes a pack of its own.
 fn large(seed: u64) -> Vec<u8> {
     use crate::clock::Entropy as _;
     let mut bytes = vec![0; 2_000_000];
@@ -42,7 +42,7 @@ impl TestStorage {
         blocking(move || collector.run()).await.expect("a round")
     }
 
-    /// Rounds until nothing more is freed, with the grace passed in between.
+    /// Repeats runs until nothing more is freed, with the grace period between them.
     async fn settle(&self) {
         for _ in 0..4 {
             self.round().await;
@@ -419,7 +419,7 @@ async fn a_row_that_cannot_be_read_is_skipped_and_the_others_are_collected() {
         .expect("deleted");
     let meta = Arc::clone(&house.storage.store.meta);
     blocking(move || {
-        // Before every other row of its table, so that a walk that ends here leaves them all.
+        // Before every other row of its table, so that a walk that ends here skips them all.
         let first = ManifestId::from_bytes([0; 12]);
         let damage = Write::Put(DeadManifests.key(first), Bytes::from_static(b"\x01\x00?!"));
         let txn = Txn {

@@ -12,30 +12,30 @@ use crate::tables::{Draft, Entry, Range, Table};
 /// Commits that wait for one sync: enough to make it cheap, few enough that the largest transactions fit in memory.
 const COMMITS_AT_ONCE: usize = 64;
 
-/// What a step does about one row.
+/// The decision of a step about one row.
 pub(super) enum Judged {
     /// Nothing.
     Keep,
-    /// Commit the draft, which settles a part of it.
+    /// Commit the draft, which is one step of several for this row.
     Step,
-    /// Commit the draft, which settles it.
+    /// Commit the draft, which completes the row.
     Done,
 }
 
-/// What one step did.
+/// The result of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Walked {
-    /// Rows or files looked at.
+    /// Rows or files checked.
     pub(super) seen: u64,
-    /// Rows that were settled.
+    /// Rows completed.
     pub(super) done: u64,
     /// Transactions that applied.
     pub(super) applied: u64,
-    /// Rows or files that could not be read or settled.
+    /// Rows or files that could not be read or processed.
     pub(super) skipped: u64,
 }
 
-/// A step by its name in logs and on the board of jobs.
+/// A step, by its name in logs and on the job board.
 pub(super) struct Walk<'a> {
     pub(super) run: &'a GcRun<'a>,
     pub(super) step: &'static str,
@@ -52,7 +52,7 @@ impl<'a> Walk<'a> {
         self.run.meta
     }
 
-    /// Tells how far the step is, and whether it may go on: a server that stops lets it end between two pages.
+    /// Reports the progress of the step, and returns whether to continue: a stopping server ends it between two pages.
     pub(super) fn goes_on(&self) -> bool {
         (self.run.go_on)(GcProgress {
             step: self.step,
@@ -60,7 +60,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// Skips what failed, unless nothing can be written any more.
+    /// Skips a failure, unless nothing can be written any more.
     pub(super) fn skip(&mut self, error: StoreError) -> Result<(), StoreError> {
         if matches!(error.class(), ErrorClass::Latched | ErrorClass::Closing) {
             return Err(error);
@@ -70,7 +70,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Asks `judge` about each row of a range, a page at a time. The commits of one page share syncs.
+    /// Calls `judge` for each row of a range, one page at a time. The commits of a page share syncs.
     pub(super) fn each<T: Table>(
         mut self,
         table: T,
@@ -96,7 +96,7 @@ impl<'a> Walk<'a> {
                     self.settle(&mut waiting)?;
                 }
             }
-            // A page is settled before the next one is begun, so that a walk may end between two.
+            // A page is completed before the next one begins, so that a walk may end between two.
             self.settle(&mut waiting)?;
             Ok(if self.goes_on() {
                 ControlFlow::Continue(())
@@ -104,12 +104,12 @@ impl<'a> Walk<'a> {
                 ControlFlow::Break(())
             })
         });
-        // What lies behind a page that cannot be read is left to a later run.
+        // Rows after an unreadable page are left to a later run.
         ended.or_else(|error| self.skip(error))?;
         Ok(self.walked)
     }
 
-    /// Waits for commits, each with the rows that it settles.
+    /// Waits for commits; each has the number of rows that it completes.
     pub(super) fn settle(&mut self, waiting: &mut Vec<(Pending, u64)>) -> Result<(), StoreError> {
         for (pending, settles) in waiting.drain(..) {
             match pending.wait_blocking() {

@@ -9,26 +9,26 @@ use serde::Serialize;
 use crate::clock::UnixMillis;
 use crate::jobs::{Job, JobClass};
 
-/// A job as operators see it. `/jobs` prints it as JSON, so the fields' names are a promise.
+/// A job as operators see it. `/jobs` prints it as JSON, so the field names are a public contract.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct JobStatus {
     /// Its name.
     pub name: &'static str,
-    /// What it takes turns with.
+    /// Its class.
     pub class: JobClass,
     /// Whether it runs or waits.
     pub state: JobState,
-    /// How far the current run is.
+    /// The progress of the current run.
     pub progress: Option<JobProgress>,
-    /// How many runs have ended.
+    /// The number of ended runs.
     pub runs: u64,
-    /// How many of them ended with an error.
+    /// The number of runs that ended with an error.
     pub failures: u64,
-    /// How many of them ended with a panic.
+    /// The number of runs that ended with a panic.
     pub panics: u64,
     /// When the last run without error or panic ended, in Unix milliseconds.
     pub last_success: Option<UnixMillis>,
-    /// How the last run went.
+    /// The result of the last run.
     pub last: Option<LastRun>,
 }
 
@@ -38,7 +38,7 @@ pub struct JobStatus {
 pub enum JobState {
     /// It waits until its next run is due.
     Waiting {
-        /// When that is, in Unix milliseconds.
+        /// Time of the next run, in Unix milliseconds.
         next: UnixMillis,
     },
     /// It is due and waits for another job of its class.
@@ -55,23 +55,23 @@ pub enum JobState {
     Stopped,
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct JobProgress {
     /// The current step.
     pub doing: &'static str,
-    /// How many rows or files this step has looked at.
+    /// Rows or files that this step has checked.
     pub seen: u64,
 }
 
-/// How a run went.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LastRun {
     /// When it began, in Unix milliseconds.
     pub began: UnixMillis,
     /// How long it took.
     pub took_secs: f64,
-    /// What it did, or the text of its error or panic.
+    /// Its report, or the text of its error or panic.
     pub result: Result<serde_json::Value, String>,
 }
 
@@ -81,7 +81,7 @@ pub struct JobBoard {
     jobs: Mutex<Vec<JobStatus>>,
 }
 
-/// A job's place on the board.
+/// A job's entry on the board.
 #[derive(Debug, Clone)]
 pub(super) struct BoardEntry {
     board: Arc<JobBoard>,
@@ -129,7 +129,7 @@ impl BoardEntry {
     }
 }
 
-/// When a wait ends that begins at `now`.
+/// The end of a wait that begins at `now`.
 pub(super) fn after(now: UnixMillis, wait: Duration) -> UnixMillis {
     let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
     UnixMillis(now.0.saturating_add(wait))

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::jobs::JobProgress;
 use crate::jobs::board::BoardEntry;
 
-/// What a job does in each run. It blocks. The value tells operators what was done.
+/// The work of each run. It blocks. The returned value is shown to operators.
 pub type Work = Box<dyn Fn(&JobRun) -> Result<serde_json::Value, JobError> + Send + Sync>;
 
 /// Why a run failed. The scheduler logs and shows it.
@@ -19,19 +19,19 @@ pub type JobError = Box<dyn Error + Send + Sync>;
 pub struct Job {
     /// Its name on the board, in metrics and in the log.
     pub name: &'static str,
-    /// What it takes turns with.
+    /// Its class.
     pub class: JobClass,
     /// The wait before each run.
     pub every: Duration,
-    /// What it does.
+    /// Its work.
     pub work: Work,
 }
 
-/// Jobs that take turns with each other. A job waits for the jobs of its own class only.
+/// Jobs of one class take turns. A job waits only for jobs of its own class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobClass {
-    /// Keeps rows and space in order, in minutes: garbage collection.
+    /// Maintains rows and space, in minutes: garbage collection.
     Upkeep,
     /// Reads everything that is stored, in hours.
     Scan,
@@ -41,23 +41,23 @@ impl JobClass {
     /// Every class.
     pub const ALL: [JobClass; 2] = [JobClass::Upkeep, JobClass::Scan];
 
-    /// Runs of one class at the same time. One: jobs share the disk with requests, which come first.
+    /// Concurrent runs of one class. One: jobs share the disk with requests, which come first.
     pub const LANES: usize = 1;
 }
 
-/// A run under way, as the work sees it.
+/// A run in progress, as the work sees it.
 pub struct JobRun {
     pub(super) entry: BoardEntry,
     pub(super) stop: CancellationToken,
 }
 
 impl JobRun {
-    /// Shows operators how far the run is.
+    /// Shows operators the progress of the run.
     pub fn report(&self, progress: JobProgress) {
         self.entry.change(|job| job.progress = Some(progress));
     }
 
-    /// Whether the server is stopping: work asks after each step, and ends when it is.
+    /// Whether the server is stopping. The work checks this after each step, and ends if it is.
     pub fn is_stopping(&self) -> bool {
         self.stop.is_cancelled()
     }

@@ -18,11 +18,11 @@ use crate::jobs::board::{BoardEntry, after};
 use crate::jobs::{Job, JobBoard, JobClass, JobRun, JobState, LastRun, Work};
 use crate::store::blocking_pool::BlockingPool;
 
-/// Longest wait after panics, unless the job's own interval is longer: often enough that space comes back within hours
-/// once the cause has gone, rare enough that its lines do not hide others in the log.
+/// Longest wait after panics, unless the job's own interval is longer: short enough that space is freed within hours
+/// once the cause has gone, long enough that its log lines do not hide others.
 const BACKOFF_MAX: Duration = Duration::from_hours(1);
 
-/// The jobs of a server and the way to end them.
+/// The jobs of a server.
 pub struct Scheduler {
     board: Arc<JobBoard>,
     clock: Arc<dyn Clock>,
@@ -32,7 +32,7 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// No jobs yet; those to come are shown on `board`.
+    /// A scheduler without jobs; later jobs are shown on `board`.
     pub fn new(board: Arc<JobBoard>, clock: Arc<dyn Clock>) -> Scheduler {
         Scheduler {
             board,
@@ -43,7 +43,7 @@ impl Scheduler {
         }
     }
 
-    /// Runs `job` from now on, the first time after one wait.
+    /// Runs `job` from now on; the first run comes after one wait.
     pub fn start(&mut self, job: Job) {
         let entry = self.board.add(&job, after(self.clock.now(), job.every));
         let mut lanes = self.lanes.iter();
@@ -62,7 +62,7 @@ impl Scheduler {
         self.tasks.spawn(task.run());
     }
 
-    /// Lets the runs under way end after the step they are in; nothing begins after it.
+    /// Lets each current run end after its current step; starts no more runs.
     pub async fn end(mut self) {
         self.stop.cancel();
         while let Some(ended) = self.tasks.join_next().await {
@@ -73,7 +73,7 @@ impl Scheduler {
     }
 }
 
-/// One job and what its runs need.
+/// One job and the objects that its runs need.
 struct JobTask {
     name: &'static str,
     every: Duration,
@@ -115,7 +115,7 @@ impl JobTask {
         self.entry.change(|job| job.state = JobState::Stopped);
     }
 
-    /// Runs the work once its class has a free lane; nothing when the server stops before.
+    /// Runs the work once its class has a free lane; returns `None` when the server stops before that.
     async fn run_once(&self) -> Option<Outcome> {
         let since = self.clock.now();
         self.entry
@@ -185,7 +185,7 @@ impl JobTask {
     }
 }
 
-/// Does the work, and catches its panic: the work keeps nothing between runs, so nothing half-changed outlives it.
+/// Does the work, and catches its panic: the work keeps nothing between runs, so no half-changed state survives.
 fn outcome_of(work: &Work, run: &JobRun) -> Outcome {
     match catch_unwind(AssertUnwindSafe(|| work(run))) {
         Ok(Ok(done)) => Outcome::Done(done),

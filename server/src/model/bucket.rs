@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct BucketName(String);
 
-/// Why a text is no bucket name.
+/// Why a text is not a bucket name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BucketNameError {
     /// Shorter than 3 or longer than 63.
@@ -18,7 +18,7 @@ pub enum BucketNameError {
     /// A character outside the set, or a bad first or last one.
     #[error("a bucket name holds a-z, 0-9, '.' and '-' and starts and ends with a letter or digit")]
     Character,
-    /// Two dots in a row, or a dot beside a hyphen.
+    /// Two dots in a row, or a dot next to a hyphen.
     #[error("a bucket name has no empty label")]
     Label,
     /// Looks like an IPv4 address.
@@ -29,7 +29,7 @@ pub enum BucketNameError {
     Reserved,
 }
 
-/// The one name that paths of the server itself use.
+/// The name that the server's own paths use.
 pub const RESERVED_BUCKET: &str = "minio";
 
 impl BucketName {
@@ -89,7 +89,7 @@ impl From<BucketName> for String {
     }
 }
 
-/// What rows use instead of a bucket's name: random, so that a re-created bucket never sees its forerunner's rows.
+/// Rows use this instead of a bucket's name. It is random, so a re-created bucket never sees rows of its predecessor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BucketId(pub u64);
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// Which function.
+/// The checksum functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ChecksumAlgorithm {
     /// ISO 3309 CRC-32.
@@ -57,7 +57,7 @@ impl ChecksumAlgorithm {
             .find(|a| a.name().eq_ignore_ascii_case(name))
     }
 
-    /// Bytes of a value.
+    /// Length of a value in bytes.
     pub fn value_bytes(self) -> usize {
         match self {
             ChecksumAlgorithm::Crc32 | ChecksumAlgorithm::Crc32c => 4,
@@ -80,12 +80,12 @@ pub enum ChecksumKind {
     },
 }
 
-/// A checksum that was verified when the body came.
+/// A checksum that was verified when the body arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Checksum {
-    /// Which function.
+    /// The function.
     pub algorithm: ChecksumAlgorithm,
-    /// Over what.
+    /// What it covers.
     pub kind: ChecksumKind,
     /// Its value, big-endian for the CRCs.
     pub value: Bytes,
@@ -99,8 +99,8 @@ impl ChecksumAlgorithm {
         running.finish()
     }
 
-    /// The checksum of two runs of bytes from the checksum of each; `second_len` is the length of the second.
-    /// `None` for the SHAs, which do not combine, and for values of a wrong length.
+    /// The checksum of two runs of bytes, from their two checksums; `second_len` is the length of the second run.
+    /// `None` for the SHAs, which cannot be combined, and for values of a wrong length.
     pub fn combine(self, first: &Bytes, second: &Bytes, second_len: u64) -> Option<Bytes> {
         let (params, width) = match self {
             ChecksumAlgorithm::Crc32 => (crc_fast::CrcAlgorithm::Crc32IsoHdlc, 4),
@@ -127,7 +127,7 @@ impl ChecksumAlgorithm {
 pub enum Running {
     /// CRC-32 by crc32fast.
     Crc32(crc32fast::Hasher),
-    /// The other CRCs, and how many bytes their value has.
+    /// The other CRCs, with the length of their value in bytes.
     Crc(crc_fast::Digest, usize),
     /// SHA-1.
     Sha1(sha1::Sha1),
@@ -151,7 +151,7 @@ impl Running {
         }
     }
 
-    /// Takes in more bytes.
+    /// Adds more bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match self {
             Running::Crc32(hasher) => hasher.update(bytes),

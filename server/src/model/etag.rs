@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct ETag {
     /// The digest.
     pub md5: [u8; 16],
-    /// How many parts a multipart object was completed from; 0 for one put in one piece.
+    /// The number of parts of a multipart object; 0 for an object put in one piece.
     pub parts: u16,
 }
 

@@ -12,7 +12,7 @@ pub const KEY_BYTES_MAX: usize = 1024;
 #[serde(try_from = "String", into = "String")]
 pub struct ObjectKey(String);
 
-/// Why a text is no key.
+/// Why a text is not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// The empty text.

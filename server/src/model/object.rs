@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixMillis;
 
-/// The content headers that a PUT sets and a GET gives back.
+/// The content headers that a PUT sets and a GET returns.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ContentHeaders {
     /// `Content-Type`.
@@ -29,11 +29,11 @@ pub struct UserMetadata(pub Vec<(String, String)>);
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tags(pub Vec<(String, String)>);
 
-/// Who put an object: the access key's user.
+/// The user whose access key put an object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Owner(pub String);
 
-/// `x-amz-storage-class`; kept and shown, without effect.
+/// `x-amz-storage-class`; stored and shown, without effect.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct StorageClass(pub String);
 
@@ -46,22 +46,22 @@ impl Default for StorageClass {
 /// How strict a retention is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RetentionMode {
-    /// May be bypassed with permission.
+    /// Can be bypassed with permission.
     Governance,
-    /// By nobody.
+    /// Nobody can bypass it.
     Compliance,
 }
 
-/// Until when a version may not be deleted.
+/// A period in which a version must not be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retention {
     /// How strict.
     pub mode: RetentionMode,
-    /// Until when.
+    /// Its end.
     pub until: UnixMillis,
 }
 
-/// A hold without end, beside any retention.
+/// A hold without an end, independent of any retention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum LegalHold {
     /// None.

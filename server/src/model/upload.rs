@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 /// S3's limit on parts of one upload.
 pub const PARTS_MAX: u16 = 10_000;
 
-/// S3's smallest part, the last one aside.
+/// S3's minimum size of a part, except the last one.
 pub const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
 
-/// S3's largest part and largest body put in one piece.
+/// S3's maximum size of a part and of a body put in one piece.
 pub const PART_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 
 /// An upload's id: random.

@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A version's place among the versions of its key; counts up from 1.
+/// A version's position among the versions of its key; counts from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct VersionNumber(pub u64);
 
-/// S3's VersionId: the number, so that a lookup needs no search, and a nonce, so that no id is ever used twice.
+/// S3's VersionId: the number, so that a lookup needs no search, and a nonce, so that no id is used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct VersionId {
     /// Which version of the key.

@@ -11,10 +11,10 @@ pub struct StoredBody {
     pub size: u64,
     /// MD5 of the plain bytes.
     pub md5: [u8; 16],
-    /// Checksums that were asked for.
+    /// The requested checksums.
     pub checksums: Vec<Checksum>,
     /// The bytes, in order; none for an empty body.
     pub segments: Vec<PlacedSegment>,
-    /// They keep the sweep away from its packs until the body is committed or given up.
+    /// Protect its packs from collection until the body is committed or abandoned.
     pub leases: Vec<WriterLease>,
 }

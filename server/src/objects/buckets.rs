@@ -12,13 +12,13 @@ use crate::tables::{
     Versioning, Versions,
 };
 
-/// S3's default quota of buckets for one account: it bounds ListBuckets, which has no pages.
+/// S3's default quota of buckets per account: it limits ListBuckets, which has no pages.
 pub const BUCKETS_MAX: usize = 1000;
 
-/// Uploads handed to the reaper in one commit of DeleteBucket: keeps a transaction small.
+/// Uploads that one commit of DeleteBucket hands to garbage collection: keeps a transaction small.
 const UPLOADS_PER_COMMIT: usize = 500;
 
-/// What CreateBucket sets.
+/// The settings of CreateBucket.
 #[derive(Debug, Clone)]
 pub struct NewBucket {
     /// Who creates it.
@@ -40,12 +40,12 @@ impl NewBucket {
     }
 }
 
-/// How CreateBucket went.
+/// The result of CreateBucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BucketCreated {
     /// It is new.
     New,
-    /// It was there, with everything in it.
+    /// It existed already, with its contents.
     AlreadyThere,
 }
 
@@ -108,7 +108,7 @@ impl Objects {
             .await
     }
 
-    /// Every bucket that takes requests, by name.
+    /// Every bucket that accepts requests, by name.
     ///
     /// # Errors
     /// When the store fails.
@@ -139,7 +139,8 @@ impl Objects {
         .await
     }
 
-    /// Deletes an empty bucket: marks it, so that nothing new can come in, looks, then removes or reverts.
+    /// Deletes an empty bucket: marks it, so that nothing new can come in, checks that it is empty, then removes it or
+    /// reverts the mark.
     ///
     /// # Errors
     /// [`ObjectsError::NoSuchBucket`], [`ObjectsError::BucketNotEmpty`].
@@ -165,7 +166,7 @@ impl Objects {
         .await
     }
 
-    /// Reverts buckets that a crash left between mark and removal. Run once, at start.
+    /// Reverts buckets that a crash left between mark and removal. Runs once, at start.
     ///
     /// # Errors
     /// When the store fails.
@@ -179,7 +180,7 @@ impl Objects {
         Ok(())
     }
 
-    /// Whether a marked bucket holds no version; its uploads are handed to the reaper.
+    /// Whether a marked bucket holds no version; its uploads are handed to garbage collection.
     async fn empty_bucket(&self, id: BucketId) -> Result<bool, ObjectsError> {
         if self
             .look(move |meta| any(meta, &Versions.of_bucket(id).keys))
@@ -224,7 +225,7 @@ impl Objects {
         .await
     }
 
-    /// Changes a bucket's row, and gives what it is then.
+    /// Changes a bucket's row, and returns the new row.
     async fn change_bucket<F>(
         &self,
         name: &BucketName,

@@ -28,18 +28,18 @@ use crate::tables::{
 pub struct CompletePart {
     /// Its number.
     pub number: PartNumber,
-    /// The ETag that its upload answered.
+    /// The ETag that its upload returned.
     pub etag: ETag,
-    /// Checksums that the client repeats.
+    /// Checksums repeated by the client.
     pub checksums: Vec<(ChecksumAlgorithm, Bytes)>,
 }
 
-/// What Complete asks.
+/// The arguments of Complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompleteRequest {
     /// The parts in ascending order.
     pub parts: Vec<CompletePart>,
-    /// The object's checksum as the client knows it: value, and whether over all bytes.
+    /// The object's checksum as the client states it: its value, and whether it covers all bytes.
     pub checksum: Option<Checksum>,
     /// `x-amz-mp-object-size`.
     pub size: Option<u64>,
@@ -47,7 +47,7 @@ pub struct CompleteRequest {
     pub condition: PutCondition,
 }
 
-/// How a Complete ended; a repeated one ends the same way.
+/// The result of a Complete; a repeated Complete gets the same result.
 pub type Completed = PutDone;
 
 impl Objects {
@@ -140,7 +140,7 @@ fn complete(
     Ok(Decision::Commit(answer))
 }
 
-/// The same Complete again after its upload has gone.
+/// The answer to a Complete that is repeated after its upload has gone.
 fn answered_before(draft: &Draft<'_>, target: &Target) -> Result<Option<Completed>, StoreError> {
     let rows = draft.unrequired("nothing is committed: the row is the answer");
     let row = get(rows, Completions, target.upload)?;
@@ -226,7 +226,7 @@ fn assemble(
     let segments = manifest::join(draft, &manifests)?;
     if !segments.is_empty() {
         match manifest::create(draft, target.manifest, &segments) {
-            // A part's pack is gone only when the part is: it was read before.
+            // A part's pack is gone only if the part is gone: the part was read before.
             Err(ClaimError::Gone(_)) => return Err(Undecided::Stale),
             other => other?,
         }
@@ -270,7 +270,7 @@ fn whole_etag(parts: &[PartRow]) -> ETag {
     }
 }
 
-/// Which checksum the object gets: the upload's, else the one that Complete tells.
+/// The checksum of the object: the upload's, else the one in the Complete.
 fn wanted_checksum(
     upload: &UploadRow,
     request: &CompleteRequest,
@@ -285,7 +285,7 @@ fn wanted_checksum(
     })
 }
 
-/// The object's checksum from those of its parts; `None` when a part lacks it.
+/// The object's checksum from those of its parts; `None` when a part has none.
 fn whole_checksum(
     wanted: Option<(ChecksumAlgorithm, UploadChecksumKind)>,
     parts: &[PartRow],

@@ -15,11 +15,11 @@ pub(super) use crate::tables::draft::{Draft, Operation};
 pub(super) use crate::tables::table::Rows;
 use crate::tables::{BucketRow, BucketState, BucketVersioning, Buckets, Versioning};
 
-/// How often a decision is taken anew. Each conflict means that another commit on the same rows went through, so
-/// this many writers can meet on one key before one of them is told to come back.
+/// Maximum number of decisions. Each conflict means that another commit on the same rows succeeded, so this many
+/// writers can compete for one key before one of them is told to try again.
 const TRIES_MAX: u32 = 256;
 
-/// What a decision comes to.
+/// The result of a decision.
 pub(super) enum Decision<T> {
     /// Commit the draft; the answer holds once it is durable.
     Commit(T),
@@ -27,9 +27,9 @@ pub(super) enum Decision<T> {
     Answer(T),
 }
 
-/// Why a decision was not reached.
+/// Why there is no decision.
 pub(super) enum Undecided {
-    /// A row that another one names is gone: another commit came between two reads. Read again.
+    /// A row named by another row is gone: another commit came between two reads. Read again.
     Stale,
     /// The rules refuse.
     Refused(ObjectsError),
@@ -74,7 +74,7 @@ impl Objects {
                 let mut draft = Draft::new(&*meta, operation);
                 let decision = once(&mut draft);
                 let commits = matches!(decision, Ok(Decision::Commit(_)));
-                // What cannot be read again is told as it was read first.
+                // If the rows cannot be read again, the first reading counts.
                 if !commits && !draft.still_holds().unwrap_or(true) {
                     return Err(Undecided::Stale);
                 }
@@ -96,7 +96,7 @@ impl Objects {
         Err(ObjectsError::Busy { tries: TRIES_MAX })
     }
 
-    /// Runs a read off the asynchronous threads.
+    /// Runs a read outside the async threads.
     pub(super) async fn look<T, F>(&self, look: F) -> Result<T, ObjectsError>
     where
         T: Send + 'static,
@@ -107,14 +107,14 @@ impl Objects {
     }
 }
 
-/// A bucket and what of its settings decides about versions.
+/// A bucket and the settings that matter for its versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct VersionedBucket {
     pub(super) row: BucketRow,
     pub(super) versioning: Versioning,
 }
 
-/// The bucket, if it takes requests.
+/// The bucket, if it accepts requests.
 pub(super) fn active(rows: &mut impl Rows, name: &BucketName) -> Result<BucketRow, ObjectsError> {
     match rows.read(Buckets, name)? {
         Some(row) if row.state == BucketState::Active => Ok(row),
@@ -122,7 +122,7 @@ pub(super) fn active(rows: &mut impl Rows, name: &BucketName) -> Result<BucketRo
     }
 }
 
-/// The bucket with its versioning state, if it takes requests.
+/// The bucket with its versioning state, if it accepts requests.
 pub(super) fn versioned(
     rows: &mut impl Rows,
     name: &BucketName,

@@ -10,17 +10,17 @@ use crate::objects::{Objects, ObjectsError};
 use crate::tables::table::scan;
 use crate::tables::{Currents, Heads, VersionKind, VersionRow, Versioning, Versions};
 
-/// How a delete ended.
+/// The result of a delete.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Deleted {
-    /// The version that was removed or made, as shown to clients.
+    /// The version that was removed or created, as shown to clients.
     pub version: Option<String>,
     /// Whether that version is a delete marker.
     pub marker: bool,
 }
 
 impl Objects {
-    /// Deletes an object or one version of it. Deleting what is not there is no error, as in S3.
+    /// Deletes an object or one version of it. Deleting a missing object is no error, as in S3.
     ///
     /// # Errors
     /// [`ObjectsError::NoSuchBucket`], [`ObjectsError::Locked`].
@@ -151,7 +151,7 @@ fn remove_version(
     }))
 }
 
-/// The newest version of the key but `number`.
+/// The newest version of the key except `number`.
 fn newest_but(
     draft: &Draft<'_>,
     place: &KeyContext<'_>,

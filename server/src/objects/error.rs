@@ -3,13 +3,13 @@
 use crate::model::{BucketName, ObjectKey};
 use crate::store::{PackId, StoreError};
 
-/// What the S3 layer turns into S3's codes.
+/// Errors that the S3 layer maps to S3's codes.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectsError {
     /// No such bucket, or it is being deleted.
     #[error("there is no bucket {0}")]
     NoSuchBucket(BucketName),
-    /// DeleteBucket found something.
+    /// The bucket to delete is not empty.
     #[error("bucket {0} is not empty")]
     BucketNotEmpty(BucketName),
     /// [`super::buckets::BUCKETS_MAX`] is reached.
@@ -34,22 +34,22 @@ pub enum ObjectsError {
         /// Whether the client named the marker's version (405) or not (404).
         named: bool,
     },
-    /// If-Match or If-None-Match did not hold.
+    /// If-Match or If-None-Match failed.
     #[error("the condition on object {0:?} does not hold")]
     PreconditionFailed(ObjectKey),
     /// If-Match on a key without object.
     #[error("If-Match on {0:?}, which does not exist")]
     NothingToMatch(ObjectKey),
-    /// Retention or legal hold.
+    /// Protected by retention or legal hold.
     #[error("object {0:?} is under retention or legal hold")]
     Locked(ObjectKey),
-    /// No such upload, or it was completed or aborted.
+    /// The upload does not exist, or was completed or aborted.
     #[error("there is no such upload of {0:?}")]
     NoSuchUpload(ObjectKey),
-    /// Complete names no part at all.
+    /// Complete names no part.
     #[error("complete names no part")]
     NoParts,
-    /// Complete names a part that is not there or whose ETag or checksum differs.
+    /// Complete names a part that does not exist, or whose ETag or checksum differs.
     #[error("part {0} is missing or its ETag or checksum differs")]
     InvalidPart(u16),
     /// Complete names parts out of order.
@@ -65,19 +65,19 @@ pub enum ObjectsError {
         /// The minimum.
         min: u64,
     },
-    /// The whole object's checksum or size is not what the client says.
+    /// The checksum or size of the whole object differs from the client's.
     #[error("the object's {what} is not what the request says")]
     WholeMismatch {
         /// "size" or a checksum's name.
         what: &'static str,
     },
-    /// The pack that holds the body was taken away before the commit; the client may send it again.
+    /// The pack of the body was removed before the commit; the client may send the body again.
     #[error("pack {0} was condemned before its commit")]
     PackGone(PackId),
-    /// The same rows changed on each of many tries.
+    /// The rows changed at each of many tries.
     #[error("too many concurrent changes of the same rows ({tries} tries)")]
     Busy {
-        /// How often it tried.
+        /// The number of tries.
         tries: u32,
     },
     /// The store failed.

@@ -10,19 +10,19 @@ use crate::tables::{CurrentRow, Currents, Keyed as _, Table as _};
 /// S3's largest page.
 pub const PAGE_MAX: usize = 1000;
 
-/// Rows read at once where common prefixes may be skipped, unless one was just found: then one, and more again behind it.
+/// Rows per read while common prefixes may be skipped. After a common prefix one row is read, then again this many.
 const DELIMITER_BATCH: usize = 64;
 
-/// What is asked of a listing.
+/// The arguments of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListQuery {
     /// Only keys that start with this.
     pub prefix: String,
-    /// Roll keys up to this text after the prefix.
+    /// Group keys by this text after the prefix.
     pub delimiter: Option<String>,
-    /// Only what comes after this key or common prefix.
+    /// Only entries after this key or common prefix.
     pub after: Option<String>,
-    /// At most this many entries and prefixes together; cut to [`PAGE_MAX`].
+    /// Maximum number of entries and prefixes together; limited to [`PAGE_MAX`].
     pub max: usize,
 }
 
@@ -31,7 +31,7 @@ pub struct ListQuery {
 pub struct ListEntry {
     /// Its key.
     pub key: ObjectKey,
-    /// What is printed of it.
+    /// What the listing shows of it.
     pub row: CurrentRow,
 }
 
@@ -42,7 +42,7 @@ pub struct Listing {
     pub entries: Vec<ListEntry>,
     /// Common prefixes, ascending.
     pub prefixes: Vec<String>,
-    /// The last key or common prefix of this page, when there is more after it.
+    /// The last key or common prefix of this page, if more follow.
     pub next: Option<String>,
 }
 
@@ -74,7 +74,7 @@ impl Objects {
     }
 }
 
-/// Where to go on after a key, or after everything under a common prefix.
+/// The start of the next page: after a key, or after everything under a common prefix.
 fn start_after(id: crate::model::BucketId, query: &ListQuery, after: &str) -> Key {
     let is_prefix = query
         .delimiter
@@ -85,12 +85,12 @@ fn start_after(id: crate::model::BucketId, query: &ListQuery, after: &str) -> Ke
     }
     match ObjectKey::parse(after) {
         Ok(key) => after_key(&Currents.key((id, &key))),
-        // Longer than any key: everything that starts with it comes after it, and nothing does.
+        // Longer than any key: no key starts with it, and keys after it sort after the text.
         Err(_) => Currents.of_prefix(id, after).keys.from,
     }
 }
 
-/// The common prefix that `key` rolls up to.
+/// The common prefix that `key` belongs to.
 fn common_prefix<'a>(query: &ListQuery, key: &'a str) -> Option<&'a str> {
     let delimiter = query.delimiter.as_ref()?;
     let rest = key.strip_prefix(query.prefix.as_str())?;
@@ -110,7 +110,7 @@ fn collect(
     if max == 0 {
         return Ok(page);
     }
-    // Behind a common prefix another one is likely: what is read beyond its first row is thrown away.
+    // After one common prefix another is likely: rows read beyond its first row are thrown away.
     let mut batch = DELIMITER_BATCH;
     loop {
         let wanted = max + 1 - (page.entries.len() + page.prefixes.len());

@@ -15,10 +15,10 @@ use crate::tables::{
     Heads, ObjectData, PartTable, PartTables, VersionKind, VersionRow, Versioning, Versions,
 };
 
-/// How often a lookup follows a head that moves under it.
+/// How often a lookup retries when a head changes during it.
 const FOLLOW_TRIES: u32 = 64;
 
-/// Which version a client names.
+/// The version that a client names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VersionSelector {
     /// None: the current one.
@@ -29,14 +29,14 @@ pub enum VersionSelector {
     Id(VersionId),
 }
 
-/// An object found.
+/// The object found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// Its version.
     pub version: VersionRow,
     /// Its bytes and headers; the same as in `version.kind`.
     pub data: ObjectData,
-    /// Whether its version id is shown.
+    /// The bucket's state, which decides whether the version id is shown.
     pub versioning: Versioning,
 }
 
@@ -56,13 +56,13 @@ pub(super) fn shown(version: &VersionRow, versioning: Versioning) -> Option<Stri
     }
 }
 
-/// An object that is about to be read. Its bytes stay where they are until the pin is dropped.
+/// An object that is about to be read. Its bytes are not removed until the pin is dropped.
 pub struct OpenObject {
     /// What was found.
     pub found: Found,
     /// Its bytes in order.
     pub segments: Vec<Segment>,
-    /// Holds the packs of the segments.
+    /// Pins the packs of the segments.
     pub pin: Pin,
 }
 
@@ -83,7 +83,7 @@ impl Objects {
             .await
     }
 
-    /// Finds an object and pins its bytes: all that a GET has to read before it sends.
+    /// Finds an object and pins its bytes: everything that a GET must read before it sends.
     ///
     /// # Errors
     /// As [`Objects::lookup`].
@@ -112,7 +112,7 @@ impl Objects {
     }
 }
 
-/// Tries again while what rows name has just gone.
+/// Tries again when a row named by another row has just gone.
 fn follow<T>(mut once: impl FnMut() -> Result<Option<T>, ObjectsError>) -> Result<T, ObjectsError> {
     for _ in 0..FOLLOW_TRIES {
         if let Some(found) = once()? {
@@ -146,7 +146,7 @@ fn open(
         return Ok(None);
     };
     let pin = pins.pin(segments.iter().map(|segment| segment.pack));
-    // ORDER: read again under the pin; what was read before it may already be on its way out.
+    // ORDER: read again under the pin; without the pin, collection may already be removing what was read.
     let again = read_manifest(meta, manifest)?;
     Ok((again.as_ref() == Some(&segments)).then_some(OpenObject {
         found,

@@ -13,8 +13,8 @@ use crate::tables::{
     ManifestEntry, ManifestHead, ManifestHeads, ManifestUsers, PartTables,
 };
 
-/// Most chunks of one manifest: a 5 TiB object in packs of 64 MiB has 81,920 segments, and 10,000 parts may each end
-/// one early.
+/// Maximum number of chunks of one manifest: a 5 TiB object in packs of 64 MiB has 81,920 segments, and each of 10,000
+/// parts may end a segment early.
 const MANIFEST_CHUNKS_MAX: u32 = 128;
 
 impl Objects {
@@ -27,7 +27,7 @@ impl Objects {
     }
 }
 
-/// Reads a manifest by key. It changes only as a whole, so one whose chunks are gone is looked at again.
+/// Reads a manifest by key. A manifest changes only as a whole, so if chunks are missing, it is read again.
 pub(crate) fn read_manifest(
     mut meta: &dyn Meta,
     id: ManifestId,
@@ -42,7 +42,7 @@ pub(crate) fn read_manifest(
     }
 }
 
-/// All segments behind a head.
+/// All segments of a manifest, from its head.
 fn segments_of(
     rows: &mut impl Rows,
     id: ManifestId,
@@ -73,7 +73,7 @@ fn segments_of(
     Ok(segments)
 }
 
-/// What entries name in packs.
+/// The segments of manifest entries.
 pub(crate) fn segments(entries: Vec<ManifestEntry>) -> Vec<Segment> {
     let of = |entry| match entry {
         ManifestEntry::Segment(segment) => segment,
@@ -110,13 +110,13 @@ pub(super) fn create(
     Ok(())
 }
 
-/// Takes one user from a manifest and tells the collection to look at it.
+/// Removes one user from a manifest and hands the manifest to collection.
 pub(super) fn release(draft: &mut Draft<'_>, id: ManifestId, since: UnixMillis) {
     draft.add(ManifestUsers, id, -1);
     draft.put(DeadManifests, id, &DeadRow { since });
 }
 
-/// Removes a manifest's rows, and gives the segments whose packs are to be released. One that is gone has none.
+/// Removes a manifest's rows, and returns the segments whose packs are to be released. A missing manifest has none.
 ///
 /// # Errors
 /// When rows cannot be read.

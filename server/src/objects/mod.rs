@@ -37,7 +37,7 @@ use crate::store::blocking_pool::BlockingPool;
 use crate::store::meta::Meta;
 use crate::store::{Epoch, ManifestId};
 
-/// The objects of a store. One for each process.
+/// The objects of a store. Each process has one.
 pub struct Objects {
     meta: Arc<dyn Meta>,
     gate: BlockingPool,
@@ -48,7 +48,7 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// Objects over opened rows; `epoch` is this process's.
+    /// Objects over the rows of an open store; `epoch` is this process's.
     pub fn new(
         meta: Arc<dyn Meta>,
         gate: BlockingPool,

@@ -17,25 +17,25 @@ use crate::tables::{
     VersionRow, Versioning, Versions,
 };
 
-/// What must hold of the key's current object.
+/// The precondition on the key's current object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutCondition {
-    /// Anything.
+    /// None.
     Always,
-    /// `If-None-Match: *`: there is none.
+    /// `If-None-Match: *`: there is no object.
     IfAbsent,
     /// `If-Match`: it has this ETag.
     IfMatch(ETag),
 }
 
-/// How a put ended.
+/// The result of a put.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PutDone {
     /// The object's ETag.
     pub etag: ETag,
     /// Its checksums.
     pub checksums: Vec<Checksum>,
-    /// Its version id, where the bucket keeps versions.
+    /// Its version id, if the bucket keeps versions.
     pub version: Option<VersionId>,
 }
 
@@ -51,7 +51,7 @@ impl Objects {
     /// Makes `body` the key's current object. The last commit wins; a reader sees the old object or the new one.
     ///
     /// # Errors
-    /// [`ObjectsError::NoSuchBucket`], the condition's refusal, [`ObjectsError::Locked`], [`ObjectsError::PackGone`].
+    /// [`ObjectsError::NoSuchBucket`], a failed condition, [`ObjectsError::Locked`], [`ObjectsError::PackGone`].
     pub async fn put(
         &self,
         bucket: &BucketName,
@@ -102,12 +102,12 @@ fn data_of(body: &StoredBody, attributes: &Attributes, manifest: Option<Manifest
     }
 }
 
-/// A key whose versions are changed, and who changes them.
+/// A key whose versions change, and the process that changes them.
 pub(super) struct KeyContext<'a> {
     pub(super) bucket: &'a VersionedBucket,
     pub(super) key: &'a ObjectKey,
     pub(super) head: Option<HeadRow>,
-    /// That of this process: whose share of the sums changes.
+    /// This process's epoch: its share of the totals changes.
     pub(super) epoch: Epoch,
 }
 
@@ -165,7 +165,7 @@ pub(super) fn replace_current(
 /// Removes one version's row and releases its bytes.
 ///
 /// # Errors
-/// [`ObjectsError::Locked`] when retention or a hold keeps it.
+/// [`ObjectsError::Locked`] when retention or a legal hold protects it.
 pub(super) fn drop_version(
     draft: &mut Draft<'_>,
     place: &KeyContext<'_>,
@@ -173,7 +173,7 @@ pub(super) fn drop_version(
     now: UnixMillis,
 ) -> Result<VersionRow, Undecided> {
     let version = (place.bucket.row.id, place.key, number);
-    // The head that named it was read before it went.
+    // The head that named it was read before it was removed.
     let Some(row) = draft.read(Versions, version)? else {
         return Err(Undecided::Stale);
     };
@@ -191,7 +191,7 @@ pub(super) fn drop_version(
     Ok(row)
 }
 
-/// What the put answers.
+/// The result of the put.
 pub(super) fn done(versioning: Versioning, object: &NewObject) -> PutDone {
     PutDone {
         etag: object.data.etag,
@@ -228,7 +228,7 @@ fn version_row(new: &NewVersion, object: &NewObject) -> VersionRow {
     }
 }
 
-/// What a listing will print of a version.
+/// What a listing will show of a version.
 pub(super) fn current_row(
     number: crate::model::VersionNumber,
     owner: &Owner,

@@ -78,7 +78,7 @@ async fn versions_stay_and_a_marker_hides_them() {
         Err(ObjectsError::BucketNotEmpty(_))
     ));
 
-    // Removing the marker brings the newest version back; removing that, the one before.
+    // Removing the marker makes the newest version current again; removing that version, the one before.
     let marker = crate::model::VersionId::parse(&marker.version.expect("an id")).expect("an id");
     house
         .delete("a", VersionSelector::Id(marker))
@@ -330,7 +330,7 @@ async fn concurrent_puts_of_one_key_leave_one_whole_body() {
     assert!(etags.contains(&found.data.etag));
 }
 
-/// What S3's documentation says a listing holds, computed from the whole set of keys.
+/// The expected page by S3's documentation, computed from the whole set of keys.
 fn expected_page(
     keys: &BTreeSet<String>,
     prefix: &str,

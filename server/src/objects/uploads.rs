@@ -19,10 +19,10 @@ use crate::tables::{
 /// S3's largest page of parts and of uploads.
 pub const UPLOADS_PAGE_MAX: usize = 1000;
 
-/// What CreateMultipartUpload sets.
+/// The arguments of CreateMultipartUpload.
 #[derive(Debug, Clone)]
 pub struct NewUpload {
-    /// What the object will carry.
+    /// The attributes of the later object.
     pub attributes: Attributes,
     /// The checksum that its parts carry.
     pub checksum: Option<(ChecksumAlgorithm, UploadChecksumKind)>,
@@ -33,16 +33,16 @@ pub struct NewUpload {
 pub struct ListUploadsQuery {
     /// Only keys that start with this.
     pub prefix: String,
-    /// Only what comes after this key and upload.
+    /// Only entries after this key and upload.
     pub after: Option<(ObjectKey, Option<UploadId>)>,
-    /// At most this many; cut to [`UPLOADS_PAGE_MAX`].
+    /// Maximum number; limited to [`UPLOADS_PAGE_MAX`].
     pub max: usize,
 }
 
 /// One upload of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadEntry {
-    /// The key it will become.
+    /// The key of the later object.
     pub key: ObjectKey,
     /// Its id.
     pub upload: UploadId,
@@ -106,7 +106,7 @@ impl Objects {
         .await
     }
 
-    /// Makes `body` a part of an upload; the last one put under a number counts.
+    /// Makes `body` a part of an upload; if a number is put twice, the last one counts.
     ///
     /// # Errors
     /// [`ObjectsError::NoSuchUpload`] also when it was completed or aborted meanwhile; [`ObjectsError::PackGone`].
@@ -144,7 +144,7 @@ impl Objects {
         .await
     }
 
-    /// Gives an upload up; its parts are left to the reaper.
+    /// Aborts an upload; its parts are left to garbage collection.
     ///
     /// # Errors
     /// [`ObjectsError::NoSuchUpload`].
@@ -165,7 +165,7 @@ impl Objects {
         .await
     }
 
-    /// Up to `max` parts with a number above `after`, ascending, and whether there are more.
+    /// Up to `max` parts with a number above `after`, ascending, and whether more follow.
     ///
     /// # Errors
     /// [`ObjectsError::NoSuchUpload`].
@@ -197,7 +197,7 @@ impl Objects {
         .await
     }
 
-    /// Uploads in progress by key, then id, and whether there are more.
+    /// Uploads in progress by key, then id, and whether more follow.
     ///
     /// # Errors
     /// [`ObjectsError::NoSuchBucket`].

@@ -3,7 +3,7 @@
 use crate::model::VersionNumber;
 use crate::tables::{HeadRow, Versioning};
 
-/// What putting an object or a delete marker does to a key's versions.
+/// The effect of a new object or delete marker on a key's versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NewVersion {
     /// The new version's number.
@@ -18,7 +18,7 @@ pub(super) struct NewVersion {
 
 const FIRST: VersionNumber = VersionNumber(1);
 
-/// The version that a put makes.
+/// The version that a put creates.
 pub(super) fn new_version(versioning: Versioning, head: Option<&HeadRow>) -> NewVersion {
     let old = head.copied().unwrap_or(HeadRow {
         next: FIRST,
@@ -51,7 +51,7 @@ pub(super) fn new_version(versioning: Versioning, head: Option<&HeadRow>) -> New
     }
 }
 
-/// The head after one version has gone; `newest_left` is the newest of those that stay. `None`: nothing stays.
+/// The head after one version is removed; `newest_left` is the newest remaining version. `None`: no version remains.
 pub(super) fn without(
     head: &HeadRow,
     gone: VersionNumber,

@@ -10,7 +10,7 @@ use crate::tables::{
     StoredBytes,
 };
 
-/// Whose pack a segment lies in.
+/// The owner of a segment's pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PackClaim {
     /// A pack of this length that has no row yet: the commit that first uses it creates the row.
@@ -22,16 +22,16 @@ pub enum PackClaim {
     Shared,
 }
 
-/// A segment and what is known of its pack.
+/// A segment and the owner of its pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlacedSegment {
     /// Where the bytes lie.
     pub segment: Segment,
-    /// Whose pack it is.
+    /// The owner of its pack.
     pub claim: PackClaim,
 }
 
-/// Why packs were not claimed.
+/// Why packs could not be claimed.
 #[derive(Debug)]
 pub enum ClaimError {
     /// The pack is condemned, or its row is gone: its bytes may be removed at any time.
@@ -46,12 +46,12 @@ impl From<StoreError> for ClaimError {
     }
 }
 
-/// What one manifest holds in one pack.
+/// The segments of one manifest in one pack.
 #[derive(Debug, Clone, Copy, Default)]
 struct Holding {
     segments: i64,
     stored: i64,
-    /// Where its last segment ends.
+    /// The end of its last segment.
     end: u64,
 }
 
@@ -64,7 +64,7 @@ impl Holding {
     }
 }
 
-/// A length as a counter's change; no pack comes near the bound.
+/// A length as a change of a counter; no pack comes near the limit.
 pub(super) fn signed(len: u64) -> i64 {
     i64::try_from(len).unwrap_or(i64::MAX)
 }
@@ -109,7 +109,8 @@ pub(crate) fn claim(
     Ok(())
 }
 
-/// Takes a manifest's segments off their packs' counters. The caller's draft removes the manifest, so nobody else does.
+/// Subtracts a manifest's segments from their packs' counters. The caller's draft also removes the manifest, so this
+/// happens only once.
 pub(crate) fn release(draft: &mut Draft<'_>, manifest: ManifestId, segments: &[Segment]) {
     let mut holdings: BTreeMap<PackId, Holding> = BTreeMap::new();
     for segment in segments {

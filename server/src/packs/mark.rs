@@ -7,10 +7,10 @@ use crate::store::{Epoch, PackId, StoreError};
 use crate::tables::table::count;
 use crate::tables::{Draft, Entry, PackRow, PackRows, PackSegments, Rows as _, StoredBytes};
 
-/// Marks a sealed pack in which no manifest holds a segment, and gives its length; `None` when it stays. `epoch` is that
-/// of the process that marks.
+/// Marks a sealed pack in which no manifest has a segment, and returns its length; `None` when the pack stays. `epoch`
+/// is the epoch of the process that marks.
 ///
-/// A commit that uses the pack requires its row unchanged, and this one changes it: one of both loses.
+/// A commit that uses the pack requires its row unchanged, and the mark changes it: one of the two loses.
 ///
 /// # Errors
 /// When rows cannot be read.
@@ -36,8 +36,8 @@ pub(crate) fn unused(
     Ok(Some(len))
 }
 
-/// Marks a pack file that has no row, by creating the row: a late commit that wants the pack finds it and loses with a
-/// conflict, never with data. Gives whether there is something to commit.
+/// Marks a pack file without a row, by creating the row: a late commit that needs the pack finds the row and loses with
+/// a conflict, so no data is lost. Returns whether there is something to commit.
 ///
 /// # Errors
 /// When rows cannot be read.

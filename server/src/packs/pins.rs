@@ -7,13 +7,13 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::store::PackId;
 
-/// Counts of readers by pack.
+/// The number of readers of each pack.
 #[derive(Debug, Default)]
 pub struct Pins {
     counts: Mutex<HashMap<PackId, usize>>,
 }
 
-/// A reader's hold on packs; dropped, it lets go.
+/// A reader's hold on packs; released when dropped.
 #[derive(Debug)]
 pub struct Pin {
     pins: Arc<Pins>,
@@ -26,7 +26,7 @@ impl Pins {
         Arc::new(Pins::default())
     }
 
-    /// Pins each pack once, however often it is named.
+    /// Pins each pack once, even if it is named several times.
     pub fn pin(self: &Arc<Self>, packs: impl IntoIterator<Item = PackId>) -> Pin {
         let mut packs: Vec<PackId> = packs.into_iter().collect();
         packs.sort_unstable();

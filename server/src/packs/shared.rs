@@ -13,7 +13,7 @@ use crate::tables::{
 /// Makes a new pack file the open shared pack of its process. Blocks.
 ///
 /// # Errors
-/// [`StoreError::NoSharedPack`] when the collection found the file before its row and condemned it: open another.
+/// [`StoreError::NoSharedPack`] when the collection found the file before its row and condemned it: open another pack.
 pub(crate) fn open(meta: &dyn Meta, pack: PackId) -> Result<(), StoreError> {
     let opened = settle(meta, Operation::OpenPack, |draft| {
         if draft.read(PackRows, pack)?.is_some() {
@@ -34,7 +34,7 @@ pub(crate) fn open(meta: &dyn Meta, pack: PackId) -> Result<(), StoreError> {
     }
 }
 
-/// Ends a live pack: bytes at and after `len` are nobody's. A pack that is not live stays as it is. Blocks.
+/// Seals a live pack: bytes at and after `len` are unused. A pack that is not live stays as it is. Blocks.
 ///
 /// # Errors
 /// When rows cannot be read or written.
@@ -58,7 +58,7 @@ pub(crate) fn seal(meta: &dyn Meta, pack: PackId, len: u64) -> Result<(), StoreE
     })
 }
 
-/// Seals the open pack of a process that ended without: at the end of the last segment that a manifest uses. Blocks.
+/// Seals the open pack of a process that did not seal it: at the end of the last segment that a manifest uses. Blocks.
 ///
 /// # Errors
 /// When rows cannot be read or written.

@@ -9,23 +9,23 @@ use crate::store::StoreError;
 use crate::store::packs::Packs;
 use crate::tables::{Draft, Entry, PackRow, PackRows};
 
-/// What keeps the files of condemned packs.
+/// What protects the files of condemned packs.
 #[derive(Clone, Copy)]
 pub(crate) struct Reserve<'a> {
     /// Packs that are being read.
     pub(crate) pins: &'a Pins,
-    /// How long each file stays after its pack was marked.
+    /// How long a file stays after its pack was marked.
     pub(crate) grace: Duration,
-    /// The time.
+    /// The current time.
     pub(crate) now: UnixMillis,
 }
 
-/// How the sweep of a pack went.
+/// The result of a sweep of one pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Swept {
     /// It is not condemned.
     InUse,
-    /// Its grace has not passed, or a reader holds it.
+    /// Its grace period is not over, or a reader pins it.
     Reserved,
     /// Its file is gone; its row stays until the writer has ended.
     File,
@@ -50,8 +50,8 @@ pub(crate) fn sweep(
     if (fresh || reserve.pins.is_pinned(pack.key)) && !planted(Bug::PinsIgnored) {
         return Ok(Swept::Reserved);
     }
-    // ORDER: the file, then its row. A crash in between leaves a condemned row without a file, which is removed again; the
-    // other way round a file without a row would be left.
+    // ORDER: first the file, then its row. A crash in between leaves a condemned row without a file, and the next sweep
+    // removes the row; the other order could leave a file without a row.
     packs.remove(pack.key)?;
     let rows = draft.unrequired("an ended epoch never begins again");
     if writers::is_running(rows, pack.key.epoch)? {

@@ -12,10 +12,10 @@ use crate::tables::draft::{Operation, Settled, settle};
 use crate::tables::table::{exists, scan};
 use crate::tables::{Keyed as _, Rows as _, WriterRow, Writers};
 
-/// Writers that are ended in one page.
+/// Writers ended per page.
 const PAGE_WRITERS: usize = 100;
 
-/// Tells that this process may write from now on. Run once, before its first pack is made. Blocks.
+/// Records that this process may write from now on. Runs once, before its first pack is created. Blocks.
 ///
 /// # Errors
 /// When rows cannot be read or written.
@@ -27,14 +27,14 @@ pub(crate) fn begin(meta: &dyn Meta, epoch: Epoch, since: UnixMillis) -> Result<
     })
 }
 
-/// Tells that a process writes no more. Its shared pack is sealed. Blocks.
+/// Records that a process writes no more. Its shared pack is already sealed. Blocks.
 ///
 /// # Errors
 /// When rows cannot be read or written.
 pub(crate) fn end(meta: &dyn Meta, epoch: Epoch) -> Result<(), StoreError> {
     settle(meta, Operation::EndWriter, |draft| {
         match draft.read(Writers, epoch)? {
-            // A pack whose seal failed keeps its writer's row: the next start seals it and ends the writer.
+            // If sealing the pack failed, the writer keeps its row: the next start seals the pack and ends the writer.
             None | Some(WriterRow { open: Some(_), .. }) => Ok(Settled::Nothing(())),
             Some(WriterRow { open: None, .. }) => {
                 draft.delete(Writers, epoch);
@@ -44,10 +44,10 @@ pub(crate) fn end(meta: &dyn Meta, epoch: Epoch) -> Result<(), StoreError> {
     })
 }
 
-/// Ends the writers that died: seals what they left open, and tells that they write no more. Gives the packs that were
-/// sealed. Run once, at start. Blocks.
+/// Ends the writers that died: seals the packs that they left open, and records that they write no more. Returns the
+/// sealed packs. Runs once, at start. Blocks.
 ///
-/// The caller knows that no other process has the store: it holds the directory's lock.
+/// The caller holds the directory's lock, so no other process uses the store.
 ///
 /// # Errors
 /// When rows cannot be read or written.

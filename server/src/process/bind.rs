@@ -14,8 +14,8 @@ pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     listen(address).map_err(|source| StartError::Bind { address, source })
 }
 
-/// The admin listener's socket: on the configured address, or on the default one, or on a free port of its host when the
-/// default one is taken.
+/// The admin listener's socket: on the configured address, else on the default address, or on a free port of its host
+/// if the default is taken.
 pub(crate) fn bind_admin(wanted: AdminListen) -> Result<TcpListener, StartError> {
     match wanted {
         AdminListen::Exactly(address) => bind(address),

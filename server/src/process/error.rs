@@ -14,7 +14,7 @@ pub enum StartError {
     /// The configuration is incomplete or wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The operating system gives no threads, timers or signals.
+    /// The operating system cannot provide threads, timers or signals.
     #[error("{what}: {source}")]
     System {
         /// What failed.
@@ -22,7 +22,7 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
-    /// An address cannot be listened on.
+    /// The server cannot listen on an address.
     #[error("cannot listen on {address}: {source}")]
     Bind {
         /// The address.
@@ -38,13 +38,13 @@ pub enum StartError {
         /// Why.
         source: StoreError,
     },
-    /// The store did not close cleanly. What was acknowledged is safe all the same.
+    /// The store did not close cleanly. Acknowledged data is safe nevertheless.
     #[error("the store did not close cleanly: {source}")]
     Close {
         /// Why.
         source: StoreError,
     },
-    /// The leftovers of a crash cannot be repaired: an open pack, a half-deleted bucket.
+    /// What a crash left cannot be repaired: an open pack, a half-deleted bucket.
     #[error("what the last process left cannot be repaired: {source}")]
     Repair {
         /// The data directory.

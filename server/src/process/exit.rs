@@ -8,15 +8,15 @@ use std::process::ExitCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Done. The server was told to stop and finished the requests in flight.
+    /// Success. The server was told to stop and finished the requests in flight.
     Ok = 0,
-    /// Failed for a reason that has no number of its own.
+    /// A failure without a number of its own.
     Failed = 1,
     /// Wrong usage or configuration.
     Usage = 2,
-    /// A file or directory that must exist does not.
+    /// A required file or directory does not exist.
     NotFound = 4,
-    /// No permission.
+    /// Permission denied.
     Permission = 5,
     /// Stored data is damaged.
     Integrity = 7,

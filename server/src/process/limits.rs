@@ -8,68 +8,68 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 use crate::jobs::JobClass;
 use crate::store::blocking_pool::{READ_PERMITS, WRITE_PERMITS};
 
-/// Most S3 connections at once. A backup site has tens of writers; 500 fit twice, and each costs at most
-/// [`BUFFER_BYTES_MAX`] twice outside of a body.
+/// Maximum number of S3 connections. A backup site has tens of writers; 500 fit twice. Outside of a body, a connection
+/// holds at most [`BUFFER_BYTES_MAX`] twice.
 pub(crate) const S3_CONNECTIONS_MAX: usize = 1024;
 
-/// Most connections of the admin listener: a few scrapers and probes, each short.
+/// Maximum number of admin connections: a few scrapers and probes, each short.
 pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 64;
 
-/// Descriptors kept for everything but connections: Meta's files (256), shared packs, logs, the listeners.
+/// Descriptors reserved for everything except connections: Meta's files (256), shared packs, logs, the listeners.
 const FILES_RESERVED: u64 = 512;
 
-/// Descriptors of a busy connection: its socket and the pack that it reads or writes.
+/// Descriptors of a busy connection: its socket, and the pack that it reads or writes.
 const FILES_PER_CONNECTION: u64 = 2;
 
-/// Most bytes of a request's line and headers: a key of 1024 bytes is 3 KiB when escaped, S3 allows 2 KiB of user
-/// metadata and 8 KiB of headers in all. This is four times as much.
+/// Largest request line and headers in bytes: a key of 1024 bytes is 3 KiB when escaped, S3 allows 2 KiB of user
+/// metadata and 8 KiB of headers in total. This is four times as much.
 pub(crate) const HEAD_BYTES_MAX: usize = 32 * 1024;
 
-/// Most header lines: SDKs send about 20; 2 KiB of metadata in its smallest entries are about 100 more.
+/// Maximum number of header lines: SDKs send about 20; 2 KiB of metadata in its smallest entries are about 100 more.
 pub(crate) const HEADERS_MAX: usize = 128;
 
-/// Most bytes that a connection reads ahead, and most that it holds for writing.
+/// Largest read buffer and largest write buffer of a connection, in bytes.
 pub(crate) const BUFFER_BYTES_MAX: usize = 128 * 1024;
 
-/// How long a connection may take to send a request's head, and so how long it may be idle between two requests.
-/// Longer than the pools of Go (90 s) and boto (60 s) keep an idle one, so that the client closes first.
+/// Time to send a request's head, and so the longest idle time between two requests. It is longer than the idle timeout
+/// of the pools of Go (90 s) and boto (60 s), so that the client closes first.
 pub(crate) const HEAD_MAX: Duration = Duration::from_secs(100);
 
-/// How long a connection may move no byte while a request is on it: then the peer or the line is gone. This is longer
-/// than any single step of a request takes (a Complete answers within 30 s).
+/// Longest time without a byte during a request: after it, the peer or the network is considered gone. This is longer
+/// than any single step of a request (a Complete answers within 30 s).
 pub(crate) const STALL_MAX: Duration = Duration::from_mins(2);
 
-/// Wait after `accept` failed for a reason of our own (no descriptors, no memory): without it the loop would be busy.
+/// Wait after `accept` failed for a local reason (no descriptors, no memory): without it the loop would spin.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Connections that wait in the kernel while all slots are taken. Linux lowers it to its own limit.
+/// Connections that wait in the kernel while all slots are taken. Linux caps it at its own limit.
 pub(crate) const BACKLOG: u32 = 1024;
 
-/// How long requests in flight on the admin listener may take at the end: its answers are short.
+/// Drain time of the admin listener: its answers are short.
 pub(crate) const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 
-/// Blocking threads that are neither the store's nor a job's: for scrapes, and for calls that have returned their permit
-/// and not yet their thread.
+/// Blocking threads beyond those of the store and the jobs: for scrapes, and for calls that have returned their permit
+/// but not yet their thread.
 const BLOCKING_THREADS_OTHER: usize = 15;
 
-/// Most threads for blocking calls: all permits of the store, all lanes of jobs, and the others. With tokio's own bound of
-/// 512, a crowd of slow clients had 257 of them, each with a stack and a share of the heap.
+/// Maximum number of threads for blocking calls: all permits of the store, all lanes of jobs, and the others. With
+/// tokio's default limit of 512, many slow clients caused 257 threads, each with a stack and a share of the heap.
 pub(crate) const BLOCKING_THREADS_MAX: usize =
     READ_PERMITS + WRITE_PERMITS + JobClass::LANES * JobClass::ALL.len() + BLOCKING_THREADS_OTHER;
 
-/// How long blocking calls may take after everything is closed. They hold nothing that must be saved.
+/// Time for blocking calls after everything is closed. They hold nothing that must be saved.
 pub(crate) const RUNTIME_DRAIN: Duration = Duration::from_secs(2);
 
-/// Gives files that this process and its engine create to their owner alone: snapshots hold every Secret of a cluster.
+/// Restricts files created by this process and its engine to their owner: snapshots contain every Secret of a cluster.
 pub(crate) fn keep_files_private() {
     umask(Mode::from_raw_mode(0o077));
 }
 
-/// Raises this process's limit of open files to the hard limit, and returns it. Shells give 1024, for programs that use
+/// Raises the open-file limit of this process to the hard limit, and returns it. Shells set 1024, for programs that use
 /// `select`; this one does not.
 pub(crate) fn raise_open_files() -> u64 {
     let limit = getrlimit(Resource::Nofile);
-    // Only a sandbox refuses the call; the old limit stays then.
+    // Only a sandbox refuses the call; then the old limit stays.
     let _refused = setrlimit(
         Resource::Nofile,
         Rlimit {
@@ -80,7 +80,7 @@ pub(crate) fn raise_open_files() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// Most S3 connections with so many descriptors.
+/// Maximum number of S3 connections with this many descriptors.
 pub(crate) fn s3_connections(open_files: u64) -> usize {
     let admin = u64::try_from(ADMIN_CONNECTIONS_MAX).unwrap_or(u64::MAX);
     let free = open_files

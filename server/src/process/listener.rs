@@ -27,7 +27,7 @@ use crate::process::limits;
 use crate::process::stall::StallTimeout;
 use crate::telemetry::Metrics;
 
-/// A request whose head has been read and whose body has not.
+/// A request whose head was read, but not its body.
 pub(crate) type HttpRequest = Request<Incoming>;
 
 /// A bound socket and the limits of its connections.
@@ -37,9 +37,9 @@ pub(crate) struct Listener {
     pub(crate) name: &'static str,
     /// The bound socket.
     pub(crate) socket: TcpListener,
-    /// Most connections at once.
+    /// Maximum number of connections.
     pub(crate) connections_max: usize,
-    /// How long requests in flight may take once told to stop.
+    /// Drain time: how long requests in flight may take after the stop.
     pub(crate) drain: Duration,
     /// Counts connections.
     pub(crate) metrics: Arc<Metrics>,
@@ -54,7 +54,7 @@ pub(crate) struct RunningListener {
 }
 
 impl RunningListener {
-    /// Finishes requests in flight within the drain time; returns how many connections had to be cut.
+    /// Finishes requests in flight within the drain time; returns how many connections had to be aborted.
     pub(crate) async fn end(self) -> usize {
         self.stop.cancel();
         match self.task.await {
@@ -85,7 +85,7 @@ impl Listener {
         }
     }
 
-    /// Serves until `stop` is cancelled, then drains; returns how many connections it cut.
+    /// Serves until `stop` is cancelled, then drains; returns how many connections it aborted.
     async fn run<F, R, B>(self, answer: F, stop: CancellationToken) -> usize
     where
         F: Fn(HttpRequest) -> R + Clone + Send + 'static,
@@ -95,7 +95,7 @@ impl Listener {
     {
         let slots = Arc::new(Semaphore::new(self.connections_max));
         let graceful = GracefulShutdown::new();
-        // A `TaskTracker` would not tell of a panic.
+        // A `TaskTracker` would not report a panic.
         let mut connections = JoinSet::new();
         loop {
             let next = async {
@@ -125,7 +125,7 @@ impl Listener {
                 report(self.name, ended);
             }
         }
-        // ORDER: the socket is closed first, so that a client is refused and tries another server instead of waiting.
+        // ORDER: the socket is closed first, so that a new client is refused at once and can try another server.
         drop(self.socket);
         let drained = tokio::time::timeout(self.drain, graceful.shutdown()).await;
         if drained.is_ok() {
@@ -143,7 +143,7 @@ impl Listener {
     }
 }
 
-/// Serves one connection to its end, or until the watcher has it closed after the request in flight.
+/// Serves one connection to its end, or until the watcher closes it after the request in flight.
 async fn serve<F, R, B>(stream: TcpStream, peer: SocketAddr, answer: F, watcher: Watcher)
 where
     F: Fn(HttpRequest) -> R + Send + 'static,
@@ -167,12 +167,12 @@ where
         .max_buf_size(limits::BUFFER_BYTES_MAX)
         .serve_connection(io, service);
     if let Err(error) = watcher.watch(connection).await {
-        // Clients go away all the time, and the request's own line tells how it ended.
+        // Clients disconnect all the time, and the request's own line shows how it ended.
         tracing::debug!(%peer, %error, "connection ended early");
     }
 }
 
-/// Pauses after a failed accept, unless the peer alone is the cause: other causes are ours and may last.
+/// Pauses after a failed accept, unless only the peer caused it: all other causes are local and may last.
 async fn pause_after(name: &'static str, error: &io::Error) {
     let of_the_peer = [
         io::ErrorKind::ConnectionAborted,

@@ -17,7 +17,7 @@ use crate::store::meta::{DryRunMeta, Meta};
 use crate::store::open::read_only::ReadOnlyStore;
 use crate::tables::upgrade::{NO_PROCESS, upgrade};
 
-/// Checks a store and prints what is wrong.
+/// Checks a store and prints its problems.
 pub(super) fn doctor(flags: &OfflineFlags, environment: &Environment) -> Exit {
     let dir = match config::data_dir(flags, environment) {
         Ok(dir) => dir,
@@ -27,7 +27,7 @@ pub(super) fn doctor(flags: &OfflineFlags, environment: &Environment) -> Exit {
     let report = match ReadOnlyStore::open(&dir, &clock) {
         Ok(view) => match &view.meta {
             Ok(meta) => {
-                // Rows that cannot be upgraded are looked at as they are: the report says what is wrong with them.
+                // Rows that cannot be upgraded are checked as they are: the report names their problems.
                 let rows = upgraded(meta, &clock).unwrap_or_else(|_| Arc::clone(meta));
                 doctor::examine(&*rows, &*view.packs)
             }
@@ -62,7 +62,7 @@ pub(super) fn gc_dry_run(flags: &OfflineFlags, environment: &Environment) -> Exi
     }
 }
 
-/// The rows as a server of this version has them after its start. What it would upgrade is upgraded in memory.
+/// The rows as they would be after a start of this version. The upgrade happens in memory.
 fn upgraded(meta: &Arc<dyn Meta>, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Meta>, StoreError> {
     let rows: Arc<dyn Meta> = Arc::new(DryRunMeta::over(Arc::clone(meta)));
     upgrade(&*rows, NO_PROCESS, clock.now())?;
@@ -89,7 +89,7 @@ fn print<T: Serialize>(
     } else {
         text(&mut out)
     };
-    // A reader may go away early. Any other failure to print must not look like a healthy store.
+    // A reader may close the pipe early. Any other print failure must not look like a healthy store.
     match printed {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Failed,
         _ => exit,

@@ -9,12 +9,12 @@ use crate::config::{self, Command, Config, Environment};
 use crate::process::{Exit, StartError, limits, offline, serve};
 use crate::telemetry::log::{self, LogControl};
 
-/// Runs the command that the arguments name, and returns the program's exit code.
+/// Runs the command named by the arguments, and returns the program's exit code.
 pub fn run(args: Vec<OsString>, environment: &Environment) -> Exit {
     let command = match config::parse(args) {
         Ok(command) => command,
         Err(usage) => {
-            // Also `--help` and `--version`. When their reader has closed the pipe, nothing is lost.
+            // This includes `--help` and `--version`. If the reader has closed the pipe, nothing is lost.
             let _closed_pipe = usage.print();
             return if usage.use_stderr() {
                 Exit::Usage
@@ -60,7 +60,7 @@ fn serve_until_stopped(config: Config, log: LogControl) -> Result<Exit, StartErr
         })?;
     let ended = runtime.block_on(serve::serve(config, log, open_files));
     match ended {
-        // What still runs ends with the process, also a call that hangs on a dead disk.
+        // Remaining calls end with the process, including one that hangs on a dead disk.
         Ok(Exit::Interrupted) => runtime.shutdown_background(),
         _ => runtime.shutdown_timeout(limits::RUNTIME_DRAIN),
     }
@@ -69,7 +69,7 @@ fn serve_until_stopped(config: Config, log: LogControl) -> Result<Exit, StartErr
 
 /// Prints an error that occurs before the log is started.
 pub(super) fn refuse(error: &StartError) -> Exit {
-    // When standard error cannot be written, the exit code still tells.
+    // If standard error cannot be written, the exit code still reports the failure.
     let _unwritable = writeln!(
         std::io::stderr(),
         "strongroom-server: {error}\nnext: {}",

@@ -51,8 +51,8 @@ pub(crate) async fn serve(
         entropy: Arc::new(SystemEntropy),
         clock,
     };
-    // Both sockets are bound before the store is opened: a taken address is told at once, and clients that come while
-    // the server starts wait in the kernel's queue instead of failing.
+    // Both sockets are bound before the store is opened: a taken address is reported at once, and clients that connect
+    // during the start wait in the kernel's queue instead of failing.
     let s3_bound = bound(bind(config.listen)?)?;
     let admin_bound = bound(bind_admin(config.admin_listen)?)?;
     let (listen, admin_listen) = (s3_bound.address, admin_bound.address);
@@ -60,7 +60,7 @@ pub(crate) async fn serve(
     let admin = serve_admin(admin_bound, &config, &handles, Arc::clone(&store));
     let storage = tokio::select! {
         opened = startup::open(&config, &handles) => opened?,
-        // No request was accepted yet. The next start finishes or repairs what this one has begun.
+        // No request was accepted yet. The next start finishes or repairs what this one began.
         signal = signals.next_ending() => {
             tracing::info!(signal, "strongroom-server stops before it was ready");
             return Ok(Exit::Ok);
@@ -116,7 +116,7 @@ async fn end(
     }
     jobs.end().await;
     startup::close(storage).await?;
-    // Its connections are scrapes and probes, which nobody misses.
+    // Its connections are scrapes and probes, so aborting them does no harm.
     let _cut = admin.end().await;
     tracing::info!("strongroom-server has stopped");
     Ok(Exit::Ok)
@@ -205,7 +205,7 @@ fn sample(metrics: &Metrics, data_dir: &Path, store: Option<&Store>) {
     metrics.set_store_calls(store.reads.at_work(), store.writes.at_work());
     match usage::storage(&*store.meta, &*store.packs, &data_dir.join(META_DIR)) {
         Ok(usage) => metrics.set_storage(usage),
-        // While the server stops, a scrape may come after the store has closed: the old figures stay.
+        // While the server stops, a scrape may come after the store has closed: the old values stay.
         Err(StoreError::Closed) => {}
         Err(error) => tracing::error!(%error, "the stored bytes cannot be read for /metrics"),
     }

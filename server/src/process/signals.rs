@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals this process listens to, from the moment this value exists.
+/// The signals that this process handles, from the moment this value exists.
 #[derive(Debug)]
 pub(crate) struct Signals {
     terminate: Signal,
@@ -13,7 +13,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on. The kernel's default actions for these signals no longer apply.
+    /// Handles the signals from now on. The kernel's default actions no longer apply.
     pub(crate) fn listen() -> io::Result<Signals> {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,

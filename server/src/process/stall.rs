@@ -32,7 +32,7 @@ impl<S> StallTimeout<S> {
         }
     }
 
-    /// Notes progress and passes it on. Without progress it fails once the time is up.
+    /// Records progress and returns the result. Without progress, fails when the time is over.
     fn watch<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -136,7 +136,7 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_that_move_keep_it_alive_beyond_the_limit() {
-        // Long against a busy machine's hiccups; the bytes come ten times as often, for one and a half limits.
+        // Long compared with delays of a busy machine; bytes come ten times per limit, for one and a half limits.
         let limit = Duration::from_millis(500);
         let (mut peer, ours) = tokio::io::duplex(64);
         let mut ours = StallTimeout::new(ours, limit);

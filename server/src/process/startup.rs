@@ -17,7 +17,7 @@ use crate::store::observer::{CommitBatch, Observer, PackSync, StoreThread};
 use crate::telemetry::log::LogControl;
 use crate::telemetry::{Metrics, Readiness, names};
 
-/// What exists from the process's first moment, and what every part of it may use.
+/// Objects that exist from the start of the process; every part of it may use them.
 pub(crate) struct Handles {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -83,17 +83,17 @@ async fn create_bucket(
         .map_err(failed)
 }
 
-/// Runs blocking work on a thread for it. A panic of the work becomes a panic of this task.
+/// Runs blocking work on its own thread. A panic of the work panics in this task.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(failure) if failure.is_panic() => std::panic::resume_unwind(failure.into_panic()),
-        // Only a runtime that shuts down cancels the work, and then nobody waits for the answer.
+        // The work is cancelled only when the runtime shuts down: nobody waits for the answer then.
         Err(_) => std::future::pending().await,
     }
 }
 
-/// Passes events of the store on to the metrics.
+/// Forwards events of the store to the metrics.
 struct StoreMetrics {
     metrics: Arc<Metrics>,
 }

@@ -10,7 +10,7 @@ use crate::tables::table::each;
 use crate::tables::{Keyed as _, LogicalBytes, StoredBytes, Writers, total};
 use crate::telemetry::StorageUsage;
 
-/// Reads the figures. It blocks, and is cheap enough for each scrape: a few rows, one file's length, one small directory.
+/// Reads the values. It blocks, and is cheap enough for each scrape: a few rows, one file length, one small directory.
 pub(crate) fn storage(
     meta: &dyn Meta,
     packs: &dyn Packs,
@@ -33,7 +33,7 @@ pub(crate) fn storage(
     })
 }
 
-/// The length of the shared pack, which the counter leaves out until the pack is sealed.
+/// The length of the shared pack. The counter does not include it until the pack is sealed.
 fn open_pack_bytes(packs: &dyn Packs, open: PackId) -> Result<u64, StoreError> {
     let before = PackId {
         serial: open.serial.saturating_sub(1),
@@ -46,7 +46,7 @@ fn open_pack_bytes(packs: &dyn Packs, open: PackId) -> Result<u64, StoreError> {
         .map_or(0, |entry| entry.len))
 }
 
-/// Size and free bytes of the file system that holds `dir`, if the system tells them.
+/// Size and free bytes of the file system that holds `dir`, if the system reports them.
 pub(crate) fn filesystem(dir: &Path) -> Option<(u64, u64)> {
     let stat = rustix::fs::statvfs(dir).ok()?;
     Some((
@@ -55,7 +55,7 @@ pub(crate) fn filesystem(dir: &Path) -> Option<(u64, u64)> {
     ))
 }
 
-/// Bytes of the files directly in `dir`. A file that vanishes meanwhile does not count.
+/// Bytes of the files directly in `dir`. A file that is removed meanwhile does not count.
 fn files_bytes(dir: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(dir) else {
         return 0;

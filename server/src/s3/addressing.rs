@@ -46,7 +46,7 @@ impl Resource {
         }
     }
 
-    /// Its key.
+    /// Its object key.
     pub(crate) fn key(&self) -> Option<&ObjectKey> {
         match self {
             Resource::Service | Resource::Bucket(_) => None,
@@ -55,7 +55,7 @@ impl Resource {
     }
 }
 
-/// How requests name buckets.
+/// Forms in which requests may name buckets.
 #[derive(Debug, Clone, Default)]
 pub struct Addressing {
     /// In lower case.
@@ -63,7 +63,7 @@ pub struct Addressing {
 }
 
 impl Addressing {
-    /// `/bucket/key` on any host.
+    /// Only `/bucket/key`, on any host.
     pub fn path_style() -> Addressing {
         Addressing::default()
     }
@@ -79,10 +79,10 @@ impl Addressing {
     /// The target of a request.
     ///
     /// # Errors
-    /// The S3 error for a host, name or key that cannot be used.
+    /// The S3 error for an invalid host, name or key.
     pub(crate) fn resource(&self, head: &Head) -> Result<Resource, S3Error> {
         let in_host = match self.domains.as_slice() {
-            // The host is not looked at, so its errors do not matter here.
+            // The host is ignored, so its errors do not matter here.
             [] => None,
             _ => head.host()?.and_then(|host| self.bucket_in(host)),
         };
@@ -103,7 +103,7 @@ impl Addressing {
             .domains
             .iter()
             .filter_map(|domain| name.strip_suffix(domain.as_str())?.strip_suffix('.'));
-        // The longest domain wins where one ends in another.
+        // If one domain ends in another, the longest wins.
         before
             .filter(|bucket| !bucket.is_empty())
             .min_by_key(|bucket| bucket.len())
@@ -111,10 +111,10 @@ impl Addressing {
     }
 }
 
-/// Reads a path of path style.
+/// Reads a path in path style.
 ///
 /// # Errors
-/// The S3 error for a name or key that cannot be used.
+/// The S3 error for an invalid name or key.
 pub(crate) fn by_path(raw_path: &str) -> Result<Resource, S3Error> {
     let path = path_of(raw_path);
     if path.is_empty() {

@@ -7,10 +7,10 @@ use crate::objects::VersionSelector;
 use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::query::Query;
 
-/// Most keys, prefixes, uploads or parts in one answer; S3's own limit.
+/// Maximum number of keys, prefixes, uploads or parts in one answer; S3's own limit.
 const PAGE_ENTRIES_MAX: u32 = 1000;
 
-/// How names are written in a listing.
+/// The encoding of names in a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NameEncoding {
     /// As XML text.
@@ -19,19 +19,19 @@ pub(crate) enum NameEncoding {
     Url,
 }
 
-/// The two generations of ListObjects.
+/// The two versions of ListObjects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ListVersion {
     /// `marker`
     V1 {
-        /// Keys and prefixes after this one.
+        /// Keys and prefixes after this text.
         marker: Option<String>,
     },
     /// `list-type=2`
     V2 {
-        /// Keys after this one.
+        /// Keys after this text.
         start_after: Option<String>,
-        /// The last answer's token, as sent.
+        /// The token of the previous answer, as sent.
         continuation_token: Option<String>,
         /// Whether owners are shown.
         fetch_owner: bool,
@@ -178,7 +178,7 @@ pub(crate) fn part_number(query: &Query) -> Result<PartNumber, S3Error> {
     })
 }
 
-/// The version that a request names.
+/// The version named by a request.
 ///
 /// # Errors
 /// `InvalidArgument`.
@@ -188,7 +188,7 @@ pub(crate) fn version(query: &Query) -> Result<VersionSelector, S3Error> {
         .map_or(Ok(VersionSelector::Current), parse_version)
 }
 
-/// Reads a VersionId that a client names.
+/// Parses a VersionId from a client.
 pub(crate) fn parse_version(text: &str) -> Result<VersionSelector, S3Error> {
     if text == "null" {
         return Ok(VersionSelector::Null);

@@ -29,7 +29,7 @@ pub(crate) fn authorize(
     }
 }
 
-/// The answer to a request that names no operation, such as one with an unknown method.
+/// The answer to a request that matches no operation, such as one with an unknown method.
 pub(crate) fn refusal(identity: &Identity, wrong: S3Error) -> S3Error {
     match identity {
         Identity::Root(_) => wrong,

@@ -16,10 +16,10 @@ use crate::s3::query::Query;
 use crate::s3::reply::S3Body;
 use crate::s3::service::S3Layers;
 
-/// The result of an operation: an answer, or an error to be answered.
+/// The result of an operation: an answer, or an error to send.
 pub(crate) type Answer = Result<Response<S3Body>, S3Error>;
 
-/// One request being answered.
+/// One request during its operation.
 pub(crate) struct Call<'a> {
     pub(crate) layers: &'a S3Layers,
     /// The owner of new buckets and objects.

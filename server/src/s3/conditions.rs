@@ -15,7 +15,7 @@ use crate::s3::http_date;
 /// Checks the preconditions of a GET or HEAD, in the order of RFC 9110, 13.2.2.
 ///
 /// # Errors
-/// `PreconditionFailed`, or `NotModified`, which takes the place of an answer like an error.
+/// `PreconditionFailed`, or `NotModified`, which replaces the answer like an error.
 pub(crate) fn check_read(
     headers: Headers<'_>,
     etag: ETag,
@@ -63,14 +63,14 @@ pub(crate) fn range_applies(
 /// Reads the condition of a write.
 ///
 /// # Errors
-/// `NotImplemented` for conditions that S3 does not have on writes either.
+/// `NotImplemented` for conditions that S3 does not support on writes either.
 pub(crate) fn for_write(headers: Headers<'_>) -> Result<PutCondition, S3Error> {
     let none_match = headers.text(IF_NONE_MATCH.as_str())?;
     match (none_match, headers.text(IF_MATCH.as_str())?) {
         (None, None) => Ok(PutCondition::Always),
         (Some("*"), None) => Ok(PutCondition::IfAbsent),
         (None, Some(etag)) if etag != "*" => {
-            // An ETag this server never gave matches nothing.
+            // An ETag that this server never issued matches nothing.
             ETag::parse(etag)
                 .map(PutCondition::IfMatch)
                 .ok_or_else(|| failed("If-Match"))
@@ -81,7 +81,7 @@ pub(crate) fn for_write(headers: Headers<'_>) -> Result<PutCondition, S3Error> {
     }
 }
 
-/// An invalid date counts as absent, as RFC 9110 asks.
+/// An invalid date counts as absent, as RFC 9110 requires.
 fn date(headers: Headers<'_>, name: &HeaderName) -> Result<Option<UnixMillis>, S3Error> {
     let text = headers.text(name.as_str())?;
     Ok(text.and_then(http_date::parse_http))
@@ -207,7 +207,7 @@ mod tests {
         assert!(!of(&[(IF_RANGE, "\"00\"")]) && !of(&[(IF_RANGE, BEFORE)]));
     }
 
-    /// A condition with a byte that is no text made an overwrite unconditional; one sent twice counted once.
+    /// A condition with a byte outside ASCII made an overwrite unconditional; one sent twice counted once.
     #[test]
     fn a_condition_that_cannot_be_read_is_refused() {
         let byte = HeaderValue::from_bytes(b"\"\xff\"").expect("a header value");

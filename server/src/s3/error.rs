@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 
 use crate::s3::xml::write;
 
-/// The S3 error codes this server answers with.
+/// The S3 error codes of this server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(
     missing_docs,
@@ -66,7 +66,7 @@ pub enum S3ErrorCode {
 }
 
 impl S3ErrorCode {
-    /// The code as clients compare it.
+    /// The code that clients compare.
     pub fn wire(self) -> &'static str {
         match self {
             S3ErrorCode::AccessDenied => "AccessDenied",
@@ -114,7 +114,7 @@ impl S3ErrorCode {
         }
     }
 
-    /// The HTTP status that goes with the code.
+    /// The HTTP status of the code.
     pub fn status(self) -> StatusCode {
         match self {
             S3ErrorCode::NotModified => StatusCode::NOT_MODIFIED,
@@ -164,7 +164,7 @@ impl S3ErrorCode {
     }
 }
 
-/// A refusal or failure, ready to be answered.
+/// A refusal or failure, ready to be sent.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {message}", code.wire())]
 pub struct S3Error {
@@ -175,7 +175,7 @@ pub struct S3Error {
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What an error carries beyond code and message; boxed, since most carry nothing.
+/// Additional data of an error besides code and message; boxed, since most errors have none.
 #[derive(Debug, Default)]
 struct Details {
     fields: Vec<(&'static str, String)>,
@@ -183,7 +183,7 @@ struct Details {
 }
 
 impl S3Error {
-    /// An error of `code` that tells the client `message`.
+    /// An error of `code`, with a `message` for the client.
     pub fn new(code: S3ErrorCode, message: impl Into<Cow<'static, str>>) -> S3Error {
         S3Error {
             code,
@@ -193,7 +193,7 @@ impl S3Error {
         }
     }
 
-    /// An error on our side: the client learns nothing of `cause`, the log all of it.
+    /// An error of the server: the client learns nothing about `cause`, the log gets all of it.
     pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> S3Error {
         S3Error::new(
             S3ErrorCode::InternalError,
@@ -202,7 +202,7 @@ impl S3Error {
         .caused_by(cause)
     }
 
-    /// Something S3 has and this server does not have yet, by its name.
+    /// A feature that S3 has and this server does not have yet, by its name.
     pub fn not_implemented(what: impl AsRef<str>) -> S3Error {
         S3Error::new(
             S3ErrorCode::NotImplemented,
@@ -211,7 +211,7 @@ impl S3Error {
         .with_field("Header", what.as_ref())
     }
 
-    /// A header or query parameter whose value cannot be used.
+    /// A header or query parameter with an invalid value.
     pub fn invalid_argument(
         name: &str,
         value: &str,
@@ -222,7 +222,7 @@ impl S3Error {
             .with_field("ArgumentValue", value)
     }
 
-    /// Adds an XML element beside code and message, such as `Region`.
+    /// Adds an XML element next to code and message, such as `Region`.
     #[must_use]
     pub fn with_field(mut self, name: &'static str, value: impl Into<String>) -> S3Error {
         self.details.fields.push((name, value.into()));
@@ -236,7 +236,7 @@ impl S3Error {
         self
     }
 
-    /// Keeps what led here, for the log alone.
+    /// Keeps the cause, only for the log.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> S3Error {
         self.cause = Some(cause.into());
@@ -248,17 +248,17 @@ impl S3Error {
         self.code
     }
 
-    /// What the client is told.
+    /// The message for the client.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// What led here, if it is ours.
+    /// The cause, if the error is the server's.
     pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.cause.as_deref()
     }
 
-    /// Headers of the answer that this error asks for.
+    /// Headers that this error adds to the answer.
     pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.details.headers
     }
@@ -274,7 +274,7 @@ impl S3Error {
     }
 }
 
-/// The elements of an error's body; those between message and resource are each error's own.
+/// The elements of an error's body; each error has its own ones between message and resource.
 struct ErrorElements<'a> {
     error: &'a S3Error,
     resource: &'a str,
@@ -297,7 +297,7 @@ impl Serialize for ErrorElements<'_> {
     }
 }
 
-/// Characters that XML 1.0 has no way to write become U+FFFD: a client must be able to read why it was refused.
+/// Characters that XML 1.0 cannot represent become U+FFFD: a client must be able to read why it was refused.
 fn legible(text: &str) -> Cow<'_, str> {
     let fits = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
     if text.chars().all(fits) {
@@ -311,8 +311,8 @@ fn legible(text: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
-    /// Fuzzing sent a bucket's name with control characters: the refusal named it as `&#x4;` and `&#x0;`, and no client
-    /// could read why it was refused.
+    /// Fuzzing sent a bucket name with control characters: the refusal repeated it with `&#x4;` and `&#x0;`, and no
+    /// client could parse the answer.
     #[test]
     fn a_refusal_can_be_read_whatever_it_repeats() {
         let name = "m\u{4}\0\u{ffff}\t\n\u{7f}\u{e000}\u{1f512}";

@@ -115,7 +115,7 @@ impl From<StoreError> for S3Error {
     }
 }
 
-/// The message for a client that should try again; `None` for damage, which a retry does not mend.
+/// The message for a client that should retry; `None` for damage, which a retry does not repair.
 fn come_again(error: &StoreError) -> Option<&'static str> {
     match error.class() {
         ErrorClass::Full => Some("The storage is full. Please try again later."),
@@ -133,7 +133,7 @@ fn come_again(error: &StoreError) -> Option<&'static str> {
     }
 }
 
-/// The digest that was signed is not the body's.
+/// The signed digest does not match the body.
 pub(crate) fn sha256_mismatch(expected: &str, computed: &str) -> S3Error {
     S3Error::new(
         S3ErrorCode::XAmzContentSha256Mismatch,
@@ -143,7 +143,7 @@ pub(crate) fn sha256_mismatch(expected: &str, computed: &str) -> S3Error {
     .with_field("S3ComputedContentSHA256", computed)
 }
 
-/// A checksum is not the body's.
+/// A checksum does not match the body.
 pub(crate) fn checksum_mismatch(name: &str) -> S3Error {
     S3Error::new(
         S3ErrorCode::BadDigest,

@@ -20,7 +20,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// Joins a head and its decoded query.
+    /// Combines a head and its decoded query.
     pub(crate) fn new(parts: Parts, query: Query) -> Head {
         Head { parts, query }
     }
@@ -45,7 +45,7 @@ impl Head {
         Headers(&self.parts.headers)
     }
 
-    /// The host that the client asked: HTTP/1.1's `Host`, HTTP/2's `:authority`.
+    /// The host in the request: HTTP/1.1's `Host`, HTTP/2's `:authority`.
     ///
     /// # Errors
     /// `InvalidRequest` when there are two.
@@ -67,12 +67,12 @@ impl Head {
         }
     }
 
-    /// Whether the connection carries this request alone and can be closed behind its answer.
+    /// Whether the connection carries only this request and can be closed after its answer.
     pub(crate) fn owns_connection(&self) -> bool {
         self.parts.version < Version::HTTP_2
     }
 
-    /// Whether the client sends its body only when asked for it.
+    /// Whether the client sends its body only after `100 Continue`.
     pub(crate) fn waits_for_continue(&self) -> bool {
         match self.headers().text(EXPECT.as_str()) {
             Ok(None) => false,
@@ -118,7 +118,7 @@ impl<'a> Headers<'a> {
         values.map(hyper::header::HeaderValue::as_bytes)
     }
 
-    /// The one value of a header, in ASCII, without spaces around it.
+    /// The only value of a header, in ASCII, without surrounding spaces.
     ///
     /// # Errors
     /// `InvalidArgument` for a repeated header and for other characters.
@@ -135,7 +135,7 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// The one value of a header, in UTF-8.
+    /// The only value of a header, in UTF-8.
     ///
     /// # Errors
     /// `InvalidArgument` for a repeated header and for other bytes.

@@ -41,8 +41,8 @@ pub(crate) fn iso_basic(at: UnixMillis) -> String {
     formatted(at, ISO_BASIC)
 }
 
-/// Reads an HTTP date, in each form that RFC 9110 has, or with an offset in place of `GMT`, as mail programs and Python write
-/// it; `None` when it is none, or lies before 1970.
+/// Reads an HTTP date in each form of RFC 9110, or with an offset in place of `GMT`, as mail programs and Python write
+/// it; `None` for invalid dates and dates before 1970.
 pub(crate) fn parse_http(text: &str) -> Option<UnixMillis> {
     let text = text.trim();
     match httpdate::parse_http_date(text) {
@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(parse_http("Sun, 06 Nov 1904 08:49:37 GMT"), None);
         assert_eq!(parse_iso_basic("1994-11-06"), None);
     }
-    /// A time of a damaged row must not stop the server.
+    /// A time in a damaged row must not stop the server.
     #[test]
     fn times_beyond_the_calendar_are_cut_to_it() {
         let last = "Fri, 31 Dec 9999 23:59:59 GMT";

@@ -15,7 +15,7 @@ use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::head::Headers;
 use crate::s3::query::Query;
 
-/// Names and values of user metadata together; S3's own limit.
+/// Maximum bytes of names and values of user metadata; S3's own limit.
 const METADATA_BYTES_MAX: usize = 2 * 1024;
 
 /// S3's limits on tags of an object.
@@ -31,7 +31,7 @@ const DEFAULT_CONTENT_TYPE: HeaderValue = HeaderValue::from_static("binary/octet
 /// Reads the content headers of a write.
 ///
 /// # Errors
-/// `InvalidArgument` for a value that is no UTF-8.
+/// `InvalidArgument` for a value that is not UTF-8.
 pub(crate) fn content(headers: Headers<'_>) -> Result<ContentHeaders, S3Error> {
     let one = |name: HeaderName| {
         let text = headers.utf8(name.as_str())?;
@@ -48,7 +48,7 @@ pub(crate) fn content(headers: Headers<'_>) -> Result<ContentHeaders, S3Error> {
     })
 }
 
-/// Drops `aws-chunked`, which frames the request and not the object.
+/// Removes `aws-chunked`, which describes the request and not the object.
 fn without_aws_chunked(encoding: &str) -> Option<String> {
     let rest: Vec<&str> = encoding
         .split(',')
@@ -61,7 +61,7 @@ fn without_aws_chunked(encoding: &str) -> Option<String> {
 /// Reads `x-amz-meta-*`; a repeated header becomes one value joined by commas.
 ///
 /// # Errors
-/// `MetadataTooLarge`, or `InvalidArgument` for a value that is no UTF-8.
+/// `MetadataTooLarge`, or `InvalidArgument` for a value that is not UTF-8.
 pub(crate) fn metadata(headers: Headers<'_>) -> Result<UserMetadata, S3Error> {
     let mut all = Vec::new();
     let mut bytes = 0;
@@ -84,7 +84,7 @@ pub(crate) fn metadata(headers: Headers<'_>) -> Result<UserMetadata, S3Error> {
     Ok(UserMetadata(all))
 }
 
-/// Reads `x-amz-storage-class`; the classes that MinIO takes.
+/// Reads `x-amz-storage-class`; accepts the classes that MinIO accepts.
 ///
 /// # Errors
 /// `InvalidStorageClass`.
@@ -100,10 +100,10 @@ pub(crate) fn storage_class(headers: Headers<'_>) -> Result<StorageClass, S3Erro
     }
 }
 
-/// Reads `x-amz-tagging`, which is written like a query string.
+/// Reads `x-amz-tagging`, which has the form of a query string.
 ///
 /// # Errors
-/// `InvalidArgument` for text that is none, or beyond S3's limits.
+/// `InvalidArgument` for malformed text, or beyond S3's limits.
 pub(crate) fn tags(headers: Headers<'_>) -> Result<Tags, S3Error> {
     const NAME: &str = "x-amz-tagging";
     let Some(text) = headers.text(NAME)? else {
@@ -132,10 +132,10 @@ pub(crate) fn tags(headers: Headers<'_>) -> Result<Tags, S3Error> {
     Ok(Tags(tags))
 }
 
-/// Writes content headers back, with the overrides that a GET may name in its query.
+/// Writes the stored content headers, with the overrides that a GET may name in its query.
 ///
 /// # Errors
-/// `InvalidArgument` for an override that is no header value.
+/// `InvalidArgument` for an override that is not a valid header value.
 pub(crate) fn write_content(
     out: &mut HeaderMap,
     content: &ContentHeaders,
@@ -179,7 +179,7 @@ pub(crate) fn write_content(
     Ok(())
 }
 
-/// Writes user metadata back.
+/// Writes the stored user metadata.
 pub(crate) fn write_metadata(out: &mut HeaderMap, metadata: &UserMetadata) {
     for (name, value) in &metadata.0 {
         if let Ok(name) = HeaderName::try_from(format!("{METADATA_PREFIX}{name}")) {
@@ -204,7 +204,7 @@ pub(crate) fn write_checksums(out: &mut HeaderMap, checksums: &[Checksum]) {
     }
 }
 
-/// A checksum as S3 writes it.
+/// A checksum in S3's text form.
 pub(crate) fn checksum_text(checksum: &Checksum) -> String {
     let value = STANDARD.encode(&checksum.value);
     match checksum.kind {
@@ -213,7 +213,7 @@ pub(crate) fn checksum_text(checksum: &Checksum) -> String {
     }
 }
 
-/// S3's name for what a checksum covers.
+/// S3's name for the coverage of a checksum.
 pub(crate) fn checksum_type(kind: ChecksumKind) -> &'static str {
     match kind {
         ChecksumKind::FullObject => "FULL_OBJECT",
@@ -221,7 +221,7 @@ pub(crate) fn checksum_type(kind: ChecksumKind) -> &'static str {
     }
 }
 
-/// Sets a header. Text that no header can hold is left out; stored text came in a header and fits.
+/// Sets a header. Text that is not a valid header value is left out; stored text came in a header and is valid.
 pub(crate) fn insert(out: &mut HeaderMap, name: HeaderName, text: &str) {
     if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
         out.insert(name, value);
@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(error.code(), S3ErrorCode::InvalidStorageClass);
     }
 
-    /// Tags with a byte that is no text were dropped, and the object stored without any.
+    /// Tags with a byte outside UTF-8 were dropped, and the object was stored without tags.
     #[test]
     fn values_that_cannot_be_read_are_refused() {
         let mut map = HeaderMap::new();

@@ -16,7 +16,7 @@ use crate::s3::reply::S3BodyError;
 use crate::telemetry::metrics::InFlight;
 use crate::telemetry::{FinishedRequest, Metrics};
 
-/// The status that is logged when the client went away before it had an answer; nginx' habit, no HTTP status.
+/// The logged status when the client left before it had an answer; nginx' convention, not an HTTP status.
 const CLIENT_GONE: u16 = 499;
 
 /// Watches one request.
@@ -68,14 +68,14 @@ impl std::fmt::Debug for RequestWatch {
 }
 
 impl RequestWatch {
-    /// Starts the clock and the span.
+    /// Starts the timer and the span.
     pub(crate) fn start(
         metrics: Arc<Metrics>,
         clock: Arc<dyn Clock>,
         record: RequestRecord,
     ) -> RequestWatch {
         let in_flight = Some(metrics.request_started(record.api));
-        // At the level of errors, so that each line of a request names it whatever the filter hides.
+        // At error level, so that each log line of a request names the request, whatever the filter hides.
         let span = tracing::error_span!("request", request_id = %record.id, api = record.api);
         RequestWatch {
             started: clock.elapsed(),
@@ -92,12 +92,12 @@ impl RequestWatch {
         self.span.clone()
     }
 
-    /// The request's id, as the client sees it.
+    /// The request's id, as sent to the client.
     pub(crate) fn id(&self) -> &str {
         &self.record.id
     }
 
-    /// Records that the answer's head goes out now.
+    /// Records that the answer's head is sent now.
     pub(crate) fn answered(&mut self, status: u16, code: &'static str, received: u64) {
         let took = self.clock.elapsed().saturating_sub(self.started);
         self.metrics.request_answered(self.record.api, took);
@@ -111,7 +111,7 @@ impl RequestWatch {
         self.record.sent += u64::try_from(bytes).unwrap_or(u64::MAX);
     }
 
-    /// Records that the answer's body is cut.
+    /// Records that the answer's body ends early.
     pub(crate) fn broke(&mut self, error: &S3BodyError) {
         self.record.code = "InternalError";
         self.metrics.answer_broken();

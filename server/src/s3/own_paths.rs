@@ -12,11 +12,11 @@ use crate::telemetry::Readiness;
 /// A path of the server itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OwnPath {
-    /// The process answers.
+    /// Liveness: the process answers.
     Live,
-    /// The process can serve.
+    /// Readiness: the process can serve.
     Ready,
-    /// Reserved and not served.
+    /// Reserved, but not served.
     Unknown,
 }
 

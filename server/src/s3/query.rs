@@ -16,7 +16,7 @@ const SIGV4_QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'~');
 
-/// The same for paths, where the slash stays as well.
+/// The same for paths; the slash is not encoded either.
 const SIGV4_PATH: &AsciiSet = &SIGV4_QUERY.remove(b'/');
 
 /// Parameters in the order they were sent.
@@ -29,7 +29,7 @@ impl Query {
     /// Decodes a raw query string.
     ///
     /// # Errors
-    /// `InvalidURI` on a bad escape or bytes that are no UTF-8.
+    /// `InvalidURI` on a bad escape or bytes that are not UTF-8.
     pub(crate) fn parse(raw: &str) -> Result<Query, S3Error> {
         let mut pairs = Vec::new();
         for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
@@ -47,12 +47,12 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The first value of a parameter, absent when empty.
+    /// The first value of a parameter; `None` when it is empty.
     pub(crate) fn nonempty(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
     }
 
-    /// Whether a parameter is there, with or without a value.
+    /// Whether a parameter is present, with or without a value.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
@@ -86,7 +86,7 @@ impl Query {
 /// Decodes a raw path, in which `+` is a plus.
 ///
 /// # Errors
-/// `InvalidURI` on a bad escape or bytes that are no UTF-8.
+/// `InvalidURI` on a bad escape or bytes that are not UTF-8.
 pub(crate) fn decode_path(raw: &str) -> Result<String, S3Error> {
     decode(raw.as_bytes()).ok_or_else(|| invalid_uri(raw))
 }

@@ -19,7 +19,7 @@ enum Spec {
     Last(u64),
 }
 
-/// The bytes asked for of an object of `size` bytes; `None` means all of them.
+/// The requested bytes of an object of `size` bytes; `None` means all of them.
 ///
 /// # Errors
 /// `InvalidRange` when no byte of the range exists.
@@ -48,7 +48,7 @@ pub(crate) fn content_range(range: &Range<u64>, size: u64) -> String {
 }
 
 impl Spec {
-    /// Reads a header's value; `None` for what is no single valid range.
+    /// Reads a header's value; `None` for anything except a single valid range.
     fn parse(text: &str) -> Option<Spec> {
         let (unit, range) = text.split_once('=')?;
         if !unit.trim().eq_ignore_ascii_case("bytes") {
@@ -65,7 +65,7 @@ impl Spec {
     }
 }
 
-/// Numbers beyond `u64` lie beyond any object.
+/// Numbers beyond `u64` are beyond the end of any object.
 fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))

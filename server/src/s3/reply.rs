@@ -22,7 +22,7 @@ pub struct S3Body {
     watch: Option<RequestWatch>,
 }
 
-/// The reason for a body that ends early. The connection is cut.
+/// Why a body ends early. The connection is closed.
 #[derive(Debug, thiserror::Error)]
 pub enum S3BodyError {
     /// Stored bytes cannot be read.
@@ -38,10 +38,10 @@ enum Content {
     Object { source: Source, left: u64 },
 }
 
-/// A stream after a read, and what it read.
+/// A stream after a read, and the result of the read.
 type Step = (BodyStream, Result<Option<Bytes>, StoreError>);
 
-/// A stream of stored pieces, between two reads or in one.
+/// A stream of stored pieces, between two reads or during one.
 enum Source {
     Idle(BodyStream),
     Reading(Pin<Box<dyn Future<Output = Step> + Send>>),
@@ -186,7 +186,7 @@ pub(crate) fn xml(status: StatusCode, body: Vec<u8>) -> Response<S3Body> {
     response
 }
 
-/// Sets the length of an answer whose body has one.
+/// Sets the length of an answer that has a body.
 pub(crate) fn set_length(headers: &mut HeaderMap, length: u64) {
     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     headers

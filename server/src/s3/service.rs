@@ -51,9 +51,9 @@ pub struct S3Layers {
     pub metrics: Arc<Metrics>,
     /// Answers `/minio/health/ready`.
     pub readiness: Arc<Readiness>,
-    /// Dates, skew and durations.
+    /// For dates, clock skew and durations.
     pub clock: Arc<dyn Clock>,
-    /// Request ids.
+    /// For request ids.
     pub entropy: Arc<dyn Entropy>,
 }
 
@@ -66,13 +66,13 @@ pub struct S3Service {
     host_id: String,
 }
 
-/// What a request asks for, as far as its request line says.
+/// What the request line asks for.
 enum Asked {
     /// A path of the server itself.
     Own(OwnPath),
     /// A query that cannot be decoded.
     Unreadable(S3Error),
-    /// S3. An error in the request line is reported after authentication.
+    /// An S3 request. An error in the request line is reported after authentication.
     S3(Result<Route, S3Error>),
 }
 
@@ -96,7 +96,7 @@ impl S3Service {
         }
     }
 
-    /// The same endpoint with another way to name buckets.
+    /// The same endpoint with another addressing style.
     #[must_use]
     pub fn addressed(mut self, addressing: Addressing) -> S3Service {
         self.addressing = addressing;
@@ -221,7 +221,7 @@ impl S3Service {
             (Handler::Object(serve), Resource::Object(bucket, key)) => {
                 serve(&mut call, bucket, key).await
             }
-            // No row has a handler of another level: a test walks the table.
+            // No row has a handler of another level: a test checks the table.
             _ => Err(S3Error::not_implemented(operation.name)),
         }
     }
@@ -260,7 +260,7 @@ impl S3Service {
     }
 }
 
-/// An error and what led to it, in one line.
+/// An error and its causes, in one line.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

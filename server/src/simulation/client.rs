@@ -19,10 +19,10 @@ use crate::tables::Writers;
 use crate::tables::table::get;
 use crate::trial::{self, key as key_of, owner};
 
-/// Keys of a run: few, so that clients meet.
+/// Number of keys in a run: few, so that clients use the same ones.
 const KEYS: u64 = 5;
 
-/// Bytes of a frame, and so of a pack of these small sizes: a body beyond it lies in several.
+/// Bytes of a frame, and so of a pack of these small sizes: a larger body spans several packs.
 const FRAME: usize = 256 * 1024;
 
 pub(super) struct Client {
@@ -31,7 +31,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Does `operations` things.
+    /// Does this number of operations.
     pub(super) async fn run(self, operations: u64) {
         for _ in 0..operations {
             if self.world.violation().is_some() {
@@ -86,7 +86,7 @@ impl Client {
             let_others_run().await;
         }
         let body = ingest.finish().await?;
-        // The commit may come late: its thread may have to wait.
+        // The commit may come late, as if its thread had to wait.
         for _ in 0..[0, 0, 5, 60][self.world.dice.index(4)] {
             let_others_run().await;
         }
@@ -133,7 +133,7 @@ impl Client {
         let judged = match self.world.read(&self.storage, &key, pauses).await {
             Ok(found) => self.world.ledger().judge(&key, from, found),
             Err(why) if self.world.is_faulty() => {
-                // A disk that fails may fail a read; it may not change one.
+                // A failing disk may fail a read, but must not change its result.
                 if why.contains("wrong bytes") {
                     Err(why)
                 } else {
@@ -147,13 +147,13 @@ impl Client {
         }
     }
 
-    /// A client that hangs up when its body is stored and not yet committed.
+    /// A client that disconnects when its body is stored but not committed.
     async fn give_up(&self) {
         let body = self.body(&self.key(), None, self.piece()).await;
         drop(body);
     }
 
-    /// Enters an answer; gives what a successful one carried.
+    /// Records an answer; returns the result of a successful one.
     fn enter<T>(&self, ticket: &Ticket, what: &str, answer: Result<T, Failure>) -> Option<T> {
         match answer {
             Ok(answer) => {
@@ -178,8 +178,8 @@ impl Client {
             .is_some_and(|writer| writer.open == Some(pack))
     }
 
-    /// Errors are for lives with a fault; in a healthy one only "come again" may be, from a commit so late that its pack
-    /// was sealed, found unused and condemned meanwhile.
+    /// Errors are allowed in lives with a fault. A healthy life allows only a request to retry, for a commit so late
+    /// that its pack was sealed, found unused and condemned in the meantime.
     pub(super) fn tolerate(&self, what: &str, failure: &Failure) {
         let come_again = match failure {
             Failure::Objects(ObjectsError::PackGone(pack)) => !self.is_open(*pack),
@@ -213,7 +213,7 @@ pub(super) async fn collect(world: Arc<World>, collector: Collector, rounds: u64
     }
 }
 
-/// What the collector of a life is set to.
+/// The collector settings of a life.
 pub(super) fn collector_settings(world: &World) -> CollectorSettings {
     CollectorSettings { grace: world.grace }
 }
@@ -226,7 +226,7 @@ pub(super) enum Failure {
     Ingest(#[from] IngestError),
 }
 
-/// What an object of the simulation carries.
+/// The attributes of a simulated object.
 pub(super) fn attributes(token: Token) -> Attributes {
     Attributes {
         metadata: UserMetadata(vec![("token".to_owned(), token.to_string())]),

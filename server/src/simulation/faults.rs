@@ -17,15 +17,15 @@ pub(super) enum Fault {
     None,
     /// The power fails at this operation of the packs' disk.
     PowerAtDisk(u64),
-    /// This operation of the packs' disk goes wrong.
+    /// This operation of the packs' disk fails.
     Disk(u64, DiskFault),
-    /// This batch of rows goes wrong.
+    /// This batch of rows fails.
     Commit(u64, CommitFault),
-    /// The disk holds this much beyond the reserve.
+    /// The disk has this much space beyond the reserve.
     Room(u64),
 }
 
-/// Operations and batches of an average life: faults come at one of so many.
+/// Operations and batches of an average life: each fault strikes at one of this number.
 const OPERATIONS: u64 = 150;
 const BATCHES: u64 = 80;
 
@@ -44,7 +44,7 @@ impl Fault {
     }
 }
 
-/// Sets the fault up for the life that begins now.
+/// Arms the fault for the life that begins now.
 pub(super) fn arm(
     fault: Fault,
     twin: &MemoryBackend,
@@ -70,7 +70,7 @@ pub(super) fn arm(
     let (twin, died, struck) = (twin.clone(), Arc::clone(died), Arc::clone(struck));
     move |_: DiskOp, number: u64, _: &Path| match fault {
         Fault::PowerAtDisk(at) if number == at => {
-            // What was on its way to the disk is there in part; nobody hears the answer.
+            // A part of the data in transit is on the disk; nobody gets the answer.
             if !died.swap(true, Ordering::SeqCst) {
                 twin.crash_torn(&SeededEntropy::new(seed));
             }

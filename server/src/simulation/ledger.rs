@@ -13,10 +13,10 @@ use uploads::Upload;
 use crate::clock::{Entropy, SeededEntropy};
 use crate::model::{ETag, UploadId};
 
-/// Names one body; stands in its object's metadata.
+/// Identifies one body; stored in its object's metadata.
 pub(super) type Token = u64;
 
-/// A piece of a body: bytes that follow from a seed.
+/// A piece of a body: bytes generated from a seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Piece {
     pub(super) seed: u64,
@@ -24,7 +24,7 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// Its bytes; every second one compresses well.
+    /// Its bytes; every second piece compresses well.
     pub(super) fn bytes(self) -> Vec<u8> {
         let mut bytes = vec![0; self.len];
         if self.seed.is_multiple_of(2) {
@@ -43,7 +43,7 @@ impl Piece {
         ETag::whole(md5::Md5::digest(self.bytes()).into())
     }
 
-    /// The ETag of an object that was completed from this part alone.
+    /// The ETag of an object completed from this part alone.
     pub(super) fn etag_as_a_part(self) -> ETag {
         use md5::Digest;
         ETag {
@@ -65,14 +65,14 @@ struct Write {
 pub(super) struct Ledger {
     time: u64,
     keys: BTreeMap<String, Vec<Write>>,
-    /// One for each token; as many as were tried while an upload is being completed.
+    /// The bodies of each token; several while an upload is being completed.
     bodies: BTreeMap<Token, Vec<Piece>>,
     uploads: BTreeMap<UploadId, Upload>,
-    /// Acknowledged operations whose outcome was looked at.
+    /// Acknowledged operations with a checked result.
     pub(super) checked: u64,
 }
 
-/// A write on its way: key and position in its history.
+/// A write in progress: its key and its position in the key's history.
 #[derive(Debug, Clone)]
 pub(super) struct Ticket {
     key: String,
@@ -85,12 +85,12 @@ impl Ledger {
         self.time
     }
 
-    /// What a token's body may be.
+    /// Adds a possible body of a token.
     pub(super) fn describe(&mut self, token: Token, piece: Piece) {
         self.bodies.entry(token).or_default().push(piece);
     }
 
-    /// Whether the token's body may be these bytes; `None` when nobody knows the token.
+    /// Whether these bytes are a possible body of the token; `None` when the token is unknown.
     pub(super) fn may_be(&self, token: Token, bytes: &[u8]) -> Option<bool> {
         let pieces = self.bodies.get(&token)?;
         Some(pieces.iter().any(|piece| piece.bytes() == bytes))
@@ -118,7 +118,7 @@ impl Ledger {
         self.write(ticket).ended = Some(now);
     }
 
-    /// Refused for certain: it never happened.
+    /// Definitely refused: the write never happened.
     pub(super) fn refuse(&mut self, ticket: &Ticket) {
         let writes = self.keys.entry(ticket.key.clone()).or_default();
         writes.retain(|write| write.began != ticket.began);
@@ -134,7 +134,7 @@ impl Ledger {
         self.tick()
     }
 
-    /// Judges what a read that began at `from` has found.
+    /// Checks the result of a read that began at `from`.
     pub(super) fn judge(
         &mut self,
         key: &str,
@@ -177,7 +177,7 @@ impl Ledger {
         Err(format!("{key} gives {found:?}{by}"))
     }
 
-    /// Nothing is under way, and this is what is there: all that was written before is settled by it.
+    /// Nothing is in progress, and `found` is the current state: it settles all earlier writes.
     pub(super) fn settle(&mut self, key: &str, found: Option<Token>) {
         let began = self.tick();
         let ended = Some(self.tick());

@@ -30,10 +30,10 @@ use crate::planted::Bug;
 use crate::storage::Storage;
 use crate::store::testing::{CommitFault, DiskFault, switches};
 
-/// Steps of one life at most: a livelock is a violation.
+/// Maximum steps of one life: a livelock is a violation.
 const STEPS_MAX: u64 = 200_000;
 
-/// How a run went.
+/// The result of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Summary {
     lives: u64,
@@ -42,14 +42,14 @@ struct Summary {
     crashes: u64,
 }
 
-/// Runs a seed; `Err` tells what was lost, wrong or left behind.
+/// Runs a seed; `Err` names what was lost, wrong or left behind.
 fn run(seed: u64) -> Result<Summary, String> {
     let world = World::new(seed);
     let faults: Vec<Option<Fault>> = vec![None; 1 + world.dice.index(4)];
     run_lives(&world, &faults)
 }
 
-/// Runs one life for each fault (`None`: the dice choose one), and a last one without clients, at rest.
+/// Runs one life for each fault (`None`: chosen at random), and a last one without clients.
 fn run_lives(world: &Arc<World>, faults: &[Option<Fault>]) -> Result<Summary, String> {
     let mut summary = Summary::default();
     for (life, fault) in faults.iter().enumerate() {
@@ -82,7 +82,7 @@ fn run_lives(world: &Arc<World>, faults: &[Option<Fault>]) -> Result<Summary, St
     }
 }
 
-/// A process starts, and everything that was acknowledged is there; `None` when a fault keeps it from starting.
+/// Starts a process and checks that everything acknowledged is there; `None` when a fault prevents the start.
 fn start(world: &Arc<World>, fault: Fault, life: usize) -> Result<Option<Arc<Storage>>, String> {
     let storage = match world.open(fault) {
         Ok(storage) => storage,
@@ -190,7 +190,7 @@ fn a_seed_replays_exactly() {
     }
 }
 
-/// Every n-th operation of the packs' disk fails in every way, and every n-th commit: the same life over and over.
+/// Every n-th operation of the packs' disk fails in every way, and every n-th commit: the same life repeated.
 #[test]
 fn each_operation_fails_once() {
     let ways = [
@@ -239,7 +239,7 @@ fn each_operation_fails_once() {
 /// A life with all kinds of operations.
 const FAILING_SEED: u64 = 7;
 
-/// Seeds until a planted bug must have shown itself.
+/// Number of seeds within which a planted bug must be found.
 const SEEDS_TO_CATCH: u64 = 3000;
 
 #[test]

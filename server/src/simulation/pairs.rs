@@ -19,7 +19,7 @@ use crate::tables::draft::Operation;
 use crate::tables::draft::requirements::{self, Requirement};
 use parking_lot::Mutex;
 
-/// What two operations answered, and what they left.
+/// The answers of two operations, and the resulting store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Outcome {
     first: Answer,
@@ -27,20 +27,20 @@ struct Outcome {
     rest: String,
 }
 
-/// How the two operations lie.
+/// The order of the two operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
     OneAfterTheOther,
     SecondFirst,
     FirstAlone,
     SecondAlone,
-    /// The second before this call of the first.
+    /// The second runs before this call of the first.
     Amid(u64),
-    /// So many turns of the first, so many of the second, the rest of the first, the rest of the second.
+    /// This many turns of the first, this many of the second, the rest of the first, the rest of the second.
     Woven(u32, u32),
 }
 
-/// Runs both; `None` when the first has fewer calls than that.
+/// Runs both; `None` when the first makes fewer calls than that.
 fn run(scene: Scene, [first, second]: [Act; 2], order: Order) -> Result<Option<Outcome>, String> {
     let stage = Arc::new(alone(Stage::set(scene)));
     let mine = alone(stage.pack(first, b"of the first"));
@@ -83,7 +83,7 @@ fn outcome(stage: &Stage, (first, second): (Answer, Answer)) -> Result<Outcome, 
     })
 }
 
-/// Takes turns of an operation until it is done or has had so many.
+/// Polls an operation until it is done or has had this many turns.
 fn turns<F: Future<Output = Answer>>(work: &mut Pin<Box<F>>, turns: u32) -> Option<Answer> {
     let mut context = Context::from_waker(Waker::noop());
     (0..turns).find_map(|_| match work.as_mut().poll(&mut context) {
@@ -92,7 +92,7 @@ fn turns<F: Future<Output = Answer>>(work: &mut Pin<Box<F>>, turns: u32) -> Opti
     })
 }
 
-/// Runs both woven into each other; tells also whether the first and the second were done before the other went on.
+/// Interleaves both; also returns whether the first and the second were done before the other continued.
 fn weave(
     stage: &Stage,
     (first, mine): (Act, Luggage),
@@ -108,7 +108,7 @@ fn weave(
     ((one, early_other.unwrap_or_else(|| alone(other))), done)
 }
 
-/// What two operations may come to.
+/// The allowed outcomes of two operations.
 struct Allowed {
     scene: Scene,
     acts: [Act; 2],
@@ -136,12 +136,12 @@ impl Allowed {
         let told = |why: &str| told(self.scene, self.acts, order, why);
         let outcome = outcome.map_err(|why| told(&why))?;
         let refusal = |answer: &Answer| answer.as_ref().err().cloned().unwrap_or_default();
-        // A refusal commits nothing, so it may rest on rows of two moments and name another reason.
+        // A refusal commits nothing, so it may be based on rows of two moments and name another reason.
         let reason = refusal(&outcome.first);
         let first_refused = !reason.is_empty()
             && !reason.starts_with("Store(")
             && (&outcome.second, &outcome.rest) == (&self.other.second, &self.other.rest);
-        // A bucket that is being deleted refuses everything, also if it turns out not to be empty.
+        // A bucket that is being deleted refuses everything, even if it turns out not to be empty.
         let second_refused = self.acts[0] == Act::DeleteBucket
             && refusal(&outcome.second).starts_with("NoSuchBucket")
             && (&outcome.first, &outcome.rest) == (&self.one.first, &self.one.rest);
@@ -159,7 +159,7 @@ fn told(scene: Scene, [first, second]: [Act; 2], order: Order, why: &str) -> Str
     format!("{scene:?}, {first:?}, {second:?} {order:?}: {why}")
 }
 
-/// Runs the second operation in each midst of the first; `Err` tells what is not as if one had come after the other.
+/// Runs the second operation at each point inside the first; `Err` names any result that no sequential order gives.
 fn cross(scene: Scene, acts: [Act; 2]) -> Result<u64, String> {
     let allowed = Allowed::of(scene, acts)?;
     let mut places = 0;
@@ -171,7 +171,7 @@ fn cross(scene: Scene, acts: [Act; 2]) -> Result<u64, String> {
         allowed.judge(order, outcome)?;
         places += 1;
     }
-    // Only this one takes several commits: an operation may have decided before the first and commit before the last.
+    // Only this operation takes several commits: another one may decide before the first and commit before the last.
     if acts[1] == Act::DeleteBucket {
         places += interweave(&allowed)?;
     }
@@ -216,7 +216,7 @@ fn one_operation_amid_another_is_as_one_after_the_other() {
     println!("durability | one operation amid another | places {places}");
 }
 
-/// Requirements that another one of the same commit implies today. They stand for changes to come.
+/// Requirements that another one of the same commit implies today. They protect against future changes.
 const IMPLIED: [(Requirement, &str); 15] = [
     (
         (Operation::HandOverUploads, Keyspace::Upload),
@@ -280,7 +280,7 @@ fn each_requirement_left_out_is_caught() {
     for (scene, first, _) in pairs().filter(|(_, _, second)| *second == Act::Collect) {
         drop(run(scene, [first, Act::Collect], Order::OneAfterTheOther));
     }
-    // Writers and the collection have rules of their own: their requirements are not those of a request.
+    // Writers and the collection have rules of their own, apart from the requirements of requests.
     let of_requests = |requirement: &Requirement| {
         ACTS.iter()
             .any(|act| act.operations().contains(&requirement.0))

@@ -8,7 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::clock::{Entropy, SeededEntropy};
 
-/// Numbers that follow from the seed.
+/// Numbers generated from the seed.
 pub(super) struct Dice {
     entropy: SeededEntropy,
 }
@@ -39,7 +39,7 @@ impl Dice {
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The tasks of one life. A task that is being polled may let others run in the midst of it.
+/// The tasks of one life. A task may let others run while it is being polled.
 #[derive(Default)]
 pub(super) struct Tasks {
     slots: Mutex<Vec<Option<Task>>>,
@@ -50,7 +50,7 @@ impl Tasks {
         self.slots().push(Some(Box::pin(task)));
     }
 
-    /// Polls one task of the dice's choice, other than those being polled already; false when there is none.
+    /// Polls one randomly chosen task that is not being polled already; false when there is none.
     pub(super) fn step(&self, dice: &Dice) -> bool {
         let (slot, mut task) = {
             let mut slots = self.slots();
@@ -68,9 +68,9 @@ impl Tasks {
         true
     }
 
-    /// The process dies: nothing of it runs any more.
+    /// The process dies: none of its tasks runs any more.
     pub(super) fn kill(&self) {
-        // Taken out first: what a task drops may look at this list.
+        // Taken out first: dropping a task may access this list.
         let dead = std::mem::take(&mut *self.slots());
         drop(dead);
     }
@@ -80,7 +80,7 @@ impl Tasks {
     }
 }
 
-/// Runs one future to its end, alone.
+/// Runs one future to its end, without other tasks.
 pub(super) fn alone<T>(future: impl Future<Output = T>) -> T {
     let mut future = Box::pin(future);
     let mut context = Context::from_waker(Waker::noop());

@@ -12,10 +12,10 @@ use crate::store::meta::{Key, Meta, Pending, Row, Txn};
 use crate::store::packs::{Appended, PackEntry, PackWriter, Packs, SegmentDraft};
 use crate::store::{PackId, StoreError, StoreId};
 
-/// Most steps of others in the midst of one call.
+/// Maximum steps of other tasks during one call.
 const STEPS_MAX: u64 = 6;
 
-/// Lets others run now and then.
+/// Lets other tasks run now and then.
 #[derive(Clone)]
 pub(super) struct Others {
     pub(super) tasks: Arc<Tasks>,
@@ -32,7 +32,7 @@ impl Others {
     }
 }
 
-/// Rows whose reader is interrupted.
+/// Rows with an interrupted reader.
 pub(super) struct InterruptedMeta {
     pub(super) meta: Arc<dyn Meta>,
     pub(super) others: Others,
@@ -59,7 +59,7 @@ impl Meta for InterruptedMeta {
     }
 }
 
-/// Packs whose remover is interrupted.
+/// Packs whose removal is interrupted.
 pub(super) struct InterruptedPacks {
     pub(super) packs: Arc<dyn Packs>,
     pub(super) others: Others,
@@ -120,12 +120,12 @@ impl InterruptedOnce {
         }
     }
 
-    /// Lets `act` run in front of the call that has so many before it.
+    /// Runs `act` before the call that follows this number of calls.
     pub(super) fn arm(&self, calls: u64, act: impl FnOnce() + Send + 'static) {
         *self.next.lock() = Some((calls, Box::new(act)));
     }
 
-    /// Tells whether the interruption is still to come.
+    /// Returns whether the interruption has not happened yet.
     pub(super) fn disarm(&self) -> bool {
         let mut next = self.next.lock();
         next.take().is_some()

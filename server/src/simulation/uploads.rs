@@ -7,12 +7,12 @@ use crate::model::{PartNumber, UploadId};
 use crate::objects::{CompletePart, CompleteRequest, NewUpload, ObjectsError, PutCondition};
 use crate::trial::key as key_of;
 
-/// Part numbers of a run: few, so that clients meet. Complete names one of them, since all but the last part would have
-/// to be large.
+/// Part numbers of a run: few, so that clients use the same ones. Complete names only one part, since all parts except
+/// the last would have to be large.
 const NUMBERS: u64 = 2;
 
 impl Client {
-    /// Goes on with somebody's upload, or begins one.
+    /// Continues an existing upload, or begins one.
     pub(super) async fn upload_something(&self) {
         let chosen = {
             let open = self.world.ledger().open_uploads();
@@ -143,7 +143,7 @@ impl Client {
         }
     }
 
-    /// That it is gone is no failure once it is old, or when its end was asked for so often.
+    /// A missing upload is no failure when it is old or when its end was requested so often.
     fn fail_upload(&self, id: UploadId, what: &str, failure: &Failure, ends: u32) {
         let may_be_gone = {
             let ledger = self.world.ledger();

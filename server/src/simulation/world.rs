@@ -22,13 +22,13 @@ use crate::store::packs::local::disk::Disk;
 use crate::store::testing::{FaultDisk, MemoryBackend};
 use crate::store::{Backends, Execution, Store};
 
-/// Bodies from here on have packs of their own.
+/// Bodies of this size and above have packs of their own.
 const SMALL_BODY: u64 = 4 * 1024;
 
-/// Sizes of packs: one batch, a few, many.
+/// Sizes of packs: for one batch, a few, many.
 const PACKS: [u64; 3] = [65, 4 * 1024, 24 * 1024];
 
-/// Rounds after which a collection must have nothing left to do.
+/// Runs after which a collection must have nothing left to do.
 const ROUNDS_TO_REST: u32 = 12;
 
 pub(super) struct World {
@@ -40,11 +40,11 @@ pub(super) struct World {
     pub(super) tasks: Arc<Tasks>,
     ledger: Mutex<Ledger>,
     violation: Mutex<Option<String>>,
-    /// The power failed in the midst of an operation.
+    /// The power failed during an operation.
     pub(super) died: Arc<AtomicBool>,
-    /// The fault of this life has come.
+    /// The fault of this life has struck.
     pub(super) struck: Arc<AtomicBool>,
-    /// A fault is armed in this life: errors are no violation.
+    /// A fault is armed in this life: errors are allowed.
     pub(super) faulty: AtomicBool,
     pub(super) grace: Duration,
     sizes: Sizes,
@@ -91,7 +91,7 @@ impl World {
         *next
     }
 
-    /// Something that must not happen has happened; the first one is told.
+    /// Records a violation; the first one is reported.
     pub(super) fn violated(&self, what: impl Into<String>) {
         let mut violation = self.violation.lock();
         violation.get_or_insert_with(|| what.into());
@@ -110,7 +110,7 @@ impl World {
         self.died.load(Ordering::SeqCst)
     }
 
-    /// A process starts on what the disk holds. With a fault it may fail to.
+    /// Starts a process on the contents of the disk. With a fault, it may fail.
     pub(super) fn open(&self, fault: Fault) -> Result<Arc<Storage>, ObjectsError> {
         self.died.store(false, Ordering::SeqCst);
         self.faulty.store(fault != Fault::None, Ordering::SeqCst);
@@ -138,7 +138,7 @@ impl World {
         })
     }
 
-    /// The power fails now, if it has not already; the process is gone.
+    /// The power fails now, unless it has already failed; the process is gone.
     pub(super) fn crash(&self) {
         if !self.died.swap(true, Ordering::SeqCst) {
             if self.dice.one_in(2) {
@@ -150,7 +150,7 @@ impl World {
         self.tasks.kill();
     }
 
-    /// Nothing runs: everything that was acknowledged is there, byte for byte, and listed; rows and packs agree.
+    /// Checks, while nothing runs: everything acknowledged is there, byte for byte, and listed; rows and packs agree.
     pub(super) fn check(&self, storage: &Storage, when: &str) {
         let keys = self.ledger().keys();
         let found: Vec<(String, Option<Token>)> = keys
@@ -179,7 +179,7 @@ impl World {
         }
     }
 
-    /// Collections free everything that is dead, and leave nothing behind.
+    /// Checks that collections free everything dead and leave nothing behind.
     pub(super) fn check_rest(&self, storage: &Storage) {
         for _ in 0..ROUNDS_TO_REST {
             self.clock.advance(self.grace);
@@ -194,8 +194,8 @@ impl World {
         }
     }
 
-    /// What a key holds: its token, after all of its bytes were compared; `Err` tells what is wrong with it.
-    /// A client that reads slowly lets others run up to `pauses` times before each piece.
+    /// A key's token, after all bytes of its object were compared; `Err` names a mismatch. A slow client lets others
+    /// run up to `pauses` times before each piece.
     pub(super) async fn read(
         &self,
         storage: &Storage,
@@ -267,7 +267,7 @@ impl World {
         }
     }
 
-    /// Whether the collector may have given up an upload of this age.
+    /// Whether the collector may have aborted an upload of this age.
     pub(super) fn is_old(&self, begun: UnixMillis) -> bool {
         self.clock.now().since(begun) > UPLOAD_AGE_MAX
     }

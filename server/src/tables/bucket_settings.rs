@@ -13,9 +13,9 @@ use crate::tables::table::{Keyed, Table};
 /// S3's versioning states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Versioning {
-    /// Never switched on.
+    /// Never enabled.
     Unversioned,
-    /// Every put makes a version.
+    /// Every put creates a version.
     Enabled,
     /// Puts replace the null version; others stay.
     Suspended,

@@ -10,25 +10,25 @@ use crate::tables::keyspace::Keyspace;
 use crate::tables::record::{Record, Unreadable, exactly};
 use crate::tables::table::{Keyed, Table};
 
-/// Whether a bucket takes requests.
+/// Whether a bucket accepts requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BucketState {
     /// It does.
     Active,
-    /// DeleteBucket is looking whether it is empty.
+    /// DeleteBucket is checking whether it is empty.
     Deleting,
 }
 
-/// A bucket. What can be set of it has rows of its own, see [`super::bucket_settings`]: every PUT requires this one.
+/// A bucket. Its settings have rows of their own (see [`super::bucket_settings`]), because every PUT requires this row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BucketRow {
-    /// What its objects' rows start with.
+    /// The id with which its objects' rows start.
     pub id: BucketId,
     /// When it was created.
     pub created: UnixMillis,
-    /// By whom.
+    /// The user who created it.
     pub owner: Owner,
-    /// Whether it takes requests.
+    /// Whether it accepts requests.
     pub state: BucketState,
     /// Whether object lock was enabled at creation.
     pub object_lock: bool,
@@ -45,7 +45,7 @@ impl Record for BucketRow {
     }
 }
 
-/// The record that held the bucket's settings as well. Opening a store moves them to rows of their own: see
+/// The record that also held the bucket's settings. Opening a store moves them to rows of their own: see
 /// [`super::upgrade`].
 pub(super) mod v1 {
     use super::{BucketId, BucketState, Deserialize, Owner, Serialize, UnixMillis};

@@ -12,10 +12,10 @@ use crate::tables::keyspace::Keyspace;
 use crate::tables::record::Record;
 use crate::tables::table::{Keyed, Range, Table};
 
-/// What a listing prints of a key's current object.
+/// What a listing shows of a key's current object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CurrentRow {
-    /// Which version it is.
+    /// The version.
     pub number: VersionNumber,
     /// Plain bytes.
     pub size: u64,
@@ -25,7 +25,7 @@ pub struct CurrentRow {
     pub time: UnixMillis,
     /// Storage class.
     pub class: StorageClass,
-    /// Who put it.
+    /// The user who put it.
     pub owner: Owner,
     /// The algorithms of its checksums, and what they cover.
     pub checksums: Vec<(ChecksumAlgorithm, ChecksumKind)>,
@@ -33,7 +33,7 @@ pub struct CurrentRow {
 
 impl Record for CurrentRow {}
 
-/// Each key's current object: all that LIST prints.
+/// Each key's current object: everything that LIST shows.
 #[derive(Debug, Clone, Copy)]
 pub struct Currents;
 

@@ -10,16 +10,16 @@ use crate::tables::keyspace::Keyspace;
 use crate::tables::record::Record;
 use crate::tables::table::{Keyed, Table};
 
-/// Left for the reaper.
+/// An entry of the work list of garbage collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadRow {
-    /// Since when.
+    /// When it was added.
     pub since: UnixMillis,
 }
 
 impl Record for DeadRow {}
 
-/// Uploads that were completed or given up: their parts are left for the reaper.
+/// Uploads that were completed or aborted: garbage collection removes their parts.
 #[derive(Debug, Clone, Copy)]
 pub struct DeadUploads;
 

@@ -11,11 +11,11 @@ use crate::tables::keyspace::Keyspace;
 use crate::tables::record;
 use crate::tables::table::{Counter, Entry, Keyed, Range, Rows, Table, Tally, scan};
 
-/// How often [`settle`] decides anew. Each conflict means that another commit on the same rows went through, and those rows
+/// How often [`settle`] decides. Each conflict means that another commit on the same rows succeeded, and those rows
 /// have few writers.
 const SETTLE_TRIES_MAX: u32 = 64;
 
-/// What is being decided: names a decision in the log and in tests.
+/// The name of a decision, in the log and in tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the names are the operations'")]
 pub enum Operation {
@@ -38,17 +38,17 @@ pub enum Operation {
     Upgrade,
 }
 
-/// Reads rows for a decision and collects what it changes.
+/// Reads rows for a decision and collects its changes.
 ///
-/// Whatever is read by [`Rows::read`] must still be so when the transaction is applied. So two decisions that rest on the
-/// same rows behave as if one came after the other.
+/// Rows read by [`Rows::read`] must be unchanged when the transaction is applied. So two decisions on the same rows
+/// behave as if they ran one after the other.
 pub struct Draft<'m> {
     meta: &'m dyn Meta,
     operation: Operation,
     txn: Txn,
 }
 
-/// Whatever is read is required: unchanged, or still absent.
+/// Every row that is read is required: unchanged, or still absent.
 impl Rows for Draft<'_> {
     fn read<T: Table>(
         &mut self,
@@ -74,7 +74,7 @@ impl Rows for Draft<'_> {
 }
 
 impl<'m> Draft<'m> {
-    /// Nothing is read, nothing is changed.
+    /// A draft without reads and changes.
     pub fn new(meta: &'m dyn Meta, operation: Operation) -> Draft<'m> {
         Draft {
             meta,
@@ -83,14 +83,14 @@ impl<'m> Draft<'m> {
         }
     }
 
-    /// Whether all that is required still is so, in one view. A decision that commits nothing asks this, so that it never
-    /// rests on rows of two moments.
+    /// Whether all required rows are still unchanged, in one view. A decision that commits nothing asks this, so that
+    /// it is never based on rows of two moments.
     ///
     /// # Errors
     /// When the engine cannot read.
     pub fn still_holds(&self) -> Result<bool, StoreError> {
         let keys: Vec<Key> = self.txn.conditions.iter().map(key_of).cloned().collect();
-        // A single read is of one moment by itself.
+        // A single read shows one moment anyway.
         if keys.len() < 2 {
             return Ok(true);
         }
@@ -102,23 +102,23 @@ impl<'m> Draft<'m> {
         }))
     }
 
-    /// What is being decided.
+    /// The decision that the draft belongs to.
     pub fn operation(&self) -> Operation {
         self.operation
     }
 
-    /// What it has become.
+    /// The resulting transaction.
     pub fn into_txn(self) -> Txn {
         self.txn
     }
 
-    /// The rows as they are, for a read that the transaction need not require. `_why` says what keeps it true or
-    /// harmless when another commit comes first.
+    /// The current rows, for a read that the transaction need not require. `_why` states why the read stays true, or is
+    /// harmless, if another commit comes first.
     pub fn unrequired(&self, _why: &'static str) -> &'m dyn Meta {
         self.meta
     }
 
-    /// Scans rows and requires each that was found. A row that is added to the range later is no conflict.
+    /// Scans rows and requires each row found. A row that is added to the range later causes no conflict.
     ///
     /// # Errors
     /// As [`Rows::read`].
@@ -135,7 +135,7 @@ impl<'m> Draft<'m> {
         Ok(entries)
     }
 
-    /// The row must still be as it was scanned.
+    /// Requires that the row is unchanged since it was scanned.
     pub fn require_entry<T: Table>(&mut self, entry: &Entry<T>) {
         self.require(
             T::KEYSPACE,
@@ -143,12 +143,12 @@ impl<'m> Draft<'m> {
         );
     }
 
-    /// There must be no such row.
+    /// Requires that there is no such row.
     pub fn require_absent<T: Keyed>(&mut self, table: T, key: T::Key<'_>) {
         self.require(T::KEYSPACE, Condition::Absent(table.key(key)));
     }
 
-    /// The counter must be zero.
+    /// Requires that the counter is zero.
     pub fn require_zero<C: Counter>(&mut self, counter: C, key: C::Key<'_>) {
         self.require(C::KEYSPACE, Condition::Zero(counter.key(key)));
     }
@@ -160,12 +160,12 @@ impl<'m> Draft<'m> {
             .push(Write::Put(table.key(key), record::encode(value)));
     }
 
-    /// Removes a row; removing none is no error.
+    /// Removes a row; a missing row is no error.
     pub fn delete<T: Keyed>(&mut self, table: T, key: T::Key<'_>) {
         self.txn.writes.push(Write::Delete(table.key(key)));
     }
 
-    /// Removes a row that must still be as it was scanned.
+    /// Removes a row, and requires that it is unchanged since it was scanned.
     pub fn delete_entry<T: Table>(&mut self, entry: &Entry<T>) {
         self.require_entry(entry);
         self.txn.writes.push(Write::Delete(entry.place.clone()));
@@ -178,7 +178,7 @@ impl<'m> Draft<'m> {
         }
     }
 
-    /// Adds to a sum that is a hint.
+    /// Adds to a tally, which is only a hint.
     pub fn tally<H: Tally>(&mut self, tally: H, key: H::Key<'_>, n: i64) {
         if n != 0 {
             self.txn.writes.push(Write::Tally(tally.key(key), n));
@@ -222,7 +222,7 @@ fn key_of(condition: &Condition) -> &Key {
     }
 }
 
-/// What a decision comes to.
+/// The result of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled<T> {
     /// Commit the draft; the answer holds once it is durable.
@@ -231,10 +231,10 @@ pub enum Settled<T> {
     Nothing(T),
 }
 
-/// Decides and commits, on a conflict anew. Blocks.
+/// Decides and commits; after a conflict, decides again. Blocks.
 ///
 /// # Errors
-/// What `decide` or the commit gives; [`StoreError::Contended`] when other commits always came first.
+/// An error of `decide` or of the commit; [`StoreError::Contended`] when other commits always won.
 pub fn settle<T>(
     meta: &dyn Meta,
     operation: Operation,

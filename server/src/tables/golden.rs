@@ -74,14 +74,14 @@ fn segment() -> Segment {
     }
 }
 
-/// Pins a record's bytes both ways.
+/// Pins a record's bytes in both directions.
 #[track_caller]
 fn pin<R: Record + PartialEq + std::fmt::Debug>(record: &R, golden: &str) {
     assert_eq!(hex::encode(encode(record)), golden);
     pin_older(record, golden);
 }
 
-/// Pins the bytes of an older version, which are read and never written.
+/// Pins the bytes of an older version, which is only read.
 #[track_caller]
 fn pin_older<R: Record + PartialEq + std::fmt::Debug>(record: &R, golden: &str) {
     let bytes = hex::decode(golden).expect("test hex is valid");
@@ -104,7 +104,7 @@ fn buckets() {
         object_lock: true,
     };
     pin(&record, "02000580d095ffbc3104726f6f740101");
-    // Version 1 held the settings as well.
+    // Version 1 also held the settings.
     pin_older(
         &record,
         "01000580d095ffbc3104726f6f7401020101001e01016b0176",
@@ -277,7 +277,7 @@ fn manifests_and_packs() {
         entries: vec![entry, entry],
     };
     pin(&chunk, "02000200010240e807d00f0700010240e807d00f07");
-    // Version 1 knew segments only.
+    // Version 1 knew only segments.
     pin_older(&head, "010002d00f01010240e807d00f07");
     pin_older(&chunk, "010002010240e807d00f07010240e807d00f07");
     pin(&DeadRow { since: TIME }, "010080d095ffbc31");

@@ -9,7 +9,7 @@ use crate::tables::keyspace::Keyspace;
 use crate::tables::record::Record;
 use crate::tables::table::{Keyed, Table};
 
-/// A key's versions at a glance.
+/// A summary of a key's versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeadRow {
     /// The next version's number.
@@ -22,7 +22,7 @@ pub struct HeadRow {
 
 impl Record for HeadRow {}
 
-/// A key's versions at a glance. Every change of a key's versions writes its head.
+/// The summary of each key's versions. Every change of a key's versions writes its head.
 #[derive(Debug, Clone, Copy)]
 pub struct Heads;
 

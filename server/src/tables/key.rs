@@ -82,7 +82,7 @@ impl<'a> KeyReader<'a> {
         }
     }
 
-    /// Nothing may follow the last field.
+    /// Checks that nothing follows the last field.
     pub(super) fn end(&self) -> Result<(), StoreError> {
         match self.rest {
             [] => Ok(()),

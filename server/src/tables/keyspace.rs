@@ -1,7 +1,7 @@
 //! Every keyspace of Meta on one screen: its number, its key and its value.
 
-/// Each kind of row. The number is the first byte of its keys; numbers below 0x10 belong to the store itself
-/// (sequence, identity, epoch). A number is never used for something else later: 0x54, 0x60 and 0x61 are spent.
+/// The kinds of rows. The number is the first byte of a row's key; numbers below 0x10 belong to the store itself
+/// (sequence, identity, epoch). A number is never reused: 0x54, 0x60 and 0x61 are used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Keyspace {
@@ -9,9 +9,9 @@ pub enum Keyspace {
     Bucket = 0x10,
     /// bucket id, number of the setting -> the setting: see [`super::bucket_settings`]
     BucketSetting = 0x11,
-    /// bucket id, object key -> [`super::CurrentRow`]: all that LIST prints, of each key's current object
+    /// bucket id, object key -> [`super::CurrentRow`]: what LIST shows of each key's current object
     Current = 0x20,
-    /// bucket id, object key -> [`super::HeadRow`]: which versions are current and null, and the next number
+    /// bucket id, object key -> [`super::HeadRow`]: the current version, the null version, the next version number
     Head = 0x21,
     /// bucket id, object key, inverted version number -> [`super::VersionRow`], newest first
     Version = 0x22,
@@ -21,7 +21,7 @@ pub enum Keyspace {
     Part = 0x31,
     /// upload id -> [`super::CompletedRow`], so that a repeated Complete gets the same answer
     Completed = 0x32,
-    /// upload id -> [`super::DeadRow`]: parts left for the reaper
+    /// upload id -> [`super::DeadRow`]: its parts are left for garbage collection
     DeadUpload = 0x33,
     /// manifest id, chunk number -> chunk 0 [`super::ManifestHead`], others [`super::ManifestChunk`]
     Manifest = 0x40,
@@ -41,9 +41,9 @@ pub enum Keyspace {
     PackUser = 0x53,
     /// epoch -> [`super::WriterRow`]: a process that may still write, and its open shared pack
     Writer = 0x55,
-    /// epoch -> tally: plain bytes in all versions, as far as this process changed them
+    /// epoch -> tally: plain bytes in all versions, changed by this process
     LogicalBytes = 0x62,
-    /// epoch -> tally: stored bytes in all packs with a row, as far as this process changed them
+    /// epoch -> tally: stored bytes in all packs with a row, changed by this process
     StoredBytes = 0x63,
 }
 
@@ -81,7 +81,7 @@ impl Keyspace {
         self as u8
     }
 
-    /// What one of its rows is called in messages.
+    /// The name of such a row in messages.
     pub const fn row_name(self) -> &'static str {
         match self {
             Keyspace::Bucket => "a bucket's row",

@@ -9,7 +9,7 @@ use crate::tables::keyspace::Keyspace;
 use crate::tables::record::{Record, Unreadable, exactly};
 use crate::tables::table::{Counter, Keyed, Table};
 
-/// Entries in one row of a manifest, so that no row grows with its object.
+/// Entries in one row of a manifest, so that the size of rows is limited.
 pub const MANIFEST_CHUNK_ENTRIES: usize = 1000;
 
 /// One piece of an object's bytes. A new way to store bytes is a new kind of entry.
@@ -65,7 +65,7 @@ impl Record for ManifestChunk {
     }
 }
 
-/// The records that knew segments only.
+/// The records that knew only segments.
 pub(super) mod v1 {
     use super::{Deserialize, ManifestEntry, Segment, Serialize};
 
@@ -114,7 +114,8 @@ impl Table for ManifestHeads {
     type Value = ManifestHead;
 }
 
-/// Later chunks of manifests, from 1 up. A walk over this table meets the heads too: it has to look at the chunk's number.
+/// Later chunks of manifests, from 1 up. A walk over this table also returns the heads, so it must check the chunk's
+/// number.
 #[derive(Debug, Clone, Copy)]
 pub struct ManifestChunks;
 
@@ -136,7 +137,7 @@ impl Table for ManifestChunks {
     type Value = ManifestChunk;
 }
 
-/// How many versions and parts use each manifest.
+/// The number of versions and parts that use each manifest.
 #[derive(Debug, Clone, Copy)]
 pub struct ManifestUsers;
 

@@ -14,14 +14,14 @@ use crate::tables::table::{Counter, Keyed, Range, Table, Tally};
 pub enum PackRow {
     /// The shared pack of a running process: it still grows.
     Live,
-    /// It never grows again; bytes at and after `len` are nobody's.
+    /// It never grows again; bytes at and after `len` are unused.
     Sealed {
-        /// Its good length.
+        /// The length of its valid bytes.
         len: u64,
     },
-    /// Nothing may use it; its file is removed after a while.
+    /// Marked for deletion: nothing may use it; its file is removed after a grace period.
     Condemned {
-        /// Since when.
+        /// When it was marked.
         since: UnixMillis,
     },
 }
@@ -29,7 +29,7 @@ pub enum PackRow {
 /// A manifest's use of a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackUserRow {
-    /// Where the manifest's last segment in the pack ends.
+    /// The end of the manifest's last segment in the pack.
     pub end: u64,
 }
 
@@ -58,7 +58,7 @@ impl Table for PackRows {
     type Value = PackRow;
 }
 
-/// How many segments manifests hold in each pack.
+/// The number of segments that manifests have in each pack.
 #[derive(Debug, Clone, Copy)]
 pub struct PackSegments;
 
@@ -78,7 +78,7 @@ impl Keyed for PackSegments {
 
 impl Counter for PackSegments {}
 
-/// Stored bytes that manifests hold in each pack: a hint for repacking.
+/// Stored bytes that manifests have in each pack: a hint for repacking.
 #[derive(Debug, Clone, Copy)]
 pub struct PackLive;
 
@@ -98,7 +98,7 @@ impl Keyed for PackLive {
 
 impl Tally for PackLive {}
 
-/// Which manifests have a segment in a pack.
+/// The manifests that have a segment in a pack.
 #[derive(Debug, Clone, Copy)]
 pub struct PackUsers;
 

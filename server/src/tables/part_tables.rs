@@ -9,7 +9,7 @@ use crate::tables::keyspace::Keyspace;
 use crate::tables::record::Record;
 use crate::tables::table::{Keyed, Table};
 
-/// The parts an object was completed from, in order.
+/// The parts from which an object was completed, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartTable {
     /// One for each part.

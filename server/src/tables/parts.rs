@@ -13,7 +13,7 @@ use crate::tables::table::{Keyed, Range, Table};
 /// An uploaded part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartRow {
-    /// How its bytes are rebuilt; none for an empty part.
+    /// The manifest of its bytes; none for an empty part.
     pub manifest: Option<ManifestId>,
     /// Plain bytes.
     pub size: u64,

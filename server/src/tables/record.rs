@@ -11,16 +11,16 @@ use serde::de::DeserializeOwned;
 
 use crate::store::{FormatVersion, StoreError};
 
-/// Why a record's bytes give no record.
+/// Why bytes are not a valid record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unreadable(pub &'static str);
 
 /// A table's value.
 pub trait Record: Serialize + DeserializeOwned {
-    /// The version that is written: the newest.
+    /// The newest version, which is the one written.
     const VERSION: u16 = 1;
 
-    /// Reads the record of an older version and makes it the newest.
+    /// Reads a record of an older version and converts it to the newest.
     ///
     /// # Errors
     /// When the bytes are not a record of that version.
@@ -41,7 +41,7 @@ pub fn encode<R: Record>(record: &R) -> Bytes {
 /// Reads stored bytes; `key` and `what` name the row in errors.
 ///
 /// # Errors
-/// [`StoreError::NewerFormat`], or [`StoreError::DamagedRow`] for anything but exactly one record.
+/// [`StoreError::NewerFormat`], or [`StoreError::DamagedRow`] for anything except exactly one record.
 pub fn decode<R: Record>(what: &'static str, key: &[u8], value: &[u8]) -> Result<R, StoreError> {
     let damaged = |what| StoreError::DamagedRow {
         key: key.to_vec(),
@@ -65,7 +65,7 @@ pub fn decode<R: Record>(what: &'static str, key: &[u8], value: &[u8]) -> Result
     read.map_err(|Unreadable(what)| damaged(what))
 }
 
-/// One postcard value and nothing behind it.
+/// One postcard value without further bytes.
 ///
 /// # Errors
 /// When the bytes are something else.

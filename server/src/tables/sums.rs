@@ -9,7 +9,7 @@ use crate::tables::key::{KeyReader, KeyWriter};
 use crate::tables::keyspace::Keyspace;
 use crate::tables::table::{Keyed, Tally};
 
-/// Plain bytes in all versions, as far as the process of an epoch changed them; the sum over all is the store's.
+/// Plain bytes in all versions, changed by the process of an epoch; the sum over all epochs is the store's total.
 #[derive(Debug, Clone, Copy)]
 pub struct LogicalBytes;
 
@@ -29,7 +29,7 @@ impl Keyed for LogicalBytes {
 
 impl Tally for LogicalBytes {}
 
-/// Stored bytes in all packs with a row, likewise.
+/// Stored bytes in all packs with a row, in the same way.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredBytes;
 
@@ -49,14 +49,14 @@ impl Keyed for StoredBytes {
 
 impl Tally for StoredBytes {}
 
-/// A store's sum, over the shares of all processes. Never below zero.
+/// The total of a store, over the shares of all processes. Never below zero.
 ///
 /// # Errors
 /// When rows cannot be read.
 pub fn total<H: Tally>(meta: &dyn Meta, tally: H) -> Result<u64, StoreError> {
     let mut sum = 0_i64;
     each_row(meta, tally.whole().keys, |key, row| {
-        // A share that is no counter is a hint gone wrong.
+        // A share that is not a counter is a damaged hint.
         sum = sum.saturating_add(decode_counter(key, &row.value).unwrap_or(0));
         Ok(())
     })?;

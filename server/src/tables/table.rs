@@ -23,13 +23,13 @@ use crate::tables::record::{self, Record};
 
 /// A keyspace and the type of its keys. Fields are written and read in the same order.
 pub trait Keyed: Copy + Send + Sync + 'static {
-    /// Its rows' keyspace.
+    /// The keyspace of its rows.
     const KEYSPACE: Keyspace;
 
-    /// A key as a caller has it.
+    /// A key as a caller passes it.
     type Key<'a>: Copy;
 
-    /// A key as a row gives it back.
+    /// A key as a row returns it.
     type Found;
 
     /// Writes the key's fields.
@@ -67,7 +67,7 @@ pub trait Keyed: Copy + Send + Sync + 'static {
 
 /// A table of records.
 pub trait Table: Keyed {
-    /// Its rows' value.
+    /// The type of its rows' values.
     type Value: Record;
 
     /// Reads a row's value.
@@ -79,10 +79,10 @@ pub trait Table: Keyed {
     }
 }
 
-/// A table of counters that safety rests on: none falls below zero, and none is kept at zero.
+/// A table of counters that safety depends on: none falls below zero, and none is stored at zero.
 pub trait Counter: Keyed {}
 
-/// A table of sums that are hints: they saturate, and no transaction fails for them.
+/// A table of totals that are hints: they saturate and never make a transaction fail.
 pub trait Tally: Keyed {}
 
 /// Rows of one table between two keys.
@@ -94,7 +94,7 @@ pub struct Range<T> {
 }
 
 impl<T: Keyed> Range<T> {
-    /// The rows whose keys start with what was written.
+    /// The rows whose keys start with the written fields.
     pub(super) fn of_prefix(mut prefix: KeyWriter) -> Range<T> {
         let from = prefix.done();
         let to = after_prefix(&from);
@@ -141,7 +141,7 @@ pub struct Entry<T: Table> {
 }
 
 impl<T: Table> Entry<T> {
-    /// Reads a row as it was scanned.
+    /// Decodes a row found by a scan.
     ///
     /// # Errors
     /// [`StoreError::DamagedRow`], [`StoreError::NewerFormat`].
@@ -169,7 +169,7 @@ pub fn get<T: Table>(
     row.map(|row| table.value(&place, &row)).transpose()
 }
 
-/// Values by key, in one view, in the order asked.
+/// Values by key, in one view, in the order of the keys.
 ///
 /// # Errors
 /// As [`get`].
@@ -186,17 +186,17 @@ pub fn get_many<'k, T: Table>(
         .collect()
 }
 
-/// Where rows are read from: a [`Draft`](super::Draft), which requires them, or the rows themselves for an answer without a
+/// A source of rows: a [`Draft`](super::Draft), which requires the rows, or the rows themselves for an answer without a
 /// commit.
 pub trait Rows {
     /// Reads one row.
     ///
     /// # Errors
-    /// When the engine cannot read, or the row does not decode.
+    /// When the engine cannot read, or the row cannot be decoded.
     fn read<T: Table>(&mut self, table: T, key: T::Key<'_>)
     -> Result<Option<T::Value>, StoreError>;
 
-    /// Reads rows in one view, in the order asked.
+    /// Reads rows in one view, in the order of the keys.
     ///
     /// # Errors
     /// As [`Rows::read`].
@@ -225,7 +225,7 @@ impl Rows for &dyn Meta {
     }
 }
 
-/// Whether a row is there; its value is not looked at.
+/// Whether a row exists; its value is not checked.
 ///
 /// # Errors
 /// When the engine cannot read.
@@ -276,7 +276,7 @@ pub fn scan<T: Table>(
 /// Calls `visit` for each row of a range, a page at a time.
 ///
 /// # Errors
-/// As [`get`], or what `visit` gives.
+/// As [`get`], or an error of `visit`.
 pub fn each<T: Table>(
     meta: &dyn Meta,
     table: T,

@@ -20,18 +20,18 @@ use crate::tables::sums::{LogicalBytes, StoredBytes};
 use crate::tables::table::{Keyed, Table as _, Tally};
 use crate::tables::writers::{WriterRow, Writers};
 
-/// Rows that older programs kept under a key of one byte.
+/// Rows that older programs stored under a one-byte key.
 const OPEN_PACK: &[u8] = &[0x54];
 const LOGICAL_BYTES: &[u8] = &[0x60];
 const STORED_BYTES: &[u8] = &[0x61];
 
-/// The epoch under which an offline look keeps its shares of sums: no process ever has it.
+/// The epoch under which an offline command keeps its shares of totals: no process ever has it.
 pub const NO_PROCESS: Epoch = Epoch(u32::MAX);
 
-/// The most buckets, and the most shares of sums, that are looked at: far above what a store has.
+/// Maximum number of buckets, and of shares, that are upgraded: far above what a store has.
 const ROWS_MAX: usize = 100_000;
 
-/// Upgrades all rows. Run once, at start, before anything else reads tables. Blocks.
+/// Upgrades all rows. Runs once, at start, before anything else reads tables. Blocks.
 ///
 /// # Errors
 /// When rows cannot be read or written.
@@ -51,7 +51,7 @@ fn bucket_settings(meta: &dyn Meta) -> Result<(), StoreError> {
             continue;
         };
         let Ok(old) = exactly::<buckets::v1::BucketRow>(body) else {
-            // Whoever reads the row next says that it is damaged, and which it is.
+            // The next reader of the row reports the damage and names the row.
             continue;
         };
         let bucket = Buckets.value(&key, &row)?;
@@ -68,7 +68,7 @@ fn bucket_settings(meta: &dyn Meta) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The record of the one open pack.
+/// The record of the only open pack.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct OpenPackRow {
     pack: PackId,
@@ -122,14 +122,14 @@ where
     Ok(())
 }
 
-/// Moves what a tally holds to another one. One that is no counter is a hint gone wrong: it is dropped.
+/// Moves the value of one tally to another. A value that is not a counter is a damaged hint and is dropped.
 fn take_over(meta: &dyn Meta, key: &Key, row: &Row, to: Key) -> Result<(), StoreError> {
     let sum = decode_counter(key, &row.value).unwrap_or(0);
     let writes = vec![Write::Delete(key.clone()), Write::Tally(to, sum)];
     replace(meta, key, row, writes)
 }
 
-/// Applies writes that rest on one row.
+/// Applies writes that depend on one row.
 fn replace(meta: &dyn Meta, key: &Key, row: &Row, writes: Vec<Write>) -> Result<(), StoreError> {
     let conditions = vec![Condition::Same(key.clone(), row.version)];
     match meta.commit(Txn { conditions, writes }).wait_blocking()? {

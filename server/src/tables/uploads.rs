@@ -13,10 +13,10 @@ use crate::tables::keyspace::Keyspace;
 use crate::tables::record::Record;
 use crate::tables::table::{Keyed, Range, Table};
 
-/// What an object carries beside its bytes, as its sender said it. Part of a row.
+/// What an object carries besides its bytes, as its sender stated it. Part of a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attributes {
-    /// Who puts it.
+    /// The user who puts it.
     pub owner: Owner,
     /// Storage class.
     pub class: StorageClass,
@@ -37,9 +37,9 @@ pub struct Attributes {
 pub struct UploadRow {
     /// When it was created.
     pub initiated: UnixMillis,
-    /// What its object will carry.
+    /// The attributes of the later object.
     pub attributes: Attributes,
-    /// The checksum that its parts carry, and whether the object's covers all bytes.
+    /// The checksum of its parts, and whether the object's checksum covers all bytes.
     pub checksum: Option<(ChecksumAlgorithm, UploadChecksumKind)>,
 }
 

@@ -22,7 +22,7 @@ pub struct VersionRow {
     pub is_null: bool,
     /// When it was committed.
     pub time: UnixMillis,
-    /// Who made it.
+    /// The user who created it.
     pub owner: Owner,
     /// Object or delete marker.
     pub kind: VersionKind,
@@ -34,7 +34,7 @@ pub struct VersionRow {
     pub tags: Tags,
 }
 
-/// What a version is.
+/// The kind of a version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VersionKind {
     /// Bytes.
@@ -43,10 +43,10 @@ pub enum VersionKind {
     DeleteMarker,
 }
 
-/// An object's bytes and what belongs to them.
+/// An object's bytes and their metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectData {
-    /// How its bytes are rebuilt; none for an empty object.
+    /// The manifest of its bytes; none for an empty object.
     pub manifest: Option<ManifestId>,
     /// Plain bytes.
     pub size: u64,

@@ -17,7 +17,7 @@ use crate::tables::table::{Keyed, Table};
 pub struct WriterRow {
     /// When it started.
     pub since: UnixMillis,
-    /// Its shared pack that is open: whoever ends this writer has to seal it.
+    /// Its open shared pack: ending this writer requires sealing the pack.
     pub open: Option<PackId>,
 }
 

@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
-/// The format that the configuration asks for.
+/// The configured format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
     /// Text on a terminal, JSON otherwise.
@@ -26,7 +26,7 @@ pub enum LogFormat {
     Text,
 }
 
-/// The format of lines, once it is known where they go.
+/// The format of lines, once their destination is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LineFormat {
     /// One JSON object.
@@ -37,25 +37,25 @@ pub enum LineFormat {
     Coloured,
 }
 
-/// The filter when none is configured: our own events from `info` up, those of libraries from `warn` up.
+/// The default filter: our own events from `info` up, those of libraries from `warn` up.
 pub const FILTER_DEFAULT: &str = "warn,strongroom_server=info";
 
 /// A checked filter, such as `info` or `warn,strongroom_server::s3=debug`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFilter(String);
 
-/// Why a text is no filter.
+/// Why a text is not a filter.
 #[derive(Debug, thiserror::Error)]
 pub enum LogFilterError {
     /// It would log nothing.
     #[error("it is empty: write a level (error, warn, info, debug, trace) or directives")]
     Empty,
-    /// The library takes a misspelt level for the name of a module, which would silence everything.
+    /// The library takes a misspelt level for a module name, which would silence everything.
     #[error(
         "`{0}` is no level (off, error, warn, info, debug, trace), and a module needs one: `{0}=debug`"
     )]
     NoLevel(String),
-    /// The library refuses it.
+    /// The library rejects it.
     #[error(transparent)]
     Syntax(#[from] ParseError),
 }
@@ -74,7 +74,7 @@ impl LogFilter {
         if is_level(text) {
             return Ok(LogFilter(format!("warn,strongroom_server={text}")));
         }
-        // Commas inside a span's brackets do not separate directives; such a filter gets the library's own check only.
+        // Commas inside a span's brackets do not separate directives; such a filter is only checked by the library.
         let directives = text.split(',').filter(|_| !text.contains('['));
         for directive in directives.map(str::trim) {
             if !directive.contains('=') && !is_level(directive) {
@@ -106,7 +106,7 @@ impl Default for LogFilter {
     }
 }
 
-/// Controls the running log's filter.
+/// Controls the filter of the running log.
 #[derive(Debug)]
 pub struct LogControl {
     configured: LogFilter,
@@ -125,7 +125,7 @@ impl LogControl {
         &self.configured
     }
 
-    /// The filter that applies now.
+    /// The current filter.
     pub fn now(&self) -> LogFilter {
         self.now.lock().clone()
     }
@@ -135,8 +135,8 @@ impl LogControl {
         *self.now.lock() != self.configured
     }
 
-    /// Changes the filter until the next change or the end of the process. The log tells of it before and after, because
-    /// one of the two filters may hide the line.
+    /// Changes the filter until the next change or the end of the process. The change is logged before and after,
+    /// because one of the two filters may hide the line.
     ///
     /// # Errors
     /// [`LogGone`].
@@ -164,7 +164,7 @@ impl LogControl {
     }
 }
 
-/// Makes a log that writes to `writer`, and the control of its filter.
+/// Creates a log that writes to `writer`, and the control of its filter.
 pub fn build<W>(filter: &LogFilter, format: LineFormat, writer: W) -> (Dispatch, LogControl)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -188,7 +188,7 @@ where
     (dispatch, control)
 }
 
-/// Starts the log of the process. A second call has no effect, and its control none either.
+/// Starts the log of the process. A second call and its control have no effect.
 pub fn start(filter: &LogFilter, format: LogFormat) -> LogControl {
     let terminal = io::stderr().is_terminal();
     let format = match format {

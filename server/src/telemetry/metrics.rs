@@ -20,10 +20,10 @@ use self::store::StoreSeries;
 use crate::jobs::JobStatus;
 use crate::telemetry::names;
 
-/// The figures of a request whose answer has been sent or cut.
+/// The measured values of a request whose answer was sent completely or ended early.
 #[derive(Debug, Clone, Copy)]
 pub struct FinishedRequest {
-    /// The operation's name out of the list given to [`Metrics::new`]; anything else counts as `other`.
+    /// The operation's name, from the list given to [`Metrics::new`]; anything else counts as `other`.
     pub api: &'static str,
     /// The HTTP status.
     pub status: u16,
@@ -35,7 +35,7 @@ pub struct FinishedRequest {
     pub sent: u64,
 }
 
-/// How much is stored.
+/// Storage usage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StorageUsage {
     /// Bytes of all object versions as clients sent them.
@@ -95,19 +95,19 @@ impl Metrics {
         }
     }
 
-    /// Counts a request in; the guard counts it out when dropped.
+    /// Counts a request as in flight until the guard is dropped.
     pub fn request_started(&self, api: &'static str) -> InFlight {
         let gauge = self.s3.started(api);
         gauge.inc();
         InFlight { gauge }
     }
 
-    /// Records that a request's answer begins, so long after its head.
+    /// Records that a request's answer begins, `took` after its head.
     pub fn request_answered(&self, api: &'static str, took: Duration) {
         self.s3.answered(api, took);
     }
 
-    /// Records an answer that was cut because its bytes cannot be read.
+    /// Records an answer that ended early because its bytes could not be read.
     pub fn answer_broken(&self) {
         self.s3.broken.inc();
     }
@@ -131,12 +131,12 @@ impl Metrics {
         self.store.pack_written.inc_by(bytes);
     }
 
-    /// Records a thread of the store that a panic has ended; `thread` is one of the names in [`names`].
+    /// Records a panic that ended a thread of the store; `thread` is one of the names in [`names`].
     pub fn store_thread_panicked(&self, thread: &'static str) {
         self.store.thread_panics.with_label_values(&[thread]).inc();
     }
 
-    /// Sets what is stored.
+    /// Sets the storage usage.
     pub fn set_storage(&self, usage: StorageUsage) {
         self.store.logical.set(signed(usage.logical_bytes));
         self.store
@@ -149,7 +149,7 @@ impl Metrics {
             .set(signed(usage.meta_bytes));
     }
 
-    /// Sets how many blocking calls of the store are at work.
+    /// Sets the number of blocking calls of the store in progress.
     pub fn set_store_calls(&self, reads: usize, writes: usize) {
         for (kind, calls) in [(names::CALLS_READ, reads), (names::CALLS_WRITE, writes)] {
             let calls = i64::try_from(calls).unwrap_or(i64::MAX);
@@ -157,40 +157,40 @@ impl Metrics {
         }
     }
 
-    /// Sets the figures of background jobs to those of their board.
+    /// Sets the metrics of background jobs from their board.
     pub fn set_jobs(&self, jobs: &[JobStatus]) {
         self.jobs.set(jobs);
     }
 
-    /// Tells whether another log filter applies than the configured one.
+    /// Sets whether the current log filter differs from the configured one.
     pub fn set_log_overridden(&self, overridden: bool) {
         self.log_overridden.set(i64::from(overridden));
     }
 
-    /// Sets the data directory's file system figures.
+    /// Sets the size and free bytes of the data directory's file system.
     pub fn set_filesystem(&self, size: u64, free: u64) {
         self.store.filesystem_size.set(signed(size));
         self.store.filesystem_free.set(signed(free));
     }
 
-    /// Tells whether the store refuses writes.
+    /// Sets whether the store refuses writes.
     pub fn set_read_only(&self, read_only: bool) {
         self.store.read_only.set(i64::from(read_only));
     }
 
-    /// Tells whether requests are taken.
+    /// Sets whether requests are accepted.
     pub fn set_ready(&self, ready: bool) {
         self.ready.set(i64::from(ready));
     }
 
-    /// Counts a connection in; the guard counts it out when dropped. `listener` is one of the two listener names.
+    /// Counts a connection as open until the guard is dropped. `listener` is one of the two listener names.
     pub fn connection_opened(&self, listener: &'static str) -> InFlight {
         let gauge = self.connections.with_label_values(&[listener]);
         gauge.inc();
         InFlight { gauge }
     }
 
-    /// Everything in Prometheus' text format.
+    /// All metrics in Prometheus' text format.
     ///
     /// # Errors
     /// When a series cannot be written, which only a fault of the registry causes.
@@ -199,7 +199,7 @@ impl Metrics {
     }
 }
 
-/// One request or connection that is counted while it lives.
+/// One request or connection, counted while this value lives.
 #[derive(Debug)]
 pub struct InFlight {
     gauge: IntGauge,

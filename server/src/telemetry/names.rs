@@ -10,7 +10,7 @@ pub const S3_IN_FLIGHT: &str = "strongroom_s3_requests_in_flight";
 pub const S3_DURATION: &str = "strongroom_s3_request_duration_seconds";
 /// Seconds from a request's head to the head of its answer, by `api`.
 pub const S3_FIRST_BYTE: &str = "strongroom_s3_time_to_first_byte_seconds";
-/// Answers cut in their middle.
+/// Answers that ended early.
 pub const S3_BROKEN: &str = "strongroom_s3_broken_answers_total";
 /// Body bytes that clients sent, by `api`.
 pub const S3_RECEIVED: &str = "strongroom_s3_received_bytes_total";
@@ -31,7 +31,7 @@ pub const PACK_SYNC_SECONDS: &str = "strongroom_pack_sync_duration_seconds";
 pub const PACK_WRITTEN: &str = "strongroom_pack_written_bytes_total";
 /// 1 while the store refuses writes after a failed sync or commit.
 pub const READ_ONLY: &str = "strongroom_store_read_only";
-/// Blocking calls of the store at work, by `calls`.
+/// Blocking calls of the store in progress, by `calls`.
 pub const STORE_CALLS: &str = "strongroom_store_blocking_calls";
 /// Panics of the store's own threads, by `thread`.
 pub const STORE_THREAD_PANICS: &str = "strongroom_store_thread_panics_total";
@@ -43,38 +43,38 @@ pub const JOB_LAST_SUCCESS: &str = "strongroom_job_last_success_timestamp_second
 pub const JOB_LAST_DURATION: &str = "strongroom_job_last_duration_seconds";
 /// 1 while a job runs, by `name`.
 pub const JOB_RUNNING: &str = "strongroom_job_running";
-/// 1 while another log filter applies than the configured one.
+/// 1 while the current log filter differs from the configured one.
 pub const LOG_OVERRIDDEN: &str = "strongroom_log_filter_overridden";
 /// Size of the file system that holds the data directory.
 pub const FILESYSTEM_SIZE: &str = "strongroom_filesystem_size_bytes";
 /// Free bytes of that file system for an unprivileged process.
 pub const FILESYSTEM_FREE: &str = "strongroom_filesystem_free_bytes";
 
-/// 1 while the server takes requests: started, not stopping, not read-only.
+/// 1 while the server accepts requests: started, not stopping, not read-only.
 pub const READY: &str = "strongroom_ready";
 /// Open connections by `listener`.
 pub const CONNECTIONS: &str = "strongroom_connections";
-/// Always 1; its labels tell the build.
+/// Always 1; its labels identify the build.
 pub const BUILD_INFO: &str = "strongroom_build_info";
 
 /// Label: the S3 operation, or [`API_OTHER`].
 pub const LABEL_API: &str = "api";
 /// Label: the HTTP status, or [`CODE_OTHER`].
 pub const LABEL_CODE: &str = "code";
-/// Label: what the bytes on disk are.
+/// Label: the kind of bytes on disk.
 pub const LABEL_KIND: &str = "kind";
-/// Label: which kind of blocking call of the store.
+/// Label: the kind of blocking call of the store.
 pub const LABEL_CALLS: &str = "calls";
-/// Label: which of the store's own threads.
+/// Label: the thread of the store.
 pub const LABEL_THREAD: &str = "thread";
-/// Label: which background job.
+/// Label: the background job.
 pub const LABEL_NAME: &str = "name";
-/// Label: how a job's run ended.
+/// Label: the result of a job's run.
 pub const LABEL_RESULT: &str = "result";
-/// Label: which listener.
+/// Label: the listener.
 pub const LABEL_LISTENER: &str = "listener";
 
-/// The `api` of everything that is no known operation: unknown paths, health, requests that do not parse.
+/// The `api` of everything that is not a known operation: unknown paths, health checks, malformed requests.
 pub const API_OTHER: &str = "other";
 /// The `code` of a status outside [`CODES`].
 pub const CODE_OTHER: &str = "other";
@@ -86,7 +86,7 @@ pub const KIND_META: &str = "meta";
 pub const CALLS_READ: &str = "read";
 /// The `calls` that digest, compress and write bodies.
 pub const CALLS_WRITE: &str = "write";
-/// The `thread` that settles commits.
+/// The `thread` that decides transactions.
 pub const THREAD_COMMITTER: &str = "committer";
 /// The `thread` that appends small bodies to the shared pack.
 pub const THREAD_APPENDER: &str = "appender";
@@ -101,7 +101,7 @@ pub const LISTENER_S3: &str = "s3";
 /// The `listener` of operators.
 pub const LISTENER_ADMIN: &str = "admin";
 
-/// Every value of `code`; a status outside becomes [`CODE_OTHER`]. 499 is a client that left before it had an answer.
+/// Every value of `code`; any other status becomes [`CODE_OTHER`]. 499 is a client that left before it had an answer.
 pub const CODES: [&str; 20] = [
     "200", "204", "206", "304", "400", "403", "404", "405", "408", "409", "411", "412", "413",
     "416", "429", "499", "500", "501", "503", CODE_OTHER,

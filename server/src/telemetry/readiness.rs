@@ -17,18 +17,18 @@ pub enum NotReady {
     /// The store is being opened.
     #[error("starting: the store is being opened")]
     Starting,
-    /// The process was asked to end; requests in flight are being finished.
+    /// The process was told to end; requests in flight are being finished.
     #[error("stopping: requests in flight are being finished")]
     Stopping,
     /// The store refuses writes; reads are still answered.
     #[error("read-only: {reason}; find the cause in the log, mend the disk, restart the server")]
     ReadOnly {
-        /// What failed first.
+        /// The first failure.
         reason: String,
     },
 }
 
-/// Tells why the store is read-only, or nothing while it is not.
+/// Returns why the store is read-only, or nothing while it is writable.
 type Latch = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// The phase of the process, and whether the store is read-only.
@@ -39,14 +39,14 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// A process that starts.
+    /// A process that is starting.
     pub fn starting() -> Readiness {
         Readiness::default()
     }
 
-    /// The store is open. From now on `latch` tells why it is read-only. A second call has no effect.
+    /// The store is open. From now on, `latch` tells why it is read-only. A second call has no effect.
     pub fn serve(&self, latch: impl Fn() -> Option<String> + Send + Sync + 'static) {
-        // ORDER: the latch first, so that nobody sees a serving process without it.
+        // ORDER: the latch is set first, so that nobody sees a serving process without it.
         let _first = self.latch.set(Box::new(latch));
         let _was =
             self.phase
@@ -58,7 +58,7 @@ impl Readiness {
         self.phase.store(STOPPING, Ordering::SeqCst);
     }
 
-    /// Whether requests should come.
+    /// Whether requests should be sent.
     ///
     /// # Errors
     /// Why not; the text is for operators, not for S3 clients.

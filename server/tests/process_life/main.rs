@@ -20,7 +20,7 @@ fn get(address: SocketAddr, path: &str) -> Answer {
     http::get(address, path).expect("answers")
 }
 
-/// A PUT whose last byte is missing. The server has taken all others.
+/// Sends a PUT without its last byte. The server has received all others.
 fn put_all_but_one_byte(server: &Server, key: &str, len: usize) -> Connection {
     let path = format!("/{BUCKET}/{key}");
     let request = server.operator().unsigned_payload("PUT", &path, &[], b"");
@@ -38,7 +38,7 @@ fn put_all_but_one_byte(server: &Server, key: &str, len: usize) -> Connection {
     connection
 }
 
-/// Sends the last byte of that; the answer.
+/// Sends the last byte of this PUT; returns the answer.
 fn finish(mut put: Connection) -> Answer {
     put.write(b"x").expect("the server still reads");
     put.read_answer().expect("the server answers")
@@ -156,7 +156,7 @@ fn a_taken_address_is_refused_with_the_command_that_finds_its_holder() {
 #[test]
 fn two_servers_on_one_machine_do_not_collide() {
     let dir = folder();
-    // Held by us, or by whoever came first: taken in either case.
+    // Held by this test or by an earlier process: the port is taken in both cases.
     let _held = TcpListener::bind("127.0.0.1:9001");
     let without_admin = |data: &Path| {
         let mut command = bare();
@@ -299,7 +299,7 @@ fn metrics_tell_requests_bytes_commits_and_what_is_stored() {
     assert_eq!(finish(put).status, 200);
     assert_eq!(get_object(&server, "counted").status, 200);
     assert_eq!(get(server.listen, "/minio/health/live").status, 200);
-    // A request is counted when its answer's last byte is on its way, which the client may see first.
+    // A request is counted when its answer's last byte is sent, which the client may see first.
     let metrics = until("both requests to be counted", READY_WITHIN, || {
         let text = get(server.admin, "/metrics").text();
         let counted = text

@@ -10,7 +10,7 @@ use strongroom_tests::s3::S3;
 
 /// The root user of these tests.
 pub(crate) const USER: &str = "process-tests";
-/// Its password; logs are searched for it.
+/// Its password; the tests search logs for it.
 pub(crate) const PASSWORD: &str = "never-in-a-log-4711";
 /// Created at start.
 pub(crate) const BUCKET: &str = "etcd-backup";
@@ -22,7 +22,7 @@ pub(crate) fn bare() -> Command {
     command
 }
 
-/// `strongroom-server serve` on free ports with all it needs.
+/// `strongroom-server serve` on free ports, with everything it needs.
 pub(crate) fn serve(data_dir: &Path) -> Command {
     let mut command = bare();
     command.arg("serve").arg("--data-dir").arg(data_dir);
@@ -34,7 +34,7 @@ pub(crate) fn serve(data_dir: &Path) -> Command {
     command
 }
 
-/// A server that runs.
+/// A running server.
 pub(crate) struct Server {
     pub(crate) process: Process,
     pub(crate) listen: SocketAddr,
@@ -42,7 +42,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `command`, with its log in `dir`, and waits until it says it is ready.
+    /// Starts `command`, with its log in `dir`, and waits until it reports that it is ready.
     pub(crate) fn start(command: &mut Command, dir: &Path) -> Server {
         let log = dir.join("log");
         let already = std::fs::read_to_string(&log).map_or(0, |text| text.len());
@@ -68,18 +68,18 @@ impl Server {
         }
     }
 
-    /// Its operator.
+    /// An operator of the server.
     pub(crate) fn operator(&self) -> S3 {
         S3::at(self.listen, USER, PASSWORD)
     }
 
-    /// SIGTERM, and the exit code it ends with.
+    /// Sends SIGTERM and returns the exit code.
     pub(crate) fn stop(&mut self) -> Option<i32> {
         self.process.terminate();
         self.ended()
     }
 
-    /// The exit code it ends with.
+    /// Waits for the end and returns the exit code.
     pub(crate) fn ended(&mut self) -> Option<i32> {
         self.process.wait(READY_WITHIN).code()
     }

@@ -81,7 +81,7 @@ async fn a_skewed_clock_is_told_the_time() {
     assert!(head.body.is_empty() && head.header("date").is_some());
 }
 
-/// MinIO let an unsigned x-amz-copy-source through, so whoever held a signed PUT could read any object.
+/// MinIO let an unsigned x-amz-copy-source through, so anybody with a signed PUT could read any object.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_header_added_after_signing_is_refused() {
     let endpoint = Endpoint::start().await;
@@ -212,7 +212,7 @@ async fn finished_requests_are_counted() {
     endpoint.put("key", b"hello").await.expect_status(200);
     endpoint.get("key").await.expect_status(200);
     endpoint.get("none").await.expect_error(404, "NoSuchKey");
-    // The last request is counted when its answer has been dropped, which may be after we have read it.
+    // The last request is counted when its answer is dropped, which may be after the test has read it.
     let counted = async {
         while !all_counted(&endpoint.metrics.encode().expect("metrics encode")) {
             tokio::task::yield_now().await;

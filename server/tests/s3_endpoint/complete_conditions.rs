@@ -8,7 +8,7 @@ const MISSING: &str = "\"00000000000000000000000000000000\"";
 /// MD5 of "1".
 const FIRST: &str = "\"c4ca4238a0b923820dcc509a6f75849b\"";
 
-/// An upload to `key` with one part, and its Complete, to be given a condition.
+/// An upload to `key` with one part, and its Complete, still without a condition.
 async fn uploaded<'a>(endpoint: &'a Endpoint, key: &str, body: &[u8]) -> Call<'a> {
     let upload = create(endpoint, key).await;
     let etag = put_part(endpoint, key, &upload, 1, body).await;
@@ -26,16 +26,16 @@ async fn if_none_match_keeps_an_object_that_is_there() {
     let refused = complete.clone().header("if-none-match", "*");
     refused.send().await.expect_error(412, "PreconditionFailed");
     assert_eq!(endpoint.get("key").await.expect_status(200).body, b"1");
-    // Only `*` is S3's; an ETag there is refused rather than ignored.
+    // S3 has only `*`; an ETag there is refused rather than ignored.
     let tag = complete.clone().header("if-none-match", MISSING);
     tag.send().await.expect_error(501, "NotImplemented");
     assert_eq!(endpoint.get("key").await.expect_status(200).body, b"1");
-    // The upload is still there, and the same Complete goes through once the object has gone.
+    // The upload still exists, and the same Complete succeeds once the object has gone.
     let deleted = endpoint.call("DELETE", "/bkt/key").send().await;
     deleted.expect_status(204);
     refused.send().await.expect_status(200);
     assert_eq!(endpoint.get("key").await.expect_status(200).body, b"2");
-    // A repeated Complete gets its own answer again, although its object is there now.
+    // A repeated Complete gets its own answer again, although the object now exists.
     refused.send().await.expect_status(200);
 }
 

@@ -187,7 +187,7 @@ async fn lies_about_the_length_store_nothing() {
         .expect("an answer");
     reply.expect_error(400, "EntityTooLarge");
 
-    // The client promises more than it sends, and goes.
+    // The client announces more than it sends, then leaves.
     let mut cut = put.wire();
     cut.length = Length::Announced(body.len() + 1);
     let mut connection = Connection::open(&endpoint.host).await;
@@ -197,7 +197,7 @@ async fn lies_about_the_length_store_nothing() {
     if let Some(reply) = connection.reply().await {
         reply.expect_error(400, "IncompleteBody");
     }
-    // A shorter length than the body: the digest does not fit, and the rest is no request.
+    // A length shorter than the body: the digest does not match, and the rest is not a request.
     let mut short = put.wire();
     short.length = Length::Announced(body.len() - 1);
     short

@@ -59,7 +59,7 @@ impl Endpoint {
     /// Starts an endpoint with the bucket `bkt`.
     pub(crate) async fn start() -> Endpoint {
         let dir = tempfile::tempdir().expect("a directory for the store");
-        // 2026-11-22T00:00:00Z, far from the machine's clock, so that no test passes by the machine's time.
+        // 2026-11-22T00:00:00Z, far from the machine's clock, so that no test depends on the machine's time.
         let clock = Arc::new(ManualClock::at(UnixMillis(1_795_305_600_000)));
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
         let shared: Arc<dyn Clock> = clock.clone();
@@ -138,7 +138,7 @@ impl Endpoint {
 
 impl Drop for Endpoint {
     fn drop(&mut self) {
-        // What a failing test leaves open is closed by the process' end.
+        // Whatever a failing test leaves open is closed at the end of the process.
         let _closed = self.storage.close();
     }
 }
@@ -161,7 +161,7 @@ async fn accept(listener: TcpListener, service: Arc<S3Service>) {
     }
 }
 
-/// What `x-amz-content-sha256` says.
+/// The value of `x-amz-content-sha256`.
 #[derive(Clone)]
 pub(crate) enum Payload {
     Signed,
@@ -212,7 +212,7 @@ impl Call<'_> {
         self
     }
 
-    /// Signs.
+    /// Signs the request.
     pub(crate) fn wire(&self) -> Wire {
         let identity = AwsCredentials::new(USER, &self.secret, None, None, "test").into();
         let mut settings = SigningSettings::default();
@@ -301,7 +301,7 @@ impl Call<'_> {
     }
 }
 
-/// How the body's length is told.
+/// How the request states the body's length.
 #[derive(Clone, Copy)]
 pub(crate) enum Length {
     Announced(usize),
@@ -310,7 +310,7 @@ pub(crate) enum Length {
     Untold,
 }
 
-/// A request as bytes go out; anything may still be changed.
+/// A request as bytes to send; anything may still be changed.
 #[derive(Clone)]
 pub(crate) struct Wire {
     pub(crate) host: String,
@@ -333,7 +333,7 @@ impl Wire {
         self
     }
 
-    /// `Transfer-Encoding: chunked`, in pieces of a size that fits no frame.
+    /// `Transfer-Encoding: chunked`, in pieces whose size matches no frame.
     pub(crate) fn chunked(mut self) -> Wire {
         let mut body = Vec::new();
         for piece in self.body.chunks(10_007) {
@@ -372,7 +372,7 @@ impl Wire {
     }
 }
 
-/// One connection, for several requests or a broken one. It blocks, so it is used on threads that may.
+/// One connection, for several requests or a broken one. It blocks, so it is used only on blocking threads.
 pub(crate) struct Connection(Option<http::Connection>);
 
 impl Connection {
@@ -390,7 +390,7 @@ impl Connection {
         answer.await.ok().map(Reply::of)
     }
 
-    /// Sends the head of a request alone.
+    /// Sends only the head of a request.
     pub(crate) async fn send_head(&mut self, wire: &Wire) {
         let head = wire.head();
         let sent = self.blocking(move |connection| connection.write_head(&head));
@@ -404,13 +404,13 @@ impl Connection {
         sent.await.expect("the bytes go out");
     }
 
-    /// Says that nothing more comes.
+    /// Closes the sending side.
     pub(crate) async fn half_close(&mut self) {
         let closed = self.blocking(http::Connection::half_close);
         closed.await.expect("half closed");
     }
 
-    /// The status of an answer before the answer.
+    /// The status of an interim answer.
     pub(crate) async fn interim(&mut self) -> u16 {
         let head = self.blocking(http::Connection::read_any_head).await;
         head.expect("a head").status

@@ -10,7 +10,7 @@ fn refused(reply: Reply, name: &str) {
     assert!(message.contains(name), "{message}");
 }
 
-/// `If-Match` with a byte above 127 was no condition at all: an overwrite that its client had made conditional.
+/// `If-Match` with a byte above 127 was ignored: an overwrite that its client had made conditional went through.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_condition_that_cannot_be_read_overwrites_nothing() {
     let endpoint = Endpoint::start().await;
@@ -57,7 +57,7 @@ async fn a_header_that_comes_twice_is_refused() {
     assert_eq!(kept.body, b"0123456789");
 }
 
-/// Tags with a byte that is no text were dropped: the object was stored without any.
+/// Tags with a byte outside UTF-8 were dropped, and the object was stored without tags.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_promise_that_cannot_be_read_stores_nothing() {
     let endpoint = Endpoint::start().await;

@@ -175,7 +175,7 @@ async fn more_than_a_page_of_keys() {
         }
     });
     let mut puts: Vec<_> = puts.collect();
-    // Group commit makes concurrent puts cheap; 64 at a time keeps descriptors few.
+    // Group commit makes concurrent puts cheap; 64 at a time keep the number of descriptors low.
     while !puts.is_empty() {
         let batch: Vec<_> = puts.drain(..puts.len().min(64)).collect();
         join_all(batch).await;
@@ -197,7 +197,7 @@ async fn more_than_a_page_of_keys() {
     );
 }
 
-/// Drives futures of one task together.
+/// Drives the futures of one task together.
 async fn join_all<F: Future>(futures: Vec<F>) {
     let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
     std::future::poll_fn(|cx| {

@@ -39,7 +39,7 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-/// Whether it is the line that tells a request's end.
+/// Whether the line reports the end of a request.
 fn is_request(line: &str) -> bool {
     line.contains("\"message\":\"s3 request\"")
 }
@@ -69,7 +69,7 @@ async fn each_request_leaves_one_line_without_secrets() {
         .await
         .expect_error(403, "SignatureDoesNotMatch");
 
-    // A line is written when the answer has been dropped, which may be after we have read it.
+    // A line is written when the answer is dropped, which may be after the test has read it.
     let written = async {
         while lines.text().lines().filter(|line| is_request(line)).count() < 4 {
             tokio::task::yield_now().await;

@@ -81,12 +81,12 @@ async fn a_part_marker_needs_no_page_size_and_no_such_part() {
         let page = endpoint.call("GET", &target).send().await;
         page.expect_error(400, "InvalidArgument");
     }
-    // Without its upload it is no listing of parts, but one of nothing that is there.
+    // Without an upload id it is not a listing of parts, and nothing has that name.
     let alone = endpoint.get("key?part-number-marker=2").await;
     alone.expect_error(404, "NoSuchKey");
 }
 
-/// Versions are not listed yet: a marker of them must not turn the request into another one.
+/// Versions are not listed yet: a version marker must not turn the request into another operation.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_marker_is_part_of_what_is_not_implemented() {
     let endpoint = Endpoint::start().await;

@@ -59,7 +59,7 @@ pub(crate) async fn complete(
         .await
 }
 
-/// Puts three parts out of order, with a gap in the numbers and one of them twice: the last one counts.
+/// Puts three parts out of order, with a gap in the numbers and one number twice: the last one counts.
 async fn put_three(
     endpoint: &Endpoint,
     key: &str,
@@ -279,7 +279,7 @@ fn crc(bytes: &[u8]) -> String {
     STANDARD.encode(crc32fast::hash(bytes).to_be_bytes())
 }
 
-/// Puts the pieces of `body` as parts with their checksums; gives the XML that names them.
+/// Puts the pieces of `body` as parts with their checksums; returns the XML that names them.
 async fn put_with_checksums(endpoint: &Endpoint, upload: &str, body: &[u8]) -> String {
     let mut parts = Vec::new();
     for (at, piece) in body.chunks(PART).enumerate() {

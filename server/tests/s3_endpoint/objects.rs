@@ -6,14 +6,14 @@ use md5::{Digest, Md5};
 
 use crate::harness::{Endpoint, Reply};
 
-/// Bytes whose every position is told from its neighbours.
+/// Bytes in which every position differs from its neighbours.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {
     (0..len)
         .map(|at| u8::try_from((at / 251 + at) % 256).expect("below 256"))
         .collect()
 }
 
-/// Headers that a PUT sets and a GET gives back as they are.
+/// Headers that a PUT sets and a GET returns unchanged.
 const KEPT: [(&str, &str); 8] = [
     ("content-type", "application/x-etcd"),
     ("content-disposition", "attachment; filename=\"a b\""),
@@ -112,7 +112,7 @@ async fn an_empty_object_and_an_overwrite() {
         .expect_error(416, "InvalidRange");
 }
 
-/// Keys that other stores fold, refuse or take for paths.
+/// Keys that other stores change, refuse or take for paths.
 const ODD_KEYS: [&str; 21] = [
     "plain",
     "a//b",
@@ -152,7 +152,7 @@ async fn keys_of_every_kind_are_their_own_objects() {
         let reply = endpoint.get(&escaped(key)).await.expect_status(200);
         assert_eq!(reply.body, key.as_bytes(), "{key:?}");
     }
-    // The same keys as lazy clients write them.
+    // The same keys as careless clients write them.
     for key in ["a+b", "a//b", "a/../b", "..", "~-_.!*()"] {
         assert_eq!(
             endpoint.get(key).await.expect_status(200).body,

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use crate::harness::Endpoint;
 use crate::multipart::{complete, create, put_part};
 
-/// Bytes that tell who wrote them, at every place; above and below the size of a shared pack's bodies.
+/// Bytes that identify their writer at every position; larger and smaller than the bodies of a shared pack.
 fn body_of(writer: u8) -> Vec<u8> {
     let len = if writer.is_multiple_of(2) {
         300_000

@@ -2,7 +2,7 @@
 
 use crate::harness::{Endpoint, Wire};
 
-/// Every kind of wrong signature that a lenient comparison lets through: cut at either end, lengthened, in upper case,
+/// Every kind of wrong signature that a lenient comparison would accept: cut at either end, lengthened, in upper case,
 /// repeated pieces of it, any number of equal digits, one digit changed.
 fn forgeries(right: &str) -> Vec<String> {
     assert_eq!(right.len(), 64, "a signature is SHA-256 in hex");
@@ -58,7 +58,7 @@ async fn a_head_is_signed_whole_or_not_at_all() {
         .expect_status(200);
 }
 
-/// The signatures of the chunks, which follow the head's in the body.
+/// The chunk signatures, which follow the head's signature in the body.
 fn chunk_signatures(wire: &Wire) -> Vec<String> {
     let body = String::from_utf8(wire.body.clone()).expect("the test's chunks are text");
     let after = body.split("chunk-signature=").skip(1);

@@ -19,7 +19,7 @@ use strongroom_server::storage::Storage;
 use strongroom_server::store::Store;
 use strongroom_server::tables::{UploadChecksumKind, Versioning};
 
-/// When everything in it was written.
+/// The write time of everything in it.
 pub(crate) const WRITTEN: UnixMillis = UnixMillis(1_700_000_000_000);
 
 /// The key whose newest version is a delete marker.
@@ -41,7 +41,7 @@ pub(crate) fn plain() -> BucketName {
     BucketName::parse("etcd-backup").expect("a valid name")
 }
 
-/// Who wrote it.
+/// The owner of everything.
 pub(crate) fn owner() -> Owner {
     Owner("backup-operator".to_owned())
 }
@@ -51,7 +51,7 @@ pub(crate) fn key(text: &str) -> ObjectKey {
     ObjectKey::parse(text).expect("a valid key")
 }
 
-/// What every object carries.
+/// The attributes of every object.
 pub(crate) fn attributes() -> Attributes {
     let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
     Attributes {
@@ -78,12 +78,12 @@ pub(crate) fn attributes() -> Attributes {
     }
 }
 
-/// The body of an object by name: small ones share a pack, [`JOINED`]'s first part fills one of its own.
+/// The body of an object by name: small ones share a pack, the first part of [`JOINED`] fills one of its own.
 pub(crate) fn body(name: &str, len: usize) -> Vec<u8> {
     name.bytes().cycle().take(len).collect()
 }
 
-/// Length of the first part of [`JOINED`]: the least that S3 takes.
+/// Length of the first part of [`JOINED`]: S3's minimum.
 pub(crate) const FIRST_PART: usize = 5 * 1024 * 1024;
 
 /// Opens the store in `dir`.

@@ -16,7 +16,7 @@ use crate::telemetry::log::{LineFormat, LogFilter, build};
 
 struct Fixture {
     admin: Admin,
-    /// The log that `/log` controls lives as long as this.
+    /// Keeps the log alive that `/log` controls.
     _dispatch: Dispatch,
     readiness: Arc<Readiness>,
     jobs: Arc<JobBoard>,
@@ -157,7 +157,7 @@ async fn other_paths_and_methods_are_refused() {
     assert_eq!(ask(admin, Method::HEAD, "/livez").await, head);
 }
 
-/// A deployment must not lose its backup target because a background job has a bug.
+/// A bug in a background job must not cost a deployment its backup target.
 #[tokio::test]
 async fn a_job_that_panics_shows_in_metrics_and_jobs_and_not_in_readiness() {
     let Fixture {

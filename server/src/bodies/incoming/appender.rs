@@ -22,10 +22,10 @@ use crate::store::packs::format::header::PACK_HEADER_BYTES;
 use crate::store::packs::{PackOwner, Packs, SegmentDraft};
 use crate::store::{Epoch, PackId, StoreError};
 
-/// Bodies that may wait for the next batch; their memory is bounded by the ingest's budget.
+/// Bodies that may wait for the next batch; the ingest's budget limits their memory.
 const QUEUE_MAX: usize = 1024;
 
-/// Bodies of one batch: what one sync serves at most.
+/// Largest number of bodies in one batch, which share one sync.
 const BATCH_MAX: usize = 256;
 
 struct Request {
@@ -33,7 +33,7 @@ struct Request {
     answer: oneshot::Sender<Result<Durable, StoreError>>,
 }
 
-/// The way to the shared pack.
+/// Access to the shared pack.
 pub struct Appender {
     way: Way,
 }
@@ -47,7 +47,7 @@ enum Way {
     Inline(Mutex<Waiting>),
 }
 
-/// Bodies that the next caller serves together.
+/// Bodies that the next caller appends together.
 #[cfg(any(test, feature = "testing"))]
 struct Waiting {
     requests: Vec<Request>,
@@ -55,10 +55,10 @@ struct Waiting {
 }
 
 impl Appender {
-    /// Starts the thread; packs are sealed at `pack_bytes`. `guard` tells of a panic of the thread.
+    /// Starts the thread; packs are sealed at `pack_bytes`. `guard` reports a panic of the thread.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the system cannot start a thread.
     pub fn start(
         meta: Arc<dyn Meta>,
         packs: Arc<dyn Packs>,
@@ -109,7 +109,7 @@ impl Appender {
     /// Appends a small body, which is durable when this returns.
     ///
     /// # Errors
-    /// When the disk refuses or the store is closing.
+    /// When the disk fails or the store is closing.
     pub(super) async fn append(&self, draft: SegmentDraft) -> Result<Durable, IngestError> {
         let (answer, placed) = oneshot::channel();
         let request = Request { draft, answer };
@@ -129,7 +129,7 @@ impl Appender {
         Ok(placed.await.map_err(|_| StoreError::Closed)??)
     }
 
-    /// Takes no more, seals the shared pack, joins the thread.
+    /// Stops accepting bodies, seals the shared pack, joins the thread.
     ///
     /// # Errors
     /// When the seal cannot be committed.
@@ -158,7 +158,7 @@ impl Appender {
 impl Waiting {
     fn serve(&mut self) {
         let requests = std::mem::take(&mut self.requests);
-        // Without a worker the store is closing: dropped requests answer so.
+        // Without a worker the store is closing: a dropped request tells its caller so.
         if let Some(worker) = self.worker.as_mut().filter(|_| !requests.is_empty()) {
             worker.serve(requests);
         }
@@ -167,14 +167,14 @@ impl Waiting {
 
 struct OpenPack {
     pack: PackId,
-    /// Length up to the last good batch.
+    /// Length up to the end of the last good batch.
     len: u64,
 }
 
 struct Worker {
     meta: Arc<dyn Meta>,
     packs: Arc<dyn Packs>,
-    /// That of this process: the writer ends with its last pack.
+    /// This process's epoch: the writer ends with its last pack.
     epoch: Epoch,
     pack_bytes: u64,
     open: Option<OpenPack>,
@@ -205,9 +205,9 @@ impl Worker {
         self.end()
     }
 
-    /// Seals the shared pack, and tells that this process writes no more.
+    /// Seals the shared pack, and records that this process writes no more.
     fn end(&mut self) -> Result<(), StoreError> {
-        // ORDER: the writer ends after its last pack is sealed, so that whoever sees it ended finds nothing open.
+        // ORDER: the writer ends after its last pack is sealed, so that nobody who sees it ended finds an open pack.
         self.seal()?;
         writers::end(&*self.meta, self.epoch)
     }
@@ -218,7 +218,7 @@ impl Worker {
         match self.append(&drafts) {
             Ok(segments) => {
                 for (answer, segment) in answers.into_iter().zip(segments) {
-                    // A client that hung up leaves a segment that nobody uses.
+                    // If the client has disconnected, its segment stays unused.
                     drop(answer.send(Ok(segment)));
                 }
             }
@@ -262,7 +262,7 @@ impl Worker {
                 Ok(durable.collect())
             }
             Err(failure) => {
-                // The pack ends at its last good batch; the next body opens another.
+                // The pack ends at its last good batch; the next body opens another pack.
                 if let Err(second) = self.seal() {
                     tracing::warn!(error = %second, "the pack of a failed append is sealed at the next start");
                     self.open = None;

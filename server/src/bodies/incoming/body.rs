@@ -18,53 +18,54 @@ use bytes::Bytes;
 use md5::{Digest as _, Md5};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Frames that a body which runs ahead hands on together: 2 MiB, some 3 ms of MD5. Each hand-over may wake threads, and a
-/// woken one may wait a millisecond for a busy core.
+/// Frames in one piece of a body that runs ahead: 2 MiB, some 3 ms of MD5. Each hand-over may wake threads, and a woken
+/// thread may wait a millisecond for a busy core.
 const FRAMES_AT_ONCE: usize = 8;
 
-/// The first piece is this short, and each that finds all serial tasks at rest: they begin early where the network is slower.
+/// The first piece is this short, and so is each piece that finds all serial tasks idle: where the network is the
+/// slower side, work then begins early.
 const FRAMES_AT_FIRST: usize = 2;
 
-/// Pieces on their way through the serial tasks of a body that runs ahead: the slowest one, mostly MD5, finds the next one there
-/// when it is done with one, however late the others were woken.
+/// Pieces in the serial tasks of a body that runs ahead. When the slowest task, usually MD5, ends one piece, the next
+/// piece is already there, however late the other tasks woke up.
 const PIECES_AHEAD: usize = 3;
 
-/// Bodies that may run ahead at a time, with 8 MiB each: one fast one keeps two cores busy. First come, first served, also
-/// when they turn out to be slow: the others hand over frame by frame, which costs them some speed. These hold two frames of
-/// 256 KiB, so that 500 slow clients hold little together.
+/// Bodies that may run ahead at a time, with 8 MiB each: a single fast one keeps two cores busy. The first to come get
+/// the permits, even if they turn out to be slow. All others hand over frame by frame, which costs them some speed.
+/// Those hold two frames of 256 KiB each, so that 500 slow clients use little memory in total.
 pub(super) const BODIES_AHEAD: usize = 4;
 
-/// What a body is meant for; written into its segments, for salvage.
+/// The target of a body; written into its segments, for salvage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BodyTarget {
     /// The bucket.
     pub bucket: BucketId,
     /// The key.
     pub key: ObjectKey,
-    /// The upload and part, when it is one.
+    /// The upload and the part number, if the body is a part.
     pub part: Option<(UploadId, PartNumber)>,
 }
 
-/// A body being taken in. Dropped before [`BodyIngest::finish`], it leaves nothing but pack files without a row.
+/// A body being received. If dropped before [`BodyIngest::finish`], it leaves only pack files without a row.
 pub struct BodyIngest {
     packs: Arc<dyn Packs>,
     appender: Arc<Appender>,
     gate: BlockingPool,
     expected: Expected,
-    /// The frame being filled, and how far it is.
+    /// The frame being filled, and how much of it is filled.
     filling: Option<(Buffer, usize)>,
-    /// Filled frames that are handed on together.
+    /// Filled frames that are handed over together.
     filled: Vec<Bytes>,
     received: u64,
     md5: SerialTask<Md5>,
     asked: Option<SerialTask<Asked>>,
     sink: SerialTask<Sink>,
     full: FullPacks,
-    /// Room for pieces that are handed on.
+    /// Permits for pieces that are handed over.
     room: Arc<Semaphore>,
-    /// Who may hand on several frames at once.
+    /// Permits to hand over several frames at once.
     ahead: Arc<Semaphore>,
-    /// Held by a body that does, until its end.
+    /// Such a permit; the body keeps it until its end.
     runs_ahead: Option<OwnedSemaphorePermit>,
     syncing: Option<Running<Result<Durable, StoreError>>>,
     done: Vec<PlacedSegment>,
@@ -119,10 +120,10 @@ pub(super) fn begin(ingest: &Ingest, target: &BodyTarget, expected: Expected) ->
 }
 
 impl BodyIngest {
-    /// Takes in more of the body.
+    /// Takes the next bytes of the body.
     ///
     /// # Errors
-    /// As soon as the body is longer than announced or allowed, or the store refuses.
+    /// As soon as the body is longer than announced or allowed, or the store fails.
     pub async fn write(&mut self, mut bytes: Bytes) -> Result<(), IngestError> {
         self.received += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         if self.received > PART_BYTES_MAX {
@@ -162,17 +163,17 @@ impl BodyIngest {
         Ok(())
     }
 
-    /// The checksum that came with the trailer.
+    /// Takes the checksum from the trailer.
     pub fn trailer_checksum(&mut self, value: Bytes) {
         if let Some((_, said)) = &mut self.expected.checksum {
             *said = ChecksumValue::Known(value);
         }
     }
 
-    /// Ends the body: checks what the client said of it, and makes it durable.
+    /// Ends the body: checks it against the client's values and makes it durable.
     ///
     /// # Errors
-    /// When length or a digest differs, or the store refuses; nothing of the body is then used by anything.
+    /// When the length or a digest differs, or the store fails; then nothing uses any of the body.
     pub async fn finish(mut self) -> Result<StoredBody, IngestError> {
         if let Some(expected) = self
             .expected
@@ -229,8 +230,9 @@ impl BodyIngest {
         })
     }
 
-    /// How long the frame will be that begins with these `left` bytes: taken at once, a buffer that grew step by step
-    /// would copy each byte twice and leave holes in the heap. What the client does not send is never touched.
+    /// Length of the frame that begins with these `left` bytes. The buffer is allocated at once: if it grew step by
+    /// step, each byte would be copied twice and the heap would fragment. Memory for bytes that the client does not
+    /// send is never touched.
     fn next_frame(&self, left: usize) -> usize {
         let still = self
             .expected
@@ -241,7 +243,7 @@ impl BodyIngest {
         })
     }
 
-    /// How many frames are handed on together.
+    /// The number of frames to hand over together.
     fn frames_at_once(&mut self) -> usize {
         if self.runs_ahead.is_none() {
             self.runs_ahead = Arc::clone(&self.ahead).try_acquire_owned().ok();
@@ -258,7 +260,7 @@ impl BodyIngest {
         }
     }
 
-    /// Hands the filled frames to digests and sink, once earlier ones have left room.
+    /// Hands the filled frames to the digests and the sink, once earlier pieces have left room.
     async fn pass_on(&mut self) -> Result<(), IngestError> {
         let room = Arc::clone(&self.room)
             .acquire_owned()
@@ -276,7 +278,7 @@ impl BodyIngest {
         self.sync_full().await
     }
 
-    /// Sets packs that have become full to sync beside the body, one after the other.
+    /// Starts the sync of full packs in the background, one after the other.
     async fn sync_full(&mut self) -> Result<(), IngestError> {
         while let Some(full) = self.full.pop() {
             self.settle_syncing().await?;
@@ -299,8 +301,8 @@ impl BodyIngest {
         self.leases.extend(lease);
     }
 
-    /// Removes the full packs of a refused body at once; no row names them, and no commit was tried. The one being filled is
-    /// found by hygiene.
+    /// Removes the full packs of a refused body at once: no row names them, and no commit was tried. Garbage collection
+    /// finds the one still being filled.
     async fn abandon(&mut self, why: IngestError) -> IngestError {
         if let Ok(sink) = self.sink.take().await {
             drop(sink);

@@ -9,7 +9,7 @@ use crate::bodies::incoming::serial_task::Stage;
 use crate::model::checksum::Running;
 use crate::model::{Checksum, ChecksumAlgorithm, ChecksumKind};
 
-/// What a request says about its body.
+/// The values that a request states about its body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expected {
     /// Plain bytes.
@@ -22,31 +22,32 @@ pub struct Expected {
     pub checksum: Option<(ChecksumAlgorithm, ChecksumValue)>,
 }
 
-/// Where a checksum's value comes from.
+/// The source of a checksum's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChecksumValue {
-    /// Sent ahead.
+    /// Sent in a header.
     Known(Bytes),
     /// Announced for the trailer.
     InTrailer,
-    /// Not sent: computed and kept only.
+    /// Not sent: only computed and stored.
     Computed,
 }
 
-/// The digests that only some clients ask for; apart from the MD5 that every ETag needs, so that both are computed at once.
+/// The digests that only some clients ask for. They are separate from the MD5 of every ETag, so that both are computed
+/// in parallel.
 pub(super) struct Asked {
     sha256: Option<sha2::Sha256>,
     checksum: Option<(ChecksumAlgorithm, Running)>,
 }
 
-/// Digests of a whole body that are what the client says.
+/// Digests of a whole body that match the client's values.
 pub(super) struct Verified {
     pub(super) md5: [u8; 16],
     pub(super) checksums: Vec<Checksum>,
 }
 
 impl Asked {
-    /// None when the client asks for nothing but an ETag.
+    /// None when only the ETag is needed.
     pub(super) fn new(expected: &Expected) -> Option<Asked> {
         let asked = Asked {
             sha256: expected.sha256.map(|_| sha2::Sha256::new()),
@@ -78,7 +79,7 @@ impl Stage for md5::Md5 {
     }
 }
 
-/// Compares what was computed with what the client said.
+/// Compares the computed digests with the client's values.
 pub(super) fn verify(
     md5: md5::Md5,
     asked: Option<Asked>,

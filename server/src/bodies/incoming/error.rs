@@ -3,10 +3,10 @@
 use crate::model::ChecksumAlgorithm;
 use crate::store::StoreError;
 
-/// What the S3 layer turns into S3's codes.
+/// Errors that the S3 layer maps to S3's codes.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    /// `Content-MD5` is not the body's.
+    /// `Content-MD5` does not match the body.
     #[error("the body's MD5 is {computed}, the request says {expected}")]
     Md5 {
         /// As sent, in hexadecimal.
@@ -14,7 +14,7 @@ pub enum IngestError {
         /// As computed, in hexadecimal.
         computed: String,
     },
-    /// `x-amz-content-sha256` is not the body's.
+    /// `x-amz-content-sha256` does not match the body.
     #[error("the body's SHA-256 is {computed}, the request says {expected}")]
     Sha256 {
         /// As sent, in hexadecimal.
@@ -22,7 +22,7 @@ pub enum IngestError {
         /// As computed, in hexadecimal.
         computed: String,
     },
-    /// An `x-amz-checksum-*` is not the body's.
+    /// An `x-amz-checksum-*` does not match the body.
     #[error("the body's {} is not what the request says", algorithm.name())]
     Checksum {
         /// Which one.

@@ -26,12 +26,12 @@ use crate::clock::{Clock, Entropy};
 use crate::store::blocking_pool::BlockingPool;
 use crate::store::packs::{PACK_BYTES_MAX, Packs};
 
-/// When bodies share a pack and when a pack is full, in bytes.
+/// The limits for sharing a pack and for a full pack, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
-    /// A body below this shares a pack with others.
+    /// A smaller body shares a pack with others.
     pub small_body: u64,
-    /// A pack takes nothing more from here on.
+    /// A pack is full at this size.
     pub pack: u64,
 }
 
@@ -54,10 +54,10 @@ impl Default for Sizes {
 /// A body up to this size shares a pack with others; a larger one fills packs of its own.
 pub const SMALL_BODY_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Memory for frames of small bodies that wait to be complete; a body that finds it used up takes a pack of its own.
+/// Memory for frames of incomplete small bodies. When it is used up, a body gets a pack of its own.
 const SMALL_BODIES_KIB_MAX: usize = 32 * 1024;
 
-/// Where bodies come in.
+/// Receives bodies.
 pub struct Ingest {
     packs: Arc<dyn Packs>,
     appender: Arc<Appender>,
@@ -65,13 +65,13 @@ pub struct Ingest {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     small_bodies: Arc<Semaphore>,
-    /// Bodies that hand on several frames at once.
+    /// Permits to hand over several frames at once.
     ahead: Arc<Semaphore>,
     sizes: Sizes,
 }
 
 impl Ingest {
-    /// Ingest into `packs`; `gate` bounds how many pieces are worked on at once.
+    /// Ingest into `packs`; `gate` limits how many pieces are processed at once.
     pub fn new(
         packs: Arc<dyn Packs>,
         appender: Arc<Appender>,
@@ -98,7 +98,7 @@ impl Ingest {
         body::begin(self, target, expected)
     }
 
-    /// Seals the shared pack and stops the appender. Nothing may be ingested after it.
+    /// Seals the shared pack and stops the appender. Nothing may be ingested afterwards.
     ///
     /// # Errors
     /// When the last seal cannot be committed; the next start seals it then.

@@ -15,13 +15,13 @@ use crate::bodies::incoming::IngestError;
 use crate::store::StoreError;
 use crate::store::blocking_pool::{BlockingPool, Running};
 
-/// What frames of a body go through.
+/// A processing stage for the frames of a body.
 pub(super) trait Stage: Sized + Send + 'static {
-    /// Takes in the next frame. May block.
+    /// Processes the next frame. May block.
     fn take(self, frame: &Bytes) -> Result<Self, IngestError>;
 }
 
-/// Frames that are handed over together, and the room that they take until every task is done with them.
+/// Frames that are handed over together, with the permit that they hold until every task has processed them.
 pub(super) struct Piece {
     pub(super) frames: Vec<Bytes>,
     pub(super) _room: OwnedSemaphorePermit,
@@ -40,9 +40,9 @@ struct Queue<S> {
 }
 
 enum State<S> {
-    /// Nobody works on it.
+    /// No worker has it.
     Idle(S),
-    /// A worker has it and looks for pieces until none waits.
+    /// A worker has it and processes pieces until none waits.
     AtWork,
     Failed(IngestError),
     /// Taken, or lost with its worker.
@@ -62,7 +62,7 @@ impl<S: Stage> SerialTask<S> {
         }
     }
 
-    /// Adds a piece behind those that wait.
+    /// Adds a piece after the waiting ones.
     ///
     /// # Errors
     /// The failure of an earlier piece.
@@ -79,7 +79,7 @@ impl<S: Stage> SerialTask<S> {
             within: false,
         };
         let mut worker = self.gate.take_turns(move || work.turn());
-        // Nobody else would run it: a simulation's work is done while it is waited for.
+        // Nobody else would run it: in a simulation, work is done while somebody waits for it.
         if worker.waits_for_caller() {
             worker.end().await;
         } else {
@@ -106,7 +106,8 @@ impl<S: Stage> SerialTask<S> {
 
 impl<S> Drop for SerialTask<S> {
     fn drop(&mut self) {
-        // Nobody wants what still waits; a worker that is within a piece ends after it, one that waits for a permit at once.
+        // Nobody needs the waiting pieces. A worker inside a piece ends after it; a worker that waits for a permit ends
+        // at once.
         self.queue.lock().waiting.clear();
         if let Some(worker) = self.worker.take() {
             worker.abandon();
@@ -114,16 +115,16 @@ impl<S> Drop for SerialTask<S> {
     }
 }
 
-/// A worker's hold of a queue: a stage and the piece to go through it.
+/// A worker's share of a queue: a stage and its next piece.
 struct Worker<S: Stage> {
     queue: Arc<Mutex<Queue<S>>>,
     next: Option<(S, Arc<Piece>)>,
-    /// Within the stage.
+    /// Whether it is inside the stage.
     within: bool,
 }
 
 impl<S: Stage> Worker<S> {
-    /// Works on the next piece.
+    /// Processes the next piece.
     fn turn(&mut self) -> ControlFlow<()> {
         let Some((stage, piece)) = self.next.take() else {
             return ControlFlow::Break(());
@@ -131,7 +132,7 @@ impl<S: Stage> Worker<S> {
         self.within = true;
         let done = piece.frames.iter().try_fold(stage, S::take);
         self.within = false;
-        // Before the queue is told: who waits for a piece finds its room free.
+        // Dropped before the queue is updated, so that a caller waiting for this piece finds its permit free.
         drop(piece);
         self.next = self.queue.lock().after(done);
         match self.next {
@@ -141,13 +142,13 @@ impl<S: Stage> Worker<S> {
     }
 }
 
-/// What becomes of a piece that is handed over.
+/// The result of adding a piece.
 enum Added<S> {
-    /// Nobody worked on the stage: a worker is to begin with the piece.
+    /// No worker had the stage: a new worker must begin with this piece.
     Begins(S),
-    /// The worker comes to it.
+    /// The current worker will process it.
     Waits,
-    /// There is no stage any more: taken, failed or lost.
+    /// The stage no longer exists: taken, failed or lost.
     Lost,
 }
 
@@ -166,7 +167,7 @@ impl<S> Queue<S> {
         }
     }
 
-    /// What to do after a piece, if anything.
+    /// The next work after a piece, if any.
     fn after(&mut self, done: Result<S, IngestError>) -> Option<(S, Arc<Piece>)> {
         match (done, self.waiting.pop_front()) {
             (Ok(stage), Some(piece)) => return Some((stage, piece)),
@@ -182,7 +183,7 @@ impl<S> Queue<S> {
 
 impl<S: Stage> Drop for Worker<S> {
     fn drop(&mut self) {
-        // Abandoned, or in a panic: the stage is lost, and nothing that waits may keep its room.
+        // Abandoned or panicking: the stage is lost, and no waiting piece may keep its permit.
         if self.within || self.next.is_some() {
             let mut queue = self.queue.lock();
             queue.state = State::Gone;

@@ -15,11 +15,11 @@ use crate::store::packs::{
     EncodedFrame, FRAME_PLAIN_BYTES, Finished, Origin, PackWriter, Packs, SegmentDraft, WriterLease,
 };
 
-/// Room that a pack keeps for the frame table, which is one frame: 64 MiB of frames that shrank to nothing still fit
-/// their table in it.
+/// Space reserved in a pack for the frame table, which is one frame: even 64 MiB of frames that compressed to almost
+/// nothing have room for their table.
 const TABLE_ROOM_BYTES: u64 = 512 * 1024;
 
-/// A body's frames on their way.
+/// The destination of a body's frames.
 pub(super) struct Sink {
     packs: Arc<dyn Packs>,
     small_bodies: Arc<Semaphore>,
@@ -27,9 +27,9 @@ pub(super) struct Sink {
     place: Place,
     full: FullPacks,
     origin: Origin,
-    /// Plain bytes taken in.
+    /// Plain bytes received.
     plain: u64,
-    /// Plain bytes up to which packs are full.
+    /// Plain bytes in packs that are already full.
     packed: u64,
 }
 
@@ -42,12 +42,12 @@ enum Place {
     Nowhere,
 }
 
-/// Packs to be finished while the next one fills, oldest first.
+/// Packs to finish while the next one fills, oldest first.
 #[derive(Clone, Default)]
 pub(super) struct FullPacks(Arc<Mutex<VecDeque<FullPack>>>);
 
 impl FullPacks {
-    /// Takes the oldest one out.
+    /// Removes and returns the oldest one.
     pub(super) fn pop(&self) -> Option<FullPack> {
         self.with(VecDeque::pop_front)
     }
@@ -70,7 +70,7 @@ pub(super) struct Durable {
     pub(super) lease: Option<WriterLease>,
 }
 
-/// What is left when the body has ended.
+/// The unwritten rest when the body has ended.
 pub(super) enum Rest {
     /// Nothing.
     Empty,
@@ -121,7 +121,7 @@ impl Sink {
         }
     }
 
-    /// Ends the body. `etag` is known now and goes into the last segment's table.
+    /// Ends the body. `etag` is known now and is written into the last segment's table.
     pub(super) fn end(mut self, etag: &str) -> Rest {
         etag.clone_into(&mut self.origin.etag);
         self.origin.body_offset = self.packed;
@@ -188,7 +188,7 @@ impl Sink {
 }
 
 impl Stage for Sink {
-    /// A frame is [`FRAME_PLAIN_BYTES`], but for the last.
+    /// A frame is [`FRAME_PLAIN_BYTES`] long, except the last.
     fn take(mut self, plain: &Bytes) -> Result<Sink, IngestError> {
         let frame = EncodedFrame::data(plain.clone());
         self.place = match std::mem::replace(&mut self.place, Place::Nowhere) {

@@ -20,7 +20,7 @@ use crate::packs::Pins;
 use crate::store::blocking_pool::BlockingPool;
 use crate::store::packs::Packs;
 
-/// Where bodies go out.
+/// Sends bodies.
 pub struct Reader {
     objects: Arc<Objects>,
     packs: Arc<dyn Packs>,
@@ -30,7 +30,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// A reader of `packs`; `gate` bounds how many reads run at once.
+    /// A reader of `packs`; `gate` limits concurrent reads.
     pub fn new(
         objects: Arc<Objects>,
         packs: Arc<dyn Packs>,

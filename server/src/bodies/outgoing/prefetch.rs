@@ -18,12 +18,12 @@ use crate::store::blocking_pool::{BlockingPool, Running};
 /// Frames in order.
 pub(super) type Piece = Result<Vec<Bytes>, StoreError>;
 
-/// Where pieces come from.
+/// A source of pieces.
 pub(super) trait Source: Send + 'static {
     /// Whether nothing is left.
     fn is_over(&self) -> bool;
 
-    /// The next piece, of at most so many frames. Blocks.
+    /// The next piece, of at most this many frames. Blocks.
     fn next(&mut self, frames: usize) -> Piece;
 }
 
@@ -32,11 +32,11 @@ pub(super) trait Source: Send + 'static {
 pub(super) struct Window {
     /// Frames of a piece.
     pub(super) frames: usize,
-    /// Pieces that are read before anybody asks for them.
+    /// Pieces read before anybody asks for them.
     pub(super) ahead: usize,
 }
 
-/// A source, and the pieces that were read of it.
+/// A source, and the pieces already read from it.
 pub(super) struct Prefetcher<S: Source> {
     gate: BlockingPool,
     shared: Arc<Shared<S>>,
@@ -45,7 +45,7 @@ pub(super) struct Prefetcher<S: Source> {
 
 struct Shared<S> {
     queue: Mutex<Queue<S>>,
-    /// Told of each piece and of the end.
+    /// Notified of each piece and of the end.
     changed: Notify,
 }
 
@@ -56,18 +56,18 @@ struct Queue<S> {
 }
 
 enum Reading<S> {
-    /// Nobody reads.
+    /// No worker has the source.
     AtRest(S),
     /// A worker has the source.
     AtWork,
-    /// At the end, behind an error, or lost with the worker.
+    /// At the end, after an error, or lost with the worker.
     Over,
-    /// Nobody takes any more.
+    /// The consumer has gone.
     Unwanted,
 }
 
 impl<S: Source> Prefetcher<S> {
-    /// Begins with the first frame.
+    /// Reads from the first frame.
     pub(super) fn start(gate: BlockingPool, source: S) -> Prefetcher<S> {
         let queue = Queue {
             ready: VecDeque::new(),
@@ -90,7 +90,7 @@ impl<S: Source> Prefetcher<S> {
         ahead
     }
 
-    /// How far to read from now on.
+    /// Changes the window from now on.
     pub(super) fn window(&self, window: Window) {
         self.shared.queue().window = window;
     }
@@ -120,7 +120,7 @@ impl<S: Source> Prefetcher<S> {
         }
     }
 
-    /// Sets a worker going if fewer than `least` pieces are there and nobody reads.
+    /// Starts a worker if fewer than `least` pieces are ready and no worker is reading.
     fn read(&mut self, least: usize) {
         let Some(source) = self.shared.queue().begin(least) else {
             return;
@@ -133,7 +133,7 @@ impl<S: Source> Prefetcher<S> {
         self.worker = Some(self.gate.take_turns(move || work.turn()));
     }
 
-    /// Waits for the worker; its panic is the caller's.
+    /// Waits for the worker; a panic of the worker panics here.
     async fn end_worker(&mut self) {
         if let Some(worker) = &mut self.worker {
             worker.end().await;
@@ -144,7 +144,7 @@ impl<S: Source> Prefetcher<S> {
 
 impl<S: Source> Drop for Prefetcher<S> {
     fn drop(&mut self) {
-        // A piece that is being read is dropped when it is there.
+        // A piece that is still being read is dropped as soon as it is ready.
         self.shared.queue().close();
         if let Some(worker) = self.worker.take() {
             worker.abandon();
@@ -152,11 +152,11 @@ impl<S: Source> Drop for Prefetcher<S> {
     }
 }
 
-/// A worker's hold of a source.
+/// A worker's share of a source.
 struct Work<S: Source> {
     shared: Arc<Shared<S>>,
     source: Option<S>,
-    /// Within the source.
+    /// Whether it is inside the source.
     within: bool,
 }
 
@@ -181,7 +181,7 @@ impl<S: Source> Work<S> {
 
 impl<S: Source> Drop for Work<S> {
     fn drop(&mut self) {
-        // In a panic, or abandoned: the source is lost, and who waits must learn it.
+        // Panicking or abandoned: the source is lost, and a waiting consumer must learn it.
         if self.within || self.source.is_some() {
             self.shared.queue().reading = Reading::Over;
             self.shared.changed.notify_one();
@@ -190,18 +190,18 @@ impl<S: Source> Drop for Work<S> {
 }
 
 impl<S> Shared<S> {
-    /// Whole values only: a panic of the last holder spoilt nothing.
+    /// Holds only whole values, so a panic of the last holder damaged nothing.
     fn queue(&self) -> MutexGuard<'_, Queue<S>> {
         self.queue.lock()
     }
 }
 
-/// What a look at the queue gives.
+/// The result of looking at the queue.
 enum Taken {
     Piece {
         piece: Piece,
-        /// With fewer left than this, somebody is to read on: not for each piece, so that a worker that is woken has most
-        /// of a queue to fill.
+        /// With fewer pieces left than this, a worker is to be started. Not after each piece, so that a woken worker
+        /// has most of a queue to fill.
         least: usize,
     },
     Nothing,
@@ -235,7 +235,7 @@ impl<S: Source> Queue<S> {
         self.ready.clear();
     }
 
-    /// The source, for a new worker.
+    /// The source for a new worker, if one is needed.
     fn begin(&mut self, least: usize) -> Option<S> {
         if self.ready.len() >= least {
             return None;
@@ -249,7 +249,7 @@ impl<S: Source> Queue<S> {
         }
     }
 
-    /// Takes what a worker read; gives the source back if it is to go on.
+    /// Stores what a worker read; returns the source if the worker should continue.
     fn put(&mut self, source: S, piece: Piece) -> Option<S> {
         if matches!(self.reading, Reading::Unwanted) {
             return None;

@@ -13,30 +13,31 @@ use crate::store::packs::{Packs, Segment};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How far a stream that reads ahead does so: pieces of 1 MiB.
+/// The window of a stream that reads ahead: pieces of 1 MiB.
 const WINDOW_AHEAD: Window = Window {
     frames: 4,
     ahead: 4,
 };
 
-/// Streams that may read ahead at a time, with 6 MiB each (four pieces ready or being read, one that is taken, one whose last
-/// frame the connection still sends): one fast one keeps two cores busy. First come, first served, also when they turn out
-/// to be slow: the others lose the overlap of reading and sending, and nothing else. These hold two frames of 256 KiB at
-/// most (one being sent, one to follow), so that 500 slow clients hold less than 300 MiB together, and 180 of them less than
-/// 120 MiB.
+/// Streams that may read ahead at a time, with 6 MiB each (four pieces ready or being read, one taken, one whose last
+/// frame the connection still sends): a single fast one keeps two cores busy. The first to come get the permits, even
+/// if they turn out to be slow. All others only lose the overlap of reading and sending. Those hold at most two frames
+/// of 256 KiB (one being sent and the next one), so that 500 slow clients hold less than 300 MiB in total, and 180 of
+/// them less than 120 MiB.
 pub(super) const STREAMS_AHEAD: usize = 4;
 
-/// Verified bytes in order. The packs stay pinned until the last of them is read.
+/// Verified bytes in order. The packs stay pinned until the last byte is read.
 pub struct BodyStream {
     segments: Prefetcher<Segments>,
     ready: VecDeque<Bytes>,
-    /// Who may read ahead.
+    /// Permits to read ahead.
     ahead: Arc<Semaphore>,
-    /// Held by a stream that does, until its end.
+    /// Such a permit; the stream keeps it until its end.
     runs_ahead: Option<OwnedSemaphorePermit>,
 }
 
-/// What is still to be read, and the pin of its packs: it goes with the last read, also with one that is for nobody any more.
+/// The unread segments, and the pin of their packs. The pin is dropped after the last read, even if the client has
+/// gone.
 struct Segments {
     packs: Arc<dyn Packs>,
     readers: VecDeque<SegmentReader>,
@@ -86,7 +87,7 @@ impl BodyStream {
     /// The next bytes; `None` at the end. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// The first frame that is missing or damaged; nothing of it and nothing after it is given.
+    /// The first frame that is missing or damaged; no byte of it or after it is returned.
     pub async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         while self.ready.is_empty() {
             if self.runs_ahead.is_none() {

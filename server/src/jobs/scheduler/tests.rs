@@ -10,7 +10,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::jobs::{JobError, JobProgress, JobStatus};
 
-/// For a loaded machine; a test that passes never waits for it.
+/// Long enough for a loaded machine; a passing test never waits this long.
 const WITHIN: Duration = Duration::from_secs(30);
 
 const SOON: Duration = Duration::from_millis(5);
@@ -43,7 +43,7 @@ fn numbered(
     move |_| work(runs.fetch_add(1, Ordering::SeqCst) + 1)
 }
 
-/// The status of job `name`, once it is as `wanted` says.
+/// The status of job `name`, once it satisfies `wanted`.
 async fn status(board: &JobBoard, name: &str, wanted: impl Fn(&JobStatus) -> bool) -> JobStatus {
     let reached = async {
         loop {
@@ -139,7 +139,7 @@ async fn a_long_job_of_one_class_does_not_delay_one_of_another() {
     let (release, held) = mpsc::channel::<()>();
     let held = Mutex::new(held);
     let long = move |_: &JobRun| {
-        // Ends when the test lets go of the other end, also when the test fails.
+        // Ends when the test drops the other end, also when the test fails.
         let _gone = held.lock().recv();
         Ok(json!(null))
     };

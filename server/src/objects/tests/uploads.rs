@@ -48,7 +48,7 @@ async fn a_complete_that_must_find_nothing_replaces_nothing() {
         );
         let found = house.get("a", VersionSelector::Current).await;
         assert_eq!(found.expect("there"), b"was there first");
-        // The upload is as it was: once the object has gone, it can be completed.
+        // The upload is unchanged: once the object has gone, it can be completed.
         let deleted = house.delete("a", VersionSelector::Current).await;
         deleted.expect("deleted");
         let done = complete_if(&house, PutCondition::IfAbsent, upload, &parts).await;
@@ -80,7 +80,7 @@ async fn a_complete_that_must_match_replaces_that_object_only() {
     let meant = house.put("a", b"the one that is meant").await.etag;
     let done = complete_if(&house, PutCondition::IfMatch(meant), upload, &parts).await;
     let done = done.expect("it matches");
-    // Its own answer comes again, although its condition would not hold any more.
+    // It gets its own answer again, although its condition would now fail.
     let again = complete_if(&house, PutCondition::IfMatch(meant), upload, &parts).await;
     assert_eq!(again.expect("the same answer"), done);
     let found = house.get("a", VersionSelector::Current).await;
@@ -131,7 +131,7 @@ async fn parts_are_listed_by_number_a_page_at_a_time() {
     let mut sorted = numbers.map(|n| u16::try_from(n).expect("in range"));
     sorted.sort_unstable();
     for max in 0..=7 {
-        // Also after numbers that no part has.
+        // Also after numbers without a part.
         for after in [0, 1, 2, 3, 254, 255, 256, 9_999, 10_000] {
             let (objects, name) = (&house.storage.objects, key("a"));
             let page = objects.list_parts(&house.bucket, &name, upload, after, max);
@@ -146,14 +146,14 @@ async fn parts_are_listed_by_number_a_page_at_a_time() {
     assert!(PartNumber::new(0).is_none(), "before all parts is 0");
 }
 
-/// What a page of uploads holds, from all of them in order.
+/// The expected page of uploads, from all of them in order.
 fn expected_page(
     all: &[(ObjectKey, UploadId)],
     query: &ListUploadsQuery,
 ) -> (Vec<(ObjectKey, UploadId)>, bool) {
     let comes_after = |(name, id): &(ObjectKey, UploadId)| match &query.after {
         None => true,
-        // Without the second half, all uploads of the key are behind the marker.
+        // Without the second half, all uploads of the key count as before the marker.
         Some((marker, None)) => name > marker,
         Some((marker, Some(upload))) => (name, id) > (marker, upload),
     };
@@ -186,7 +186,7 @@ proptest! {
                 all.push((key(name), house.upload(name).await));
             }
             all.sort();
-            // Markers of chance, which mostly name no upload, then each upload with and without its second half.
+            // Random markers, which mostly name no upload, then each upload with and without the second half.
             let mut markers = vec![None, Some((key(&marker), None))];
             markers.push(half.map(|half| (key(&marker), Some(UploadId(half)))));
             for (name, upload) in &all {

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 
-/// Long enough for a loaded machine; a test that passes never waits for it.
+/// Long enough for a loaded machine; a passing test never waits this long.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 struct Running {
@@ -38,7 +38,7 @@ where
     }
 }
 
-/// Answers with the body it was sent, once all of it is there.
+/// Answers with the request's body, once all of it has arrived.
 async fn echo(request: Request<Incoming>) -> Response<Full<Bytes>> {
     let body = request
         .into_body()

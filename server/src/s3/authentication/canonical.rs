@@ -14,9 +14,9 @@ pub(super) struct CanonicalRequest<'a> {
     pub(super) method: &'a str,
     pub(super) canonical_query: &'a str,
     pub(super) headers: Headers<'a>,
-    /// HTTP/2 may name the host outside of the headers.
+    /// HTTP/2 may name the host outside the headers.
     pub(super) host: Option<&'a str>,
-    /// Sorted lower-case names.
+    /// Lower-case names, sorted.
     pub(super) signed_headers: &'a [String],
     pub(super) payload_hash: &'a str,
 }
@@ -41,11 +41,11 @@ impl CanonicalRequest<'_> {
         out
     }
 
-    /// All values of a header: each trimmed, runs of spaces folded, joined by commas.
+    /// Appends all values of a header: each trimmed, runs of spaces folded, joined by commas.
     fn push_values(&self, out: &mut Vec<u8>, name: &str) {
         if !self.headers.has(name) {
             if name == EXPECT {
-                // Proxies answer it themselves and drop it; it has one value only.
+                // Proxies may answer it themselves and drop it; it has only one value.
                 out.extend_from_slice(b"100-continue");
             } else if name == HOST {
                 out.extend_from_slice(self.host.unwrap_or("").as_bytes());

@@ -13,25 +13,25 @@ use crate::s3::head::{Head, Headers};
 use crate::s3::http_date;
 use crate::s3::query::Query;
 
-/// A signature and its stated coverage.
+/// A signature and the coverage that it claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Claim {
     pub(super) access_key: String,
     pub(super) scope: Scope,
-    /// Lower case, sorted, without repeats.
+    /// Lower case, sorted, without duplicates.
     pub(super) signed_headers: Vec<String>,
-    /// As sent; never cut, padded or folded.
+    /// As sent; never cut, padded or case-folded.
     pub(super) signature: String,
     pub(super) signed_at: UnixMillis,
-    /// The digest of the body, or the name of how it is signed.
+    /// The digest of the body, or the name of its signing method.
     pub(super) payload: String,
 }
 
 impl Claim {
-    /// Reads the claim of a request; `None` when nobody signed it.
+    /// Reads the claim of a request; `None` when it is not signed.
     ///
     /// # Errors
-    /// Malformed and unsupported forms by name.
+    /// Malformed and unsupported forms, by name.
     pub(super) fn read(head: &Head) -> Result<Option<Claim>, S3Error> {
         refuse_query_signatures(head.query())?;
         let headers = head.headers();
@@ -79,7 +79,7 @@ fn refuse_query_signatures(query: &Query) -> Result<(), S3Error> {
     Ok(())
 }
 
-/// `x-amz-date`, or `Date` where a client signs that.
+/// `x-amz-date`, or `Date` if the client signs that instead.
 fn request_time(
     headers: Headers<'_>,
     authorization: &Authorization,

@@ -5,18 +5,19 @@
 
 use crate::s3::error::{S3Error, S3ErrorCode};
 
-/// The one signing algorithm.
+/// The only signing algorithm.
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// Names in `SignedHeaders`: far above what SDKs sign (about 20), below what makes canonicalising costly.
+/// Maximum number of names in `SignedHeaders`: far above what SDKs sign (about 20), low enough to keep canonicalising
+/// cheap.
 const SIGNED_HEADERS_MAX: usize = 200;
 
-/// The header, taken apart.
+/// The parsed header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Authorization {
     pub(super) access_key: String,
     pub(super) scope: Scope,
-    /// Lower case, sorted, without repeats.
+    /// Lower case, sorted, without duplicates.
     pub(super) signed_headers: Vec<String>,
     pub(super) signature: String,
 }
@@ -94,7 +95,7 @@ impl Authorization {
     }
 }
 
-/// From the right, since an access key may hold slashes.
+/// Split from the right, since an access key may contain slashes.
 fn parse_credential(credential: &str) -> Result<(String, Scope), S3Error> {
     let mut parts = credential.rsplitn(5, '/');
     let (terminator, service, region, date, access_key) = (
@@ -151,7 +152,7 @@ pub(super) fn unsupported_mechanism() -> S3Error {
     )
 }
 
-/// A header that names the wrong thing.
+/// The error for a malformed header.
 pub(super) fn malformed(why: impl std::fmt::Display) -> S3Error {
     S3Error::new(
         S3ErrorCode::AuthorizationHeaderMalformed,

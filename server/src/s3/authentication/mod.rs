@@ -29,14 +29,14 @@ use canonical::{CanonicalRequest, string_to_sign};
 use claim::Claim;
 use header::{ALGORITHM, malformed};
 
-/// How far a client's clock may be off; S3's own limit.
+/// Maximum clock difference of a client; S3's own limit.
 const SKEW_MAX: Duration = Duration::from_mins(15);
 
 /// The header that says how the body is signed.
 const CONTENT_SHA256: &str = "x-amz-content-sha256";
 
-/// SHA-256 of an empty body. Clients that send no `x-amz-content-sha256` (curl, old signers) sign this one, so they may send
-/// no other body.
+/// SHA-256 of an empty body. Clients that send no `x-amz-content-sha256` (curl, old signers) sign this digest, so their
+/// body must be empty.
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// The sender of a request, and how its body is signed.
@@ -46,8 +46,8 @@ pub(crate) struct Authenticated {
     pub(crate) identity: Identity,
     /// How the body is signed and framed.
     pub(crate) payload: PayloadMode,
-    /// Verifies signed chunks; the first link of their chain is the request's own signature. A request without a
-    /// signature has none.
+    /// Verifies signed chunks; their chain starts at the request's own signature. `None` for a request without a
+    /// signature.
     pub(crate) chunks: Option<ChunkSigner>,
 }
 
@@ -106,7 +106,7 @@ fn anonymous(head: &Head) -> Result<Authenticated, S3Error> {
     })
 }
 
-/// Tries the path as it came, and as a signer that encodes the decoded path would have written it.
+/// Tries the path as it was sent, and as a signer would write it that encodes the decoded path.
 fn verify(
     head: &Head,
     claim: &Claim,
@@ -165,7 +165,7 @@ fn check_skew(signed_at: UnixMillis, now: UnixMillis) -> Result<(), S3Error> {
     ))
 }
 
-/// No header that changes a request may be added after it was signed.
+/// Checks that no header that changes a request was added after signing.
 fn check_signed_headers(head: &Head, claim: &Claim) -> Result<(), S3Error> {
     if head.host()?.is_none() {
         return Err(one_host());

@@ -15,7 +15,7 @@ use super::{EMPTY_SHA256, Scope};
 use crate::clock::UnixMillis;
 use crate::s3::identity::Credentials;
 
-/// A key good for one day, region and service.
+/// A key that is valid for one day, region and service.
 #[derive(Clone)]
 pub(crate) struct SigningKey(Hmac<Sha256>);
 
@@ -27,7 +27,7 @@ impl SigningKey {
         SigningKey(Hmac::new_from_slice(key.as_ref()).expect("HMAC takes keys of any length"))
     }
 
-    /// The signature in hex when it is the right one for `text`.
+    /// The signature in hex, if it is the right one for `text`.
     pub(crate) fn accepts(&self, text: &str, signature: &str) -> Option<String> {
         let right = self.sign(text);
         let same: bool = right.as_bytes().ct_eq(signature.as_bytes()).into();
@@ -72,7 +72,7 @@ impl ChunkSigner {
         }
     }
 
-    /// Whether `signature` is that of the next chunk, whose plain bytes hash to `sha256`.
+    /// Whether `signature` belongs to the next chunk, whose plain bytes have the hash `sha256`.
     pub(crate) fn accepts_chunk(&mut self, sha256: &[u8], signature: &str) -> bool {
         let text = format!(
             "AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{}\n{EMPTY_SHA256}\n{}",
@@ -84,7 +84,7 @@ impl ChunkSigner {
         self.advance(&text, signature)
     }
 
-    /// Whether `signature` is that of the trailer, given as `name:value\n` lines.
+    /// Whether `signature` belongs to the trailer, given as `name:value\n` lines.
     pub(crate) fn accepts_trailer(&mut self, canonical: &[u8], signature: &str) -> bool {
         let text = format!(
             "AWS4-HMAC-SHA256-TRAILER\n{}\n{}\n{}\n{}",

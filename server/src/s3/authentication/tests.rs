@@ -245,7 +245,7 @@ fn folded_and_repeated_headers_are_accepted() {
     check(&parts).expect("joined");
 }
 
-/// Something done to a request after it was signed.
+/// A change to a request after it was signed.
 #[derive(Debug, Clone, Copy)]
 enum Change {
     Target(&'static str),
@@ -387,7 +387,7 @@ fn a_scope_of_another_day_is_refused() {
     );
 }
 
-/// Only the whole signature counts, however short, long or alike another one is.
+/// Only the whole signature counts: no shorter, longer or similar one is accepted.
 #[test]
 fn a_signature_is_compared_whole() {
     let good = Signed::get("/bucket/key").parts();
@@ -456,7 +456,7 @@ fn a_head_of_http_2_routes_and_authenticates() {
     );
 }
 
-/// A request without a signature has a sender, who may do nothing; nothing of it is read as signed.
+/// A request without a signature has a sender without permissions; nothing in it is treated as signed.
 #[test]
 fn a_request_without_signature_is_a_strangers() {
     for mode in ["UNSIGNED-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"] {

@@ -28,19 +28,20 @@ const NOW: UnixMillis = UnixMillis(1_369_353_600_000);
 const SEED: &str = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9";
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// The declared length is that of the chunks, not the one in the input.
+/// The declared length is the length of the chunks, not the one in the input.
 const HONEST: u8 = 0x40;
-/// Signatures stay as they are in the input.
+/// Signatures stay as in the input.
 const FORGED: u8 = 0x80;
 
-/// How the first byte of the input wants the body read.
+/// The framing selected by the first byte of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Framing {
     Unsigned,
     Signed(TrailerRule),
 }
 
-/// Input: mode, declared length (u16 LE), bytes per network read, body. Signatures are made right unless the mode says no.
+/// Input: mode, declared length (u16 LE), bytes per network read, body. Signatures are corrected unless the mode says
+/// no.
 pub(super) fn aws_chunked(data: &[u8]) {
     let Some(([mode, low, high, step], body)) = data.split_first_chunk() else {
         return;
@@ -126,7 +127,7 @@ struct Resealed {
     plain_len: u64,
 }
 
-/// Signs as a client does. What is no chunk any more is copied as it is.
+/// Signs as a client does. Bytes that are no longer a chunk are copied unchanged.
 fn reseal(mut rest: &[u8], with_trailer: bool) -> Resealed {
     let mut chain = Chain {
         previous: SEED.to_owned(),
@@ -161,7 +162,7 @@ fn reseal(mut rest: &[u8], with_trailer: bool) -> Resealed {
     }
 }
 
-/// A chunk's size, and what follows its header line.
+/// A chunk's size, and the bytes after its header line.
 fn chunk_header(rest: &[u8]) -> Option<(u64, &[u8])> {
     let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
     let (line, after) = rest.split_at(end);
@@ -183,7 +184,7 @@ impl Chain {
         )
     }
 
-    /// The trailer lines with their signature behind them, in the place of any that is there.
+    /// The trailer lines followed by their signature, which replaces any existing one.
     fn trailer(&mut self, lines: &[u8]) -> Vec<u8> {
         let (mut out, mut canonical) = (Vec::new(), String::new());
         for line in lines.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
@@ -218,7 +219,7 @@ impl Chain {
     }
 }
 
-/// Every document that a request may carry.
+/// Every XML document that a request may carry.
 pub(super) fn xml(data: &[u8]) {
     if let Err(error) = buckets::create_bucket(data) {
         refused(&error);
@@ -229,7 +230,7 @@ pub(super) fn xml(data: &[u8]) {
             for target in &request.targets {
                 let key = target.key.as_str();
                 assert!((1..=KEY_BYTES_MAX).contains(&key.len()), "S3's limit");
-                // NUL has no form in XML at all; clients ask for `encoding-type=url`.
+                // XML cannot represent NUL; clients ask for `encoding-type=url`.
                 if !key.contains('\0') {
                     assert_eq!(written_and_read(key), key, "a key comes back in an answer");
                 }

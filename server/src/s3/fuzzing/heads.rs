@@ -28,10 +28,10 @@ use crate::s3::{conditions, http_date, object_headers, range};
 const USER: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
-/// The moment of AWS' published examples: 24 May 2013.
+/// The time of AWS' published examples: 24 May 2013.
 const NOW: UnixMillis = UnixMillis(1_369_353_600_000);
 
-/// Authentication by header, as sent and once more with the right signature.
+/// Authentication by header, first as sent and then with the right signature.
 pub(super) fn sigv4(data: &[u8]) {
     let Some(mut parts) = head(data) else { return };
     let Ok(query) = Query::parse(parts.uri.query().unwrap_or("")) else {
@@ -54,7 +54,7 @@ pub(super) fn sigv4(data: &[u8]) {
     }
 }
 
-/// Replaces a wrong signature by the right one. `false` for a signature that covers itself, which has no right one.
+/// Replaces a wrong signature with the right one. `false` for a signature that covers itself, which has no right one.
 fn sign(parts: &mut Parts, error: &S3Error) -> bool {
     let to_sign = told(error, "StringToSign").expect("the client is told what to sign");
     let mut lines = to_sign.lines().skip(1);
@@ -93,7 +93,7 @@ fn sign(parts: &mut Parts, error: &S3Error) -> bool {
     true
 }
 
-/// Reads the rest of a head with a right signature.
+/// Reads the rest of a head that has a right signature.
 fn behind(head: &Head, authenticated: &Authenticated) {
     let signed = authenticated.chunks.is_some();
     assert_eq!(
@@ -155,7 +155,7 @@ fn route(method: &Method, path: &str, query: &Query) {
     }
 }
 
-/// Ranges, conditions, dates, object headers, length and digests of the body.
+/// Ranges, conditions, dates, object headers, the length and digests of the body.
 pub(super) fn request_headers(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (size, lines) = text.split_once('\n').unwrap_or((&text, ""));

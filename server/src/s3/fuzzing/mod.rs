@@ -14,7 +14,7 @@ use super::xml::read::XmlReader;
 /// A fuzz target.
 pub type Target = fn(&[u8]);
 
-/// The targets by the names of their files and of their folders of seeds.
+/// The targets, by the names of their files and seed folders.
 pub const TARGETS: &[(&str, Target)] = &[
     ("sigv4", heads::sigv4),
     ("request_uri", heads::request_uri),
@@ -26,14 +26,14 @@ pub const TARGETS: &[(&str, Target)] = &[
 /// Runs one target.
 ///
 /// # Panics
-/// There is no such target, or the server is wrong about this input.
+/// When there is no such target, or when the server handles this input wrongly.
 pub fn run(target: &str, data: &[u8]) {
     let found = TARGETS.iter().find(|(name, _)| *name == target);
     let (_, run) = found.expect("the fuzz targets are those of the table");
     run(data);
 }
 
-/// Checks a refusal: it is the client's fault, and its XML reads back to the same code.
+/// Checks a refusal: it blames the client, and its XML decodes to the same code.
 fn refused(error: &S3Error) {
     assert_ne!(
         error.code(),

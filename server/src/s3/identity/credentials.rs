@@ -30,7 +30,7 @@ impl Credentials {
         &self.secret
     }
 
-    /// Whether `user` is this one, in time that does not depend on where they differ.
+    /// Whether `user` is this one, in time that does not depend on the first difference.
     pub(crate) fn is_user(&self, user: &str) -> bool {
         let same: Choice = self.user.as_bytes().ct_eq(user.as_bytes());
         same.into()

@@ -9,7 +9,7 @@ use crate::model::Owner;
 /// The sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Identity {
-    /// The user of the configuration, who may do everything.
+    /// The configured user, who is allowed everything.
     Root(Owner),
     /// A sender without a signature.
     Anonymous,
@@ -22,7 +22,7 @@ pub(crate) struct Identities {
 }
 
 impl Identities {
-    /// One user, who owns everything.
+    /// Only one user, who owns everything.
     pub(crate) fn of_root(root: Credentials) -> Identities {
         Identities { root }
     }

@@ -10,7 +10,8 @@ use crate::s3::query::Query;
 /// Parameters without meaning: `x-id` repeats the operation's name (AWS' JavaScript SDK).
 const NOISE: &[&str] = &["x-id"];
 
-/// Headers that ask for a feature. An operation refuses them unless its row names them: to ignore them would be a lie.
+/// Headers that request a feature. An operation refuses them unless its row names them: ignoring them would break a
+/// promise.
 pub(super) const DEMANDS: &[&str] = &[
     "x-amz-bucket-object-lock-enabled",
     "x-amz-copy-source",
@@ -42,7 +43,7 @@ const PRIVATE_ACLS: &[&str] = &["private", "bucket-owner-full-control", "bucket-
 /// Refuses parameters that the operation does not know.
 ///
 /// # Errors
-/// `NotImplemented` with the parameter's name; `InvalidArgument` for a version that is none.
+/// `NotImplemented` with the parameter's name; `InvalidArgument` for an invalid version.
 pub(super) fn parameters(operation: &Operation, query: &Query) -> Result<(), S3Error> {
     // Requests without a bucket ignore unknown parameters.
     if operation.level == Level::Service {
@@ -68,7 +69,7 @@ pub(super) fn parameters(operation: &Operation, query: &Query) -> Result<(), S3E
     Ok(())
 }
 
-/// Refuses headers that the operation does not obey, and those it takes that cannot be read.
+/// Refuses headers that the operation does not support, and supported ones that cannot be read.
 ///
 /// # Errors
 /// `NotImplemented` with the header's name, or `InvalidArgument`.
@@ -102,7 +103,7 @@ impl Operation {
     }
 }
 
-/// The served operations of the same level: a parameter of one of them is ignored by the others.
+/// The served operations of the same level: each ignores the parameters of the others.
 fn served_beside(operation: &Operation) -> impl Iterator<Item = &'static Operation> {
     let level = operation.level;
     all().filter(move |row| row.level == level && row.is_served())

@@ -1,6 +1,6 @@
 //! Groups of request headers, for the rows of the table. Each of these headers has one value.
 
-/// Preconditions and choices of a read.
+/// Preconditions and options of a read.
 pub(super) const READ: &[&str] = &[
     "if-match",
     "if-none-match",
@@ -37,7 +37,7 @@ pub(super) const BODY: &[&str] = &[
     "x-amz-checksum-sha256",
 ];
 
-/// The checksum that an upload will have.
+/// The checksum settings of an upload.
 pub(super) const UPLOAD_CHECKSUM: &[&str] = &["x-amz-checksum-algorithm", "x-amz-checksum-type"];
 
 /// The size of the object that a Complete creates.

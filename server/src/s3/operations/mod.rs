@@ -31,11 +31,11 @@ pub(crate) struct Operation {
     pub(crate) name: &'static str,
     pub(crate) verb: Verb,
     pub(crate) level: Level,
-    /// Tells it from the others of its method and level.
+    /// Distinguishes it from the other operations of its method and level.
     pub(crate) selector: Selector,
-    /// Query parameters that it takes, beyond those that select it.
+    /// Query parameters that it supports, beyond those that select it.
     pub(crate) parameters: &'static [&'static str],
-    /// Headers of one value that it takes, in groups.
+    /// Single-value headers that it supports, in groups.
     pub(crate) headers: &'static [&'static [&'static str]],
     pub(crate) body: BodyKind,
     pub(crate) action: Action,
@@ -73,7 +73,7 @@ pub(crate) enum QueryPart {
 /// The kind of body that an operation takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyKind {
-    /// None; a body that comes is not read.
+    /// No body; if one comes, it is not read.
     None,
     /// A document, read whole before the operation begins.
     Document(DocumentRules),
@@ -87,15 +87,15 @@ pub(crate) enum Handler {
     Service(for<'a, 'c> fn(&'a mut Call<'c>) -> BoxFuture<'a, Answer>),
     Bucket(for<'a, 'c> fn(&'a mut Call<'c>, &'a BucketName) -> BoxFuture<'a, Answer>),
     Object(OnObject),
-    /// The operation is S3's and not served yet.
+    /// An S3 operation that is not served yet.
     Later,
 }
 
 type OnObject =
     for<'a, 'c> fn(&'a mut Call<'c>, &'a BucketName, &'a ObjectKey) -> BoxFuture<'a, Answer>;
 
-/// The rows. Within a level and method the first row that fits is the operation. Rows that are not served come first, so that
-/// their subresources win over other parameters of the query.
+/// The rows. Within a level and method, the first matching row is the operation. Rows that are not served come first,
+/// so that their subresources win over other parameters of the query.
 static TABLE: [&[Operation]; 5] = [
     of_service::ROWS,
     later_buckets::ROWS,
@@ -117,7 +117,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Operation> {
     TABLE.iter().copied().flatten()
 }
 
-/// The operation that a request of this level asks for.
+/// The operation that a request of this level selects.
 ///
 /// # Errors
 /// `MethodNotAllowed`.
@@ -141,7 +141,7 @@ pub(crate) fn select(
 }
 
 impl Operation {
-    /// Its name where requests are counted.
+    /// The name under which its requests are counted.
     pub(crate) fn label(&self) -> &'static str {
         if self.is_served() {
             self.name
@@ -155,7 +155,7 @@ impl Operation {
         !matches!(self.handler, Handler::Later)
     }
 
-    /// Checks that it takes the parameters and headers of a request.
+    /// Checks that it supports the parameters and headers of a request.
     ///
     /// # Errors
     /// `NotImplemented` by name: for the operation itself, a parameter or a header.
@@ -200,7 +200,7 @@ impl Selector {
         asked && self.header.is_none_or(|name| headers.has(name))
     }
 
-    /// Whether it looks at this parameter.
+    /// Whether it depends on this parameter.
     fn names(&self, parameter: &str) -> bool {
         self.query.iter().any(|part| part.name() == parameter)
     }

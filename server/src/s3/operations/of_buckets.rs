@@ -9,7 +9,7 @@ use crate::s3::authorisation::Action;
 use crate::s3::ops;
 use crate::s3::payload::document::DocumentRules;
 
-/// What both generations of ListObjects take.
+/// The parameters of both ListObjects versions.
 const LISTING: &[&str] = &[
     "list-type",
     "prefix",

@@ -9,7 +9,7 @@ use crate::s3::authorisation::Action;
 use crate::s3::ops;
 use crate::s3::payload::document::DocumentRules;
 
-/// What GetObject and HeadObject take.
+/// The parameters of GetObject and HeadObject.
 const READING: &[&str] = &[
     "versionId",
     "response-cache-control",

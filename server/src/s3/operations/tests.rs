@@ -24,7 +24,7 @@ fn selected(head: &Head) -> Result<&'static Operation, S3Error> {
     select(level, head.method(), head.query(), head.headers())
 }
 
-/// Selects, and checks what else the request says.
+/// Selects the operation, and checks the rest of the request.
 fn accepted(head: &Head) -> Result<&'static Operation, S3Error> {
     let operation = selected(head)?;
     operation.check(head)?;
@@ -67,7 +67,7 @@ fn header(row: &Operation) -> Vec<(&'static str, &'static str)> {
     selecting.map(|name| (*name, "/bkt/other")).collect()
 }
 
-/// The requests that a row describes, with more behind their query.
+/// The requests that a row describes, with `more` appended to their query.
 fn requests(row: &Operation, more: &str) -> Vec<Head> {
     let (method, path) = (method(row.verb), path(row.level));
     let targets = queries(row).into_iter().map(|query| {
@@ -158,7 +158,7 @@ fn an_unknown_parameter_is_refused_unless_a_read_can_ignore_it() {
         for parameter in row.parameters {
             assert!(code(&format!("{parameter}=")).is_ok(), "{parameter}");
         }
-        // Another operation's parameter is not ignored, whatever its value.
+        // The parameter of another operation is not ignored, whatever its value.
         if row.verb == Verb::Head {
             assert_eq!(code("acl=1"), refused, "{}", row.name);
         }

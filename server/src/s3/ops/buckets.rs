@@ -10,7 +10,7 @@ use crate::s3::object_headers::insert;
 use crate::s3::reply;
 use crate::s3::xml::buckets as xml;
 
-/// The region that this server reports. Clients that ask for it sign for it; others may sign for any region.
+/// The region that this server reports. Clients that ask for it use it to sign; others may sign for any region.
 const REGION: HeaderValue = HeaderValue::from_static("us-east-1");
 
 /// ListBuckets.

@@ -14,10 +14,10 @@ use crate::s3::xml::deletes as xml;
 use crate::s3::{object_headers, reply};
 use crate::store::blocking_pool::READ_PERMITS;
 
-/// Deletes of one request that run side by side. They share syncs and leave most permits to other requests.
+/// Concurrent deletes of one request. They share syncs and leave most permits to other requests.
 const DELETES_AT_ONCE: usize = READ_PERMITS / 4;
 
-/// DeleteObject. To delete a missing object is a success.
+/// DeleteObject. Deleting a missing object succeeds.
 pub(crate) async fn one(call: &mut Call<'_>, bucket: &BucketName, key: &ObjectKey) -> Answer {
     let version = version(call.query())?;
     let done = call
@@ -46,7 +46,7 @@ pub(crate) async fn many(call: &mut Call<'_>, bucket: &BucketName) -> Answer {
         let done = done.await.map_err(S3Error::from);
         (target, done)
     });
-    // Side by side, so that they share syncs; the answer keeps the request's order.
+    // Concurrently, so that they share syncs; the answer keeps the request's order.
     let results: Vec<_> = stream::iter(deletes)
         .buffered(DELETES_AT_ONCE)
         .collect()

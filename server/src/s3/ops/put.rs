@@ -17,7 +17,7 @@ pub(crate) async fn object(call: &mut Call<'_>, bucket: &BucketName, key: &Objec
     let condition = conditions::for_write(call.headers())?;
     let attributes = attributes(call)?;
     let expected = body_of(call)?;
-    // An early look spares the client the upload to a missing bucket. The commit checks again.
+    // An early check spares the client the upload to a missing bucket. The commit checks again.
     let row = call.objects().bucket(bucket).await?;
     let target = BodyTarget {
         bucket: row.id,
@@ -49,7 +49,7 @@ pub(super) fn attributes(call: &Call<'_>) -> Result<Attributes, S3Error> {
     })
 }
 
-/// Length and digests of the body, as the request states them.
+/// The length and digests of the body, as stated by the request.
 pub(super) fn body_of(call: &Call<'_>) -> Result<Expected, S3Error> {
     expected(
         call.headers(),
@@ -81,7 +81,7 @@ pub(super) async fn take(
     Ok(taking.finish().await?)
 }
 
-/// ETag and checksums of what was stored.
+/// The ETag and checksums of the stored body.
 pub(super) fn write_done(out: &mut HeaderMap, etag: ETag, checksums: &[Checksum]) {
     object_headers::insert(out, ETAG, &format!("\"{etag}\""));
     object_headers::write_checksums(out, checksums);

@@ -56,7 +56,7 @@ pub(crate) async fn put_part(call: &mut Call<'_>, bucket: &BucketName, key: &Obj
                 promised.name()
             )));
         }
-        // The upload's checksum is made of the parts' checksums, so each part needs one.
+        // The upload's checksum is computed from the parts' checksums, so each part needs one.
         (Some(wanted), None) => expected.checksum = Some((wanted, ChecksumValue::Computed)),
         _ => {}
     }

@@ -18,15 +18,15 @@ use crate::bodies::incoming::Expected;
 use crate::s3::authentication::ChunkSigner;
 use crate::s3::error::{S3Error, S3ErrorCode};
 
-/// How long a client may send nothing: slower than any link that gets a snapshot through, short enough that abandoned
-/// uploads do not pile up.
+/// Longest time without a byte from the client: slower than any link that could carry a snapshot, short enough that
+/// abandoned uploads do not pile up.
 const IDLE_MAX: Duration = Duration::from_mins(1);
 
-/// Bytes of a refused body that are still read, so that the client sees the answer and not a reset connection: two parts
-/// of the usual 8 MiB.
+/// Bytes of a refused body that are still read, so that the client sees the answer instead of a reset connection: two
+/// parts of the usual 8 MiB.
 const DRAIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// How long that may take; a client that is slower finds its connection closed.
+/// Time limit for this; the connection of a slower client is closed.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// An error of the connection.
@@ -39,7 +39,7 @@ pub(crate) struct RequestBody {
     wire: BoxBody<Bytes, WireError>,
     framing: Framing,
     pending: VecDeque<Bytes>,
-    /// Bytes taken off the wire, framing included.
+    /// Bytes read from the wire, framing included.
     received: u64,
     state: WireState,
 }
@@ -107,7 +107,7 @@ impl RequestBody {
             (PayloadMode::SignedChunks { trailer }, Some(chunks)) => Framing::Chunked(Box::new(
                 ChunkedDecoder::signed(length, chunks.clone(), trailer),
             )),
-            // Without a signed head there is no chain of signatures: such a body cannot be read.
+            // Without a signed head there is no chain of signatures, so such a body cannot be read.
             (PayloadMode::SignedChunks { .. }, None) => Framing::Unknown,
             (PayloadMode::UnsignedChunks, _) => {
                 Framing::Chunked(Box::new(ChunkedDecoder::unsigned(length)))
@@ -118,7 +118,7 @@ impl RequestBody {
     /// The next plain bytes; `None` when the body has ended and is complete.
     ///
     /// # Errors
-    /// `IncompleteBody`, `RequestTimeout`, or what its framing finds wrong.
+    /// `IncompleteBody`, `RequestTimeout`, or an error of its framing.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, S3Error> {
         loop {
             if let Some(bytes) = self.pending.pop_front() {
@@ -140,15 +140,15 @@ impl RequestBody {
         }
     }
 
-    /// Bytes taken off the wire so far.
+    /// Bytes read from the wire so far.
     pub(crate) fn received(&self) -> u64 {
         self.received
     }
 
-    /// Reads what is left of a refused body, within bounds. Whether the connection can carry another request.
+    /// Reads the rest of a refused body, up to a limit. Returns whether the connection can carry another request.
     pub(crate) async fn drain(&mut self, waits_for_continue: bool) -> bool {
         if self.state == WireState::Untouched && waits_for_continue {
-            // Polling would ask for the body that is being refused.
+            // Polling would request the body that is being refused.
             return false;
         }
         let limit = self.received.saturating_add(DRAIN_BYTES_MAX);
@@ -196,7 +196,7 @@ impl RequestBody {
                     );
                 }
                 Ok(Some(Ok(frame))) => {
-                    // HTTP trailers carry nothing that S3 uses: aws-chunked has trailers of its own.
+                    // S3 uses nothing in HTTP trailers: aws-chunked has trailers of its own.
                     if let Ok(bytes) = frame.into_data() {
                         self.received += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                         return Ok(Some(bytes));

@@ -20,10 +20,10 @@ use crate::s3::error::{S3Error, S3ErrorCode};
 /// Longest line: a trailer's name and value; a chunk header with its signature has 97 bytes.
 const LINE_BYTES_MAX: usize = 1024;
 
-/// Trailer lines of a body: a checksum and a signature, with room.
+/// Maximum number of trailer lines: enough for a checksum and a signature, with room.
 const TRAILER_LINES_MAX: usize = 16;
 
-/// Name of the line that signs the others.
+/// Name of the line with the signature of the others.
 const TRAILER_SIGNATURE: &str = "x-amz-trailer-signature";
 
 /// Trailer fields: lower-case names and values.
@@ -43,7 +43,7 @@ pub(crate) struct ChunkedDecoder {
     trailer_signature: Option<String>,
 }
 
-/// Signatures of the chunks, where they are signed.
+/// Signatures of the chunks, if they are signed.
 #[derive(Debug)]
 struct ChunkChain {
     signer: ChunkSigner,
@@ -60,7 +60,7 @@ enum State {
 }
 
 impl ChunkedDecoder {
-    /// A body of signed chunks that holds `declared` plain bytes.
+    /// A body of signed chunks with `declared` plain bytes.
     pub(crate) fn signed(
         declared: u64,
         signer: ChunkSigner,
@@ -78,7 +78,7 @@ impl ChunkedDecoder {
         }
     }
 
-    /// A body of unsigned chunks that holds `declared` plain bytes and may end in a trailer.
+    /// A body of unsigned chunks with `declared` plain bytes; it may end in a trailer.
     pub(crate) fn unsigned(declared: u64) -> ChunkedDecoder {
         ChunkedDecoder {
             state: State::Header,
@@ -93,7 +93,7 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Takes the next bytes off the wire and appends the plain bytes in them to `out`.
+    /// Takes the next bytes from the wire and appends their plain bytes to `out`.
     ///
     /// # Errors
     /// `IncompleteBody` on bad framing or more bytes than declared, `SignatureDoesNotMatch` on a bad chunk,
@@ -122,7 +122,7 @@ impl ChunkedDecoder {
         Ok(())
     }
 
-    /// The body has ended: checks that it is complete and gives its trailer fields.
+    /// Ends the body: checks that it is complete and returns its trailer fields.
     ///
     /// # Errors
     /// As for [`ChunkedDecoder::feed`].
@@ -172,7 +172,7 @@ impl ChunkedDecoder {
         };
     }
 
-    /// A line without its end, once it is complete.
+    /// A complete line without its line end, or `None` until it is complete.
     fn take_line(&mut self, input: &mut Bytes) -> Result<Option<Vec<u8>>, S3Error> {
         let end = input.iter().position(|&b| b == b'\n');
         let take = end.unwrap_or(input.len());

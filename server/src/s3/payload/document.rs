@@ -13,7 +13,7 @@ use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::failure::{checksum_mismatch, sha256_mismatch};
 use crate::s3::head::Headers;
 
-/// How a document is read.
+/// The rules for reading a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DocumentRules {
     bytes_max: u64,
@@ -22,7 +22,7 @@ pub(crate) struct DocumentRules {
 }
 
 impl DocumentRules {
-    /// `CreateBucketConfiguration`: a region and some tags, or nothing at all.
+    /// `CreateBucketConfiguration`: a region and some tags, or nothing.
     pub(crate) const CONFIGURATION: DocumentRules = DocumentRules {
         bytes_max: 64 * 1024,
         length: Length::Optional,
@@ -56,7 +56,7 @@ impl Document {
     /// Reads a whole body.
     ///
     /// # Errors
-    /// `MaxMessageLengthExceeded`, and what is wrong with the body or its headers.
+    /// `MaxMessageLengthExceeded`, and errors of the body or its headers.
     pub(crate) async fn read(
         headers: Headers<'_>,
         mode: PayloadMode,

@@ -35,7 +35,7 @@ pub(crate) enum Checksums {
     OfObject,
 }
 
-/// Reads the length and the digests that a request states.
+/// Reads the stated length and digests of a request.
 ///
 /// # Errors
 /// `MissingContentLength`, `EntityTooLarge`, `InvalidDigest`, `InvalidRequest` or `InvalidArgument`.
@@ -84,7 +84,7 @@ pub(crate) fn expected(
 /// The value of a checksum that was announced for the trailer.
 ///
 /// # Errors
-/// `MalformedTrailerError` when it is missing, `InvalidRequest` when it is no checksum.
+/// `MalformedTrailerError` when it is missing, `InvalidRequest` when it is not a checksum.
 pub(crate) fn trailer_value(
     algorithm: ChecksumAlgorithm,
     trailers: &[(String, String)],
@@ -174,7 +174,7 @@ fn checksum(headers: Headers<'_>) -> Result<Option<Promised>, S3Error> {
     Ok(promised)
 }
 
-/// SDKs also name the algorithm; where they do, it must be the one that came.
+/// SDKs also name the algorithm; it must be the algorithm of the checksum that was sent.
 fn check_named_algorithm(headers: Headers<'_>, promised: Option<&Promised>) -> Result<(), S3Error> {
     let Some(text) = headers.text("x-amz-sdk-checksum-algorithm")? else {
         return Ok(());

@@ -15,12 +15,12 @@ use crate::s3::error::{S3Error, S3ErrorCode};
 /// How a body is signed and framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PayloadMode {
-    /// One piece whose SHA-256 was signed.
+    /// One piece with a signed SHA-256.
     Signed {
-        /// The digest promised.
+        /// The signed digest.
         sha256: [u8; 32],
     },
-    /// One piece that no signature covers.
+    /// One piece without a signature.
     Unsigned,
     /// aws-chunked, each chunk signed.
     SignedChunks {
@@ -34,9 +34,9 @@ pub(crate) enum PayloadMode {
 /// Whether a body ends in a trailer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TrailerRule {
-    /// None may come.
+    /// There must be none.
     Absent,
-    /// One comes.
+    /// There is one.
     Present,
 }
 
@@ -44,7 +44,7 @@ impl PayloadMode {
     /// Reads `x-amz-content-sha256`.
     ///
     /// # Errors
-    /// `NotImplemented` for SigV4a's modes, `InvalidArgument` for anything else that is no mode and no SHA-256.
+    /// `NotImplemented` for SigV4a's modes, `InvalidArgument` for anything else that is neither a mode nor a SHA-256.
     pub(crate) fn parse(text: &str) -> Result<PayloadMode, S3Error> {
         match text {
             "UNSIGNED-PAYLOAD" => Ok(PayloadMode::Unsigned),
@@ -74,7 +74,7 @@ impl PayloadMode {
     }
 }
 
-/// The body does not fit its headers: too short, too long or badly framed.
+/// The body does not match its headers: too short, too long or badly framed.
 pub(crate) fn incomplete_body(why: impl std::fmt::Display) -> S3Error {
     S3Error::new(
         S3ErrorCode::IncompleteBody,

@@ -9,7 +9,7 @@ use crate::model::{BucketName, Owner};
 use crate::s3::error::S3Error;
 use crate::tables::{BucketRow, Versioning};
 
-/// Reads `CreateBucketConfiguration`; any region is this one.
+/// Reads `CreateBucketConfiguration`; every region name means this server's region.
 ///
 /// # Errors
 /// `MalformedXML`.
@@ -76,7 +76,7 @@ struct VersioningConfiguration {
     status: Option<&'static str>,
 }
 
-/// GetBucketVersioning: empty where versioning was never switched on.
+/// GetBucketVersioning: empty if versioning was never enabled.
 pub(crate) fn versioning(state: Versioning) -> Vec<u8> {
     let status = match state {
         Versioning::Unversioned => None,

@@ -10,7 +10,7 @@ use crate::s3::addressing::parse_key;
 use crate::s3::arguments::parse_version;
 use crate::s3::error::S3Error;
 
-/// Objects of one DeleteObjects; S3's own limit.
+/// Maximum number of objects in one DeleteObjects; S3's own limit.
 const DELETES_MAX: usize = 1000;
 
 /// The request of DeleteObjects.
@@ -23,9 +23,9 @@ pub(crate) struct DeleteRequest {
 /// Whether an answer lists successes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reporting {
-    /// It does.
+    /// It lists them.
     Verbose,
-    /// Errors only.
+    /// It lists only errors.
     Quiet,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct DeleteTarget {
 /// Reads `Delete`.
 ///
 /// # Errors
-/// `MalformedXML`, also for no object or more than S3 allows; the error of a key that is none.
+/// `MalformedXML`, also for no object or more than S3 allows; the error of an invalid key.
 pub(crate) fn delete_objects(body: &[u8]) -> Result<DeleteRequest, S3Error> {
     let mut xml = XmlReader::open(body, "Delete")?;
     let mut request = DeleteRequest {

@@ -30,7 +30,7 @@ impl<'a> OwnerElement<'a> {
     }
 }
 
-/// `CommonPrefixes`; the prefix is encoded already.
+/// `CommonPrefixes`; the prefix is already encoded.
 #[derive(Serialize)]
 pub(super) struct CommonPrefix<'a> {
     #[serde(rename = "Prefix")]
@@ -68,7 +68,7 @@ impl ChecksumElement {
     }
 }
 
-/// A name as a listing of this encoding writes names.
+/// A name in the encoding of the listing.
 pub(super) fn name(encoding: NameEncoding, text: &str) -> Cow<'_, str> {
     match encoding {
         NameEncoding::Plain => Cow::Borrowed(text),
@@ -76,7 +76,7 @@ pub(super) fn name(encoding: NameEncoding, text: &str) -> Cow<'_, str> {
     }
 }
 
-/// `EncodingType`, where one was asked for.
+/// `EncodingType`, if the request asked for an encoding.
 pub(super) fn encoding_type(encoding: NameEncoding) -> Option<&'static str> {
     match encoding {
         NameEncoding::Plain => None,

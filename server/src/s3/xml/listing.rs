@@ -11,7 +11,7 @@ use crate::objects::{ListEntry, Listing};
 use crate::s3::arguments::{ListObjects, ListVersion, NameEncoding};
 use crate::s3::object_headers::checksum_type;
 
-/// Both generations; each leaves the fields of the other out.
+/// Both versions; each leaves out the fields of the other.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ListBucketResult<'a> {

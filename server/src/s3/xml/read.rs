@@ -8,10 +8,10 @@ use quick_xml::events::Event;
 
 use crate::s3::error::{S3Error, S3ErrorCode};
 
-/// Deepest nesting: the deepest document read is CompleteMultipartUpload/Part/ETag, with room for elements to skip.
+/// Maximum nesting: the deepest known document is CompleteMultipartUpload/Part/ETag; the rest is for elements to skip.
 const DEPTH_MAX: usize = 16;
 
-/// Elements of one document: 10,000 parts of up to 9 elements, and a few around them.
+/// Maximum number of elements: 10,000 parts of up to 9 elements, and a few around them.
 const ELEMENTS_MAX: usize = 100_000;
 
 /// A cursor over a document.
@@ -33,7 +33,7 @@ impl<'a> XmlReader<'a> {
     /// Enters the root element, which must be `root`.
     ///
     /// # Errors
-    /// `MalformedXML` when the body is no UTF-8, no XML, or something else.
+    /// `MalformedXML` when the body is not UTF-8, not XML, or has another root.
     pub(crate) fn open(body: &'a [u8], root: &str) -> Result<XmlReader<'a>, S3Error> {
         let text = std::str::from_utf8(body)
             .map_err(|error| malformed(error.valid_up_to(), "not UTF-8"))?;
@@ -54,7 +54,7 @@ impl<'a> XmlReader<'a> {
         }
     }
 
-    /// Enters the next child of the current element; leaves the element and gives `None` after the last.
+    /// Enters the next child of the current element; after the last child, leaves the element and returns `None`.
     pub(crate) fn child(&mut self) -> Result<Option<String>, S3Error> {
         loop {
             match self.node()? {
@@ -66,7 +66,7 @@ impl<'a> XmlReader<'a> {
         }
     }
 
-    /// The text of the current element, which is left.
+    /// The text of the current element. Leaves the element.
     pub(crate) fn text(&mut self) -> Result<String, S3Error> {
         let mut all = String::new();
         loop {
@@ -78,7 +78,7 @@ impl<'a> XmlReader<'a> {
         }
     }
 
-    /// Leaves the current element, whatever it holds.
+    /// Leaves the current element, whatever it contains.
     pub(crate) fn skip(&mut self) -> Result<(), S3Error> {
         let outside = self.depth - 1;
         while self.depth > outside {

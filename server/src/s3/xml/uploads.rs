@@ -22,7 +22,7 @@ use crate::tables::{PartRow, UploadChecksumKind, UploadRow};
 /// Reads `CompleteMultipartUpload`.
 ///
 /// # Errors
-/// `MalformedXML`, also for no part or more than S3 allows; `InvalidPart` for an ETag that was never given.
+/// `MalformedXML`, also for no part or more than S3 allows; `InvalidPart` for an ETag that was never issued.
 pub(crate) fn complete_upload(body: &[u8]) -> Result<Vec<CompletePart>, S3Error> {
     let mut xml = XmlReader::open(body, "CompleteMultipartUpload")?;
     let mut parts = Vec::new();
@@ -86,7 +86,7 @@ fn part(xml: &mut XmlReader<'_>) -> Result<CompletePart, S3Error> {
     })
 }
 
-/// The error of a part in a Complete that does not exist or has another ETag or checksum.
+/// The error when Complete names a part that does not exist or has another ETag or checksum.
 pub(crate) fn invalid_part(number: u16) -> S3Error {
     S3Error::new(
         S3ErrorCode::InvalidPart,
@@ -255,7 +255,7 @@ struct UploadElement<'a> {
     checksum_type: Option<&'static str>,
 }
 
-/// ListMultipartUploads. A delimiter rolls up within the page.
+/// ListMultipartUploads. A delimiter groups uploads within the page.
 pub(crate) fn list_uploads(
     bucket: &BucketName,
     asked: &ListUploads,

@@ -11,7 +11,7 @@ use serde::Serialize;
 /// The declaration that every document begins with.
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
-/// The namespace of every S3 answer but errors.
+/// The namespace of every S3 answer except errors.
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 /// An answer as a document: its root element, in S3's namespace, and its fields.
@@ -41,7 +41,7 @@ fn document<T: Serialize>(root: &str, fields: &T) -> String {
     out
 }
 
-/// Escapes control characters, which the serializer does not. Only text can hold them, no name does.
+/// Escapes control characters, which the serializer does not escape. Only text can contain them; names never do.
 struct Text<'a>(&'a mut String);
 
 impl Write for Text<'_> {

@@ -10,18 +10,18 @@ use super::{Ledger, Piece, Ticket, Token};
 use crate::clock::UnixMillis;
 use crate::model::{ETag, UploadId};
 
-/// An upload as its clients know it.
+/// An upload, as its clients know it.
 pub(super) struct Upload {
     key: String,
     token: Token,
-    /// Not later than it was begun: the collector gives it up when it is old.
+    /// Its creation time at the latest: the collector aborts old uploads.
     begun: UnixMillis,
     /// By number: every body that was sent.
     parts: BTreeMap<u16, Vec<PartWrite>>,
-    /// Aborts and Completes that were asked.
+    /// Aborts and Completes that were requested.
     ends_asked: u32,
     ended: Option<Ended>,
-    /// The object that Complete writes: once, whoever asks.
+    /// The object that Complete writes: once, whichever client asks.
     ticket: Option<Ticket>,
 }
 
@@ -32,11 +32,11 @@ struct PartWrite {
     ended: Option<u64>,
 }
 
-/// How an upload ended, as acknowledged.
+/// The acknowledged end of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Ended {
     at: u64,
-    /// The part that Complete took; none for an Abort.
+    /// The part that Complete used; none for an Abort.
     took: Option<(u16, ETag)>,
 }
 
@@ -45,7 +45,7 @@ impl Upload {
         self.parts.get(&number).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether the number may hold a body of this ETag, after all that was acknowledged.
+    /// Whether the number may hold a body of this ETag, given all acknowledged writes.
     fn may_hold(&self, number: u16, etag: ETag) -> bool {
         let writes = self.writes(number);
         let overwritten = |write: &PartWrite| {
@@ -56,7 +56,7 @@ impl Upload {
         writes.iter().filter(fits).any(|write| !overwritten(write))
     }
 
-    /// No part is acknowledged that an end already acknowledged leaves no room for.
+    /// Checks that no acknowledged part contradicts an acknowledged end.
     fn agrees(&self) -> Result<(), String> {
         let Some(ended) = self.ended else {
             return Ok(());
@@ -94,7 +94,7 @@ impl Ledger {
         self.uploads.insert(id, upload);
     }
 
-    /// Uploads that nobody knows to have ended, with their keys.
+    /// Uploads that are not known to have ended, with their keys.
     pub(in super::super) fn open_uploads(&self) -> Vec<(UploadId, String)> {
         let open = self.uploads.iter().filter(|(_, u)| u.ended.is_none());
         open.map(|(id, upload)| (*id, upload.key.clone())).collect()
@@ -110,7 +110,7 @@ impl Ledger {
         Some(self.uploads.get(&id)?.begun)
     }
 
-    /// Whether anybody asked for the upload's end `more` times or oftener.
+    /// Whether the upload's end was requested at least `more` times.
     pub(in super::super) fn ends_asked(&self, id: UploadId) -> u32 {
         self.uploads.get(&id).map_or(0, |upload| upload.ends_asked)
     }
@@ -144,13 +144,13 @@ impl Ledger {
         upload.agrees()
     }
 
-    /// Whether the part was written since then, or may be.
+    /// Whether the part was, or may have been, written since then.
     pub(in super::super) fn part_moved(&self, id: UploadId, number: u16, since: u64) -> bool {
         let writes = self.uploads.get(&id).map_or(&[][..], |u| u.writes(number));
         writes.iter().any(|w| w.ended.is_none_or(|end| end > since))
     }
 
-    /// The body of this ETag that was sent for the number.
+    /// The body with this ETag that was sent for the number.
     pub(in super::super) fn sent(&self, id: UploadId, number: u16, etag: ETag) -> Option<Piece> {
         let mut sent = self.uploads.get(&id)?.writes(number).iter();
         sent.find_map(|write| (write.piece.etag() == etag).then_some(write.piece))
@@ -180,7 +180,7 @@ impl Ledger {
         }
     }
 
-    /// `whole` is the answer's ETag, of an object of one part.
+    /// `whole` is the ETag in the answer, of an object of one part.
     pub(in super::super) fn acknowledge_complete(
         &mut self,
         id: UploadId,
@@ -210,7 +210,8 @@ impl Ledger {
         agrees
     }
 
-    /// Nothing is under way, and this is what is there (nothing: the upload is gone): all before is settled by it.
+    /// Nothing is in progress, and this is the current state (none: the upload is gone): it settles all earlier
+    /// requests.
     pub(in super::super) fn settle_upload(
         &mut self,
         id: UploadId,
@@ -236,7 +237,7 @@ impl Ledger {
         if upload.ended.is_some() {
             return Err("is back".to_owned());
         }
-        // Whatever was asked of it did not happen.
+        // No requested end happened.
         upload.ends_asked = 0;
         let mut settled = BTreeMap::new();
         for (number, etag) in found {

@@ -25,7 +25,7 @@ use crate::tables::{
 };
 use crate::trial::{attributes, key, owner};
 
-/// What a client is told; `Err` is a refusal.
+/// The answer to a client; `Err` is a refusal.
 pub(super) type Answer = Result<String, String>;
 
 /// Each batch of small bodies fills a pack: the next one seals it.
@@ -34,19 +34,19 @@ const SIZES: Sizes = Sizes {
     pack: 65,
 };
 
-/// The object and the upload that all operations are about.
+/// The object key and upload key of all operations.
 const KEY: &str = "a";
 
-/// What the object holds, where there is one.
+/// The contents of the object, if there is one.
 const OBJECT: &[u8] = b"the object";
 
-/// What the upload's only part holds.
+/// The contents of the upload's only part.
 const PART: &[u8] = b"the part";
 
-/// Rounds after which a collection has nothing left to do.
+/// Runs after which a collection has nothing left to do.
 const ROUNDS_TO_REST: u32 = 4;
 
-/// What the store holds before the two operations.
+/// The contents of the store before the two operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scene {
     NoBucket,
@@ -54,7 +54,7 @@ pub(super) enum Scene {
     NoObject(Versioning),
     /// A bucket with an open upload and an object.
     Object(Versioning),
-    /// As before, and a null version below the object.
+    /// The same, with a null version below the object.
     NullBelow,
 }
 
@@ -67,7 +67,7 @@ pub(super) const SCENES: [Scene; 6] = [
     Scene::NullBelow,
 ];
 
-/// When a put or a Complete may replace the object.
+/// The condition under which a put or a Complete may replace the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
     Always,
@@ -82,16 +82,16 @@ pub(super) enum Act {
     DeleteBucket,
     Version(Versioning),
     Put(When),
-    /// Of the current, the null or the scene's last version.
+    /// Deletes the current, the null or the scene's last version.
     Delete(Which),
     CreateUpload,
     PutPart,
     Abort,
     Complete(When),
     Collect,
-    /// Deletes the bucket and creates another one of its name.
+    /// Deletes the bucket and creates another one with its name.
     Recreate,
-    /// Small bodies fill the shared pack, and a collection follows: a body that nothing uses yet loses its pack.
+    /// Small bodies fill the shared pack, and a collection follows: a body that is not used yet loses its pack.
     Crowd,
 }
 
@@ -102,7 +102,7 @@ pub(super) enum Which {
     Id,
 }
 
-/// One transaction each, or several that look like one.
+/// Operations of one transaction, or of several that look like one.
 pub(super) const ACTS: [Act; 16] = [
     Act::CreateBucket,
     Act::DeleteBucket,
@@ -122,11 +122,11 @@ pub(super) const ACTS: [Act; 16] = [
     Act::Collect,
 ];
 
-/// Several operations: only in the midst of another one are they as good as one.
+/// Several operations in sequence: only inside another operation do they look like one.
 pub(super) const SEQUENCES: [Act; 2] = [Act::Recreate, Act::Crowd];
 
 impl Act {
-    /// The decisions that it takes.
+    /// The decisions that it makes.
     pub(super) fn operations(self) -> &'static [Operation] {
         match self {
             Act::CreateBucket => &[Operation::CreateBucket],
@@ -158,7 +158,7 @@ pub(super) struct Stage {
     version: VersionId,
 }
 
-/// What an operation brings along: stored before, committed or not.
+/// The body that an operation uses: stored before, whether it is committed or not.
 pub(super) type Luggage = Option<StoredBody>;
 
 impl Stage {
@@ -234,7 +234,7 @@ impl Stage {
         ingest.finish().await.expect("stored")
     }
 
-    /// Stores what the operation will commit.
+    /// Stores the body that the operation will commit.
     pub(super) async fn pack(&self, act: Act, bytes: &'static [u8]) -> Luggage {
         match act {
             Act::Put(_) | Act::PutPart => Some(self.body(bytes).await),
@@ -242,7 +242,7 @@ impl Stage {
         }
     }
 
-    /// Runs an operation; the answer is what a client sees of it.
+    /// Runs an operation; returns the answer as a client sees it.
     pub(super) async fn run(&self, act: Act, luggage: Luggage) -> Answer {
         let answer = self.answer(act, luggage).await;
         answer.map_err(|error| format!("{error:?}"))
@@ -323,7 +323,7 @@ impl Stage {
         collector.run().map(|_| ())
     }
 
-    /// What is wrong with the store, by its own rows.
+    /// Problems of the store, found in its own rows.
     fn complaints(&self, when: &str) -> Result<(), String> {
         let report = doctor::examine(&*self.rows, &*self.storage.store.packs);
         match report.findings.first() {
@@ -332,7 +332,7 @@ impl Stage {
         }
     }
 
-    /// The store's contents once everything dead is gone; `Err` tells what is wrong with it.
+    /// The store's contents once everything dead is gone; `Err` names its problems.
     pub(super) fn rest(&self) -> Result<String, String> {
         self.complaints("at the end")?;
         for _ in 0..ROUNDS_TO_REST {
@@ -346,7 +346,7 @@ impl Stage {
         self.contents().map_err(|error| format!("at rest: {error}"))
     }
 
-    /// All that clients can see, and no name that chance gave.
+    /// Everything that clients can see, without random names.
     fn contents(&self) -> Result<String, StoreError> {
         let mut out = String::new();
         self.each(&mut out, Buckets, |bucket| {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::Operation;
 use crate::tables::keyspace::Keyspace;
 
-/// One requirement: the rows of a keyspace that an operation's decision read.
+/// One requirement: the rows of one keyspace, read by the decision of one operation.
 pub(crate) type Requirement = (Operation, Keyspace);
 
 thread_local! {
@@ -14,13 +14,13 @@ thread_local! {
     static MADE: RefCell<BTreeSet<Requirement>> = const { RefCell::new(BTreeSet::new()) };
 }
 
-/// Whether this thread leaves the requirement out; one that is asked for is remembered as made.
+/// Whether this thread leaves the requirement out; also records that the requirement was made.
 pub(super) fn is_left_out(operation: Operation, keyspace: Keyspace) -> bool {
     MADE.with_borrow_mut(|made| made.insert((operation, keyspace)));
     LEFT_OUT.get() == Some((operation, keyspace))
 }
 
-/// All requirements that decisions on this thread have made so far.
+/// All requirements made by decisions on this thread so far.
 pub(crate) fn made() -> BTreeSet<Requirement> {
     MADE.with_borrow(BTreeSet::clone)
 }

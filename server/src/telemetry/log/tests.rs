@@ -104,7 +104,7 @@ fn what_is_logged_changes_and_goes_back() {
     let lines = Lines::default();
     let (dispatch, control) = build(&filter("warn"), LineFormat::Json, lines.clone());
     tracing::dispatcher::with_default(&dispatch, || {
-        // One callsite: what was decided about it must not stick.
+        // One callsite: an earlier decision about it must not stick.
         let say = |what: &str| tracing::debug!("{what}");
         say("first");
         control.set(filter("debug")).expect("the log runs");

@@ -16,7 +16,7 @@ pub(super) struct JobSeries {
     last_success: GaugeVec,
     last_duration: GaugeVec,
     running: IntGaugeVec,
-    /// Held while counters are raised to the board's figures: two scrapes at the same time must not both add.
+    /// Held while counters are raised to the board's values: two concurrent scrapes must not both add.
     sampling: Mutex<()>,
 }
 

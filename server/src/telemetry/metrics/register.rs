@@ -52,7 +52,7 @@ pub(super) fn histograms(
     keep(registry, HistogramVec::new(options, &[label]))
 }
 
-/// A figure as a gauge's value. Prometheus' gauges are signed; no disk holds 8 EiB.
+/// A value for a gauge. Prometheus' gauges are signed; no disk holds 8 EiB.
 pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }

@@ -131,7 +131,7 @@ impl S3Series {
     }
 }
 
-/// The label of a status: itself when listed, else `other`.
+/// The label of a status: the status itself if it is listed, else `other`.
 fn code_label(status: u16) -> &'static str {
     let text = status.to_string();
     names::CODES

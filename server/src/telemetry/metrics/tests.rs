@@ -36,7 +36,7 @@ fn series_that_alerts_need_exist_before_the_first_request() {
     assert!(text.contains("strongroom_build_info{version="), "{text}");
 }
 
-/// What docs/metrics.md says a label can be.
+/// The values of a label in docs/metrics.md.
 fn documented(label: &str) -> Vec<String> {
     let manual = include_str!("../../../../docs/metrics.md");
     let row = format!("| `{label}` |");
@@ -45,7 +45,7 @@ fn documented(label: &str) -> Vec<String> {
     values.skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// The suites compare the rest of the page with a running server, which shows only the codes that it has given.
+/// The suites compare the rest of the page with a running server, which shows only codes that it has already returned.
 #[test]
 fn the_manual_lists_every_code() {
     let mut documented = documented(names::LABEL_CODE);

@@ -16,7 +16,7 @@ use crate::store::packs::leases::WriterLeases;
 use crate::store::packs::{Appended, EncodedFrame, Origin, PackEntry, PackWriter, Segment};
 use crate::store::testing::MemRows;
 
-/// Packs with a bug where the shared one is opened.
+/// Packs with a bug in opening the shared one.
 struct Broken;
 
 impl Packs for Broken {

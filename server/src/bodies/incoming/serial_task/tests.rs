@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 
-/// Remembers what it took; can be held up and can fail.
+/// Records the frames it took; can be blocked and can fail.
 struct Recorder {
     taken: Vec<Bytes>,
     go: Option<Mutex<mpsc::Receiver<()>>>,

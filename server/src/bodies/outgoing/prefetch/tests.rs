@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 
-/// Gives its numbers and counts what was asked of it.
+/// Returns consecutive numbers and counts the requests.
 struct Numbers {
     next: u8,
     end: u8,
@@ -59,7 +59,7 @@ async fn next(ahead: &mut Prefetcher<Numbers>) -> Option<Piece> {
         .expect("a piece comes, or the end")
 }
 
-/// Waits until nobody reads, and tells how many pieces were read.
+/// Waits until no worker is reading, and returns how many pieces were read.
 async fn settled(ahead: &Prefetcher<Numbers>, read: &AtomicUsize) -> usize {
     while matches!(ahead.shared.queue().reading, Reading::AtWork) {
         tokio::task::yield_now().await;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::store::{Epoch, PackId};
 
-/// Segments of these lengths; an empty one may stand anywhere, as after an empty part.
+/// Segments of these lengths; an empty one may be anywhere, as after an empty part.
 fn segments(lengths: &[u64]) -> Vec<Segment> {
     let numbered = (0_u32..).zip(lengths);
     let segment = |(serial, plain_len): (u32, &u64)| Segment {
@@ -34,7 +34,7 @@ proptest! {
         let range = a.min(b)..a.max(b);
         let divided = readers(&segments(&lengths), &range);
 
-        // What each segment must give, said another way: the length of the overlap of two intervals.
+        // The expected bytes of each segment, computed another way: as the overlap of two intervals.
         let mut start = 0;
         let mut expected = Vec::new();
         for length in &lengths {

@@ -88,7 +88,7 @@ fn a_changed_byte_or_signature_is_found() {
     assert_eq!(error.code(), S3ErrorCode::SignatureDoesNotMatch);
 }
 
-/// What a comparison that stops early, or folds case, takes for `right`.
+/// Signatures that a comparison would accept if it stopped early or ignored case.
 fn near_signatures(right: &str) -> Vec<String> {
     let cut = (0..64).filter_map(|len| right.get(..len).map(str::to_owned));
     let zeros = (0..=65).map(|len| "0".repeat(len));

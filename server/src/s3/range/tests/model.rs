@@ -8,7 +8,7 @@ fn parsed(text: &str, size: u64) -> Result<Option<Range<u64>>, S3ErrorCode> {
     parse(Some(text), size).map_err(|error| error.code())
 }
 
-/// The bytes that a predicate means, as the answer must be.
+/// The bytes for which a predicate is true, as the answer must give them.
 fn meant(size: u64, means: impl Fn(u64) -> bool) -> Result<Option<Range<u64>>, S3ErrorCode> {
     let bytes: Vec<u64> = (0..size).filter(|byte| means(*byte)).collect();
     match (bytes.first(), bytes.last()) {
@@ -17,7 +17,7 @@ fn meant(size: u64, means: impl Fn(u64) -> bool) -> Result<Option<Range<u64>>, S
     }
 }
 
-/// Positions within, around and far behind a small object.
+/// Positions inside, around and far after a small object.
 fn positions() -> impl Strategy<Value = u64> {
     prop_oneof![4 => 0..40_u64, 1 => any::<u64>(), 1 => Just(u64::MAX)]
 }

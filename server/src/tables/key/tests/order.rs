@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-/// Keys of any characters, short ones of the bytes that escaping is about, and prefixes of each other.
+/// Keys of any characters, short ones of the bytes that are escaped, and prefixes of each other.
 fn object_keys() -> impl Strategy<Value = String> {
     prop_oneof![
         "[\\x00\\x01\u{7f}\u{80}\u{ff}/]{1,8}",
@@ -47,7 +47,7 @@ proptest! {
     ) {
         let versions = Versions.of_key(BUCKET, &key(&a)).keys;
         let uploads = Uploads.of_key(BUCKET, &key(&a)).keys;
-        // Bytes behind a key that look like its end in a row.
+        // Bytes after a key that look like its end in a row.
         let longer = format!("{a}\0{tail}");
         for text in [&a, &b, &longer].into_iter().filter(|text| text.len() <= 1024) {
             let row = Versions.key((BUCKET, &key(text), VersionNumber(number)));
@@ -89,14 +89,14 @@ proptest! {
         prefix in prop::collection::vec(prop_oneof![Just(0xff), any::<u8>()], 1..6),
         step in 0..3_u8, tail in prop::collection::vec(prop_oneof![Just(0xff), any::<u8>()], 0..3),
     ) {
-        // The prefix itself or one of the next two of its length, and something behind it.
+        // The prefix itself or one of the next two of its length, followed by more bytes.
         let mut other = prefix.clone();
         if let Some(last) = other.last_mut() {
             *last = last.wrapping_add(step);
         }
         other.extend(tail);
         let end = after_prefix(&prefix);
-        // All ones have no end but that of everything, which is written as the empty key.
+        // A prefix of only 0xFF bytes has no upper bound except the end of all keys, which is written as the empty key.
         let below = end.is_empty() || other < end.to_vec();
         prop_assert_eq!(other >= prefix && below, other.starts_with(&prefix));
     }
