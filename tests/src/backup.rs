@@ -1,4 +1,4 @@
-//! The backup job and the restore as operators type them, run with the real programs.
+//! The backup job and the restore as operators run them, with the real programs.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,15 +8,15 @@ use crate::process::{Finished, run};
 use crate::programs;
 use crate::server::{BUCKET, Server};
 
-/// What etcdbrctl, and we after it, log when a restore has succeeded, and never otherwise.
+/// etcdbrctl logs this line only after a successful restore, and so does our tool.
 pub const RESTORED: &str = "Successfully restored the etcd data directory.";
 
-/// `strongroom snapshot save --to s3://BUCKET/prefix` of these endpoints.
+/// `strongroom snapshot save --to s3://BUCKET/prefix` for these endpoints.
 pub fn save_command(server: &Server, endpoints: &[String], prefix: &str) -> Command {
     save_to_command(server, endpoints, &format!("s3://{BUCKET}/{prefix}"))
 }
 
-/// `strongroom snapshot save --to place` of these endpoints.
+/// `strongroom snapshot save --to place` for these endpoints.
 pub fn save_to_command(server: &Server, endpoints: &[String], place: &str) -> Command {
     let mut command = programs::client();
     server.aws_environment(&mut command);
@@ -31,7 +31,7 @@ pub fn save_to_command(server: &Server, endpoints: &[String], place: &str) -> Co
     command
 }
 
-/// Saves one member of a cluster; panics when that fails.
+/// Saves one member of a cluster; panics on failure.
 pub fn save(server: &Server, cluster: &Cluster, member: usize, prefix: &str) -> Finished {
     run(&mut save_command(
         server,
@@ -62,7 +62,7 @@ pub fn list(server: &Server, prefix: &str) -> Finished {
     run(command.args(["snapshot", "list", &format!("s3://{BUCKET}/{prefix}")]))
 }
 
-/// `strongroom-restore` from the server in S2's way, for one member and into its data folder.
+/// `strongroom-restore` from the server with etcdbrctl's ECS settings, for one member and into its data folder.
 pub fn restore_command(server: &Server, cluster: &Cluster, member: usize, prefix: &str) -> Command {
     let mut command = programs::restore();
     server.ecs_environment(&mut command);

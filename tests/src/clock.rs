@@ -1,6 +1,6 @@
 //! Time for the harness: the only module that reads a clock or sleeps.
 //!
-//! Tests wait for conditions, never for durations: [`until`] is the one way to wait.
+//! Tests wait for conditions, never for durations: [`until`] is the only way to wait.
 #![expect(
     clippy::disallowed_methods,
     reason = "this module is the harness' clock"
@@ -9,16 +9,16 @@
 use std::fmt::Debug;
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long a program may take to become ready or to stop. Ten times what the slowest one takes on two busy cores.
+/// Time for a program to become ready or to stop. Ten times what the slowest one needs on two busy cores.
 pub const READY_WITHIN: Duration = Duration::from_mins(1);
 
-/// Between two looks at a condition: short against everything waited for, long against the cost of looking.
+/// Interval between two checks of a condition: short compared with the waits, long compared with the cost of a check.
 const POLL_EVERY: Duration = Duration::from_millis(20);
 
-/// Waits until `condition` holds and returns what it found.
+/// Waits until `condition` holds and returns its result.
 ///
 /// # Panics
-/// When `within` has passed; the message carries `what` and the last reason.
+/// When `within` has passed; the message contains `what` and the last reason.
 pub fn until<T, E: Debug>(
     what: &str,
     within: Duration,
@@ -36,7 +36,7 @@ pub fn until<T, E: Debug>(
     }
 }
 
-/// Lets time pass: for faults at a moment of chance and for clients that are slow on purpose. Never to wait for something.
+/// Sleeps: only for faults at random moments and for clients that are slow on purpose. Never to wait for something.
 pub fn pass(time: Duration) {
     std::thread::sleep(time);
 }

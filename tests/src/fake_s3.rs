@@ -1,7 +1,8 @@
-//! The one fake S3 of the suites: it answers as a test says, also wrongly, by half or not at all.
+//! The fake S3 of the suites: it answers as a test tells it, also wrongly, partly or not at all.
 //!
-//! It reads one request per connection and knows no signatures: the real server's tests judge those. A [`FakeS3::script`]
-//! makes every answer itself; a [`FakeS3::store`] has objects, and a closure that may change the honest answer.
+//! It reads one request per connection and knows no signatures: the tests of the real server check those. A
+//! [`FakeS3::script`] makes every answer itself; a [`FakeS3::store`] has objects, and a closure that may change the
+//! honest answer.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -15,13 +16,13 @@ use tokio::runtime::Runtime;
 /// The bucket of a store.
 pub const BUCKET: &str = "etcd-backup";
 
-/// Keys on a page of a store's listing: so few that paging is always walked.
+/// Keys per page of a listing: few, so that every listing has several pages.
 const PAGE_KEYS: usize = 2;
 
-/// What a store holds, by key.
+/// The objects of a store, by key.
 pub type Objects = BTreeMap<String, Vec<u8>>;
 
-/// A request as it arrived.
+/// A request as received.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The method.
@@ -34,17 +35,17 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-/// What to answer: all of it, or a part and then silence.
+/// An answer: sent completely, or partly and then nothing.
 #[derive(Debug, Clone)]
 pub struct Reply {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
-    /// Bytes in place of head and body.
+    /// Bytes to send instead of head and body.
     raw: Option<Vec<u8>>,
-    /// So many bytes of the body are sent.
+    /// The number of body bytes to send.
     sent: Option<usize>,
-    /// Then the connection stays open until the client gives up.
+    /// Afterwards the connection stays open until the client gives up.
     stalls: bool,
 }
 
@@ -57,17 +58,17 @@ pub struct FakeS3 {
 }
 
 impl Request {
-    /// The path, as it was sent.
+    /// The path as sent.
     pub fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    /// The query, as it was sent; empty when there is none.
+    /// The query as sent; empty when there is none.
     pub fn query(&self) -> &str {
         self.target.split_once('?').map_or("", |(_, query)| query)
     }
 
-    /// Whether it asks for a listing.
+    /// Whether it requests a listing.
     pub fn is_list(&self) -> bool {
         self.query().contains("list-type=2")
     }
@@ -81,7 +82,7 @@ impl Request {
 }
 
 impl Reply {
-    /// A whole answer.
+    /// A complete answer.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
@@ -109,35 +110,35 @@ impl Reply {
         reply
     }
 
-    /// Nothing, on a connection that stays open.
+    /// No answer, on a connection that stays open.
     pub fn silence() -> Self {
         let mut reply = Self::raw("");
         reply.stalls = true;
         reply
     }
 
-    /// With a header more.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// The connection ends after so many bytes of the body.
+    /// Closes the connection after this many bytes of the body.
     #[must_use]
     pub fn cut_after(mut self, bytes: usize) -> Self {
         self.sent = Some(bytes);
         self
     }
 
-    /// Nothing more comes after so many bytes of the body.
+    /// Sends nothing more after this many bytes of the body.
     #[must_use]
     pub fn stall_after(mut self, bytes: usize) -> Self {
         self.stalls = true;
         self.cut_after(bytes)
     }
 
-    /// The part of a body that a `Range` header asks for.
+    /// The part of a body that a `Range` header requests.
     fn of_range(body: &[u8], range: Option<&String>) -> Self {
         let ends = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
         let Some((first, last)) = ends else {
@@ -173,7 +174,7 @@ impl Reply {
 }
 
 impl FakeS3 {
-    /// Answers each request as `script` says, which gets how many came before.
+    /// Answers each request with `script`, which gets the number of earlier requests.
     pub fn script(script: impl Fn(usize, &Request) -> Reply + Send + Sync + 'static) -> Self {
         Self::listen(Ipv4Addr::LOCALHOST.into(), script)
     }
@@ -183,7 +184,7 @@ impl FakeS3 {
         Self::store(objects, |_, reply, _| reply)
     }
 
-    /// A store; `meddle` sees each request, the honest answer, and how many requests came before.
+    /// A store; `meddle` gets each request, the honest answer, and the number of earlier requests.
     pub fn store(
         objects: Objects,
         meddle: impl Fn(&Request, Reply, usize) -> Reply + Send + Sync + 'static,
@@ -243,7 +244,7 @@ impl FakeS3 {
 
 impl Drop for FakeS3 {
     fn drop(&mut self) {
-        // The test may run on a runtime of its own, whose threads must not wait.
+        // The test may run on its own runtime, whose threads must not wait.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

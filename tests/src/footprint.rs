@@ -1,4 +1,4 @@
-//! The resources that a server holds: memory, descriptors, threads, connections.
+//! The resources that a server uses: memory, descriptors, threads, connections.
 
 use std::fs;
 use std::time::Duration;
@@ -7,37 +7,37 @@ use crate::clock::until;
 use crate::metrics;
 use crate::server::Server;
 
-/// The promise: whatever clients do, the server stays below this.
+/// The promise: the server stays below this, whatever clients do.
 pub const RESIDENT_BYTES_MAX: u64 = 256 << 20;
 
-/// Threads that wait for blocking work end after ten idle seconds, connections after their last byte; a busy machine is
-/// late with both.
+/// Threads that wait for blocking work end after ten idle seconds, connections after their last byte; on a busy
+/// machine, both end late.
 const SETTLED_WITHIN: Duration = Duration::from_mins(3);
 
-/// Descriptors that may be more than before without being a leak: packs that readers opened stay open (at most 256 of
-/// them), and Meta makes tables. A leak would be one for each connection or request.
+/// Additional descriptors that are not a leak: packs opened by readers stay open (at most 256), and Meta creates
+/// tables. A leak would grow with each connection or request.
 const DESCRIPTORS_SLACK: u64 = 256 + 20;
 
-/// Threads likewise: a blocking thread that works for a background job just now.
+/// The same for threads: a blocking thread may be working for a background job.
 const THREADS_SLACK: u64 = 8;
 
-/// One look.
+/// One measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Footprint {
-    /// Resident now.
+    /// Resident memory now.
     pub resident_bytes: u64,
-    /// Resident at most, since the start.
+    /// Peak resident memory since the start.
     pub peak_bytes: u64,
     /// Open descriptors.
     pub descriptors: u64,
     /// Threads.
     pub threads: u64,
-    /// Open S3 connections, as the server counts them.
+    /// Open S3 connections, by the server's own count.
     pub connections: u64,
 }
 
 impl Footprint {
-    /// Looks at a running server.
+    /// Measures a running server.
     pub fn of(server: &mut Server) -> Self {
         let proc = format!("/proc/{}", server.process().id());
         let status = fs::read_to_string(format!("{proc}/status")).expect("it runs");
@@ -59,7 +59,7 @@ impl Footprint {
         }
     }
 
-    /// Panics when the server has ever been above the promise.
+    /// Panics if the server has ever exceeded the promise.
     #[track_caller]
     pub fn assert_bounded(&self, what: &str) {
         println!("footprint | {what} | {self}");
@@ -70,10 +70,10 @@ impl Footprint {
         );
     }
 
-    /// Waits until a server that everybody has left is as it was.
+    /// Waits until a server without clients is back to this footprint.
     #[track_caller]
     pub fn await_return(&self, server: &mut Server, what: &str) {
-        // Looked at from outside: each scrape of metrics would wake a thread that is about to end.
+        // Measured from outside: each scrape of metrics would wake a thread that is about to end.
         let proc = format!("/proc/{}", server.process().id());
         until(what, SETTLED_WITHIN, || {
             let descriptors = count(&format!("{proc}/fd"));

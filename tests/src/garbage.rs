@@ -1,6 +1,6 @@
-//! Runs garbage collection to its end, and asks the offline doctor about the store.
+//! Runs garbage collection until nothing is left to do, and runs the offline doctor on the store.
 //!
-//! It reads the JSON of both reports and knows nothing of the store itself.
+//! It reads the JSON of both reports and knows nothing about the store itself.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::process::run;
 use crate::server::Server;
 use crate::{http, programs};
 
-/// Rounds run every second; a long queue of deletes takes several.
+/// Runs start every second; a long queue of deletes takes several.
 const SETTLED_WITHIN: Duration = Duration::from_mins(2);
 
-/// Sets the shortest interval and no grace, and a log without a line for each of a workload's requests.
+/// Sets the shortest interval and no grace, and a log that does not report each request of a workload.
 pub fn eager(command: &mut std::process::Command) {
     command
         .env("STRONGROOM_GC_INTERVAL_SECS", "1")
@@ -22,22 +22,22 @@ pub fn eager(command: &mut std::process::Command) {
         .env("STRONGROOM_LOG", "warn");
 }
 
-/// Why the last round failed, if it did.
+/// Why the last run failed, if it did.
 pub fn failure(server: &Server) -> Option<String> {
     let gc = job(server).ok()?;
     gc["last"]["result"]["Err"].as_str().map(str::to_owned)
 }
 
-/// Waits until two rounds that began after now have found nothing to do.
+/// Waits until two runs that began after this call have found nothing to do.
 ///
 /// # Panics
-/// When a round fails.
+/// When a run fails.
 pub fn settle(server: &Server) {
     let mut idle_since: Option<u64> = None;
     let mut begun_after: Option<u64> = None;
     until("garbage collection to find nothing", SETTLED_WITHIN, || {
         let (runs, busy) = last_round(server)?;
-        // The round under way may have passed what was just left.
+        // The current run may already have passed what was just left.
         let first = *begun_after.get_or_insert(runs + 2);
         if busy || runs < first {
             idle_since = None;
@@ -50,7 +50,7 @@ pub fn settle(server: &Server) {
     });
 }
 
-/// How many rounds there were, and whether the last did anything.
+/// The number of runs, and whether the last one did anything.
 fn last_round(server: &Server) -> Result<(u64, bool), String> {
     let gc = job(server)?;
     let result = &gc["last"]["result"];
@@ -63,7 +63,7 @@ fn last_round(server: &Server) -> Result<(u64, bool), String> {
     Ok((gc["runs"].as_u64().unwrap_or_default(), busy))
 }
 
-/// What `/jobs` says of it.
+/// The entry of `/jobs` for garbage collection.
 fn job(server: &Server) -> Result<Value, String> {
     let answer = http::get(server.admin_addr(), "/jobs").map_err(|e| e.to_string())?;
     let jobs: Value = serde_json::from_slice(&answer.body).map_err(|e| e.to_string())?;
@@ -72,10 +72,10 @@ fn job(server: &Server) -> Result<Value, String> {
     gc.cloned().ok_or_else(|| format!("no gc in {jobs}"))
 }
 
-/// What the doctor says of a stopped server's directory.
+/// The doctor's report on a stopped server's directory.
 ///
 /// # Panics
-/// When it gives no report.
+/// When there is no report.
 pub fn doctor(server: &Server) -> Value {
     let mut command = programs::server();
     command
@@ -87,7 +87,7 @@ pub fn doctor(server: &Server) -> Value {
         .unwrap_or_else(|e| panic!("{}: {e}: {}{}", report.line, report.stdout, report.stderr))
 }
 
-/// What keeps a stopped server's directory from being free of damage and of garbage.
+/// The damage and garbage in a stopped server's directory.
 pub fn complaints(server: &Server) -> Vec<String> {
     let report = doctor(server);
     let mut complaints: Vec<_> = match report["findings"].as_array() {

@@ -1,33 +1,33 @@
-//! The states that one key may have: the acknowledged one, and those that were asked for since.
+//! The possible states of one key: the acknowledged one, and those requested since.
 //!
-//! It lives in the test's process, so it survives every death of the server. A key has one writer, so the order of its
-//! states is known. A state that was begun and not acknowledged may have happened or not: a reader, and the check after a
-//! crash, may find the acknowledged one or any begun after it, and nothing else.
+//! It is kept in the test's process, so it survives every crash of the server. A key has one writer, so the order of
+//! its states is known. A state that was begun but not acknowledged may or may not have happened: a reader, and the
+//! check after a crash, may find the acknowledged state or any state begun after it, and nothing else.
 //!
-//! The server's simulation has another model, since there several clients write one key at once.
+//! The simulation in the server has another model, since several clients write one key at once there.
 
 /// The states of one key.
 #[derive(Debug, Clone)]
 pub struct History<S> {
     /// The acknowledged state, and each state begun in this life of the server, in order.
     states: Vec<S>,
-    /// Which of them was acknowledged last.
+    /// The index of the last acknowledged state.
     settled: usize,
-    /// Whether that was in this life.
+    /// Whether it was acknowledged in this life.
     news: bool,
 }
 
-/// Where a reader began to look.
+/// Where a reader started.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark(usize);
 
-/// A state that has been asked for and not answered.
+/// A state that was requested but not answered.
 #[derive(Debug, Clone, Copy)]
 #[must_use]
 pub struct Begun(usize);
 
 impl<S: Clone> History<S> {
-    /// It is so, and nothing has been asked for.
+    /// A key in this state, without requests in progress.
     pub fn of(state: S) -> Self {
         Self {
             states: vec![state],
@@ -36,7 +36,7 @@ impl<S: Clone> History<S> {
         }
     }
 
-    /// The writer asks for `state`.
+    /// The writer requests `state`.
     pub fn begin(&mut self, state: S) -> Begun {
         self.states.push(state);
         Begun(self.states.len() - 1)
@@ -48,12 +48,12 @@ impl<S: Clone> History<S> {
         self.news = true;
     }
 
-    /// The server refused it for certain: it never happened.
+    /// The server definitely refused it: it never happened.
     pub fn refuse(&mut self, begun: Begun) {
         self.states.truncate(begun.0);
     }
 
-    /// A state that was begun, to complete what its writer could not know.
+    /// A begun state, to fill in what its writer could not know.
     pub fn state_mut(&mut self, begun: Begun) -> Option<&mut S> {
         self.states.get_mut(begun.0)
     }
@@ -63,12 +63,12 @@ impl<S: Clone> History<S> {
         Mark(self.settled)
     }
 
-    /// What a reader that began at `mark` may have seen by now.
+    /// The states that a reader that began at `mark` may have seen by now.
     pub fn since(&self, mark: Mark) -> &[S] {
         &self.states[mark.0..]
     }
 
-    /// The acknowledged state, first, and those begun after it.
+    /// The acknowledged state first, then those begun after it.
     pub fn allowed(&self) -> &[S] {
         &self.states[self.settled..]
     }
@@ -83,7 +83,7 @@ impl<S: Clone> History<S> {
         self.news
     }
 
-    /// After a check: what was found is what is.
+    /// After a check: the state found is the state of the key.
     pub fn adopt(&mut self, found: S) {
         *self = Self::of(found);
     }

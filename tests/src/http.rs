@@ -1,28 +1,28 @@
-//! The one HTTP client of suites and benchmarks: requests whose every byte the caller decides, for probes, for clients that
-//! lie, and for bodies that stream.
+//! The HTTP client of suites and benchmarks. The caller decides every byte of a request: for probes, for falsified
+//! requests, and for streamed bodies.
 //!
-//! A [`Connection`] blocks and may be kept for several requests. [`get`] and [`send`] take a connection each. It knows no
-//! S3; signatures come from [`crate::s3`].
+//! A [`Connection`] blocks and may be kept for several requests. [`get`] and [`send`] open a new connection each. It
+//! knows no S3; signatures come from [`crate::s3`].
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::ops::Deref;
 use std::time::Duration;
 
-/// An answer that takes longer is a hang.
+/// A slower answer counts as a hang.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// Lines of heads above this are a fault of the server.
+/// Longer head lines are a fault of the server.
 const LINE_BYTES_MAX: u64 = 64 << 10;
 
-/// Answers above this are not kept whole: what the suites read so are probes, documents and small objects.
+/// Larger answers are not kept whole: the suites read only probes, documents and small objects this way.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
-/// Read at a time: the kernel's buffers of a loopback connection hold a few MiB.
+/// Bytes per read: the kernel's buffers of a loopback connection hold a few MiB.
 const READ_BYTES: usize = 256 << 10;
 
-/// The kernel takes this much without a reader; a larger request is written by another thread, since the answer may come
-/// before the request's end.
+/// The kernel accepts this much without a reader. A larger request is written by another thread, since the answer may
+/// come before the end of the request.
 const WRITTEN_AHEAD_BYTES: usize = 64 << 10;
 
 /// Status and headers of an answer; its body is read next.
@@ -35,7 +35,7 @@ pub struct Head {
     body: BodyLength,
 }
 
-/// How the end of a body is known.
+/// How the end of a body is recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BodyLength {
     Known(u64),
@@ -48,7 +48,7 @@ enum BodyLength {
 pub struct Answer {
     /// Status and headers.
     pub head: Head,
-    /// The body as sent, without the marks of its chunks.
+    /// The body as sent, without chunk framing.
     pub body: Vec<u8>,
     /// Whether the connection ended before the body did.
     pub cut: bool,
@@ -61,12 +61,12 @@ impl Head {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The body's length, when the head tells it.
+    /// The body's length, if the head states it.
     pub fn content_length(&self) -> Option<u64> {
         self.header("content-length")?.parse().ok()
     }
 
-    /// Whether the server closes the connection behind this answer.
+    /// Whether the server closes the connection after this answer.
     pub fn closes(&self) -> bool {
         let connection = self.header("connection");
         connection.is_some_and(|value| value.eq_ignore_ascii_case("close"))
@@ -97,7 +97,7 @@ pub fn get(addr: SocketAddr, path: &str) -> io::Result<Answer> {
     send(addr, head.as_bytes())
 }
 
-/// Sends these bytes on a connection of their own and reads the answer.
+/// Sends these bytes on a new connection and reads the answer.
 ///
 /// # Errors
 /// No connection, or no answer in time.
@@ -105,7 +105,7 @@ pub fn send(addr: SocketAddr, request: &[u8]) -> io::Result<Answer> {
     Connection::open(addr)?.exchange(request)
 }
 
-/// Sends these bytes, then hangs up: a client that died in mid-request.
+/// Sends these bytes, then disconnects: a client that died in the middle of a request.
 ///
 /// # Errors
 /// No connection, or it closed before all was sent.
@@ -131,12 +131,12 @@ pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
 #[derive(Debug)]
 pub struct Connection {
     stream: BufReader<TcpStream>,
-    /// The answer to a HEAD tells the length of a body that does not come.
+    /// The answer to a HEAD states the length of a body that does not come.
     asked_for_head: bool,
 }
 
 impl Connection {
-    /// Opens one.
+    /// Opens a connection.
     ///
     /// # Errors
     /// Nobody listens.
@@ -147,10 +147,10 @@ impl Connection {
         })
     }
 
-    /// Waits longer for answers than is usual.
+    /// Sets a longer timeout for answers.
     ///
     /// # Errors
-    /// The socket does not take it.
+    /// The socket refuses the timeout.
     pub fn set_patience(&mut self, patience: Duration) -> io::Result<()> {
         self.stream.get_ref().set_read_timeout(Some(patience))
     }
@@ -164,7 +164,7 @@ impl Connection {
         self.write(head)
     }
 
-    /// Sends bytes of a body, or what a client that lies sends.
+    /// Sends bytes of a body, or any other bytes.
     ///
     /// # Errors
     /// The server has closed.
@@ -172,7 +172,7 @@ impl Connection {
         self.stream.get_mut().write_all(bytes)
     }
 
-    /// Says that nothing more comes.
+    /// Closes the sending side.
     ///
     /// # Errors
     /// The server has closed.
@@ -180,7 +180,7 @@ impl Connection {
         self.stream.get_ref().shutdown(Shutdown::Write)
     }
 
-    /// Sends a whole request and reads its answer, which may come before the request has gone out.
+    /// Sends a whole request and reads its answer, which may come before the end of the request.
     ///
     /// # Errors
     /// No answer came.
@@ -204,10 +204,10 @@ impl Connection {
         })
     }
 
-    /// Reads an answer and keeps its body; interim answers (100 Continue) are passed over.
+    /// Reads an answer and keeps its body; skips interim answers (100 Continue).
     ///
     /// # Errors
-    /// What came is no answer, or one that is too large to be kept.
+    /// Not an answer, or one that is too large to keep.
     pub fn read_answer(&mut self) -> io::Result<Answer> {
         let head = self.read_head()?;
         let mut body = Vec::new();
@@ -226,10 +226,10 @@ impl Connection {
         Ok(Answer { head, body, cut })
     }
 
-    /// Reads the head of an answer; interim ones are passed over.
+    /// Reads the head of an answer; skips interim answers.
     ///
     /// # Errors
-    /// What came is none.
+    /// Not the head of an answer.
     pub fn read_head(&mut self) -> io::Result<Head> {
         loop {
             let head = self.read_any_head()?;
@@ -239,10 +239,10 @@ impl Connection {
         }
     }
 
-    /// Reads the head of an answer, be it an interim one.
+    /// Reads the head of an answer, including interim ones.
     ///
     /// # Errors
-    /// What came is none.
+    /// Not the head of an answer.
     pub fn read_any_head(&mut self) -> io::Result<Head> {
         let first = self.line()?;
         let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
@@ -276,8 +276,8 @@ impl Connection {
         Ok(head)
     }
 
-    /// Reads the body behind a head in the pieces that the kernel gave. `each` stops the reading by false; whether the end
-    /// was reached, so that the connection can be used again.
+    /// Reads the body after a head, in the pieces that the kernel returns. `each` stops the reading by returning false.
+    /// Returns whether the end was reached, so that the connection can be used again.
     ///
     /// # Errors
     /// The connection was cut before the body's end.
@@ -360,7 +360,8 @@ mod tests {
 
     use super::*;
 
-    /// A server of one connection that answers so and reads to the end; what `talk` found, and what the server read.
+    /// Runs a server for one connection that sends this answer and reads to the end; returns the result of `talk`, and
+    /// what the server read.
     fn served<T: Send>(
         answers: &[u8],
         talk: impl FnOnce(&mut Connection) -> T + Send,
@@ -411,7 +412,7 @@ mod tests {
                 let (mut stream, _) = listener.accept().expect("a client");
                 let answer = b"HTTP/1.1 403 No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
                 stream.write_all(answer).expect("sent");
-                // It neither reads nor closes: the client cannot get rid of its request.
+                // It neither reads nor closes, so the client cannot send its whole request.
                 let _end = wait.recv();
             });
             let answer = send(addr, &vec![b'x'; 64 << 20]).expect("an answer");

@@ -1,8 +1,8 @@
-//! Faults at the n-th system call of a real program: strace kills it there, or answers an error in the kernel's place.
+//! Faults at the n-th system call of a real program: strace kills it there, or returns an error instead of the call.
 //!
-//! strace counts per thread and per kind of call, so a fault names one kind and a number; a loop over all kinds and
-//! numbers until nothing is hit any more meets every call. A kill strikes before the call has any effect. This module
-//! knows no program under test; what a hit means is for the suite to say.
+//! strace counts per thread and per kind of call, so a fault names one kind and a number. A loop over all kinds and
+//! numbers, until nothing is hit any more, covers every call. A kill strikes before the call has any effect. This
+//! module knows no program under test; the suites interpret the hits.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::clock::{READY_WITHIN, until};
 use crate::process::{Finished, Process};
 
-/// Every call that can change files, folders or what is durable of them.
+/// Every call that can change files, folders or their durability.
 pub const FILE_CHANGING: [&str; 29] = [
     "mkdir",
     "mkdirat",
@@ -47,15 +47,15 @@ pub const FILE_CHANGING: [&str; 29] = [
     "sendfile",
 ];
 
-/// What strace marks a call with whose result it made up.
+/// strace's mark on a call with an injected result.
 const INJECTED: &str = "(INJECTED)";
 
-/// What happens at the call.
+/// The effect on the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// SIGKILL before the call has any effect.
     Kill,
-    /// The call does nothing and answers this error, such as `EIO`.
+    /// The call does nothing and returns this error, such as `EIO`.
     Error(&'static str),
 }
 
@@ -71,13 +71,13 @@ pub enum Times {
 /// A fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Kinds of calls; each kind is counted by itself.
+    /// The kinds of calls; each kind is counted separately.
     pub calls: Vec<&'static str>,
-    /// Which one of a kind and thread, from 1.
+    /// The number of the call within its kind and thread, from 1.
     pub nth: u32,
     /// Once or from then on.
     pub times: Times,
-    /// What happens.
+    /// The effect.
     pub effect: Effect,
 }
 
@@ -92,7 +92,7 @@ impl Fault {
         }
     }
 
-    /// strace's words for it. A kind that this machine's kernel does not have is passed over (`?`).
+    /// The fault in strace's syntax. A kind that the kernel does not have is ignored (`?`).
     fn words(&self) -> [String; 4] {
         let kinds: Vec<_> = self.calls.iter().map(|call| format!("?{call}")).collect();
         let kinds = kinds.join(",");
@@ -114,31 +114,31 @@ impl Fault {
     }
 }
 
-/// A run with a fault in it.
+/// A run with a fault.
 #[derive(Debug)]
 pub struct Struck {
-    /// How the program ended.
+    /// The result of the program.
     pub finished: Finished,
-    /// The calls that were struck, as strace prints them.
+    /// The calls that were hit, as strace prints them.
     pub hits: Vec<String>,
-    /// The fault met a wake-up between threads, which no disk can fail: the run was killed there.
+    /// The fault hit a wake-up between threads, which no disk can fail: the run was killed there.
     pub abandoned: bool,
 }
 
 impl Struck {
-    /// Whether the program met the fault at all.
+    /// Whether the fault hit anything.
     pub fn was_hit(&self) -> bool {
         !self.hits.is_empty()
     }
 
-    /// Whether a struck call concerned something at or below `path`.
+    /// Whether a hit call concerned something at or below `path`.
     pub fn touched(&self, path: &Path) -> bool {
         let path = path.display().to_string();
         self.hits.iter().any(|hit| hit.contains(&path))
     }
 }
 
-/// Runs a program to its end with a fault in it; strace writes to `log`.
+/// Runs a program to its end with a fault; strace writes to `log`.
 pub fn run_struck(command: &Command, fault: &Fault, log: &Path) -> Struck {
     let mut traced = strace();
     traced.args(["-f", "-y", "-s", "16", "-o"]).arg(log);
@@ -147,7 +147,7 @@ pub fn run_struck(command: &Command, fault: &Fault, log: &Path) -> Struck {
         .arg("--")
         .arg(command.get_program())
         .args(command.get_args());
-    // The suites' commands begin with an empty environment, so this is all of it.
+    // The suites' commands start with an empty environment, so this is all of it.
     for (name, value) in command.get_envs() {
         if let Some(value) = value {
             traced.env(name, value);
@@ -173,14 +173,14 @@ pub fn run_struck(command: &Command, fault: &Fault, log: &Path) -> Struck {
     }
 }
 
-/// strace and its program in a process group of their own, which ends with this value.
+/// strace and its program in their own process group, which ends with this value.
 struct Group(Child);
 
 impl Group {
     fn kill(&self) {
         let id = i32::try_from(self.0.id()).expect("process ids fit");
         let group = Pid::from_raw(id).expect("process ids are positive");
-        // Fails only for a group that is gone, which is what is wanted.
+        // Fails only when the group is already gone.
         let _gone = kill_process_group(group, Signal::KILL);
     }
 }
@@ -194,9 +194,9 @@ impl Drop for Group {
     }
 }
 
-/// Runs strace to its end, or kills it when the made-up error would leave two threads waiting for each other.
+/// Runs strace to its end, or kills it if the injected error makes two threads wait for each other.
 fn watch(traced: &mut Command, log: &Path) -> (Finished, bool) {
-    // What an earlier run hit must not be taken for this one's.
+    // Hits of an earlier run must not count for this one.
     let _absent = std::fs::remove_file(log);
     let said = [log.with_extension("stdout"), log.with_extension("stderr")];
     let [out, err] = [&said[0], &said[1]].map(|path| File::create(path).expect("created"));
@@ -234,13 +234,13 @@ fn watch(traced: &mut Command, log: &Path) -> (Finished, bool) {
     (finished, abandoned)
 }
 
-/// The calls whose results strace made up.
+/// The calls with injected results.
 fn injected_in(text: &str) -> Vec<String> {
     let injected = text.lines().filter(|line| line.contains(INJECTED));
     injected.map(str::to_owned).collect()
 }
 
-/// The calls that the threads of a killed program were in.
+/// The calls in which the threads of a killed program were.
 fn killed_in(text: &str) -> Vec<String> {
     if !text.contains("+++ killed by SIGKILL +++") {
         return Vec::new();
@@ -249,7 +249,7 @@ fn killed_in(text: &str) -> Vec<String> {
     text.lines().rev().filter(open).map(str::to_owned).collect()
 }
 
-/// strace that has a running program in its hands. Dropping it lets the program go, unharmed.
+/// strace attached to a running program. Dropping it detaches strace without harm to the program.
 #[derive(Debug)]
 pub struct Attached {
     strace: Process,
@@ -257,8 +257,8 @@ pub struct Attached {
 }
 
 impl Attached {
-    /// Attaches to all threads of a process, to those to come as well. `paths` confines the fault to calls on these
-    /// files; an empty list means any.
+    /// Attaches to all current and future threads of a process. `paths` restricts the fault to calls on these files; an
+    /// empty list means all files.
     pub fn to(pid: u32, fault: &Fault, paths: &[PathBuf], log: &Path) -> Self {
         let mut command = strace();
         command.args(["-f", "-y", "-s", "16", "-o"]).arg(log);
@@ -284,12 +284,12 @@ impl Attached {
         }
     }
 
-    /// The calls struck so far.
+    /// The calls hit so far.
     pub fn hits(&self) -> Vec<String> {
         injected_in(&std::fs::read_to_string(&self.log).unwrap_or_default())
     }
 
-    /// Lets the program go and waits until strace has.
+    /// Detaches from the program and waits until strace has ended.
     pub fn release(mut self) -> Vec<String> {
         self.strace.terminate();
         let _by_signal = self.strace.wait(READY_WITHIN);
@@ -297,7 +297,7 @@ impl Attached {
     }
 }
 
-/// strace in an environment of its own.
+/// strace in its own environment.
 fn strace() -> Command {
     let path = Path::new("/usr/bin/strace");
     assert!(

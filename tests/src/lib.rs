@@ -1,10 +1,10 @@
-//! The one harness of Strongroom's end-to-end suites: it starts the real programs, real etcd clusters and real S3 clients on
-//! loopback, and stops what it started.
+//! The harness of Strongroom's end-to-end suites: it starts the real programs, real etcd clusters and real S3 clients
+//! on loopback, and stops what it started.
 //!
-//! A step that fails panics with what was done, what came back and the tail of the logs concerned: in a test that is the
-//! report, in the demo it is the failure message. Invariants: every child process is owned by a [`process::Process`] that
-//! kills it by id when dropped; every file lies below a temporary folder; ports are on 127.0.0.1; only [`clock`]
-//! sleeps: to look again for what is waited for, or to let a fault come at a moment of chance.
+//! A step that fails panics with the command, its result and the tail of the relevant logs: this is the report of a
+//! test and the failure message of the demo. Invariants: every child process is owned by a [`process::Process`] that
+//! kills it by id when dropped; every file is below a temporary folder; ports are on 127.0.0.1; only [`clock`] sleeps:
+//! between two checks of a condition, or to let a fault come at a random moment.
 
 pub mod backup;
 pub mod clock;

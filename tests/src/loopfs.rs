@@ -1,8 +1,8 @@
 //! Real file systems in image files, loop-mounted, that can lose power.
 //!
-//! [`LoopFs::cut_power`] asks the file system to shut down without flushing its log: what was synced is on the image, the
-//! rest is gone, as after a power cut; the next mount replays the journal. Needs root, loop devices and the file systems'
-//! tools, and says so when one is missing. Invariant: a dropped one is not mounted any more.
+//! [`LoopFs::cut_power`] shuts the file system down without flushing its log: synced data is on the image, the rest is
+//! gone, as after a power cut; the next mount replays the journal. Needs root, loop devices and the tools of the file
+//! systems, and reports which is missing. Invariant: when the value is dropped, nothing stays mounted.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,23 +12,23 @@ use crate::clock::until;
 use crate::process::run;
 use crate::programs;
 
-/// What is needed comes from here.
+/// The command that installs the tools.
 const PACKAGES: &str = "tests/setup/packages.sh mount e2fsprogs xfsprogs";
 
-/// A killed process' files are closed within this.
+/// Time in which the files of a killed process are closed.
 const UNMOUNTED_WITHIN: Duration = Duration::from_secs(20);
 
-/// Which file system.
+/// The kind of file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Data in order before its metadata's journal.
+    /// Writes data before the journal of its metadata.
     Ext4,
-    /// Metadata journal only.
+    /// Journals only metadata.
     Xfs,
 }
 
 impl Kind {
-    /// As mkfs and people call it.
+    /// The name that mkfs uses.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ext4 => "ext4",
@@ -37,7 +37,7 @@ impl Kind {
     }
 }
 
-/// A file system of its own.
+/// A separate file system.
 #[derive(Debug)]
 pub struct LoopFs {
     image: PathBuf,
@@ -46,7 +46,7 @@ pub struct LoopFs {
 }
 
 impl LoopFs {
-    /// A new one of `bytes`, which take no room until they are written, mounted below `dir`.
+    /// Creates one of `bytes`, sparse, mounted below `dir`.
     pub fn create(dir: &Path, kind: Kind, bytes: u64) -> Self {
         let fs = Self {
             image: dir.join("image"),
@@ -69,13 +69,13 @@ impl LoopFs {
         &self.root
     }
 
-    /// Nothing that was not synced reaches the image from now on; every call on an open file fails.
+    /// From now on, no unsynced data reaches the image; every call on an open file fails.
     pub fn cut_power(&self) {
         // Without -f: the log is not flushed.
         tool("xfs_io", &["-x", "-c", "shutdown", text(&self.root)]);
     }
 
-    /// Unmounts and mounts again, which replays the journal. Nobody may have files open any more.
+    /// Unmounts and mounts again, which replays the journal. No file may be open any more.
     #[must_use]
     pub fn restored(mut self) -> Self {
         self.unmount();
@@ -112,7 +112,7 @@ impl LoopFs {
 impl Drop for LoopFs {
     fn drop(&mut self) {
         if self.mounted {
-            // Lazily: after a panic somebody may still have files open, and the mount must go all the same.
+            // Lazily: after a panic files may still be open, and the mount must go nevertheless.
             let _best_effort = run(programs::command(&find("umount")).arg("-l").arg(&self.root));
         }
     }

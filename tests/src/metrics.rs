@@ -1,4 +1,4 @@
-//! Reads readiness and single metrics from the operators' listener.
+//! Reads readiness and single metrics from the admin listener.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,16 +41,16 @@ pub fn scrape(server: &Server) -> String {
 pub struct Family {
     /// `counter`, `gauge`, `histogram`.
     pub kind: String,
-    /// What it says of itself.
+    /// Its help text.
     pub help: String,
-    /// Its labels with the values that its series have; without the `le` of histograms.
+    /// Its labels with the values in its series; without the `le` of histograms.
     pub labels: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// The metrics of a scrape by name.
+/// The metrics of a scrape, by name.
 ///
 /// # Panics
-/// When it is no scrape of ours: we print type and help before the series, and no label needs escapes.
+/// When the text is not a scrape of our server: it prints type and help before the series, and no label needs escapes.
 pub fn families(scrape: &str) -> BTreeMap<String, Family> {
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
     for line in scrape.lines() {
@@ -82,7 +82,7 @@ pub fn families(scrape: &str) -> BTreeMap<String, Family> {
     families
 }
 
-/// Whether the store has latched read-only, by its metric.
+/// Whether the store is latched read-only, by its metric.
 pub fn is_read_only(server: &Server) -> bool {
     value(server, "strongroom_store_read_only") > 0.5
 }

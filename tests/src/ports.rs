@@ -1,8 +1,9 @@
 //! Free ports on loopback.
 //!
-//! Programs like etcd must be told their port (and their peers') before they start, so port 0 does not do. Ports are taken
-//! below the range from which the kernel serves outgoing connections (32768 and up on Linux). A port is ours when we hold
-//! the lock on its file until this process ends and nobody listens on it: suites that run at the same time never meet.
+//! Programs like etcd must know their port (and their peers') before they start, so port 0 does not work. Ports are
+//! taken below the kernel's range for outgoing connections (32768 and up on Linux). A port is ours while we hold the
+//! lock on its file, until this process ends, and if nobody listens on it: so concurrent suites never use the same
+//! port.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -12,11 +13,11 @@ use parking_lot::Mutex;
 
 use crate::programs;
 
-/// First port handed out, and how many follow: between the registered services people run and the kernel's outgoing range.
+/// The first port, and the number of ports: between the well-known services and the kernel's outgoing range.
 const FIRST: u16 = 18_000;
 const COUNT: u16 = 14_000;
 
-/// What this process has reserved: the locks, and the place to look next.
+/// The reservations of this process: the locks, and where to search next.
 struct Reserved {
     locks: Vec<File>,
     next: u16,
@@ -24,12 +25,12 @@ struct Reserved {
 
 static RESERVED: Mutex<Option<Reserved>> = Mutex::new(None);
 
-/// An address on loopback that nobody listens on and no other suite takes.
+/// An address on loopback that nobody listens on and that no other suite takes.
 pub fn free() -> SocketAddr {
     let dir = programs::port_reservations();
     std::fs::create_dir_all(&dir).expect("the cache is writable");
     let mut guard = RESERVED.lock();
-    // A step per process id spreads test binaries that run at the same time, so that they seldom meet a lock.
+    // A step per process id spreads concurrent test binaries, so that they seldom compete for a lock.
     let start = u16::try_from(std::process::id().wrapping_mul(211) % u32::from(COUNT))
         .expect("below COUNT");
     let reserved = guard.get_or_insert_with(|| Reserved {
@@ -47,7 +48,7 @@ pub fn free() -> SocketAddr {
     panic!("all {COUNT} ports from {FIRST} on are taken")
 }
 
-/// The lock on a port's file, when no other process holds it and nobody listens on the port.
+/// The lock on a port's file, if no other process holds it and nobody listens on the port.
 fn reserve(dir: &Path, addr: SocketAddr) -> Option<File> {
     let file = File::create(dir.join(addr.port().to_string())).expect("the cache is writable");
     file.try_lock().ok()?;

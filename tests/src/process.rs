@@ -1,6 +1,7 @@
-//! Child processes with an owner: output into a log file, ended by id, never left behind.
+//! Child processes with an owner: output goes to a log file, they are ended by id and never left behind.
 //!
-//! Invariant: a `Process` that is dropped is dead and reaped. When its owner panics, the tail of its log is printed.
+//! Invariant: when a `Process` is dropped, its child is dead and reaped. When its owner panics, the tail of its log is
+//! printed.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -12,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::clock::until;
 
-/// Lines of log shown with a failure.
+/// Log lines shown with a failure.
 const TAIL_LINES: usize = 40;
 
 /// A running program.
@@ -24,7 +25,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command`; standard output and error are appended to `log`.
+    /// Starts `command`; appends standard output and error to `log`.
     pub fn spawn(name: &str, command: &mut Command, log: &Path) -> Self {
         let out = File::options()
             .create(true)
@@ -55,17 +56,17 @@ impl Process {
         self.child.id()
     }
 
-    /// All that it wrote so far.
+    /// Everything that it has written so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    /// How it ended, if it did.
+    /// Its exit status, if it has ended.
     pub fn exited(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("own child can be waited for")
     }
 
-    /// Panics with the log when it has ended already: for use while waiting for it to be ready.
+    /// Panics with the log if it has already ended: for use while waiting for it to become ready.
     pub fn assert_alive(&mut self) {
         if let Some(status) = self.exited() {
             panic!("{} ended early: {status}", self.name);
@@ -87,12 +88,12 @@ impl Process {
         self.signal(Signal::TERM);
     }
 
-    /// SIGSTOP: the process keeps its sockets and says nothing more.
+    /// SIGSTOP: the process keeps its sockets but does nothing.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
     }
 
-    /// SIGKILL and reap: what a power cut looks like to the process.
+    /// SIGKILL, then reaps it: for the process, this is a power cut.
     pub fn kill(mut self) {
         self.end();
     }
@@ -112,7 +113,7 @@ impl Process {
 
     fn end(&mut self) {
         if self.child.try_wait().ok().flatten().is_none() {
-            // Both fail only for a process that is gone, which is what is wanted.
+            // Both fail only for a process that is already gone.
             let _gone = self.child.kill();
             let _gone = self.child.wait();
         }
@@ -135,7 +136,7 @@ impl Drop for Process {
     }
 }
 
-/// What a finished program said.
+/// The output of a finished program.
 #[derive(Debug)]
 pub struct Finished {
     /// The command line, without its environment.

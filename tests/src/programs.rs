@@ -1,8 +1,8 @@
-//! Where the programs under test and their peers lie, and the environment they get. The only module that reads the
-//! environment, but for [`crate::soak`]'s numbers.
+//! The locations of the programs under test and their peers, and their environment. The only module that reads the
+//! environment, except for the numbers of [`crate::soak`].
 //!
 //! Programs are found in cargo's target folder, peers in the cache folder that the setup scripts fill; both can be
-//! overridden. What is missing is named together with the command that makes it.
+//! overridden. A missing program is reported together with the command that builds or installs it.
 #![expect(
     clippy::disallowed_methods,
     reason = "this module is the harness' view of the environment"
@@ -13,7 +13,7 @@ use std::process::Command;
 
 use crate::etcd::Version;
 
-/// Everything a child needs of our environment; the rest (credentials, proxies, endpoints) must not leak into it.
+/// The variables that a child needs; the rest (credentials, proxies, endpoints) must not leak into it.
 const PASSED_ON: [&str; 4] = ["PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME"];
 
 /// `strongroom-server`.
@@ -21,7 +21,7 @@ pub fn server() -> Command {
     command(&built("strongroom-server", "STRONGROOM_SERVER_BIN"))
 }
 
-/// `strongroom-server` with bugs that its environment can switch on: to see the suites fail.
+/// `strongroom-server` with bugs that its environment can enable: to see the suites fail.
 pub fn planted_server() -> Command {
     command(&built(
         "strongroom-server-planted",
@@ -34,12 +34,12 @@ pub fn client() -> Command {
     command(&built("strongroom", "STRONGROOM_BIN"))
 }
 
-/// `strongroom-restore`, the static build that masters get.
+/// `strongroom-restore`, the static build for control-plane nodes.
 pub fn restore() -> Command {
     command(&restore_path())
 }
 
-/// Where the static restore tool lies.
+/// The path of the static restore tool.
 pub fn restore_path() -> PathBuf {
     let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let release = release_dir();
@@ -66,7 +66,7 @@ pub fn etcd(version: Version, program: &str) -> Command {
     ))
 }
 
-/// `aws` or `python3` of the folder with the S3 clients.
+/// `aws` or `python3` from the folder with the S3 clients.
 pub fn python(program: &str) -> Command {
     let path = cache().join("python/bin").join(program);
     command(&existing(
@@ -90,13 +90,13 @@ pub fn command(path: &Path) -> Command {
     command
 }
 
-/// Which etcd the demo runs: 3.4 needs no Go on a bare machine, so it is the default.
+/// The etcd version of the demo: 3.4 needs no Go on a bare machine, so it is the default.
 pub fn demo_etcd() -> String {
     std::env::var("STRONGROOM_DEMO_ETCD").unwrap_or_else(|_| "3.4".to_owned())
 }
 
-/// The workspace's folder: the nearest one above with the lock file. Tests run inside their package; a path from compile
-/// time would be another checkout's, since checkouts share one target folder.
+/// The workspace folder: the nearest parent with the lock file. Tests run inside their package. A path from compile
+/// time could belong to another checkout, since checkouts share one target folder.
 pub fn workspace() -> PathBuf {
     let here = std::env::current_dir().expect("the current folder is known");
     let root = here.ancestors().find(|dir| dir.join("Cargo.lock").exists());
@@ -116,7 +116,7 @@ pub fn promtool() -> Command {
     ))
 }
 
-/// Where this machine's ports are reserved among all suites that run on it.
+/// Where all suites on this machine reserve their ports.
 pub fn port_reservations() -> PathBuf {
     cache().join("ports")
 }
@@ -133,7 +133,7 @@ fn cache() -> PathBuf {
     )
 }
 
-/// The copy of a program that was taken after its build. The one in `release` may be another: `cargo test` builds it with
+/// The copy of a program that was taken after its build. The one in `release` may differ: `cargo test` builds it with
 /// the features of the tests.
 fn built(name: &str, variable: &str) -> PathBuf {
     let release = release_dir();

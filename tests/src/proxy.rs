@@ -1,7 +1,7 @@
-//! A TCP proxy that stalls or cuts: it passes on so many bytes of one direction and then holds the line, so that a test
-//! can end either side exactly in the middle of a stream, or cuts it by itself.
+//! A TCP proxy that stalls or cuts connections: it forwards a given number of bytes in one direction, then holds the
+//! connection, so that a test can end either side exactly in the middle of a stream, or cuts the connection itself.
 //!
-//! It owns a small runtime of its own; dropping the proxy closes all its connections.
+//! It owns a small runtime; dropping the proxy closes all its connections.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use tokio::runtime::Runtime;
 
 use crate::clock::{READY_WITHIN, until};
 
-/// Moved at a time; small, so that a stall lies close to where it was asked for.
+/// Bytes per read; small, so that a stall happens close to the requested position.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// Which direction is counted and stalls.
+/// The direction that is counted and stalls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stall {
     /// From client to server, after this many bytes over all connections.
@@ -25,16 +25,16 @@ pub enum Stall {
     Answers(u64),
 }
 
-/// What happens at the stall.
+/// The effect at the stall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beyond {
-    /// The line is held, and so is every later one.
+    /// Holds this connection and every later one.
     Hold,
-    /// This one line is held; later ones are sound.
+    /// Holds this connection; later ones work.
     HoldOnce,
-    /// This one connection is cut at exactly this byte; later ones are sound.
+    /// Cuts this connection at exactly this byte; later ones work.
     CutOnce,
-    /// This connection is cut at exactly this byte, and later ones at once.
+    /// Cuts this connection at exactly this byte, and later ones at once.
     CutAll,
 }
 
@@ -46,7 +46,7 @@ pub struct Proxy {
     runtime: Option<Runtime>,
 }
 
-/// What all connections share.
+/// State shared by all connections.
 #[derive(Debug)]
 struct Line {
     stall: Stall,
@@ -60,7 +60,7 @@ struct Line {
 struct Cut;
 
 impl Proxy {
-    /// A proxy before `upstream` that holds every line beyond the stall.
+    /// A proxy before `upstream` that holds every connection after the stall.
     pub fn before(upstream: SocketAddr, stall: Stall) -> Self {
         Self::with(upstream, stall, Beyond::Hold)
     }
@@ -91,12 +91,12 @@ impl Proxy {
         }
     }
 
-    /// Where clients connect.
+    /// The address for clients.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Bytes of the counted direction that have come so far.
+    /// Bytes that have arrived in the counted direction so far.
     pub fn passed(&self) -> u64 {
         self.line.passed.load(Ordering::SeqCst)
     }
@@ -106,12 +106,13 @@ impl Proxy {
         self.line.stalled.load(Ordering::SeqCst)
     }
 
-    /// Breaks the lines that are held: a dead sender's kernel may still have bytes for us, before the end that we wait for.
+    /// Breaks the held connections: the kernel of a dead sender may still have bytes for us, before the end that we
+    /// wait for.
     pub fn break_held(&self) {
         self.line.broken.store(true, Ordering::SeqCst);
     }
 
-    /// Waits until the bytes have passed and the line is held.
+    /// Waits until the bytes have passed and the connection is held.
     pub fn wait_stalled(&self) {
         until("the stream to reach the stall", READY_WITHIN, || {
             let passed = self.line.passed.load(Ordering::SeqCst);
@@ -134,7 +135,7 @@ impl Drop for Proxy {
 
 async fn accept(listener: TcpListener, upstream: SocketAddr, line: Arc<Line>) {
     while let Ok((client, _)) = listener.accept().await {
-        // A server that is gone: the client sees its connection closed, as it would without us.
+        // The server is gone: the client sees its connection closed, as it would without the proxy.
         let Ok(server) = TcpStream::connect(upstream).await else {
             continue;
         };
@@ -155,7 +156,7 @@ async fn accept(listener: TcpListener, upstream: SocketAddr, line: Arc<Line>) {
     }
 }
 
-/// Moves bytes until either side closes; the counted direction never ends by itself once it stalls.
+/// Forwards bytes until either side closes; once it stalls, the counted direction does not end by itself.
 async fn pass(
     mut from: tcp::OwnedReadHalf,
     mut to: tcp::OwnedWriteHalf,
@@ -180,13 +181,13 @@ async fn pass(
             return Ok(());
         }
     }
-    // The other side may still have something to say.
+    // The other side may still have data to send.
     let _closed = to.shutdown().await;
     Ok(())
 }
 
 impl Line {
-    /// Counts a piece. When it is one to stop at: how many of its bytes still pass.
+    /// Counts a piece. If the proxy must stop in this piece, returns how many of its bytes still pass.
     fn crossed_by(&self, len: usize) -> Option<usize> {
         let (Stall::Requests(limit) | Stall::Answers(limit)) = self.stall;
         let len = u64::try_from(len).expect("a piece is small");
@@ -203,7 +204,7 @@ impl Line {
     }
 }
 
-/// Reads no data, only notices that the sender is gone: then the line breaks for the receiver as well.
+/// Reads no data, only waits until the sender is gone: then the connection breaks for the receiver as well.
 async fn hold_until_closed(from: &mut tcp::OwnedReadHalf, line: &Line) {
     let mut ignored = [0; PIECE_BYTES];
     while !line.broken.load(Ordering::SeqCst)

@@ -1,7 +1,7 @@
-//! Objects that a suite puts, and a check of what the server says of them later.
+//! Objects that a suite puts, and a later check of the server's answers.
 //!
-//! Contents follow from seed, key and size, so nothing is kept but names. One thread, small objects: for load and kills
-//! there is [`crate::traffic`].
+//! Contents are generated from seed, key and size, so only names are kept. One thread, small objects: for load and
+//! kills there is [`crate::traffic`].
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,7 +11,7 @@ use crate::s3::S3;
 use crate::server::{BUCKET, Server};
 use crate::workload::random::Random;
 
-/// What was acknowledged.
+/// The acknowledged objects.
 #[derive(Debug, Clone)]
 pub struct PutObjects {
     seed: u64,
@@ -19,16 +19,16 @@ pub struct PutObjects {
     keys: BTreeMap<String, History<Option<usize>>>,
 }
 
-/// What the server says of the acknowledged objects.
+/// The server's answers about the acknowledged objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Served byte for byte.
     pub right: Vec<String>,
-    /// Refused with 5xx, or the connection was cut: told, not hidden.
+    /// Refused with 5xx, or the connection was cut: an honest failure.
     pub failed: Vec<String>,
-    /// 404, as if they had never been.
+    /// 404, as if they had never existed.
     pub absent: Vec<String>,
-    /// Served with other bytes, or with an answer that makes no sense.
+    /// Served with other bytes, or with an invalid answer.
     pub wrong: Vec<String>,
 }
 
@@ -41,14 +41,14 @@ impl PutObjects {
         }
     }
 
-    /// Bytes that no codec shrinks.
+    /// Incompressible bytes.
     pub fn content(&self, key: &str, size: usize) -> Vec<u8> {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         Random::new(self.seed ^ hasher.finish()).bytes(size)
     }
 
-    /// Puts an object and remembers it when that was acknowledged. Answers the status, 0 when there was none.
+    /// Puts an object and records it if the put was acknowledged. Returns the status, 0 if there was no answer.
     pub fn put(&mut self, server: &Server, key: &str, size: usize) -> u16 {
         let s3 = S3::of(server);
         let body = self.content(key, size);
@@ -57,22 +57,22 @@ impl PutObjects {
         let begun = self.history(key).begin(Some(size));
         match status {
             200 => self.history(key).acknowledge(begun),
-            // No answer: it may be there.
+            // No answer: the object may exist.
             0 => {}
-            // A refusal leaves what was there.
+            // A refusal changes nothing.
             _ => self.history(key).refuse(begun),
         }
         status
     }
 
-    /// Puts an object that the server must take.
+    /// Puts an object; the server must accept it.
     #[track_caller]
     pub fn must_put(&mut self, server: &Server, key: &str, size: usize) {
         let status = self.put(server, key, size);
         assert_eq!(status, 200, "{key}, {size} bytes");
     }
 
-    /// Deletes an object. When nobody said that it is gone, either is right.
+    /// Deletes an object. Without an acknowledgement, both states are right.
     pub fn delete(&mut self, server: &Server, key: &str) -> u16 {
         let s3 = S3::of(server);
         let answer = s3.try_send(&s3.signed("DELETE", &path(key), &[], b""));
@@ -104,7 +104,7 @@ impl PutObjects {
         self.sizes().next().is_none()
     }
 
-    /// What must be there: acknowledged, and nothing else was asked for since.
+    /// The objects that must exist: acknowledged, with no later request.
     fn sizes(&self) -> impl Iterator<Item = (&str, usize)> {
         let settled = |history: &History<Option<usize>>| match history.allowed() {
             [Some(size)] => Some(*size),
@@ -114,7 +114,7 @@ impl PutObjects {
         keys.filter_map(move |(key, history)| Some((key.as_str(), settled(history)?)))
     }
 
-    /// Reads every one.
+    /// Reads every object.
     pub fn look(&self, server: &Server) -> Seen {
         let s3 = S3::of(server);
         let mut seen = Seen::default();
@@ -148,7 +148,7 @@ impl PutObjects {
         assert_eq!(seen.right.len(), self.sizes().count(), "{what}: {seen:?}");
     }
 
-    /// Whether an object that was refused is absent, or whole all the same.
+    /// Panics unless a refused object is absent, or complete nevertheless.
     #[track_caller]
     pub fn assert_absent_or_whole(&self, server: &Server, key: &str, size: usize) {
         let answer = S3::of(server).get(&path(key));

@@ -1,6 +1,6 @@
-//! S3 requests by hand, signed by AWS' own signer: the judge of the server that shares no code with our client.
+//! S3 requests by hand, signed by AWS' own signer: an independent check of the server, without code of our client.
 //!
-//! A [`Request`] can be sent as signed, or be changed after signing: that is how a client that lies looks.
+//! A [`Request`] can be sent as signed, or be changed after signing, which simulates a dishonest client.
 
 use std::io;
 use std::net::SocketAddr;
@@ -36,12 +36,12 @@ pub struct Request {
 }
 
 impl S3 {
-    /// The operator of this server.
+    /// A caller with the operator's credentials for this server.
     pub fn of(server: &Server) -> Self {
         Self::at(server.s3_addr(), ACCESS_KEY, SECRET_KEY)
     }
 
-    /// Somebody at this address.
+    /// A caller with other credentials, for the server at this address.
     pub fn at(addr: SocketAddr, access_key: &str, secret_key: &str) -> Self {
         Self {
             addr,
@@ -64,7 +64,7 @@ impl S3 {
         self.send(&self.signed("PUT", path, &[], body))
     }
 
-    /// GET of an object, or of whatever the query asks for.
+    /// GET of an object, or of the query's result.
     pub fn get(&self, path: &str) -> Answer {
         self.send(&self.signed("GET", path, &[], b""))
     }
@@ -74,7 +74,7 @@ impl S3 {
         self.send(&self.signed("DELETE", path, &[], b""))
     }
 
-    /// The keys of a bucket that begin with `prefix` (which needs no encoding in the suites), at most a page of them.
+    /// The keys of a bucket that begin with `prefix` (which needs no encoding in the suites), at most one page.
     pub fn keys(&self, bucket: &str, prefix: &str) -> Vec<String> {
         let answer = self.get(&format!(
             "/{bucket}?list-type=2&prefix={}",
@@ -100,7 +100,7 @@ impl S3 {
         self.sign(method, path, headers, SignableBody::Bytes(body), body)
     }
 
-    /// Signs a request that says `UNSIGNED-PAYLOAD`.
+    /// Signs a request with `UNSIGNED-PAYLOAD`.
     pub fn unsigned_payload(
         &self,
         method: &str,
@@ -170,7 +170,7 @@ impl S3 {
 }
 
 impl Request {
-    /// Replaces a header, or adds it, behind the signature's back.
+    /// Replaces or adds a header after signing.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(n, _)| n != name);
@@ -178,14 +178,14 @@ impl Request {
         self
     }
 
-    /// Replaces the body behind the signature's back; the length header stays.
+    /// Replaces the body after signing; the length header stays.
     #[must_use]
     pub fn with_body(mut self, body: &[u8]) -> Self {
         self.body = body.to_vec();
         self
     }
 
-    /// The request line and headers as they go over the wire.
+    /// The request line and headers, as sent.
     pub fn head(&self) -> Vec<u8> {
         let (method, target) = &self.line;
         let mut head = format!("{method} {target} HTTP/1.1\r\n");
@@ -199,7 +199,7 @@ impl Request {
         head.into_bytes()
     }
 
-    /// All of it as it goes over the wire.
+    /// The whole request, as sent.
     pub fn bytes(&self) -> Vec<u8> {
         [self.head(), self.body.clone()].concat()
     }

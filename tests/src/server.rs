@@ -1,4 +1,4 @@
-//! The real `strongroom-server` on a temporary folder: started, probed, killed, started again on the same folder.
+//! The real `strongroom-server` on a temporary folder: started, probed, killed, restarted on the same folder.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use crate::{http, ports, programs};
 
 /// The operator's access key in all suites.
 pub const ACCESS_KEY: &str = "harness-operator";
-/// The operator's secret key in all suites; the log is searched for it.
+/// The operator's secret key in all suites; the tests search logs for it.
 pub const SECRET_KEY: &str = "harness-secret-7f2c91d04be5";
 
-/// Every bucket of the suites comes from the server's environment, as operators do it.
+/// The bucket of the suites. It is created through the server's environment, as operators do it.
 pub const BUCKET: &str = "etcd-backup";
 
-/// Lines of log shown when it does not start, newest first.
+/// Log lines shown when it does not start, newest first.
 const LOG_TAIL_LINES: usize = 20;
 
 /// A server with its folder and ports.
@@ -37,7 +37,7 @@ impl Server {
         server
     }
 
-    /// Folder and ports; nothing runs yet.
+    /// Plans folder and ports; nothing runs yet.
     pub fn plan(dir: &Path) -> Self {
         Self {
             data_dir: dir.join("server"),
@@ -48,7 +48,7 @@ impl Server {
         }
     }
 
-    /// The same with its log elsewhere: for data folders that go away.
+    /// The same with its log elsewhere: for data folders that are removed.
     #[must_use]
     pub fn logging_to(self, log: PathBuf) -> Self {
         Self { log, ..self }
@@ -59,7 +59,7 @@ impl Server {
         self.command_of(programs::server())
     }
 
-    /// The same for another build of the program, or for one that runs it.
+    /// The same for another build of the program, or for a program that runs it.
     pub fn command_of(&self, mut command: Command) -> Command {
         command.arg("serve").arg("--data-dir").arg(&self.data_dir);
         command.args([
@@ -75,13 +75,13 @@ impl Server {
         command
     }
 
-    /// Starts it and waits until it says it is ready.
+    /// Starts it and waits until it reports that it is ready.
     pub fn boot(&mut self) {
         let command = self.command();
         self.boot_as(command);
     }
 
-    /// Starts it by a command made from [`Self::command`] and waits until it says it is ready.
+    /// Starts it with a command made from [`Self::command`] and waits until it reports that it is ready.
     pub fn boot_as(&mut self, command: Command) {
         if let Err(refused) = self.try_boot_as(command) {
             let log = self.log();
@@ -93,10 +93,10 @@ impl Server {
         }
     }
 
-    /// The same for a server that may refuse to start: with the code it then ends with.
+    /// The same for a server that may refuse to start.
     ///
     /// # Errors
-    /// How it ended in place of getting ready.
+    /// Its exit status, if it ended instead of becoming ready.
     pub fn try_boot_as(&mut self, mut command: Command) -> Result<(), ExitStatus> {
         assert!(self.process.is_none(), "the server runs already");
         let mut process = Process::spawn("strongroom-server", &mut command, &self.log);
@@ -120,7 +120,7 @@ impl Server {
         self.process.take().expect("the server runs").kill();
     }
 
-    /// SIGTERM, and the exit code it ends with.
+    /// Sends SIGTERM and returns the exit code.
     pub fn stop(&mut self) -> Option<i32> {
         let mut process = self.process.take().expect("the server runs");
         process.terminate();
@@ -132,7 +132,7 @@ impl Server {
         self.process.as_mut().expect("the server runs")
     }
 
-    /// All it logged, over all its lives.
+    /// Its log, over all its lives.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
@@ -142,12 +142,12 @@ impl Server {
         &self.data_dir
     }
 
-    /// Where S3 is served.
+    /// The S3 address.
     pub fn s3_addr(&self) -> SocketAddr {
         self.s3
     }
 
-    /// Where health, metrics and the like are served.
+    /// The address of health, metrics and the like.
     pub fn admin_addr(&self) -> SocketAddr {
         self.admin
     }
@@ -157,7 +157,7 @@ impl Server {
         format!("http://{}", self.s3)
     }
 
-    /// Lets a command talk to this server as aws cli, SDKs and our own programs find it.
+    /// Configures a command for this server in the way of aws cli, SDKs and our own programs.
     pub fn aws_environment(&self, command: &mut Command) {
         command
             .env("AWS_ENDPOINT_URL", self.endpoint())
@@ -171,7 +171,7 @@ impl Server {
         command.env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
     }
 
-    /// Lets a command find this server the way of etcdbrctl's ECS provider.
+    /// Configures a command for this server in the way of etcdbrctl's ECS provider.
     pub fn ecs_environment(&self, command: &mut Command) {
         command.env("ECS_ENDPOINT", self.endpoint());
         command

@@ -6,10 +6,10 @@
     reason = "this module holds the knobs of the long runs"
 )]
 
-/// A number from the environment, or what `make test` uses.
+/// A number from the environment, or the default of `make test`.
 ///
 /// # Panics
-/// When the variable is set to something else than a number.
+/// When the variable is not a number.
 pub fn number(variable: &str, in_make_test: u64) -> u64 {
     match std::env::var(variable) {
         Err(_) => in_make_test,
@@ -19,7 +19,7 @@ pub fn number(variable: &str, in_make_test: u64) -> u64 {
     }
 }
 
-/// Whether somebody asked for this run in full.
+/// Whether the variable requests the full run.
 pub fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some()
 }
@@ -27,13 +27,13 @@ pub fn is_set(variable: &str) -> bool {
 /// One row of the table in docs/durability.md.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// What was done to the store.
+    /// The fault injected into the store.
     pub fault: String,
     /// How often.
     pub cycles: u64,
-    /// Acknowledged operations whose outcome was looked at afterwards.
+    /// Acknowledged operations whose outcome was checked afterwards.
     pub checked: u64,
-    /// Acknowledged, and not there afterwards (or there again after a delete).
+    /// Acknowledged, but absent afterwards (or present after a delete).
     pub lost: u64,
     /// Served with other bytes, ETag or metadata than acknowledged.
     pub wrong: u64,

@@ -1,7 +1,7 @@
-//! System calls of a program, seen by strace: in which order it wrote, synced and answered.
+//! System calls of a program, recorded by strace: the order in which it wrote, synced and answered.
 //!
-//! strace logs a call's end before the program goes on from it, so a call whose end stands above another's begin has ended
-//! before the other began: [`Call::before`]. It knows nothing of what the files mean.
+//! strace logs the end of a call before the program continues. So if the end of a call is logged before the begin of
+//! another, the first call had ended before the other began: [`Call::before`]. It does not know what the files mean.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -10,7 +10,7 @@ use std::process::Command;
 
 use crate::programs;
 
-/// Calls that make bytes and entries of files, or make them durable.
+/// Calls that create bytes or entries of files, or make them durable.
 pub const ON_FILES: &[&str] = &[
     "mkdir",
     "mkdirat",
@@ -29,14 +29,15 @@ pub const ON_FILES: &[&str] = &[
 /// Calls by which a server answers, or writes several buffers at once.
 pub const ON_SOCKETS: &[&str] = &["writev", "pwritev", "pwritev2", "sendto", "sendmsg"];
 
-/// What strace is told.
+/// The arguments of strace.
 #[derive(Debug, Clone, Copy)]
 pub struct Watched<'a> {
-    /// Which calls, by group; a name that this machine's kernel lacks is passed over.
+    /// The calls, by group; a name that the kernel does not have is ignored.
     pub calls: &'a [&'a [&'a str]],
-    /// How much of each buffer is logged.
+    /// Logged bytes of each buffer.
     pub text_bytes: usize,
-    /// Each sync takes so much longer: what one sync serves then depends on the program, not on the disk's haste.
+    /// Additional time of each sync: how much work shares one sync then depends on the program, not on the speed of the
+    /// disk.
     pub sync_delay_us: u32,
 }
 
@@ -45,13 +46,13 @@ pub struct Watched<'a> {
 pub struct Call {
     /// Its name.
     pub name: String,
-    /// The file it was about: of its descriptor, or of its first path.
+    /// The file of the call: of its descriptor, or of its first path.
     pub path: String,
-    /// Its arguments, as strace shows them.
+    /// Its arguments, as printed by strace.
     pub arguments: String,
-    /// What it gave; errors are below 0.
+    /// Its result; errors are below 0.
     pub result: i64,
-    /// Lines of the log on which it began and ended.
+    /// Log lines on which it began and ended.
     began: usize,
     ended: usize,
 }
@@ -62,12 +63,12 @@ impl Call {
         self.ended < other.began
     }
 
-    /// Whether it had ended when the log had so many lines, as [`mark`] tells.
+    /// Whether it had ended when the log had this many lines, as returned by [`mark`].
     pub fn ended_by(&self, lines: usize) -> bool {
         self.ended < lines
     }
 
-    /// Whether it is a sync of its file that succeeded.
+    /// Whether it is a successful sync of its file.
     pub fn is_sync(&self) -> bool {
         self.result == 0 && matches!(self.name.as_str(), "fsync" | "fdatasync")
     }
@@ -80,7 +81,7 @@ impl Call {
         self.result > 0 && writes.contains(&self.name.as_str())
     }
 
-    /// Whether its path may have come to be by it: a new folder, or a file opened to be created.
+    /// Whether it may have created its path: a new folder, or a file opened with creation.
     pub fn is_creation(&self) -> bool {
         self.result >= 0
             && match self.name.as_str() {
@@ -90,16 +91,16 @@ impl Call {
             }
     }
 
-    /// Every text among its arguments: of a call on files its paths.
+    /// Every text in its arguments: for calls on files, the paths.
     pub fn paths(&self) -> Vec<&str> {
         self.arguments.split('"').skip(1).step_by(2).collect()
     }
 }
 
-/// The same command, run under strace, which writes to `log`. The process started is the program itself.
+/// The same command, run under strace, which writes to `log`. The started process is the program itself.
 ///
 /// # Panics
-/// When there is no strace.
+/// When strace is missing.
 pub fn under(command: &Command, log: &Path, watched: Watched<'_>) -> Command {
     let strace = Path::new("/usr/bin/strace");
     assert!(
@@ -138,12 +139,12 @@ pub fn under(command: &Command, log: &Path, watched: Watched<'_>) -> Command {
     under
 }
 
-/// How much has been logged so far: the place from which [`read`] goes on.
+/// The current length of the log: the position from which [`read`] continues.
 pub fn mark(log: &Path) -> usize {
     text(log).lines().count()
 }
 
-/// All finished calls that began on line `from` or later, by their end.
+/// All finished calls that began on line `from` or later, ordered by their end.
 pub fn read(log: &Path, from: usize) -> Vec<Call> {
     let text = text(log);
     let mut unfinished: BTreeMap<&str, (usize, String)> = BTreeMap::new();
@@ -202,7 +203,7 @@ fn call(line: &str, (began, ended): (usize, usize)) -> Option<Call> {
     })
 }
 
-/// Only whole lines: the last one may be in the making.
+/// Only whole lines: the last one may be incomplete.
 fn text(log: &Path) -> String {
     let mut text = String::from_utf8_lossy(&std::fs::read(log).unwrap_or_default()).into_owned();
     text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
@@ -222,9 +223,9 @@ pub fn tree(dir: &Path) -> BTreeSet<PathBuf> {
     found
 }
 
-/// Entries that POSIX does not promise to be there after a power cut: made in this life, and their folder was not synced
-/// since. `existed` is what was there before it. An entry that a rename put in place of another is not told: nobody
-/// knows which of the two a disk would keep.
+/// Entries that POSIX does not guarantee after a power cut: created in this life, without a later sync of their folder.
+/// `existed` is the earlier content. An entry that a rename replaced is not reported: nobody knows which of the two a
+/// disk would keep.
 pub fn entries_not_durable(calls: &[Call], existed: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
     let mut present = existed.clone();
     let mut made: BTreeMap<PathBuf, &Call> = BTreeMap::new();

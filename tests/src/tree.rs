@@ -6,10 +6,10 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Read at a time: a restored member carries a preallocated log of 64 MB.
+/// Bytes per read: a restored member has a preallocated log of 64 MB.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// A tree, by paths relative to its root, which is the empty one.
+/// A tree, by paths relative to its root; the root has the empty path.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tree(pub BTreeMap<PathBuf, Entry>);
 
@@ -25,12 +25,12 @@ pub struct Entry {
 }
 
 impl Tree {
-    /// Reads it; one that is not there is empty.
+    /// Reads a tree; a missing one is empty.
     pub fn of(root: &Path) -> Self {
         Self::of_part(root, |_| true)
     }
 
-    /// Reads only what `keep` accepts, and looks into no folder that it does not.
+    /// Reads only what `keep` accepts, and enters no folder that `keep` rejects.
     pub fn of_part(root: &Path, keep: impl Fn(&Path) -> bool) -> Self {
         let mut found = BTreeMap::new();
         let mut open = vec![root.to_owned()];
@@ -59,7 +59,7 @@ impl Tree {
         Self(found)
     }
 
-    /// Paths that are in one of the two only, or differ.
+    /// Paths that exist in only one of the two, or that differ.
     pub fn difference(&self, other: &Self) -> Vec<PathBuf> {
         let paths = self.0.keys().chain(other.0.keys());
         let mut differing: Vec<_> = paths
@@ -72,7 +72,7 @@ impl Tree {
     }
 }
 
-/// Tells changed bytes, not forged ones; a cryptographic hash of 64 MB would take most of a case's time.
+/// Detects changed bytes, not forged ones; a cryptographic hash of 64 MB would take most of a case's time.
 fn hash(path: &Path) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut file = File::open(path).expect("files of a test are readable");
@@ -91,7 +91,7 @@ fn hash(path: &Path) -> u64 {
     }
 }
 
-/// Reads until the piece is full or the file ends, so that the words lie at the same places each time.
+/// Reads until the piece is full or the file ends, so that words are at the same positions each time.
 fn fill(file: &mut File, piece: &mut [u8]) -> usize {
     let mut len = 0;
     while len < piece.len() {

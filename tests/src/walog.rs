@@ -1,8 +1,9 @@
-//! RocksDB's log file as a disk may leave it: cut anywhere behind what was synced, or with a further batch begun.
+//! RocksDB's log file as a disk may leave it: cut anywhere after the synced part, or with the beginning of a further
+//! batch.
 //!
-//! The format is that of RocksDB's `db/log_format.h`: blocks of 32 KiB; a record is one fragment or several, each with a
-//! masked CRC-32C of type and bytes (4), a length (2) and a type (1: whole, 2: first, 3: middle, 4: last). It knows
-//! nothing of what a batch holds.
+//! The format is that of RocksDB's `db/log_format.h`: blocks of 32 KiB; a record is one fragment or several, each with
+//! a masked CRC-32C of type and bytes (4), a length (2) and a type (1: whole, 2: first, 3: middle, 4: last). It does
+//! not know the contents of a batch.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -22,14 +23,14 @@ const LAST: u8 = 4;
 /// How a tail was torn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Torn {
-    /// Bytes that were written and not synced are cut off from here on.
+    /// Written but unsynced bytes are cut off from here.
     Cut {
         /// The length kept.
         at: u64,
     },
-    /// So many bytes of a further batch follow.
+    /// A part of a further batch follows.
     Begun {
-        /// How many.
+        /// The number of bytes.
         bytes: u64,
     },
     /// There was no log to tear.
@@ -44,7 +45,7 @@ pub fn newest(meta: &Path) -> Option<PathBuf> {
         .max()
 }
 
-/// Tears the tail of a log. So many bytes are `synced`: the first number is promised, the second may be.
+/// Tears the tail of a log. `synced` is the number of synced bytes: at least its start, at most its end.
 ///
 /// # Panics
 /// When the log is shorter than promised, or cannot be changed.
@@ -85,7 +86,7 @@ pub fn tear(log: &Path, synced: RangeInclusive<u64>, random: &mut Random) -> Tor
     }
 }
 
-/// The whole records of a log, up to the first that is none.
+/// The complete records of a log, up to the first invalid one.
 fn records(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     let mut open = Vec::new();
@@ -122,7 +123,7 @@ fn records(bytes: &[u8]) -> Vec<Vec<u8>> {
     }
 }
 
-/// A record as it is written behind `at` bytes of a log.
+/// A record as it is written at position `at` of a log.
 fn framed(record: &[u8], at: usize) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = record;

@@ -1,5 +1,5 @@
-//! An ordinary client: the AWS SDK for Rust as its users configure it, with all its defaults (checksums in trailers, chunked
-//! bodies, retries), against the real server.
+//! An ordinary client against the real server: the AWS SDK for Rust as its users configure it, with all its defaults
+//! (checksums in trailers, chunked bodies, retries).
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region};
@@ -10,10 +10,10 @@ use strongroom_tests::server::{ACCESS_KEY, BUCKET, SECRET_KEY, Server};
 use strongroom_tests::workload::random::Random;
 use tempfile::TempDir;
 
-/// The smallest part that may have another behind it.
+/// Minimum size of all parts except the last.
 const PART_BYTES: usize = 5 << 20;
 
-/// A server, and a client of it as its documentation builds one; plain HTTP, so that no TLS is linked.
+/// A server, and a client built as in the SDK's documentation; plain HTTP, so that no TLS is linked.
 fn started() -> (TempDir, Server, Client) {
     let dir = tempfile::tempdir().expect("temporary folder");
     let server = Server::start(dir.path());

@@ -1,4 +1,4 @@
-//! Backup jobs as they are written today, with unchanged S3 clients: the aws command and boto3.
+//! Today's backup jobs with unchanged S3 clients: the aws command and boto3.
 
 use std::path::Path;
 

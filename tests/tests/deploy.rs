@@ -1,4 +1,4 @@
-//! The files under deploy/ are checked by the programs that will read them.
+//! Checks the files under deploy/ with the programs that read them.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use strongroom_tests::process::run;
 use strongroom_tests::programs;
 
-/// systemd's own measure of exposure, 0 to 100; a unit without any hardening has 96.
+/// systemd's own exposure score, 0 to 100; a unit without any hardening has 96.
 const EXPOSURE_MAX: &str = "20";
 
 #[test]
@@ -14,7 +14,7 @@ fn the_systemd_unit_is_valid_and_hardened() {
     let unit =
         std::fs::read_to_string(programs::workspace().join("deploy/strongroom-server.service"))
             .expect("readable");
-    // The program is not installed here; its options are proved by running them, its place is replaced.
+    // The program is not installed here: its options are tested by running them, its path is replaced.
     let server = programs::server();
     let placed = unit.replace(
         "/usr/bin/strongroom-server",

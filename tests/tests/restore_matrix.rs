@@ -1,8 +1,8 @@
-//! Every snapshot version boots in every etcd version, as one member and as three: saved by our client through S3, restored
-//! by our tool, judged by etcd itself; and the booted cluster can be written to, restarted and saved again.
+//! Every snapshot version boots in every etcd version, as one member and as three: saved by our client through S3,
+//! restored by our tool, verified by etcd itself. The booted cluster can be written to, restarted and saved again.
 //!
-//! What it sees is the table in docs/compatibility.md: `make compatibility` writes it, every other run compares. The one
-//! exception is etcd's: 3.6 refuses a database that says 3.7, unless the restore clears the version keys.
+//! The results are the table in docs/compatibility.md: `make compatibility` writes it, every other run compares. The
+//! only exception is etcd's: 3.6 refuses a database of 3.7, unless the restore clears the version keys.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -18,22 +18,22 @@ use strongroom_tests::server::Server;
 use strongroom_tests::soak;
 use strongroom_tests::workload;
 
-/// Enough for branch and overflow pages and a few megabytes; booting is what takes the time here.
+/// Enough for branch and overflow pages and a few megabytes; most of the time here goes to booting.
 const OBJECTS: u32 = 2_000;
 
 /// Writes to the restored cluster, one transaction each.
 const WRITES: u32 = 100;
 
-/// How many members a snapshot is restored for.
+/// Numbers of members for which a snapshot is restored.
 const MEMBERS: [usize; 2] = [1, 3];
 
-/// Set: the page is written with what was seen. Not set: it is compared.
+/// If set, the page is written with the results. If not, it is compared.
 const WRITE_PAGE: &str = "STRONGROOM_WRITE_COMPATIBILITY";
 
 /// The page is one file, and several tests write their lines.
 static PAGE: Mutex<()> = Mutex::new(());
 
-/// A snapshot in the server, and what its cluster held.
+/// A snapshot in the server, and the contents of its cluster.
 struct Saved {
     server: Server,
     prefix: String,
@@ -64,7 +64,7 @@ fn prove(cluster: &mut Cluster, saved: &Saved) {
     cluster.assert_holds(saved.revision, saved.held);
     cluster.put("/registry/after/restore", "written");
     workload::rewrite(cluster, 1, WRITES);
-    // One member is stopped, three are killed: leaving in good order takes a cluster many seconds, and proves less.
+    // One member is stopped, three are killed: an orderly stop takes a cluster many seconds, and proves less.
     if cluster.members().len() == 1 {
         cluster.stop();
     } else {
@@ -86,7 +86,7 @@ fn prove(cluster: &mut Cluster, saved: &Saved) {
     save_again(cluster);
 }
 
-/// The next backup of the restored cluster: sound, of the same history, and to be restored itself.
+/// The next backup of the restored cluster: sound, with the same history, and restorable.
 fn save_again(cluster: &mut Cluster) {
     let dir = tempfile::tempdir().expect("temporary folder");
     let file = dir.path().join("again.db");
@@ -106,7 +106,7 @@ fn save_again(cluster: &mut Cluster) {
     let printed = run(hash.arg(&file)).ok().stdout;
     let hash: Value = serde_json::from_str(&printed).expect("JSON");
     assert_eq!(hash["hash"].as_u64(), Some(held.hash_kv), "{printed}");
-    // The restore refuses to work beside a running etcd.
+    // The restore refuses to work next to a running etcd.
     cluster.destroy();
     run(&mut backup::restore_file_command(&file, cluster, 0))
         .ok()
@@ -114,7 +114,7 @@ fn save_again(cluster: &mut Cluster) {
     cluster.destroy();
 }
 
-/// Restores and proves clusters of one and three members, and says what the table then says.
+/// Restores and verifies clusters of one and three members, and returns the text of the table.
 fn boots(saved: &Saved, dir: &Path, boot: Version, flags: &[&str]) -> String {
     for count in MEMBERS {
         let place = dir.join(format!("in-{boot}-{count}"));
@@ -134,7 +134,7 @@ fn boots(saved: &Saved, dir: &Path, boot: Version, flags: &[&str]) -> String {
     cell
 }
 
-/// The one boot that etcd forbids.
+/// The only boot that etcd forbids.
 fn is_refused(saved: &Saved, dir: &Path, boot: Version) {
     let mut refused = Cluster::plan(&dir.join("refused"), boot, 1, Security::Plain);
     backup::restore_all(&saved.server, &refused, &saved.prefix);
@@ -166,9 +166,9 @@ fn boots_everywhere(from: Version) {
     tell(from, &line);
 }
 
-/// Puts the line into the page, or compares it with the one there.
+/// Writes the line into the page, or compares it with the existing one.
 fn tell(from: Version, line: &str) {
-    // A test whose line differs panics with the lock; the others still have theirs to say.
+    // A test whose line differs panics with the lock; the others must still compare theirs.
     let guard = PAGE.lock();
     let path = programs::workspace().join("docs/compatibility.md");
     let page = std::fs::read_to_string(&path).expect("docs/compatibility.md");

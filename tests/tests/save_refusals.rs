@@ -1,4 +1,4 @@
-//! A save that cannot be good is refused, and one that breaks in the middle leaves no object behind.
+//! A save that cannot succeed is refused, and one that breaks in the middle leaves no object behind.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -18,7 +18,7 @@ use strongroom_tests::workload;
 /// Objects that make a database of several parts (parts have at least 5 MiB).
 const SEVERAL_PARTS: u32 = 8_000;
 
-/// Where streams are stalled: behind the first part, before the end.
+/// Where streams are stalled: after the first part, before the end.
 const MID_STREAM_BYTES: u64 = 12 << 20;
 
 fn assert_nothing_stored(server: &Server) {
@@ -97,7 +97,7 @@ fn a_member_without_leader_is_refused() {
     cluster.kill(2);
     strongroom_tests::clock::until("the survivor to lose its leader", READY_WITHIN, || {
         let status = cluster.ctl_at(0, &["endpoint", "status", "-w", "json"]);
-        // A zero leader is left out by newer etcdctl versions.
+        // Newer etcdctl versions omit a zero leader.
         let led = status.stdout.contains("\"leader\":") && !status.stdout.contains("\"leader\":0");
         if led { Err(status.stdout) } else { Ok(()) }
     });
@@ -107,7 +107,7 @@ fn a_member_without_leader_is_refused() {
         &[6, 8],
         "leader",
     );
-    // Two of three endpoints refuse connections; the one that answers is still no fit source.
+    // Two of three endpoints refuse connections; the one that answers is still no valid source.
     refused(
         &server,
         &mut save_command(&server, &cluster.client_urls(), "p"),

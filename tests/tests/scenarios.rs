@@ -1,5 +1,5 @@
-//! What operators type, command by command: a kubeadm master restored from etcdbrctl's kind of store, a restore from a
-//! file onto a mounted volume, and three members each on its own volume.
+//! Operators' scenarios, command by command: a kubeadm control-plane node restored from a store in etcdbrctl's layout,
+//! a restore from a file onto a mounted volume, and three members with separate volumes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -74,7 +74,7 @@ fn kubeadm_master_is_restored_with_the_runbooks_flags_and_log_lines() {
         .arg("--key")
         .arg(&tls.client.key);
     run(&mut save).ok();
-    // Real stores hold deltas: the tool does not apply them, and must say how many it leaves out.
+    // Real stores contain deltas: the tool does not apply them, and must report how many it leaves out.
     let s3 = S3::of(&server);
     let deltas = [
         (revision + 1, revision + 3, 4_000_000_001_u64),
@@ -233,7 +233,7 @@ fn a_restore_over_a_member_folder_or_a_running_etcd_is_refused_and_changes_nothi
         "the refused restore changed the folder"
     );
 
-    // The port answers although the folder is another one: this master's etcd still runs somewhere.
+    // The port answers although the folder is another one: this node's etcd still runs somewhere.
     cluster.boot();
     let elsewhere = dir.path().join("elsewhere");
     run(&mut backup::restore_file_into(
@@ -266,7 +266,7 @@ fn what_is_missing_forbidden_or_broken_has_its_own_exit_code_and_leaves_no_trace
             tree(&target).keys()
         );
     };
-    // No snapshot there; a bucket that is not there.
+    // No snapshot; a missing bucket.
     refused(&mut kubeadm_restore(&server, &cluster, &ECS), 4);
     refused(
         &mut kubeadm_restore(&server, &cluster, &["--store-container=absent", ECS[1]]),
@@ -281,7 +281,7 @@ fn what_is_missing_forbidden_or_broken_has_its_own_exit_code_and_leaves_no_trace
         kubeadm_restore(&server, &cluster, &ECS).env("ECS_ACCESS_KEY_ID", "stranger"),
         5,
     );
-    // A snapshot with one flipped byte, one cut short, an empty one, one that is none.
+    // A snapshot with one flipped byte, a truncated one, an empty one, and a file that is not a snapshot.
     let good = std::fs::read(&file).expect("saved");
     let s3 = S3::of(&server);
     let mut flipped = good.clone();
@@ -307,7 +307,7 @@ fn what_is_missing_forbidden_or_broken_has_its_own_exit_code_and_leaves_no_trace
             7,
         );
     }
-    // Flags that do not fit together, a file that is not there, a server that is gone.
+    // Contradictory flags, a missing file, a server that is gone.
     refused(
         kubeadm_restore(&server, &cluster, &ECS).arg("--name=stranger"),
         2,
@@ -352,7 +352,7 @@ fn the_newest_full_by_time_wins_and_a_higher_revision_is_warned_about() {
         .status,
         200
     );
-    // What a broken upload leaves is passed over, but not in silence.
+    // The remains of a broken upload are skipped, but not silently.
     let failed = format!("/{BUCKET}/p/v2/Full-00000000-00010000-1700000900");
     assert_eq!(s3.put(&failed, b"").status, 200);
     let mut restore = backup::restore_command(&server, &cluster, 0, "p");

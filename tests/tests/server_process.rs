@@ -1,4 +1,4 @@
-//! The server as a process: refused starts, probes, metrics, the end, and a log without secrets.
+//! The server as a process: refused starts, probes, metrics, shutdown, and a log without secrets.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -13,7 +13,7 @@ use strongroom_tests::server::{ACCESS_KEY, BUCKET, SECRET_KEY, Server};
 use strongroom_tests::tree::Tree;
 use strongroom_tests::workload::random::Random;
 
-/// The admin listener's default, which another server on the machine may hold.
+/// The admin listener's default, which another server on the machine may use.
 const ADMIN_DEFAULT: &str = "127.0.0.1:9001";
 
 fn planned() -> (tempfile::TempDir, Server) {
@@ -302,7 +302,7 @@ fn sigterm_finishes_what_is_in_flight_and_ends_with_0() {
 
 #[test]
 fn the_admin_listener_takes_a_free_port_when_its_default_is_taken() {
-    // Another process may hold it already: it is taken in either case.
+    // Another process may use it already: it is taken in both cases.
     let _held = TcpListener::bind(ADMIN_DEFAULT);
     let (dir, server) = planned();
     let mut command = Command::new(server.command().get_program());
@@ -339,7 +339,7 @@ fn the_admin_listener_takes_a_free_port_when_its_default_is_taken() {
     );
 }
 
-/// The last address in a log line that speaks of the admin listener and not only of its default.
+/// The last address in a log line about the admin listener, not only about its default.
 fn admin_address(log: &str) -> Option<SocketAddr> {
     let lines = log.lines().filter(|line| line.contains("admin"));
     let addresses =

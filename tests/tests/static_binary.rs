@@ -1,4 +1,4 @@
-//! What is in the programs as people get them: the restore tool is one static file without RocksDB, gRPC or OpenSSL, the
+//! The contents of the released programs: the restore tool is one static file without RocksDB, gRPC or OpenSSL, the
 //! server has no test machinery.
 
 use strongroom_tests::programs;
@@ -59,7 +59,7 @@ fn a_normal_server_has_no_test_machinery() {
         std::fs::read(command.get_program()).expect("the program is readable")
     };
     let (normal, planted) = (read(programs::server()), read(programs::planted_server()));
-    // The switch of planted bugs; then symbols: a module's functions and statics name it.
+    // First the switch of planted bugs, then symbols: a module's functions and statics contain its name.
     for machinery in [
         "STRONGROOM_PLANTED_BUG",
         "strongroom_store7testing",

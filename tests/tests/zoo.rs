@@ -1,5 +1,5 @@
-//! The zoo of broken snapshots, shown to the real programs: each is refused with a message that names the file, the place,
-//! the reason and the next command, and with the right exit code. What only looks broken is accepted.
+//! The zoo of broken snapshots against the real programs: each is refused with a message that names the file, the
+//! place, the reason and the next command, and with the right exit code. What only looks broken is accepted.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,10 +15,10 @@ use strongroom_tests::zoo::member::Member;
 use strongroom_tests::zoo::{Specimen, Verdict, Zoo, base, table};
 use tempfile::TempDir;
 
-/// What the zoo promises to hold at least.
+/// Minimum number of specimens.
 const SPECIMENS_MIN: usize = 60;
 
-/// How the names begin of what a save finds out before it could read pages: length, trailer, meta pages.
+/// Name prefixes of the specimens that a save detects before it can read pages: length, trailer, meta pages.
 const TOLD_BY_A_STREAM: [&str; 18] = [
     "file-",
     "trailer-",
@@ -70,7 +70,7 @@ fn restore_command(file: &Path, data_dir: &Path) -> Command {
     command
 }
 
-/// What differs from the verdict; none when all of it was said.
+/// The difference from the verdict; none when the output matches.
 fn dissent(said: &Finished, verdict: &Verdict, subject: &str) -> Option<String> {
     let mut rest = said.stderr.as_str();
     let mut missing = Vec::new();
@@ -220,7 +220,7 @@ fn a_save_into_the_store_refuses_what_a_stream_can_tell() {
         [""; 0],
         "nothing may be stored"
     );
-    // Its pages have left before anybody could look at them: docs/compatibility.md says so.
+    // Its pages were sent before anybody could check them: docs/compatibility.md says so.
     let untold = zoo
         .broken
         .iter()

@@ -1,7 +1,8 @@
-//! `strongroom-demo`: the main job end to end on this machine, with times. Saves a real three-member etcd into a server,
-//! kills the server and starts it again, destroys the cluster, restores it, and lets etcd's own command compare.
+//! `strongroom-demo`: the main job end to end on this machine, with times. Saves a real three-member etcd into a
+//! server, kills the server and starts it again, destroys the cluster, restores it, and compares with etcd's own
+//! command.
 //!
-//! Everything lies in one temporary folder that is removed at the end; a failed step panics with the logs concerned.
+//! All files are in one temporary folder that is removed at the end; a failed step panics with the relevant logs.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use strongroom_tests::programs;
 use strongroom_tests::server::Server;
 use strongroom_tests::workload::{self, DEMO_OBJECTS};
 
-/// What the demo promises to show at least.
+/// Minimum number of keys in the demo.
 const KEYS_MIN: u64 = 20_000;
 const DB_BYTES_MIN: i64 = 100_000_000;
 
@@ -89,7 +90,7 @@ fn demo(dir: &Path, version: Version, steps: &Steps) {
     assert_eq!(server.stop(), Some(0), "the server ends cleanly");
 }
 
-/// Writes the workload; returns a revision and what each member holds at it.
+/// Writes the workload; returns a revision and what each member holds at that revision.
 fn fill(cluster: &Cluster, steps: &Steps) -> (i64, Observed) {
     let filled = workload::fill(&cluster.client_urls(), SEED, DEMO_OBJECTS);
     let db_bytes = cluster.db_bytes();
@@ -122,7 +123,7 @@ fn fill(cluster: &Cluster, steps: &Steps) -> (i64, Observed) {
     (revision, before)
 }
 
-/// The restored file is walked page by page; the workload must have made etcd use every kind of page.
+/// Walks the restored file page by page; the workload must have made etcd use every kind of page.
 fn assert_pages(data_dir: &Path, steps: &Steps) {
     let db =
         std::fs::read(data_dir.join("member/snap/db")).expect("the restored database is there");
@@ -149,7 +150,7 @@ fn indented(text: &str) -> String {
     lines.join("\n")
 }
 
-/// Prints what was done, with the time since the start.
+/// Prints each completed step, with the time since the start.
 struct Steps(Stopwatch);
 
 impl Steps {

@@ -1,7 +1,7 @@
 //! `strongroom-zoo`: writes the fixtures of broken snapshots.
 //!
-//! `strongroom-zoo base` records a new sound snapshot from a real etcd 3.6 (its bytes differ each time), `table` writes
-//! `zoo.tsv` anew from it, and `files FOLDER` writes every specimen as a file of its own, to look at.
+//! `strongroom-zoo base` records a new sound snapshot from a real etcd 3.6 (its bytes differ each time), `table`
+//! regenerates `zoo.tsv` from it, and `files FOLDER` writes every specimen to a file of its own, for inspection.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! Asks a cluster by the etcdctl of its own version: the judge of every restore.
+//! Queries a cluster with the etcdctl of its own version. This verifies every restore.
 
 use std::path::Path;
 
@@ -9,12 +9,12 @@ use crate::clock::{READY_WITHIN, until};
 use crate::process::{Finished, run};
 use crate::programs;
 
-/// What one member holds.
+/// The contents of one member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observed {
-    /// `HashKV` at the asked revision.
+    /// `HashKV` at the requested revision.
     pub hash_kv: u64,
-    /// The revision up to which history is compacted, as `HashKV` used it.
+    /// The revision up to which history is compacted, as used by `HashKV`.
     pub compact_revision: i64,
     /// Keys alive now.
     pub keys: u64,
@@ -36,7 +36,7 @@ impl Cluster {
         self.ctl(&["put", key, value]).ok();
     }
 
-    /// Reads one key through one member, linearizable.
+    /// Reads one key through one member, with a linearizable read.
     pub fn get(&self, member: usize, key: &str) -> String {
         self.ctl_at(member, &["get", key, "--print-value-only"])
             .ok()
@@ -51,11 +51,11 @@ impl Cluster {
         integer(&status, "/0/Status/header/revision")
     }
 
-    /// Turns authentication on, with the user root and one of few rights; every later call is root's.
+    /// Enables authentication, with the user root and one user with few rights; every later call runs as root.
     pub fn enable_auth(&mut self) {
         let root = format!("{}:{}", ROOT.name, ROOT.password);
         self.ctl(&["user", "add", &root]).ok();
-        // Newer versions have the role before anybody adds it.
+        // Newer versions already have the role.
         let _known = self.ctl(&["role", "add", ROOT.name]);
         self.ctl(&["user", "grant-role", ROOT.name, ROOT.name]).ok();
         self.ctl(&["role", "add", "reader"]).ok();
@@ -94,7 +94,7 @@ impl Cluster {
         self.ctl_at(member, &["snapshot", "save", file]).ok();
     }
 
-    /// `etcdctl endpoint hashkv` of one member at a revision; 0 is the newest one.
+    /// `etcdctl endpoint hashkv` of one member at a revision; 0 is the newest.
     pub fn hash_kv(&self, member: usize, revision: i64) -> Finished {
         let revision = revision.to_string();
         self.ctl_at(
@@ -109,7 +109,7 @@ impl Cluster {
         integer(&status, "/0/Status/dbSize")
     }
 
-    /// The member that leads, by its place in the list.
+    /// The leader, by its position in the list.
     pub fn leader(&self) -> usize {
         let leads = |i: &usize| {
             let status = json(&self.ctl_at(*i, &["endpoint", "status", "-w", "json"]).ok());
@@ -120,10 +120,10 @@ impl Cluster {
             .expect("one member leads")
     }
 
-    /// What a member holds at `revision`.
+    /// The contents of a member at `revision`.
     pub fn observe(&self, member: usize, revision: i64) -> Observed {
         let hash = json(&self.hash_kv(member, revision).ok());
-        // 3.4 has no --count-only; `count` counts the whole range whatever the limit.
+        // 3.4 has no --count-only; `count` covers the whole range, whatever the limit.
         let range = [
             "get",
             "",
@@ -138,7 +138,7 @@ impl Cluster {
         Observed {
             hash_kv: unsigned(&hash, "/0/HashKV/hash"),
             compact_revision: integer(&hash, "/0/HashKV/compact_revision"),
-            // An empty range carries no count at all.
+            // The answer for an empty range has no count.
             keys: keys.pointer("/count").and_then(Value::as_u64).unwrap_or(0),
         }
     }

@@ -1,17 +1,17 @@
-//! Real etcd clusters of every supported minor version, on loopback, and what their own etcdctl says about them: the one
-//! generator of test clusters.
+//! Real etcd clusters of every supported minor version, on loopback, and queries through their own etcdctl. All test
+//! clusters are created here.
 //!
-//! A [`Cluster`] is a plan (names, ports, data folders) whose members can be started, killed, and started again on other
-//! folders or as another version: that is how a restored folder is proved. It knows nothing of Strongroom.
+//! A [`Cluster`] is a plan (names, ports, data folders). Its members can be started, killed, and started again on other
+//! folders or as another version: this is how a restored folder is verified. It knows nothing about Strongroom.
 //!
 //! | what varies | by |
 //! |---|---|
 //! | version | [`Version`], [`Cluster::set_version`] |
 //! | members, learners | the count of [`Cluster::plan`], [`Cluster::add_learner`], [`Cluster::join_command`] |
 //! | TLS | [`Security::Mutual`] with a [`Tls`] authority of the test's own |
-//! | users | [`Cluster::enable_auth`]: from then on every call is root's |
+//! | users | [`Cluster::enable_auth`]: from then on every call runs as root |
 //! | data | [`crate::workload::fill_cluster`], or [`Cluster::put`] and [`Cluster::ctl`] key by key |
-//! | compaction | [`Cluster::compacting_in_batches_of`] makes it slow enough to be met while it runs |
+//! | compaction | [`Cluster::compacting_in_batches_of`] makes it slow enough for a test to observe it while it runs |
 //!
 //! etcd, etcdctl and etcdutl come from the cache that `tests/setup/etcd.sh` fills; [`crate::programs`] finds them.
 //!
@@ -54,7 +54,7 @@ use crate::process::Process;
 use crate::programs;
 use crate::tls::Tls;
 
-/// The minors that must save and boot.
+/// The minor versions that every save and boot must support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
     /// Debian's 3.4.
@@ -103,12 +103,12 @@ pub struct UnknownVersion {
     text: String,
 }
 
-/// How members and clients talk.
+/// How members and clients communicate.
 #[derive(Debug, Clone)]
 pub enum Security {
     /// Plain http.
     Plain,
-    /// https, and clients must show a certificate.
+    /// https with mandatory client certificates.
     Mutual(Tls),
 }
 
@@ -117,11 +117,11 @@ pub enum Security {
 pub struct User {
     /// The name.
     pub name: &'static str,
-    /// The password, a throw-away one.
+    /// The password, used only in tests.
     pub password: &'static str,
 }
 
-/// Who may do everything once authentication is on.
+/// The user with all rights once authentication is enabled.
 const ROOT: User = User {
     name: "root",
     password: "throw-away",
@@ -139,7 +139,7 @@ pub struct Cluster {
     members: Vec<Member>,
 }
 
-/// One member: where it listens, where its data lie, and its process while it runs.
+/// One member: its addresses, its data folder, and its process while it runs.
 #[derive(Debug)]
 pub struct Member {
     /// Its `--name`.
@@ -182,7 +182,7 @@ impl Cluster {
         cluster
     }
 
-    /// Compactions delete this many rows at a time and rest between: slow enough for a snapshot in the middle.
+    /// Makes compactions delete this many rows at a time and rest in between: slow enough for a snapshot in the middle.
     #[must_use]
     pub fn compacting_in_batches_of(self, rows: u32) -> Self {
         Self {
@@ -191,22 +191,22 @@ impl Cluster {
         }
     }
 
-    /// Which etcd it is.
+    /// The etcd version.
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// How members and clients talk.
+    /// How members and clients communicate.
     pub fn security(&self) -> &Security {
         &self.security
     }
 
-    /// In whose name calls are made, once authentication is on.
+    /// The user of all calls, once authentication is enabled.
     pub fn user(&self) -> Option<User> {
         self.user
     }
 
-    /// The same names and ports, as another version.
+    /// Keeps names and ports, and changes the version.
     pub fn set_version(&mut self, version: Version) {
         self.version = version;
     }
@@ -257,14 +257,14 @@ impl Cluster {
     /// The command that starts the first member of `newcomer` as a new member `name` of this cluster.
     pub fn join_command(&self, newcomer: &Self, name: &str) -> Command {
         let mut command = newcomer.command(0);
-        // Of a flag given twice etcd takes the last.
+        // If a flag is given twice, etcd uses the last one.
         command.args(["--name", name, "--initial-cluster-state", "existing"]);
         let initial = format!("{},{name}={}", self.initial_cluster(), newcomer.peer_url(0));
         command.args(["--initial-cluster", &initial]);
         command
     }
 
-    /// Starts one member without waiting: alone, a member of three never gets ready.
+    /// Starts one member without waiting: alone, a member of three never becomes ready.
     pub fn spawn(&mut self, member: usize) {
         let mut command = self.command(member);
         let log = self.dir.join(format!("{}.log", self.members[member].name));
@@ -309,7 +309,7 @@ impl Cluster {
             .kill();
     }
 
-    /// SIGTERM to all running members, and waits for their end.
+    /// Sends SIGTERM to all running members and waits for their end.
     pub fn stop(&mut self) {
         let mut running: Vec<_> = self
             .members
@@ -324,7 +324,7 @@ impl Cluster {
         }
     }
 
-    /// Kills everything and removes the data: the disaster.
+    /// Kills all members and removes their data: the disaster.
     pub fn destroy(&mut self) {
         for member in &mut self.members {
             if let Some(process) = member.process.take() {
@@ -370,7 +370,7 @@ impl Cluster {
             "--initial-cluster-token",
             &self.token,
         ]);
-        // Three members, a server and a test share two cores and one disk: no elections for a slow fsync.
+        // Three members, a server and a test share two cores and one disk: a slow fsync must not cause an election.
         command.args(["--heartbeat-interval", "300", "--election-timeout", "3000"]);
         command.args([
             "--quota-backend-bytes",

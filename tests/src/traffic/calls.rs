@@ -1,6 +1,7 @@
-//! The S3 calls of a client over one kept connection, each with its answer read into what the histories compare.
+//! The S3 calls of a client over one kept connection, each with its answer parsed into the form that the histories
+//! compare.
 //!
-//! Small bodies are hashed into the signature, large ones are not, so that the suites' CPU goes to the server.
+//! Small bodies are hashed into the signature, large ones are not, so that the CPU is left to the server.
 #![expect(
     clippy::missing_errors_doc,
     reason = "all calls fail in the same three ways, which `Trouble` documents"
@@ -18,48 +19,48 @@ use crate::server::{BUCKET, Server};
 /// Bodies up to this size are hashed into the signature.
 const SIGNED_BYTES_MAX: u64 = 64 * 1024;
 
-/// The user metadata that names the version.
+/// The user metadata that identifies the version.
 const TOKEN_HEADER: &str = "x-amz-meta-token";
 
-/// The type that every object has.
+/// The content type of every object.
 const CONTENT_TYPE: &str = "application/x-suite";
 
-/// Keys of one page of a listing: small, so that pages are turned.
+/// Keys per page of a listing: few, so that listings have several pages.
 const PAGE_KEYS: u32 = 100;
 
-/// Why a call gave nothing.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
     /// The connection could not be made or was cut.
     #[error("{call}: connection: {source}")]
     Line {
-        /// What was asked.
+        /// The call.
         call: String,
-        /// What the socket said.
+        /// The socket's error.
         source: io::Error,
     },
     /// The server answered with an error.
     #[error("{call}: {status} {text}")]
     Refused {
-        /// What was asked.
+        /// The call.
         call: String,
         /// The HTTP status.
         status: u16,
         /// The body.
         text: String,
     },
-    /// An object came with other bytes, or another head, than any version of it has.
+    /// The object has other bytes or another head than any of its versions.
     #[error("{call}: wrong: {what}")]
     Wrong {
-        /// What was asked.
+        /// The call.
         call: String,
-        /// What was wrong.
+        /// The difference.
         what: String,
     },
 }
 
 impl Trouble {
-    /// Whether the server answered that this is not there.
+    /// Whether the server answered that it does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. })
     }
@@ -68,7 +69,7 @@ impl Trouble {
 /// An upload as the server lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedUpload {
-    /// The key it is for.
+    /// Its key.
     pub key: String,
     /// Its id.
     pub id: String,
@@ -82,7 +83,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Of this server.
+    /// A caller of this server.
     pub fn of(server: &Server) -> Self {
         Self {
             s3: S3::of(server),
@@ -90,7 +91,7 @@ impl Caller {
         }
     }
 
-    /// PutObject; the ETag.
+    /// PutObject; returns the ETag.
     pub fn put(&mut self, key: &str, token: Token, len: u64) -> Result<String, Trouble> {
         let text = token.to_string();
         let headers = [
@@ -113,7 +114,7 @@ impl Caller {
             .map(|_| ())
     }
 
-    /// DeleteObjects; each of the keys must be answered for.
+    /// DeleteObjects; the answer must name each key.
     pub fn delete_many(&mut self, keys: &[&str]) -> Result<(), Trouble> {
         let mut document = String::from("<Delete>");
         for key in keys {
@@ -134,7 +135,7 @@ impl Caller {
         })
     }
 
-    /// CreateMultipartUpload; the id.
+    /// CreateMultipartUpload; returns the id.
     pub fn create(&mut self, key: &str, token: Token) -> Result<String, Trouble> {
         let text = token.to_string();
         let headers = [
@@ -146,7 +147,7 @@ impl Caller {
         Ok(texts(&text, "UploadId").pop().unwrap_or_default())
     }
 
-    /// UploadPart; the ETag.
+    /// UploadPart; returns the ETag.
     pub fn part(
         &mut self,
         (key, id): (&str, &str),
@@ -158,7 +159,7 @@ impl Caller {
         Ok(etag(&head))
     }
 
-    /// CompleteMultipartUpload; the ETag.
+    /// CompleteMultipartUpload; returns the ETag.
     pub fn complete(
         &mut self,
         (key, id): (&str, &str),
@@ -190,8 +191,8 @@ impl Caller {
             .map(|_| ())
     }
 
-    /// GetObject, compared while it streams in with the content of the token in its metadata. `pace` is called with the
-    /// bytes seen so far.
+    /// GetObject, compared while streaming with the content of the token in its metadata. `pace` is called with the
+    /// number of bytes seen so far.
     pub fn get(&mut self, key: &str, mut pace: impl FnMut(u64)) -> Result<State, Trouble> {
         let call = format!("GET {key}");
         let wrong = |what: String| Trouble::Wrong {
@@ -258,7 +259,7 @@ impl Caller {
         }
     }
 
-    /// Every open upload of the bucket; there are fewer than a page.
+    /// Every open upload of the bucket; there is less than one page.
     pub fn uploads(&mut self) -> Result<Vec<ListedUpload>, Trouble> {
         let path = format!("/{BUCKET}?uploads=");
         let (_, text) = self.call("GET", &path, &[], Body::Bytes(b""))?;
@@ -329,7 +330,7 @@ impl Caller {
     }
 }
 
-/// The contents of every `tag` in a document that has none of it nested.
+/// The contents of every `tag` in a document in which `tag` is never nested.
 fn texts(document: &str, tag: &str) -> Vec<String> {
     let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
     let inner = |part: &str| part.split(&close).next().map(str::to_owned);

@@ -1,7 +1,8 @@
-//! The check after a restart: each object is one that its history allows, byte by byte. Its state then becomes the history.
+//! The check after a restart: each object must be one that its history allows, byte by byte. Its state then becomes the
+//! history.
 //!
-//! Nothing else talks to the server meanwhile. Every key is read whole; the listing must say the same as the reads; open
-//! uploads and their parts must be those acknowledged.
+//! Nothing else talks to the server at the same time. Every key is read whole; the listing must agree with the reads;
+//! open uploads and their parts must be the acknowledged ones.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,10 +16,10 @@ use super::findings::{Findings, Kind};
 use super::keyspace::{Ending, Part, Share, Slot, State, Upload, Version};
 use crate::server::Server;
 
-/// Readers of the check: two for each core of the suites' machine.
+/// Parallel readers of the check: two per core of the suites' machine.
 const READERS: usize = 4;
 
-/// Compares everything, and adopts it.
+/// Compares everything, and adopts the result as the new history.
 pub fn after_restart(workload: &Workload, server: &Server) {
     let findings = &workload.findings;
     let slots: Vec<_> = workload.keyspace.slots().collect();
@@ -107,7 +108,8 @@ fn object(slot: &Slot, caller: &mut Caller, entry: Option<&(u64, String)>, findi
     slot.adopt(found);
 }
 
-/// A version of another token is an older one, so the acknowledged one is lost; the same token with another head is wrong.
+/// If the token differs, the version is an older one, so the acknowledged one is lost; the same token with another head
+/// is wrong.
 fn kind_of(found: &State, allowed: &[State]) -> Kind {
     let token = |state: &State| match state {
         State::Absent => None,
@@ -122,7 +124,7 @@ fn upload(share: &Share, open: &mut Vec<ListedUpload>, caller: &mut Caller, find
     let Some(upload) = known.take() else { return };
     let slot = &share.slots[upload.place];
     let Some(id) = &upload.id else {
-        // Its creation was not answered: one may be there, and nobody can know its id.
+        // Its creation was not answered: an upload may exist, but its id is unknown.
         if let Some(at) = open.iter().position(|listed| listed.key == slot.key) {
             let listed = open.remove(at);
             if let Err(trouble) = caller.abort((&listed.key, &listed.id)) {

@@ -1,4 +1,4 @@
-//! One client of the workload: a random walk over its own keys, with reads of everybody's.
+//! One client of the workload: a random walk over its own keys, with reads of everybody's keys.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,29 +13,29 @@ use crate::clock;
 use crate::server::Server;
 use crate::workload::random::Random;
 
-/// The ETag of longer bodies is the server's word: a client hashes slower than the clients send.
+/// For longer bodies the server's ETag is trusted: hashing is slower than sending.
 const HASHED_BYTES_MAX: u64 = 16 << 20;
 
-/// Keys of one DeleteObjects at most.
+/// Maximum number of keys in one DeleteObjects.
 const DELETED_TOGETHER_MAX: u32 = 6;
 
-/// A slow reader waits this long after each so many bytes: some seconds for the largest everyday bodies.
+/// A slow reader waits this long after a number of bytes: some seconds for the largest everyday bodies.
 const SLOW_WAIT: Duration = Duration::from_millis(20);
 const SLOW_EVERY_BYTES: u64 = 64 * 1024;
 
-/// A client, its place and its choices.
+/// A client, its position and its random choices.
 #[derive(Debug)]
 pub struct Client<'a> {
     workload: &'a Workload,
     phase: &'a Phase,
-    /// How many send a huge body now.
+    /// The number of huge bodies being sent now.
     huge: &'a AtomicUsize,
     id: usize,
     random: Random,
     caller: Caller,
 }
 
-/// The client has seen the server die, or has found out something that it cannot go on from.
+/// The client has seen the server die, or has made a finding after which it cannot continue.
 struct Over;
 
 impl<'a> Client<'a> {
@@ -57,7 +57,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Works until the workload is over or the server gone.
+    /// Works until the workload is over or the server is gone.
     pub fn run(mut self) {
         let shares = &self.workload.keyspace.shares;
         while !self.phase.is_over() {
@@ -228,7 +228,7 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    /// A GET of anybody's key: it finds a state that the key had while it was asked for.
+    /// A GET of any client's key: the result must be a state that the key had during the request.
     fn read(&mut self, slowly: bool) -> Result<(), Over> {
         let all = self.workload.mix.writers * self.workload.mix.keys;
         let all = u32::try_from(all).expect("few keys");
@@ -254,7 +254,7 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    /// What an answer means for the walk: failures are findings unless the server is dying.
+    /// Evaluates an answer: failures are findings unless the server is dying.
     fn judge<T>(&self, answer: Result<T, Trouble>) -> Result<T, Over> {
         if answer.is_ok() && self.phase.is_unpowered() {
             return Err(Over);
@@ -275,7 +275,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// One of the client's keys, not the one its upload is for: a Complete that has not been answered leaves two states.
+    /// One of the client's keys, except the key of its upload: a Complete without an answer leaves two possible states.
     fn slot_without_upload(&mut self, share: &'a Share) -> &'a Slot {
         let taken = share.upload.lock().as_ref().map(|upload| upload.place);
         let places = u32::try_from(share.slots.len()).expect("few keys");
@@ -293,7 +293,7 @@ impl<'a> Client<'a> {
         Version { token, len, etag }
     }
 
-    /// A body's length, and the place among the few huge ones if it is one.
+    /// A body's length; for a huge body, also one of the few permits.
     fn length(&mut self) -> (u64, Option<HugePlace<'a>>) {
         let Mix {
             bytes_min,
@@ -315,7 +315,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Between `min` and `max`, each doubling as likely as the next.
+    /// Between `min` and `max`, with each doubling equally likely.
     fn log_uniform(&mut self, min: u64, max: u64) -> u64 {
         let doublings = (max / min).max(1).ilog2();
         let base = min << self.random.below(doublings + 1);
@@ -324,16 +324,16 @@ impl<'a> Client<'a> {
     }
 }
 
-/// One of the places for huge bodies.
+/// A permit for a huge body.
 struct HugePlace<'a>(&'a AtomicUsize);
 
-/// Huge bodies sent at a time: more would leave nothing for the small ones.
+/// Maximum number of huge bodies sent at a time: more would starve the small ones.
 const HUGE_MAX: usize = 2;
 
 impl<'a> HugePlace<'a> {
     fn take(huge: &'a AtomicUsize) -> Option<Self> {
         let place = Self(huge);
-        // Dropped, and so given back, when it was one too many.
+        // If it was one too many, dropping it returns it.
         (huge.fetch_add(1, Ordering::SeqCst) < HUGE_MAX).then_some(place)
     }
 }

@@ -1,7 +1,7 @@
-//! The objects' contents: bytes that follow from a token and an offset, so that nobody has to keep them.
+//! The objects' contents: bytes generated from a token and an offset, so that they need not be stored.
 //!
-//! Every second block of 4 KiB repeats a pattern and shrinks under any codec; the others shrink under none. Each word
-//! depends on its place, so a block that is served at another place, or for another object, is found out.
+//! Every second block of 4 KiB repeats a pattern and compresses with any codec; the others do not compress. Each word
+//! depends on its position, so a block served at another position, or for another object, is detected.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,10 +11,10 @@ use md5::{Digest, Md5};
 /// Bytes generated or compared at once.
 pub const PIECE_BYTES: usize = 256 * 1024;
 
-/// Words of a block of 4 KiB.
+/// Words per block of 4 KiB.
 const BLOCK_WORDS: u64 = 512;
 
-/// Names one version of one object: its content, and its user metadata.
+/// Identifies one version of one object: its content, and its user metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token(pub u64);
 
@@ -49,7 +49,7 @@ pub fn fill(token: Token, offset: u64, out: &mut [u8]) {
     }
 }
 
-/// Where `seen`, served from `offset` on, first differs from what it should be.
+/// The position where `seen`, served from `offset`, first differs from the expected bytes.
 pub fn difference(token: Token, offset: u64, seen: &[u8]) -> Option<u64> {
     let mut meant = vec![0; seen.len()];
     fill(token, offset, &mut meant);
@@ -77,7 +77,7 @@ pub fn md5_of(bytes: &[u8]) -> [u8; 16] {
     Md5::digest(bytes).into()
 }
 
-/// Calls `each` with offset and length of each piece, while it says true.
+/// Calls `each` with offset and length of each piece, as long as it returns true.
 pub(super) fn pieces(from: u64, len: u64, mut each: impl FnMut(u64, usize) -> bool) {
     let mut at = from;
     while at < from + len {

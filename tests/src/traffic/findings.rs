@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-/// Findings printed in full; the rest is counted.
+/// Findings printed in full; further ones are only counted.
 const PRINTED_MAX: usize = 20;
 
 /// A kind of broken promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Acknowledged, and not there (or there again after a delete).
+    /// Acknowledged, but absent (or present after a delete).
     Lost,
-    /// Served with other bytes, ETag, length, metadata or listing than acknowledged; refused or cut without need.
+    /// Served with other bytes, ETag, length, metadata or listing than acknowledged; refused or cut without reason.
     Wrong,
 }
 
@@ -27,7 +27,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// A promise is broken.
+    /// Adds a broken promise.
     pub fn add(&self, kind: Kind, what: impl fmt::Display) {
         let what = what.to_string();
         let mut found = self.found.lock();
@@ -37,7 +37,7 @@ impl Findings {
         found.push((kind, what));
     }
 
-    /// How many of this kind.
+    /// The number of findings of this kind.
     pub fn count(&self, kind: Kind) -> u64 {
         let found = self.found.lock();
         let count = found.iter().filter(|(k, _)| *k == kind).count();
@@ -49,22 +49,22 @@ impl Findings {
         self.found.lock().is_empty()
     }
 
-    /// An operation was acknowledged.
+    /// Counts an acknowledged operation.
     pub fn acknowledged(&self) {
         self.acknowledged.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The outcome of an acknowledged operation was looked at after a restart.
+    /// Counts an acknowledged operation whose outcome was checked after a restart.
     pub fn checked(&self) {
         self.checked.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An object was read while others wrote.
+    /// Counts an object read while others wrote.
     pub fn read(&self) {
         self.read.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Operations acknowledged, outcomes looked at after restarts, reads beside writers.
+    /// Acknowledged operations, outcomes checked after restarts, reads during writes.
     pub fn totals(&self) -> (u64, u64, u64) {
         let get = |n: &AtomicU64| n.load(Ordering::Relaxed);
         (get(&self.acknowledged), get(&self.checked), get(&self.read))

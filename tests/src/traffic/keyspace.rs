@@ -1,7 +1,7 @@
-//! The knowledge of the clients: the history of each key, and each client's upload.
+//! What the clients know: the history of each key, and each client's upload.
 //!
-//! It lives in the test's process, so it survives every death of the server. Each key has one writer; any number of readers
-//! may look.
+//! It is kept in the test's process, so it survives every crash of the server. Each key has one writer and any number
+//! of readers.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,18 @@ use parking_lot::Mutex;
 use super::content::Token;
 use crate::history::{Begun, History, Mark};
 
-/// A version of an object as its writer meant it.
+/// A version of an object as its writer intended it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
-    /// Names its content, and stands in its metadata.
+    /// Identifies its content; stored in its metadata.
     pub token: Token,
     /// Its length.
     pub len: u64,
-    /// Its ETag without quotes; `None` for a large body whose answer has not come.
+    /// Its ETag without quotes; `None` for a large body without an answer yet.
     pub etag: Option<String>,
 }
 
-/// What a key can be.
+/// A possible state of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     /// No object.
@@ -31,7 +31,7 @@ pub enum State {
 }
 
 impl State {
-    /// Whether `found` is this state; an ETag that the writer could not know fits.
+    /// Whether `found` is this state; if the writer could not know the ETag, any ETag matches.
     pub fn is(&self, found: &State) -> bool {
         match (self, found) {
             (Self::Absent, Self::Absent) => true,
@@ -61,12 +61,12 @@ impl Slot {
         }
     }
 
-    /// The writer asks for `state`.
+    /// The writer requests `state`.
     pub fn begin(&self, state: State) -> Begun {
         self.history.lock().begin(state)
     }
 
-    /// The server acknowledged it; `etag` is what it said, for a body whose ETag the writer does not compute.
+    /// The server acknowledged it; `etag` is the server's, for a body whose ETag the writer does not compute.
     pub fn acknowledge(&self, begun: Begun, etag: Option<String>) {
         let mut history = self.history.lock();
         if let Some(State::Object(version)) = history.state_mut(begun)
@@ -82,12 +82,12 @@ impl Slot {
         self.history.lock().mark()
     }
 
-    /// What a reader that began at `mark` may have seen by now.
+    /// The states that a reader that began at `mark` may have seen by now.
     pub fn since(&self, mark: Mark) -> Vec<State> {
         self.history.lock().since(mark).to_vec()
     }
 
-    /// The acknowledged state, first, and those begun after it.
+    /// The acknowledged state first, then those begun after it.
     pub fn allowed(&self) -> Vec<State> {
         self.history.lock().allowed().to_vec()
     }
@@ -97,7 +97,7 @@ impl Slot {
         self.history.lock().is_news()
     }
 
-    /// After a check: what was found is what is.
+    /// After a check: the state found is the state of the key.
     pub fn adopt(&self, found: State) {
         self.history.lock().adopt(found);
     }
@@ -117,24 +117,24 @@ pub struct Part {
 pub enum Ending {
     /// Not at all.
     Open,
-    /// Complete has been asked for; the object it makes.
+    /// Complete was requested; the object that it creates.
     Completing(Version),
-    /// Abort has been asked for.
+    /// Abort was requested.
     Aborting,
 }
 
 /// A multipart upload of one client.
 #[derive(Debug, Clone)]
 pub struct Upload {
-    /// Which of the client's keys it is for.
+    /// The index of its key among the client's keys.
     pub place: usize,
     /// The object's content.
     pub token: Token,
-    /// `None` while its creation has not been answered.
+    /// `None` while its creation is not answered.
     pub id: Option<String>,
-    /// Parts acknowledged, by number.
+    /// Acknowledged parts, by number.
     pub parts: BTreeMap<u16, Part>,
-    /// The part whose upload has not been answered.
+    /// The part whose upload is not answered.
     pub sending: Option<(u16, Part)>,
     /// How it is being ended.
     pub ending: Ending,
@@ -152,7 +152,7 @@ impl Upload {
     }
 }
 
-/// What one client owns.
+/// The keys and the upload of one client.
 #[derive(Debug)]
 pub struct Share {
     /// Its keys.
@@ -161,7 +161,7 @@ pub struct Share {
     pub upload: Mutex<Option<Upload>>,
 }
 
-/// All of it.
+/// The knowledge of all clients.
 #[derive(Debug)]
 pub struct Keyspace {
     /// By client.
@@ -169,7 +169,7 @@ pub struct Keyspace {
 }
 
 impl Keyspace {
-    /// An empty bucket, and what each of `clients` will own in it.
+    /// An empty bucket, and the share of each of `clients` in it.
     pub fn new(clients: usize, keys: usize) -> Self {
         let share = |client| Share {
             slots: (0..keys)
@@ -187,7 +187,7 @@ impl Keyspace {
         self.shares.iter().flat_map(|share| &share.slots)
     }
 
-    /// The tokens of all that has been acknowledged, in any form: what a log must not lose.
+    /// The tokens of everything acknowledged, in any form: what a log must not lose.
     pub fn acknowledged(&self) -> Vec<Token> {
         let of = |slot: &Slot| match slot.allowed().into_iter().next() {
             Some(State::Object(version)) => Some(version.token),

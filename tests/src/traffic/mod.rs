@@ -1,8 +1,8 @@
 //! A workload of many S3 clients against the real server, and the histories of what was acknowledged.
 //!
-//! [`Workload::run`] runs the clients while a fault is prepared; [`check::after_restart`] compares what is there with the
-//! histories, and adopts it, so that the next run goes on from there. All content follows from tokens ([`content`]), all
-//! choices from one seed. It knows nothing of how the server stores.
+//! [`Workload::run`] runs the clients while a fault is prepared; [`check::after_restart`] compares the server's
+//! contents with the histories and adopts them, so that the next run continues from there. All content is generated
+//! from tokens ([`content`]), all choices from one seed. It does not know how the server stores data.
 
 pub mod calls;
 pub mod check;
@@ -24,28 +24,28 @@ use client::Client;
 use findings::{Findings, Kind};
 use keyspace::Keyspace;
 
-/// What the clients do.
+/// The behaviour of the clients.
 #[derive(Debug, Clone, Copy)]
 pub struct Mix {
     /// Clients that write, and read in between.
     pub writers: usize,
-    /// Clients that only read, others' keys too; every second one slowly.
+    /// Clients that only read, including other clients' keys; every second one slowly.
     pub readers: usize,
     /// Keys of each writer.
     pub keys: usize,
-    /// No body but a last part is shorter.
+    /// Minimum length of all bodies except last parts.
     pub bytes_min: u64,
-    /// Nine of ten bodies are at most this long.
+    /// Maximum length of nine of ten bodies.
     pub everyday_bytes_max: u64,
-    /// Most others are at most this long.
+    /// Maximum length of most others.
     pub large_bytes_max: u64,
-    /// One of a hundred, one at a time, is at most this long; 0: none.
+    /// Maximum length of one body in a hundred, one at a time; 0: none.
     pub huge_bytes_max: u64,
-    /// Bytes of each part but the last.
+    /// Bytes of each part except the last.
     pub part_bytes: u64,
-    /// Parts of an upload at most.
+    /// Maximum number of parts in an upload.
     pub parts_max: u16,
-    /// Each client waits up to so long between two calls.
+    /// Each client waits up to this long between two calls.
     pub pause_ms_max: u32,
 }
 
@@ -64,7 +64,7 @@ impl Mix {
         pause_ms_max: 0,
     };
 
-    /// Readers beside writers, for garbage collection to get in their way.
+    /// Readers next to writers, to disturb garbage collection.
     pub const CROWDED: Self = Self {
         writers: 10,
         readers: 6,
@@ -72,7 +72,7 @@ impl Mix {
         ..Self::FULL
     };
 
-    /// A store where little happens: what was put last is often deleted before anything follows it.
+    /// A store with little traffic: the last put object is often deleted before another put follows.
     pub const QUIET: Self = Self {
         writers: 1,
         readers: 2,
@@ -84,7 +84,7 @@ impl Mix {
         ..Self::FULL
     };
 
-    /// For a small file system: bodies up to 4 MiB, but for parts.
+    /// For a small file system: bodies up to 4 MiB, except parts.
     pub const SMALL: Self = Self {
         writers: 8,
         readers: 0,
@@ -99,7 +99,7 @@ impl Mix {
     };
 }
 
-/// What the clients are told.
+/// The phase of a run, as the clients see it.
 #[derive(Debug, Default)]
 pub struct Phase(AtomicU8);
 
@@ -109,18 +109,19 @@ const DYING: u8 = 2;
 const UNPOWERED: u8 = 3;
 
 impl Phase {
-    /// The server is about to die: what fails from now on is no finding. Called before anything is done to it.
+    /// The server is about to die: later failures are not findings. Called before anything is done to the server.
     pub fn server_dies(&self) {
         self.0.store(DYING, Ordering::SeqCst);
     }
 
-    /// The disk is about to lose power: besides, answers from now on are no promises. A file system that is being shut down
-    /// may let a sync succeed whose transaction it has thrown away; with the power off, nobody would hear of it.
+    /// The disk is about to lose power: in addition, answers from now on are no promises. A file system that is being
+    /// shut down may report a successful sync although it has discarded the transaction; in a real power cut, nobody
+    /// would get that answer.
     pub fn power_fails(&self) {
         self.0.store(UNPOWERED, Ordering::SeqCst);
     }
 
-    /// Clients finish what they do; each answer still counts.
+    /// Clients finish their current work; each answer still counts.
     pub fn enough(&self) {
         self.0.store(STOPPING, Ordering::SeqCst);
     }
@@ -152,18 +153,18 @@ impl Drop for Director<'_> {
 /// A workload over several lives of one server.
 #[derive(Debug)]
 pub struct Workload {
-    /// What the clients do.
+    /// The behaviour of the clients.
     pub mix: Mix,
-    /// What they know.
+    /// The knowledge of the clients.
     pub keyspace: Keyspace,
-    /// What was found out.
+    /// The findings.
     pub findings: Findings,
     seed: u64,
     random: Random,
 }
 
 impl Workload {
-    /// Over an empty bucket. Its seed is `STRONGROOM_SEED`'s or the time's, and is printed, so that it can be replayed.
+    /// A workload over an empty bucket. Its seed comes from `STRONGROOM_SEED` or the time, and is printed for a replay.
     pub fn new(mix: Mix) -> Self {
         let seed = number("STRONGROOM_SEED", unix_now_secs());
         println!("STRONGROOM_SEED={seed}");
@@ -176,12 +177,12 @@ impl Workload {
         }
     }
 
-    /// The choices of the run, for the faults too.
+    /// The random numbers of the run, also for the faults.
     pub fn random(&mut self) -> &mut Random {
         &mut self.random
     }
 
-    /// Runs the clients until `direct`, which gets the server, has told them that it dies or that it is enough.
+    /// Runs the clients until `direct`, which gets the server, has announced its death or the end.
     pub fn run<T>(
         &mut self,
         server: &mut Server,
@@ -209,14 +210,14 @@ impl Workload {
         })
     }
 
-    /// Panics when a promise was broken.
+    /// Panics if a promise was broken.
     #[track_caller]
     pub fn assert_clean(&self, when: impl Display) {
         let seed = self.seed;
         assert!(self.findings.is_clean(), "{when} of seed {seed}: see above");
     }
 
-    /// Prints how much was looked at and its row of the table, and panics unless nothing was lost or wrong.
+    /// Prints the number of checks and the row of the table, and panics unless nothing was lost or wrong.
     pub fn report(&self, fault: &str, cycles: u64) {
         let (acknowledged, checked, read) = self.findings.totals();
         println!("{fault}: {acknowledged} acknowledged, {read} read beside writers");

@@ -1,4 +1,4 @@
-//! One kept connection to a server: bodies stream out and in by pieces, never whole.
+//! One kept connection to a server: bodies stream in both directions in pieces, never whole.
 //!
 //! An error drops the connection; the next request opens another. It knows no S3.
 
@@ -8,21 +8,21 @@ use std::net::SocketAddr;
 use super::content::{PIECE_BYTES, Token, fill, pieces};
 use crate::http::{Connection, Head};
 
-/// Documents (listings, errors) above this are a fault of the server.
+/// Larger documents (listings, errors) are a fault of the server.
 const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 
-/// What goes with a request.
+/// The body of a request.
 #[derive(Debug, Clone, Copy)]
 pub enum Body<'a> {
     /// These bytes.
     Bytes(&'a [u8]),
-    /// A run of a token's content.
+    /// A section of a token's content.
     Content {
-        /// Whose.
+        /// The token.
         token: Token,
-        /// From which offset on.
+        /// The first offset.
         from: u64,
-        /// How much.
+        /// The length.
         len: u64,
     },
 }
@@ -42,7 +42,7 @@ impl Body<'_> {
     }
 }
 
-/// A connection that is opened when it is needed.
+/// A connection that is opened when needed.
 #[derive(Debug)]
 pub struct Wire {
     addr: SocketAddr,
@@ -67,7 +67,7 @@ impl Wire {
             Some(connection) => connection,
             None => Connection::open(self.addr)?,
         };
-        // One that refuses early answers and closes while we write: its answer counts, not our broken pipe.
+        // A server that refuses early answers and closes while we write: its answer counts, not our broken pipe.
         let sent = send(&mut connection, head, body);
         let head = connection
             .read_head()
@@ -76,7 +76,7 @@ impl Wire {
         Ok(head)
     }
 
-    /// Reads the body by pieces. `each` gets the offset and the bytes, and stops the reading by false.
+    /// Reads the body in pieces. `each` gets the offset and the bytes, and stops the reading by returning false.
     ///
     /// # Errors
     /// The connection was cut before the body's end.

@@ -1,7 +1,8 @@
-//! Fills an etcd the way Kubernetes does: objects under /registry, leases, updates, deletes, transactions, a compaction.
+//! Fills an etcd the way Kubernetes does: objects under /registry, leases, updates, deletes, transactions, a
+//! compaction.
 //!
-//! Keys, values and the history of each key follow from the seed alone; how the four writers' revisions interleave does not.
-//! It writes through the gRPC API and judges nothing.
+//! Keys, values and the history of each key depend only on the seed; the interleaving of the four writers' revisions
+//! does not. It writes through the gRPC API and checks nothing.
 //!
 //! ```no_run
 //! use strongroom_tests::{etcd::{Cluster, Version}, workload};
@@ -23,25 +24,25 @@ pub use objects::Object;
 
 use crate::etcd::{Cluster, Security};
 
-/// Objects that give at least 20,000 live keys and a database above 100 MB.
+/// Number of objects for at least 20,000 live keys and a database above 100 MB.
 pub const DEMO_OBJECTS: u32 = 24_000;
 
-/// Writers at a time; more only queue behind etcd's fsync on two cores.
+/// Concurrent writers; more would only queue for etcd's fsync on two cores.
 const WRITERS: u32 = 4;
 
-/// A transaction's limits, far below etcd's defaults (128 operations, 1.5 MiB a request): Kubernetes writes one object at
-/// a time, but three members that sync each write would take minutes.
+/// Limits of a transaction, far below etcd's defaults (128 operations, 1.5 MiB a request): Kubernetes writes one object
+/// at a time, but three members that sync each write would take minutes.
 const TXN_OPS_MAX: usize = 16;
 const TXN_BYTES_MAX: usize = 768 * 1024;
 
-/// Events hang on leases; an hour is what kube-apiserver gives them, and more than any test lasts.
+/// Events have leases of an hour, as kube-apiserver sets them, which is longer than any test.
 const LEASES: u32 = 8;
 const LEASE_TTL_SECS: i64 = 3_600;
 
 /// Ids must be positive and free in a new etcd.
 const LEASE_ID_FIRST: i64 = 0x7000_0000_0000_0001;
 
-/// What was written.
+/// The result of filling.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Filled {
     /// Keys alive afterwards.
@@ -64,7 +65,7 @@ impl Filled {
     }
 }
 
-/// What happens to an object in one pass over all of them.
+/// The change of an object in one pass over all objects.
 #[derive(Debug, Clone, Copy)]
 enum Pass {
     Create,
@@ -78,18 +79,18 @@ enum Write {
     Delete(Vec<u8>),
 }
 
-/// Fills the etcd behind `endpoints`, which asks for neither certificates nor passwords, and returns when all of it is
-/// committed and compacted.
+/// Fills the etcd at `endpoints`, without certificates and passwords, and returns when everything is committed and
+/// compacted.
 pub fn fill(endpoints: &[String], seed: u64, objects: u32) -> Filled {
     fill_by(&Access::plain(endpoints), seed, objects)
 }
 
-/// The same for any new cluster, with its certificates and its user. Once only: lease ids repeat.
+/// The same for any new cluster, with its certificates and its user. Only once: lease ids repeat.
 pub fn fill_cluster(cluster: &Cluster, seed: u64, objects: u32) -> Filled {
     fill_by(&Access::to(cluster), seed, objects)
 }
 
-/// Puts the same keys in each of several transactions: rows that only a compaction can remove.
+/// Puts the same keys in several transactions: rows that only a compaction can remove.
 pub fn rewrite(cluster: &Cluster, keys: u32, rounds: u32) {
     let rewritten = async {
         let mut client = Access::to(cluster).connect().await?;
@@ -104,7 +105,7 @@ pub fn rewrite(cluster: &Cluster, keys: u32, rounds: u32) {
     block_on(rewritten).expect("etcd takes the transactions");
 }
 
-/// How writers reach an etcd.
+/// How writers connect to an etcd.
 #[derive(Clone)]
 struct Access {
     endpoints: Vec<String>,
@@ -167,7 +168,7 @@ async fn fill_async(
     let mut filled = write_all(access, seed, objects, Pass::Create).await?;
     let created = revision(&mut client).await?;
     filled.add(write_all(access, seed, objects, Pass::Churn).await?);
-    // In the middle of the churn, so that some history lies on either side.
+    // In the middle of the changes, so that some history is on either side.
     filled.compacted = i64::midpoint(created, revision(&mut client).await?);
     client
         .compact(
@@ -220,7 +221,8 @@ async fn write_all(
     Ok(filled)
 }
 
-/// Every 20th object is deleted in the first churn and every 50th of the others in the second; a tenth is updated in each.
+/// Every 20th object is deleted in the first churn and every 50th of the others in the second; a tenth is updated in
+/// each.
 fn planned(seed: u64, index: u32, pass: Pass) -> Option<Write> {
     let gone_early = index % 20 == 7;
     let gone_late = index % 50 == 11;
@@ -237,7 +239,7 @@ fn planned(seed: u64, index: u32, pass: Pass) -> Option<Write> {
     }
 }
 
-/// Writes gathered into one transaction.
+/// Writes collected for one transaction.
 #[derive(Default)]
 struct Batch {
     ops: Vec<TxnOp>,

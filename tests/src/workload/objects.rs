@@ -54,18 +54,18 @@ const WORDS: [&str; 32] = [
     "kube-controller-manager",
 ];
 
-/// One object as it is written.
+/// One object to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     /// Its key.
     pub key: Vec<u8>,
     /// Its value.
     pub value: Vec<u8>,
-    /// Which of the leases it hangs on; events do.
+    /// The index of its lease; only events have one.
     pub lease: Option<u32>,
 }
 
-/// A kind: how often it occurs, its place in the registry, its size.
+/// A kind: its frequency, its path in the registry, its size.
 struct Kind {
     percent: u32,
     resource: &'static str,
@@ -74,7 +74,7 @@ struct Kind {
     body: Body,
 }
 
-/// What a value is made of.
+/// The structure of a value.
 #[derive(Clone, Copy)]
 enum Body {
     Protobuf,
@@ -199,7 +199,8 @@ fn field(value: &mut Vec<u8>, text: &str) {
     value.extend_from_slice(text.as_bytes());
 }
 
-/// Kinds are spread over the indexes by a step that is prime to 100, so that every range of indexes holds all of them.
+/// Kinds are spread over the indexes with a step that is coprime to 100, so that every range of indexes contains all of
+/// them.
 fn kind_of(index: u32) -> &'static Kind {
     let mut place = index.wrapping_mul(37) % 100;
     for kind in &KINDS {

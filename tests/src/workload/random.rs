@@ -1,6 +1,6 @@
 //! SplitMix64 (Steele, Lea, Flood 2014): tiny, seedable, the same on every platform.
 
-/// A stream of numbers that follows from its seed.
+/// A stream of numbers generated from a seed.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
@@ -24,7 +24,7 @@ impl Random {
         u32::try_from(self.bits() % u64::from(bound.max(1))).expect("below a u32")
     }
 
-    /// This many bytes that no codec shrinks.
+    /// This many incompressible bytes.
     pub fn bytes(&mut self, len: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(len + 8);
         while bytes.len() < len {

@@ -1,4 +1,4 @@
-//! The one sound snapshot that all others are made from: a real etcd's, with something in every bucket.
+//! The sound snapshot from which all others are made: from a real etcd, with something in every bucket.
 //!
 //! It was recorded once and is committed, since no two runs of etcd write the same bytes.
 
@@ -14,7 +14,7 @@ use crate::etcd::{Cluster, Version};
 /// Enough rows for several leaves below a branch.
 const ANIMALS: usize = 48;
 
-/// The committed file, packed.
+/// The committed file, compressed.
 pub fn packed(fixtures: &Path) -> Vec<u8> {
     let path = fixtures.join("base.db.gz");
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
@@ -28,14 +28,15 @@ pub fn unpacked(packed: &[u8]) -> Image {
     Image::of_snapshot(&file)
 }
 
-/// Records a new base: rows, tombstones, a compaction, a lease, a user and a role, members that came and went, an alarm.
+/// Records a new base: rows, tombstones, a compaction, a lease, a user and a role, members that were added and removed,
+/// an alarm.
 pub fn record(dir: &Path) -> Vec<u8> {
     let mut cluster = Cluster::start(&dir.join("etcd"), Version::V3_6, 1);
     let animal = |number: usize| format!("/registry/zoo/animal-{number:02}");
     for number in 0..ANIMALS {
         cluster.put(&animal(number), &"tame ".repeat(40));
     }
-    // More than a page, so that its leaf has overflow pages.
+    // Larger than a page, so that its leaf has overflow pages.
     cluster.put("/registry/zoo/elephant", &"trunk ".repeat(1_200));
     for number in 0..6 {
         cluster.ctl(&["del", &animal(number)]).ok();

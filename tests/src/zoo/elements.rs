@@ -1,4 +1,4 @@
-//! Elements of branches and leaves, each field once; buckets, inline ones too, and their order.
+//! Elements of branches and leaves, each field once; buckets, including inline ones, and their order.
 
 use super::Corruption;
 use super::image::{Branch, HEADER_BYTES, Image, Leaf, PAGE_BYTES, header, meta, number, page_at};
@@ -159,7 +159,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
         outside(&element.place())
     }),
     ("leaf-elements-overlap", |db| {
-        // The first value, which nobody reads, takes all the bytes, so that the second has none of its own.
+        // The first value, which nobody reads, takes all the bytes, so that none are left for the second.
         let first = db.entry("meta", b"confState");
         assert_eq!(first.index, 0, "it sorts first");
         let bucket = db.bucket("meta");
@@ -356,7 +356,7 @@ fn bucket_root(db: &mut Image, name: &str, page: u64) {
     db.put_u64(at, page);
 }
 
-/// Exchanges two neighbouring elements; the places of their keys are counted from the elements themselves.
+/// Swaps two neighbouring elements; the positions of their keys are relative to the elements themselves.
 fn swap(db: &mut Image, first: usize, second: usize, first_pos: usize, second_pos: usize) {
     let step = u32::try_from(second - first).expect("less than a page");
     let (one, two) = (

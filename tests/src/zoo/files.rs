@@ -1,9 +1,9 @@
-//! Files: lengths, trailers and packings.
+//! Files: lengths, trailers and compression formats.
 
 use super::image::{Image, PAGE_BYTES, header, meta, with_trailer};
 use super::{Over, Specimen, Verdict};
 
-/// Behind gzip's header of ten bytes, which says no name.
+/// Offset of the compression method in gzip's header.
 const GZIP_METHOD_AT: usize = 2;
 
 /// The specimens.
@@ -68,7 +68,7 @@ fn trailers(base: &Image) -> Vec<Specimen> {
                 "its {} bytes end without the SHA-256 that etcd appends",
                 db.len()
             )),
-            // Its pages are sound and it is told that nothing vouches for them.
+            // Its pages are sound, and the message says that nothing proves it.
             status: Verdict {
                 code: 0,
                 says: "has no SHA-256 trailer".to_owned(),
@@ -157,9 +157,9 @@ fn lengths(base: &Image) -> Vec<Specimen> {
     ]
 }
 
-/// What is no database at all, as long as one.
+/// Files of the same length that are not databases.
 fn strangers() -> Vec<Specimen> {
-    // Two pages of the smallest size: shorter files are refused by their length.
+    // Two pages of the smallest size: shorter files are refused because of their length.
     const SMALL_PAGE: usize = 512;
     let zeros = with_trailer(&[0; 2 * SMALL_PAGE]);
     let text = with_trailer(&b"apiVersion: v1\n\n".repeat(2 * SMALL_PAGE / 16));
@@ -222,7 +222,7 @@ fn other_packings() -> Vec<Specimen> {
     let magic = [0x28, 0xb5, 0x2f, 0xfd];
     let mut garbage = magic.to_vec();
     garbage.extend([0xff; 60]);
-    // A frame of one segment with its size in one byte, and a raw block that is its last.
+    // A frame of one segment with its size in one byte, and a raw block that is the last one.
     let mut zstd = magic.to_vec();
     zstd.extend([0x20, CONTENT.len().try_into().expect("a short text")]);
     let block = (u32::from(len) << 3) | 1;

@@ -1,4 +1,4 @@
-//! Databases that look broken and are not: etcd accepts them, each for a reason, and so must we.
+//! Databases that look broken but are not: etcd accepts each of them for a reason, and so must we.
 
 use super::image::{Branch, Image, PAGE_BYTES, header, meta};
 use super::pages::branch;
@@ -63,7 +63,7 @@ pub const ACCEPTED: &[Harmless] = &[
             };
             let key = element.at() + usize::try_from(db.u32(element.pos())).expect("32 bits fit");
             let main = db.bytes()[key + 7];
-            // One revision before, with a sub revision that no row has.
+            // One revision earlier, with a sub revision that no row has.
             db.put(key + 7, &[main - 1]);
             db.put(key + 16, &[9]);
         },

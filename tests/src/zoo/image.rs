@@ -1,13 +1,14 @@
-//! A database as bytes that can be damaged one field at a time, and the way to each field.
+//! A database as bytes that can be damaged one field at a time, and the lookup of each field.
 //!
-//! It finds pages, elements and records by a reader of its own, which trusts what it reads: the database is real before
-//! it is damaged. It must not know what is wrong with what it writes. Offsets are counted from the beginning of the file.
+//! It finds pages, elements and records with a reader of its own, which trusts its input: the database is real before
+//! it is damaged. It must not know what is wrong with what it writes. Offsets are counted from the beginning of the
+//! file.
 
 use sha2::{Digest as _, Sha256};
 
-/// What etcd writes on machines with pages of 4 KiB.
+/// The page size of etcd on machines with pages of 4 KiB.
 pub const PAGE_BYTES: usize = 4096;
-/// Page header, leaf element, branch element: all of them.
+/// Size of a page header, a leaf element and a branch element alike.
 pub const HEADER_BYTES: usize = 16;
 
 const BRANCH: u16 = 1;
@@ -44,47 +45,47 @@ pub struct Image {
 /// An element of a leaf, on a page or in an inline bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leaf {
-    /// Where its page begins; for an inline bucket, where the image of its leaf begins.
+    /// The start of its page; for an inline bucket, the start of its leaf's image.
     pub page_at: usize,
-    /// Which element of it.
+    /// Its index.
     pub index: usize,
 }
 
 /// An element of a branch page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Branch {
-    /// Where its page begins.
+    /// The start of its page.
     pub page_at: usize,
-    /// Which element of it.
+    /// Its index.
     pub index: usize,
 }
 
 impl Leaf {
-    /// Where the element lies.
+    /// Position of the element.
     pub fn at(self) -> usize {
         self.page_at + HEADER_BYTES + HEADER_BYTES * self.index
     }
-    /// Its flags.
+    /// Position of its flags.
     pub fn flags(self) -> usize {
         self.at()
     }
-    /// Where it says that its key begins, from itself.
+    /// Position of the field with its key's offset, which is relative to the element.
     pub fn pos(self) -> usize {
         self.at() + 4
     }
-    /// The length of its key.
+    /// Position of the length of its key.
     pub fn key_len(self) -> usize {
         self.at() + 8
     }
-    /// The length of its value.
+    /// Position of the length of its value.
     pub fn value_len(self) -> usize {
         self.at() + 12
     }
-    /// The page it lies on.
+    /// The number of its page.
     pub fn page(self) -> usize {
         self.page_at / PAGE_BYTES
     }
-    /// The element behind it.
+    /// The next element.
     #[must_use]
     pub fn next(self) -> Self {
         Self {
@@ -92,7 +93,7 @@ impl Leaf {
             ..self
         }
     }
-    /// How errors name it.
+    /// Its name in error messages.
     pub fn place(self) -> String {
         format!(
             "page {}, element {} at offset {}",
@@ -104,23 +105,23 @@ impl Leaf {
 }
 
 impl Branch {
-    /// Where the element lies.
+    /// Position of the element.
     pub fn at(self) -> usize {
         self.page_at + HEADER_BYTES + HEADER_BYTES * self.index
     }
-    /// Where it says that its key begins, from itself.
+    /// Position of the field with its key's offset, which is relative to the element.
     pub fn pos(self) -> usize {
         self.at()
     }
-    /// The length of its key.
+    /// Position of the length of its key.
     pub fn key_len(self) -> usize {
         self.at() + 4
     }
-    /// Its child's page.
+    /// Position of its child's page number.
     pub fn child(self) -> usize {
         self.at() + 8
     }
-    /// How errors name it.
+    /// Its name in error messages.
     pub fn place(self) -> String {
         let page = self.page_at / PAGE_BYTES;
         format!(
@@ -183,13 +184,13 @@ impl Image {
         self.put(at, &number.to_le_bytes());
     }
 
-    /// Writes a field of both meta pages and makes their checksums right.
+    /// Writes a field of both meta pages and corrects their checksums.
     pub fn put_meta(&mut self, field: usize, bytes: &[u8]) {
         for page in [0, 1] {
             self.put_in_meta(page, field, bytes);
         }
     }
-    /// Writes a field of one meta page and makes its checksum right.
+    /// Writes a field of one meta page and corrects its checksum.
     pub fn put_in_meta(&mut self, page: usize, field: usize, bytes: &[u8]) {
         let at = page * PAGE_BYTES;
         self.put(at + field, bytes);
@@ -197,7 +198,7 @@ impl Image {
         self.put_u64(at + meta::CHECKSUM, sum);
     }
 
-    /// A number of the meta page that counts: etcd sends the newest one as page 0.
+    /// A number of the current meta page: etcd sends the newest one as page 0.
     pub fn meta(&self, field: usize) -> u64 {
         self.u64(field)
     }
@@ -206,7 +207,7 @@ impl Image {
     pub fn extend(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
-    /// Keeps the beginning.
+    /// Keeps only the beginning.
     pub fn cut(&mut self, len: usize) {
         self.bytes.truncate(len);
     }
@@ -218,7 +219,7 @@ impl Image {
         *found.unwrap_or_else(|| panic!("bucket {name} is in the base"))
     }
 
-    /// Where the leaf or branch page of a bucket begins, be it inline.
+    /// The start of a bucket's leaf or branch page, also for inline buckets.
     pub fn bucket_page(&self, name: &str) -> usize {
         let (value_at, _) = self.value_range(self.bucket(name));
         match self.u64(value_at) {
@@ -246,11 +247,11 @@ impl Image {
         let at = self.key_at(leaf);
         &self.bytes[at..at + self.size(leaf.key_len())]
     }
-    /// Where a key begins.
+    /// The position of a key.
     pub fn key_at(&self, leaf: Leaf) -> usize {
         leaf.at() + self.size(leaf.pos())
     }
-    /// Where a value begins, and how long it is.
+    /// The position and length of a value.
     pub fn value_range(&self, leaf: Leaf) -> (usize, usize) {
         (
             self.key_at(leaf) + self.size(leaf.key_len()),
@@ -263,20 +264,20 @@ impl Image {
         &self.bytes[at..at + len]
     }
 
-    /// A page's elements are branches.
+    /// Whether a page's elements are branches.
     pub fn is_branch(&self, page: usize) -> bool {
         self.u16(page + header::FLAGS) == BRANCH
     }
-    /// How many elements a page has.
+    /// The number of elements of a page.
     pub fn count(&self, page: usize) -> usize {
         usize::from(self.u16(page + header::COUNT))
     }
-    /// Where a branch element's child begins.
+    /// The start of a branch element's child page.
     pub fn child_at(&self, branch: Branch) -> usize {
         page_at(self.u64(branch.child()))
     }
 
-    /// All pages of trees, overflow pages too.
+    /// All pages of trees, including overflow pages.
     pub fn pages_in_use(&self) -> Vec<u64> {
         let top = page_at(self.meta(meta::ROOT));
         let mut starts = self.pages(top);
@@ -297,7 +298,8 @@ impl Image {
         all
     }
 
-    /// Lists the free pages on a page of their own, as an etcd on macOS does, and tells where that page begins.
+    /// Stores the list of free pages in a page of its own, as an etcd on macOS does, and returns the start of that
+    /// page.
     pub fn store_freelist(&mut self) -> usize {
         let list = self.meta(meta::HIGH_WATER);
         let used = self.pages_in_use();
@@ -353,19 +355,19 @@ impl Image {
     }
 }
 
-/// Bytes with their SHA-256 behind them, as etcd sends them.
+/// Bytes followed by their SHA-256, as etcd sends them.
 pub fn with_trailer(database: &[u8]) -> Vec<u8> {
     let mut file = database.to_vec();
     file.extend_from_slice(&Sha256::digest(database));
     file
 }
 
-/// Where a page begins.
+/// The start of a page.
 pub fn page_at(page: u64) -> usize {
     usize::try_from(page).expect("the base is small") * PAGE_BYTES
 }
 
-/// A count as the file's fields have it.
+/// A count in the type of the file's fields.
 pub fn number(count: usize) -> u64 {
     u64::try_from(count).expect("counts fit 64 bits")
 }

@@ -1,6 +1,7 @@
-//! Something that answers like an etcd member and sends any bytes as its snapshot.
+//! A fake etcd member that sends any bytes as its snapshot.
 //!
-//! It speaks as much gRPC as a save asks for: status, alarms (none), and the stream in pieces of 32 KiB. It judges nothing.
+//! It implements the gRPC calls that a save needs: status, alarms (none), and the stream in pieces of 32 KiB. It checks
+//! nothing.
 
 use std::net::SocketAddr;
 
@@ -10,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
-/// What etcd sends at a time.
+/// etcd's piece size.
 const PIECE_BYTES: usize = 32 << 10;
 
 /// A member; it ends when dropped.
@@ -51,7 +52,7 @@ async fn serve(listener: TcpListener, file: Bytes) {
     }
 }
 
-/// A line that breaks is the caller's to notice.
+/// The caller must notice a broken connection.
 async fn converse(stream: TcpStream, file: Bytes) -> Option<()> {
     let mut connection = h2::server::handshake(stream).await.ok()?;
     while let Some(call) = connection.accept().await {
@@ -86,7 +87,7 @@ fn respond(
     body.send_trailers(trailers)
 }
 
-/// gRPC's frame: not compressed, length, message.
+/// A gRPC frame: not compressed, length, message.
 fn framed(message: &Bytes) -> Bytes {
     let mut frame = BytesMut::new();
     frame.put_u8(0);

@@ -1,4 +1,5 @@
-//! Meta pages, each field once. Fields that are wrong in one of them only leave the other one to use, so both are damaged.
+//! Meta pages, each field once. If a field is wrong in only one of them, readers use the other one, so both are
+//! damaged.
 
 use super::Corruption;
 use super::image::{Image, PAGE_BYTES, header, meta, page_at};

@@ -1,8 +1,8 @@
-//! The zoo: one sound snapshot, and many of which each is wrong in one field of one structure.
+//! The zoo: one sound snapshot, and many variants that each have one wrong field in one structure.
 //!
-//! Checksums (FNV of meta pages, SHA-256 of the file) are made right again behind the change, so that a reader meets the
-//! defect and not the checksum; where a checksum is the defect, everything else is right. Each specimen knows what the
-//! three tools must say of it and with which exit code. [`table`] writes all of them down as differences from the base.
+//! Checksums (FNV of meta pages, SHA-256 of the file) are corrected after the change, so that a reader finds the defect
+//! and not the checksum; where a checksum is the defect, everything else is right. Each specimen has the expected
+//! message and exit code of the three tools. [`table`] writes all of them as differences from the base.
 //!
 //! | module | damages |
 //! |---|---|
@@ -30,40 +30,40 @@ use std::path::Path;
 
 use image::Image;
 
-/// A broken snapshot and what must be said of it.
+/// A broken snapshot and the expected messages.
 #[derive(Debug, Clone)]
 pub struct Specimen {
-    /// Its name, which is its file's as well.
+    /// Its name, which is also its file's name.
     pub name: &'static str,
-    /// What its bytes differ least from.
+    /// The file from which its bytes differ least.
     pub over: Over,
     /// All of its bytes.
     pub bytes: Vec<u8>,
-    /// Of `strongroom-restore --snapshot`.
+    /// Expected from `strongroom-restore --snapshot`.
     pub restore: Verdict,
-    /// Of `strongroom snapshot status`.
+    /// Expected from `strongroom snapshot status`.
     pub status: Verdict,
-    /// Of `strongroom snapshot save FILE` when an etcd sends these bytes; none for what no etcd sends.
+    /// Expected from `strongroom snapshot save FILE` when an etcd sends these bytes; `None` if no etcd could send them.
     pub save: Option<Verdict>,
 }
 
-/// A file that specimens are written down against.
+/// The file against which a specimen is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Over {
     /// The base, unpacked.
     Base,
-    /// The base as it is committed.
+    /// The base as committed.
     Packed,
     /// Nothing.
     Nothing,
 }
 
-/// What a tool must answer.
+/// The expected answer of a tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// Its exit code.
     pub code: i32,
-    /// Words of its message: the place and the reason.
+    /// Text in its message: the place and the reason.
     pub says: String,
 }
 
@@ -77,14 +77,14 @@ impl Verdict {
     }
 }
 
-/// Corrupts a database and tells what must be said of it.
+/// Corrupts a database and returns the expected message.
 pub type Corrupt = fn(&mut Image) -> String;
 
-/// A name and a way to corrupt.
+/// A name and a corruption.
 pub type Corruption = (&'static str, Corrupt);
 
 impl Specimen {
-    /// All three tools refuse it with the same words.
+    /// A specimen that all three tools refuse with the same message.
     pub fn refused(name: &'static str, over: Over, bytes: Vec<u8>, says: &str) -> Self {
         let verdict = Verdict::refused(says);
         Self {
@@ -101,7 +101,7 @@ impl Specimen {
 /// The base and every specimen.
 #[derive(Debug)]
 pub struct Zoo {
-    /// The base as it is committed.
+    /// The base as committed.
     pub packed: Vec<u8>,
     /// The database in it.
     pub base: Image,

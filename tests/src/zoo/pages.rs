@@ -34,7 +34,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
     ("leaf-flags-two", |db| flags(db, leaf(db), 3)),
     ("leaf-flags-of-a-freelist", |db| flags(db, leaf(db), 0x10)),
     ("leaf-count-one-too-many", |db| {
-        // The first key then lies in the table of elements.
+        // The first key then is inside the table of elements.
         let page = leaf(db);
         let count = db.u16(page + header::COUNT);
         db.put_u16(page + header::COUNT, count + 1);
@@ -176,7 +176,7 @@ fn top(db: &Image) -> usize {
     super::image::page_at(db.meta(meta::ROOT))
 }
 
-/// The leaf with the value that is larger than a page.
+/// The leaf with a value larger than a page.
 fn overflowing(db: &Image) -> usize {
     let mut pages = db.entries("key").into_iter().map(|leaf| leaf.page_at);
     let found = pages.find(|page| db.u32(page + header::OVERFLOW) > 0);
@@ -222,7 +222,7 @@ fn overflow_beyond(db: &mut Image, page: usize) -> String {
     )
 }
 
-/// Corrupts the second entry of a freelist; tells where it lies, and the list's page.
+/// Corrupts the second entry of a freelist; returns its position, and the list's page.
 fn entry(db: &mut Image, to: fn(&Image, usize) -> u64) -> (usize, usize) {
     let page = db.store_freelist();
     let at = page + HEADER_BYTES + 8;

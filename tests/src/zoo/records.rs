@@ -1,4 +1,4 @@
-//! Records beside the history: compactions, raft's place, members, versions, leases, users, alarms.
+//! Records outside the history: compactions, raft's position, members, versions, leases, users, alarms.
 
 use super::Corruption;
 use super::image::{Image, Leaf};
@@ -68,7 +68,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
         shape(row, "cluster/clusterVersion", 3, "a version like 3.5.0")
     }),
     ("cluster-downgrade-no-json", |db| {
-        // The first letters of the other key, so that the rest of it becomes the value.
+        // The first letters of the other key, so that its rest becomes the value.
         let row = db.entry("cluster", b"clusterVersion");
         let at = db.key_at(row);
         db.put(at, b"downgrade");
@@ -199,7 +199,7 @@ fn member(db: &Image) -> Leaf {
     db.entries("members")[0]
 }
 
-/// Where a text begins in a value.
+/// The position of a text in a value.
 fn within(db: &Image, row: Leaf, text: &[u8]) -> usize {
     let (at, _) = db.value_range(row);
     let value = db.value(row);

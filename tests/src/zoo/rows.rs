@@ -149,7 +149,7 @@ fn first_byte(db: &mut Image, byte: u8, says: &str) -> String {
     format!("{}: {says}", value_place(row))
 }
 
-/// Behind the key: the tag of the revision that created it, where it lies in the file, and in the value.
+/// After the key: the tag of the creation revision; its position in the file, and in the value.
 fn second_field(db: &Image) -> (Leaf, usize, usize) {
     let row = row(db);
     let (at, _) = db.value_range(row);

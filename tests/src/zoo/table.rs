@@ -1,6 +1,6 @@
-//! The zoo written down: for each specimen what its bytes differ in from the base, and what the tools must say.
+//! The zoo as a table: for each specimen, its byte differences from the base and the expected messages of the tools.
 //!
-//! Owns: `zoo.tsv` in the fixtures, both directions. A line has these columns:
+//! Owns `zoo.tsv` in the fixtures, for reading and writing. A line has these columns:
 //!
 //! | column | meaning |
 //! |---|---|
@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 
 use super::{Over, Specimen, Verdict, Zoo};
 
-/// Differences that are no farther apart than this are written as one.
+/// Differences no farther apart than this are written as one.
 const GAP_MAX: usize = 4;
 
 /// The first line.
@@ -63,7 +63,7 @@ pub fn text(zoo: &Zoo) -> String {
     out
 }
 
-/// A specimen's name and its bytes, made again from a line of the table.
+/// A specimen's name and bytes, rebuilt from a line of the table.
 pub fn materialize<'t>(line: &'t str, zoo: &Zoo) -> (&'t str, Vec<u8>) {
     let columns: Vec<&str> = line.split('\t').collect();
     let [name, from, len, differences, ..] = columns[..] else {
@@ -86,7 +86,7 @@ pub fn materialize<'t>(line: &'t str, zoo: &Zoo) -> (&'t str, Vec<u8>) {
     (name, bytes)
 }
 
-/// The lines below the first.
+/// The lines after the first.
 pub fn lines(table: &str) -> impl Iterator<Item = &str> {
     table.lines().skip(1)
 }

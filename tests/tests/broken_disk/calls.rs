@@ -16,15 +16,15 @@ const ERRORS: [&str; 3] = ["EIO", "ENOSPC", "EROFS"];
 /// More puts than the highest n.
 const PUTS_MAX: u32 = 40;
 
-/// Rounds of reads until a thread has read n times.
+/// Rounds of reads until a thread has made n reads.
 const ROUNDS_MAX: u32 = 50;
 
-/// How far n goes: 3 in `make test`.
+/// The highest n: 3 in `make test`.
 fn nth_max() -> u32 {
     u32::try_from(soak::number("STRONGROOM_DISK_NTH", 3)).expect("a small number")
 }
 
-/// The newest file below a folder with this extension, or of any.
+/// The newest file below a folder with this extension, or with any.
 fn newest(dir: &Path, extension: Option<&str>) -> PathBuf {
     let mut open = vec![dir.to_owned()];
     let mut found = Vec::new();
@@ -38,7 +38,7 @@ fn newest(dir: &Path, extension: Option<&str>) -> PathBuf {
             }
         }
     }
-    // Names are numbers that rise.
+    // Names are increasing numbers.
     found.sort();
     found.pop().expect("there is one")
 }
@@ -64,7 +64,7 @@ impl Life {
         }
     }
 
-    /// Puts a small object; the key and the status.
+    /// Puts a small object; returns the key and the status.
     fn put(&mut self) -> (String, u16) {
         self.keys += 1;
         let key = format!("k{:05}", self.keys);
@@ -77,7 +77,7 @@ impl Life {
         Attached::to(pid, fault, &[file], &self.dir.path().join("strace"))
     }
 
-    /// Puts until the fault is met; the key that was refused and the status.
+    /// Puts until the fault strikes; returns the refused key and the status.
     fn put_until_struck(&mut self, what: &str) -> (String, u16) {
         for _ in 0..PUTS_MAX {
             let (key, status) = self.put();
@@ -88,7 +88,7 @@ impl Life {
         panic!("{what}: {PUTS_MAX} puts met no fault");
     }
 
-    /// The store is read-only and says so, reads go on, a restart recovers.
+    /// Checks that the store is read-only and reports it, that reads still work, and that a restart recovers.
     fn must_have_latched(&mut self, what: &str, refused: &str, strace: Attached) {
         assert_refused(self.put().1, &format!("{what}: a put to a read-only store"));
         let (status, reason) = readiness(&self.server);
@@ -205,7 +205,7 @@ fn a_failed_read_of_a_pack_is_told_and_passes() {
             &Fault::at("pread64", nth, Effect::Error("EIO")),
             pack.clone(),
         );
-        // strace counts by thread, and any thread may read: it takes a few rounds until one has read so often.
+        // strace counts per thread, and any thread may read: it takes a few rounds until one thread has made n reads.
         let mut failed = 0;
         for _ in 0..ROUNDS_MAX {
             let seen = life.objects.look(&life.server);

@@ -1,4 +1,4 @@
-//! A disk that is really full: first down to the server's own reserve, then to the last byte.
+//! A disk that is really full: first down to the server's own reserve, then down to the last byte.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -15,15 +15,15 @@ use strongroom_tests::server::{BUCKET, Server};
 
 use crate::store::{assert_refused, boot, on_disk, report};
 
-/// The reserve of 128 MiB, and as much again for objects.
+/// The reserve of 128 MiB, and about twice as much for objects.
 const DISK_BYTES: u64 = 400 << 20;
 
 const OBJECT_BYTES: usize = 4 << 20;
 
-/// More than fit.
+/// More objects than fit.
 const OBJECTS_MAX: usize = 150;
 
-/// A round of garbage collection a second; a busy machine takes its time.
+/// Garbage collection runs every second; a busy machine needs longer.
 const FREED_WITHIN: Duration = Duration::from_mins(1);
 
 /// Puts until the server refuses.
@@ -44,7 +44,7 @@ fn thin_out(server: &Server, objects: &mut PutObjects) {
     }
 }
 
-/// Waits until puts are taken again.
+/// Waits until puts are accepted again.
 fn puts_again(server: &Server, objects: &mut PutObjects, key: &str) {
     until("puts to be taken again", FREED_WITHIN, || {
         match objects.put(server, key, OBJECT_BYTES) {
@@ -88,7 +88,7 @@ fn below_the_reserve_puts_are_refused_and_all_else_goes_on() {
     report("disk full down to the reserve", 2, checked);
 }
 
-/// Takes every byte of a disk, those kept for root as well.
+/// Fills a disk completely, including the space reserved for root.
 fn take_the_rest(disk: &Path) {
     let mut ballast = File::create(disk.join("ballast")).expect("created");
     for size in [1 << 20, 4096, 1] {
@@ -97,7 +97,7 @@ fn take_the_rest(disk: &Path) {
     }
 }
 
-/// Deletes 100 objects, of which each takes a few bytes of Meta's log: committed, or refused with what clients retry.
+/// Deletes 100 objects; each takes a few bytes of Meta's log: committed, or refused with the status that clients retry.
 fn delete_some(server: &Server, objects: &mut PutObjects, first: usize) {
     let keys = (first..first + 100).map(|n| format!("small/{n:03}"));
     let answers: Vec<_> = keys.map(|key| objects.delete(server, &key)).collect();
@@ -113,7 +113,7 @@ fn give_back(fs: &LoopFs) {
     fs::remove_file(fs.root().join("ballast")).expect("removed");
 }
 
-/// Where a commit met the end of the disk, readiness and metric say so, and a restart is needed.
+/// If a commit met the end of the disk, readiness and the metric report it, and a restart is needed.
 fn restart_if_latched(server: &mut Server, objects: &mut PutObjects) {
     let (status, reason) = readiness(server);
     let latched = is_read_only(server);
@@ -146,7 +146,7 @@ fn a_disk_filled_by_others_to_the_last_byte_loses_nothing() {
     assert_refused(refused, "a put with no byte free");
     objects.assert_whole(&server, "reads with no byte free");
     delete_some(&server, &mut objects, 0);
-    // A start makes a new log, for which there is no room.
+    // A start creates a new log, for which there is no room.
     server.kill();
     let mut command = server.command();
     garbage::eager(&mut command);

@@ -1,7 +1,7 @@
-//! Disks that are full, that fail single calls, that lose or change files under a running or a stopped server.
+//! Disks that are full, that fail single calls, or that lose or change files under a running or a stopped server.
 //!
-//! Nothing acknowledged is lost while the disk keeps what it has; what the disk lost is refused or reported by name; no
-//! wrong byte is ever served.
+//! Nothing acknowledged is lost while the disk keeps its contents; lost contents are refused or reported by name; wrong
+//! bytes are never served.
 
 mod calls;
 mod full;

@@ -1,7 +1,8 @@
-//! Files taken away, cut, swapped or replaced, below a stopped server and below a running one.
+//! Files removed, cut, swapped or replaced, under a stopped server and under a running one.
 //!
-//! A stopped server then either refuses to start and names what is wrong and what to type, or it serves what is whole and
-//! answers 5xx for the rest. Never other bytes, and never 404 for an object that it acknowledged.
+//! A stopped server then either refuses to start and names the problem and the next command, or it serves undamaged
+//! objects and answers 5xx for the others. It never serves other bytes, and never answers 404 for an acknowledged
+//! object.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -15,7 +16,7 @@ use crate::store::{boot, report};
 const SMALL: usize = 3_000;
 const LARGE: usize = 5 << 20;
 
-/// A stopped store to be copied, and its objects.
+/// A stopped store to copy, and its objects.
 struct Template {
     dir: tempfile::TempDir,
     objects: PutObjects,
@@ -64,17 +65,17 @@ fn copy_tree(from: &Path, to: &Path) {
     }
 }
 
-/// What is done to a file or folder.
+/// The damage to a file or folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Harm {
     Removed,
-    /// To this many of 100 parts of its length.
+    /// Cut to this percentage of its length.
     Cut(u64),
-    /// Its contents are those of its counterpart in another store.
+    /// Replaced by its counterpart in another store.
     Swapped,
-    /// A folder lies in its place.
+    /// Replaced by a folder.
     Folder,
-    /// Bytes in its middle are others.
+    /// With changed bytes in the middle.
     Garbled,
 }
 
@@ -89,7 +90,7 @@ const HARMS: [Harm; 7] = [
 ];
 
 impl Harm {
-    /// Exit codes that fit: damage or a precondition; a folder in a file's place is nobody's format.
+    /// Allowed exit codes: damage or a precondition; a folder in place of a file may also be another error.
     fn codes(self) -> &'static [i32] {
         match self {
             Self::Folder => &[1, 7, 8],
@@ -97,7 +98,7 @@ impl Harm {
         }
     }
 
-    /// Does it; false when it makes no difference to this file.
+    /// Applies the damage; false when it does not change this file.
     fn befall(self, path: &Path, counterpart: &Path) -> bool {
         match self {
             Self::Removed if path.is_dir() => fs::remove_dir_all(path).expect("removed"),
@@ -137,7 +138,7 @@ impl Harm {
     }
 }
 
-/// All files and folders of a store that matter, relative to it. Not the locks, nor RocksDB's own log.
+/// All relevant files and folders of a store, relative to it. Not the locks, nor RocksDB's own log.
 fn parts(data: &Path) -> Vec<PathBuf> {
     let mut open = vec![data.to_owned()];
     let mut found = Vec::new();
@@ -164,7 +165,7 @@ fn parts(data: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The file of another store that plays the same part: the same name, or else the same kind.
+/// The corresponding file in another store: the same name, or else the same kind.
 fn counterpart(part: &Path, other: &Path) -> Option<PathBuf> {
     let same = other.join(part);
     if same.exists() {
@@ -187,8 +188,8 @@ fn counterpart(part: &Path, other: &Path) -> Option<PathBuf> {
         .map(|found| other.join(found))
 }
 
-/// Prints what was seen; wrong bytes and a 404 for an acknowledged object are complaints, and so is one damaged file that
-/// takes all objects with it.
+/// Prints the result. Complaints are: wrong bytes, a 404 for an acknowledged object, and a single damaged file that
+/// makes all objects unavailable.
 fn complaint(what: &str, part: &Path, seen: &Seen) -> Option<String> {
     let counts = [&seen.right, &seen.failed, &seen.absent, &seen.wrong].map(Vec::len);
     println!("{what}: [right, failed, absent, wrong] = {counts:?}");
@@ -197,7 +198,7 @@ fn complaint(what: &str, part: &Path, seen: &Seen) -> Option<String> {
     ((right == 0 && !all_packs) || absent > 0 || wrong > 0).then(|| format!("{what}: {seen:?}"))
 }
 
-/// Starts the server on what is left; a refusal comes back with what is wrong with it, if anything is.
+/// Starts the server on the remaining files; returns a refusal with its problem, if there is one.
 fn start(server: &mut Server, codes: &[i32]) -> Result<(), Option<String>> {
     let mut command = server.command();
     command.env("STRONGROOM_LOG", "warn");

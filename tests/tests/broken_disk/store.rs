@@ -1,4 +1,4 @@
-//! Shared by the parts of this suite: a server whose log lies beside its data, not among them, and rows of the table.
+//! Shared by the parts of this suite: a server with its log outside its data directory, and rows of the table.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use strongroom_tests::garbage;
 use strongroom_tests::server::Server;
 use strongroom_tests::soak::Row;
 
-/// A server below `dir` whose data directory lies on another file system; nothing runs yet.
+/// A server below `dir` with its data directory on another file system; nothing runs yet.
 pub(crate) fn on_disk(dir: &Path, disk: &Path) -> Server {
     let data = disk.join("data");
     fs::create_dir(&data).expect("made");
@@ -16,23 +16,23 @@ pub(crate) fn on_disk(dir: &Path, disk: &Path) -> Server {
     server
 }
 
-/// Starts it with garbage collection that neither waits nor spares.
+/// Starts it with frequent garbage collection and no grace period.
 pub(crate) fn boot(server: &mut Server) {
     let mut command = server.command();
     garbage::eager(&mut command);
     server.boot_as(command);
 }
 
-/// What aws cli, boto3 and minio-go take for a server that is busy or full, and retry by themselves.
+/// The status of a busy or full server, which aws cli, boto3 and minio-go retry by themselves.
 const RETRIED: u16 = 503;
 
-/// Panics unless the request was refused with the code that clients retry.
+/// Panics unless the request was refused with the status that clients retry.
 #[track_caller]
 pub(crate) fn assert_refused(status: u16, what: &str) {
     assert_eq!(status, RETRIED, "{what}");
 }
 
-/// Prints a row; a loss has ended the test before.
+/// Prints a row; a loss has already ended the test.
 pub(crate) fn report(fault: &str, cycles: u64, checked: u64) {
     let row = Row {
         fault: fault.to_owned(),

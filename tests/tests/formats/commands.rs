@@ -1,4 +1,4 @@
-//! `snapshot status` and `snapshot hashkv` as operators type them: files, objects, packed ones, damaged ones.
+//! `snapshot status` and `snapshot hashkv` as operators run them: on files, objects, compressed ones, damaged ones.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -31,7 +31,7 @@ fn zlib(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory takes it")
 }
 
-/// `strongroom snapshot <args>` with a folder of its own for temporary files, which must be empty afterwards.
+/// `strongroom snapshot <args>` with its own folder for temporary files, which must be empty afterwards.
 fn asked(server: &Server, dir: &Path, args: &[&str]) -> Finished {
     let scratch = dir.join("scratch");
     std::fs::create_dir_all(&scratch).expect("writable");
@@ -49,7 +49,7 @@ fn client(server: &Server, args: &[&str]) -> Command {
     command
 }
 
-/// A failure names the thing it is about and what to type next, and never a credential.
+/// A failure must name its subject and the next command to type, and never a credential.
 #[track_caller]
 fn refused(finished: Finished, code: i32, named: &str) {
     let finished = finished.code(code).says("error: ").says(named);
@@ -84,7 +84,7 @@ fn objects_answer_as_files_do_packed_or_not() {
     }
     let expected = ours(&file, &["status", "-w", "json"]).ok().stdout;
     let hash = ours(&file, &["hashkv"]).ok().stdout;
-    // Free pages differ from one snapshot to the next, and so do the bytes; what etcd keeps in them does not.
+    // Free pages differ between snapshots, and so do the bytes; what etcd stores in them does not.
     let simple = ours(&file, &["status"]).ok().stdout;
     let uri = format!("s3://{BUCKET}/{saved}");
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Three members behind TLS, a learner that runs, then users: whoever is asked, the history has one hash.
+//! Three members with TLS, a running learner, then users: the history has the same hash on every member.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::judges::{assert_hash_kv_agrees, assert_status_agrees, our_hash_kv};
 
 const OBJECTS: u32 = 100;
 
-/// A snapshot of one member, compared with every judge; the line that `snapshot hashkv` prints of it.
+/// Compares a snapshot of one member with every judge; returns the line that `snapshot hashkv` prints for it.
 fn compared(cluster: &Cluster, member: usize, file: &Path, revision: i64) -> String {
     cluster.save_snapshot(member, file);
     assert_status_agrees(file, &["json"]);

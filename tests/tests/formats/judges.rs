@@ -1,4 +1,4 @@
-//! One question to `strongroom`, the same to etcd's program, and the answers side by side.
+//! Runs the same query with `strongroom` and with etcd's program, and compares the answers.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use strongroom_tests::etcd::Version;
 use strongroom_tests::process::{Finished, run};
 use strongroom_tests::programs;
 
-/// Every form in which etcd's programs print.
+/// Every output form of etcd's programs.
 pub(crate) const FORMS: [&str; 4] = ["simple", "table", "json", "fields"];
 
 /// `strongroom snapshot <args> FILE`.
@@ -15,7 +15,7 @@ pub(crate) fn ours(file: &Path, args: &[&str]) -> Finished {
     run(command.arg("snapshot").args(args).arg(file))
 }
 
-/// `snapshot status` of etcd's program of a minor.
+/// `snapshot status` of etcd's program of a minor version.
 fn their_status(version: Version, file: &Path, form: &str) -> Finished {
     let program = match version {
         Version::V3_4 => "etcdctl",
@@ -27,7 +27,7 @@ fn their_status(version: Version, file: &Path, form: &str) -> Finished {
     run(&mut command)
 }
 
-/// Panics unless both print the same, in these forms and in the words of each minor.
+/// Panics unless both print the same, in these forms and in the words of each minor version.
 #[track_caller]
 pub(crate) fn assert_status_agrees(file: &Path, forms: &[&str]) {
     for version in Version::ALL {
@@ -47,7 +47,7 @@ pub(crate) fn assert_status_agrees(file: &Path, forms: &[&str]) {
     }
 }
 
-/// `etcdutl hashkv` of a minor, on a copy: it opens for writing, and goes on with a compaction that it finds.
+/// `etcdutl hashkv` of a minor version, on a copy: it opens for writing, and continues an unfinished compaction.
 pub(crate) fn their_hash_kv(version: Version, file: &Path, revision: i64, form: &str) -> Finished {
     let copy = file.with_extension("copy");
     std::fs::copy(file, &copy).expect("the folder is writable");

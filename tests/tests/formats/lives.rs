@@ -1,5 +1,5 @@
-//! The lives of four clusters, one of each minor: filled, compacted, defragmented, with users and a learner, emptied; a
-//! snapshot at each station, and every number in it compared.
+//! The lives of four clusters, one per minor version: filled, compacted, defragmented, with users and a learner,
+//! emptied. At each station a snapshot is saved and every number in it is compared.
 
 use std::path::{Path, PathBuf};
 
@@ -15,11 +15,11 @@ use crate::judges::{
     FORMS, assert_hash_kv_agrees, assert_status_agrees, our_hash_kv, their_hash_kv,
 };
 
-/// Enough for branch pages, values above a page and each of the workload's leases.
+/// Enough for branch pages, values larger than a page and each of the workload's leases.
 const OBJECTS: u32 = 300;
-/// Rows that a compaction deletes at a time: with 10 ms of rest after each, 1,000 rows keep it busy for half a second.
+/// Rows per batch of a compaction: with 10 ms of rest after each, 1,000 rows take half a second.
 const COMPACTION_BATCH: u32 = 20;
-/// 1,000 rows of which a compaction leaves 100.
+/// 1,000 rows, of which a compaction leaves 100.
 const REWRITES: u32 = 10;
 const KEYS_REWRITTEN: u32 = 100;
 
@@ -30,7 +30,7 @@ struct Life {
     stations: u32,
 }
 
-/// A snapshot and what the library finds in it.
+/// A snapshot and the library's results for it.
 struct Saved {
     file: PathBuf,
     bytes: Vec<u8>,
@@ -81,7 +81,8 @@ impl Life {
         }
     }
 
-    /// Saves, and compares status in these forms and HashKV at the newest revision and at these with every judge.
+    /// Saves a snapshot, and compares it with every judge: status in these forms, HashKV at the newest and at these
+    /// revisions.
     fn station(&mut self, name: &str, forms: &[&str], revisions: &[i64]) -> Saved {
         let newest = self.cluster.revision();
         let saved = self.save(name);
@@ -102,7 +103,7 @@ impl Life {
         saved
     }
 
-    /// The running etcd says of a revision what its snapshot says.
+    /// The running etcd must return the same hash for a revision as its snapshot.
     fn assert_live_hash(&self, saved: &Saved, revision: i64, name: &str) {
         let live = self.cluster.observe(0, revision);
         let found = saved.hash_kv(At::Revision(revision), self.rules);
@@ -127,7 +128,7 @@ fn live_through(version: Version) {
     life.cluster.put("behind", "1");
     life.station("never-compacted", &FORMS, &[2, deleted - 1, deleted]);
 
-    // A compaction at a tombstone's revision, met while it runs.
+    // A compaction at a tombstone's revision, observed while it runs.
     life.cluster.ctl(&["compact", &deleted.to_string()]).ok();
     let running = life.station("compacting", &["json"], &[deleted + 1]);
     let found = &running.examined.inspection;
@@ -157,8 +158,9 @@ fn live_through(version: Version) {
     assert!(found.auth_enabled);
     assert_eq!(found.members.iter().filter(|m| m.is_learner).count(), 1);
 
-    // Nothing is alive, and the tombstones are compacted. Of a snapshot from the midst of such a compaction, etcd's programs
-    // give one hash or the other: they go on with it beside the hash, and skip no row of a store that keeps none.
+    // Nothing is alive, and the tombstones are compacted. For a snapshot from the middle of such a compaction, etcd's
+    // programs return one hash or the other: they continue the compaction while they hash, and skip no row of a store
+    // that keeps none.
     life.cluster.ctl(&["del", "", "--from-key"]).ok();
     let newest = life.cluster.revision();
     life.cluster.ctl(&["compact", &newest.to_string()]).ok();
@@ -180,8 +182,7 @@ fn finished(life: &mut Life, revision: i64) {
     });
 }
 
-/// The compacted revision itself: 3.4 refuses it; later ones answer what they remember, and what the file says once they
-/// were started anew.
+/// The compacted revision itself: 3.4 refuses it; later versions answer from memory, and from the file after a restart.
 fn refused_or_forgotten(life: &mut Life, compacted: i64) {
     let below = life.cluster.hash_kv(0, compacted - 1);
     assert!(below.text().contains("compacted"), "{}", below.text());

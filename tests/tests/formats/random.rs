@@ -1,5 +1,5 @@
-//! Random histories and random buckets, edited into a tree that a real etcd wrote: our checker and our numbers against
-//! bbolt's own check, which etcdutl runs before it prints, and against the numbers of etcdutl 3.5, 3.6 and 3.7.
+//! Random histories and random buckets, edited into a tree that a real etcd wrote. Compares our checker with bbolt's
+//! own check, which etcdutl runs before it prints, and our numbers with those of etcdutl 3.5, 3.6 and 3.7.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,7 +18,7 @@ const ROUNDS: u64 = 10;
 const OBJECTS: u32 = 200;
 const KEYS: [&str; 7] = ["\0", "a", "b", "bb", "/registry/pods/x", "key-\u{e9}", "z"];
 
-/// A history as etcd could have written it.
+/// A history that etcd could have written.
 struct History {
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
     last: i64,
@@ -38,7 +38,7 @@ impl History {
         for main in 2..=history.last {
             let mut sub = 0;
             for key in KEYS {
-                // etcd refuses transactions that touch a key twice, and writes no tombstone for a dead key.
+                // etcd refuses transactions that change a key twice, and writes no tombstone for a dead key.
                 let touched = random.below(4) == 0 || (sub == 0 && key == "z");
                 if !touched {
                     continue;
@@ -113,7 +113,7 @@ impl History {
     }
 }
 
-/// Buckets that no etcd knows, some changed by several rounds.
+/// Buckets unknown to etcd, some changed in several rounds.
 fn strange_bucket(random: &mut Random) -> BucketEdit {
     let name = random
         .pick(&["aaa", "kez", "test", "zzz"])
@@ -170,7 +170,7 @@ fn edited_databases_pass_bbolts_check_and_have_etcds_numbers() {
     for seed in 0..ROUNDS {
         eprintln!("round {seed}");
         let mut random = Random::new(seed);
-        // One database grows from round to round: its tree is the editor's, with branches that bbolt made.
+        // One database grows from round to round: its tree is the editor's, with branches made by bbolt.
         let mut buckets = vec![strange_bucket(&mut random), strange_bucket(&mut random)];
         strange = edited(
             &strange,

@@ -1,8 +1,8 @@
-//! SIGKILL of the real server under load: nothing acknowledged is lost, nothing is half, nothing needs repair.
+//! SIGKILL of the real server under load: nothing acknowledged is lost, nothing is incomplete, nothing needs repair.
 //!
-//! Each cycle runs the full workload for a moment of chance, kills the server, starts it again on the same directory and
-//! compares everything with the histories. Every tenth cycle garbage collection runs to its end, the server stops, and the
-//! doctor must find the pack directory and Meta in agreement.
+//! Each cycle runs the full workload for a random time, kills the server, restarts it on the same directory and
+//! compares everything with the histories. After every tenth cycle garbage collection runs until it finds nothing, the
+//! server stops, and the doctor must find that the pack directory and Meta agree.
 //!
 //! `STRONGROOM_KILL_CYCLES` makes it longer, `STRONGROOM_SEED` replays the choices of a run.
 
@@ -18,10 +18,10 @@ use strongroom_tests::traffic::{Mix, Workload, check};
 /// Cycles in `make test`.
 const CYCLES: u64 = 20;
 
-/// A start after a kill takes at most this long.
+/// Maximum duration of a start after a kill.
 const START_MAX: Duration = Duration::from_secs(5);
 
-/// After how many cycles the directory itself is looked at.
+/// The directory itself is checked after this many cycles.
 const DOCTOR_EVERY: u64 = 10;
 
 #[test]
@@ -51,7 +51,7 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
     workload.report("SIGKILL under load", cycles);
 }
 
-/// Starts the server, and how long that took.
+/// Starts the server, and returns how long that took.
 fn boot(server: &mut Server) -> Duration {
     let mut command = server.command();
     garbage::eager(&mut command);
@@ -62,7 +62,7 @@ fn boot(server: &mut Server) -> Duration {
     took
 }
 
-/// Lets garbage leave and stops the server; then the directory holds what Meta says, and nothing else.
+/// Waits until garbage is removed and stops the server; then the directory must hold exactly what Meta says.
 fn look_inside(server: &mut Server, workload: &Workload) {
     garbage::settle(server);
     assert_eq!(server.stop(), Some(0));

@@ -1,4 +1,4 @@
-//! Five hundred connections that do next to nothing, and a fast client beside them.
+//! Five hundred connections with almost no traffic, and a fast client next to them.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,37 +15,38 @@ use strongroom_tests::{http, soak};
 use crate::latency::Latencies;
 use crate::{assert_no_garbage, at_leisure};
 
-/// Of each kind. Slow writers and readers are what takes memory, so they are the most.
+/// Numbers per kind. Slow writers and readers take memory, so there are most of them.
 const IDLE: usize = 60;
 const SLOW_HEADS: usize = 60;
 const SLOW_WRITERS: usize = 200;
 const SLOW_READERS: usize = 180;
 
-/// What a slow writer announces, and what it sends at once: nearly a frame, so that the server holds it half filled.
+/// The announced length of a slow writer, and the bytes it sends at once: nearly a frame, so that the server holds it
+/// half filled.
 const WRITER_BYTES: u64 = 20 << 20;
 const WRITER_FIRST_BYTES: usize = 250 * 1024;
 
-/// What a slow reader asks for: more than the kernel's buffers on both sides take.
+/// The bytes that a slow reader requests: more than the kernel's buffers on both sides hold.
 const READER_BYTES: usize = 16 << 20;
 
-/// Moved by each slow connection in each round.
+/// Bytes sent by each slow connection in each round.
 const DRIP_BYTES: usize = 64;
 
-/// A request that waited for a slow body's end would take minutes; a busy machine alone stays well below this.
+/// A request that waited for the end of a slow body would take minutes; even a busy machine stays well below this.
 const P99_MAX: Duration = Duration::from_secs(2);
 
 const OBJECT_BYTES: usize = 16 * 1024;
 
 /// Slow connections of all kinds.
 struct Crowd {
-    /// What they have yet to send, a drip at a time.
+    /// Bytes still to be sent, a few at a time.
     senders: Vec<(TcpStream, Vec<u8>)>,
     readers: Vec<TcpStream>,
     idle: Vec<TcpStream>,
 }
 
 impl Crowd {
-    /// Comes in kind by kind, and says what each kind costs.
+    /// Opens the connections kind by kind, and prints the cost of each kind.
     fn gather(server: &mut Server) -> Self {
         let s3 = S3::of(server);
         let addr = server.s3_addr();
@@ -97,13 +98,13 @@ impl Crowd {
         self.senders.len() + self.readers.len() + self.idle.len()
     }
 
-    /// Moves a drip on every connection, over and over, until told to stop.
+    /// Sends a few bytes on every connection, repeatedly until told to stop.
     fn drip(&mut self, stop: &AtomicBool) {
         let mut sink = [0; DRIP_BYTES];
         while !stop.load(Ordering::Relaxed) {
             for (stream, rest) in &mut self.senders {
                 let some = rest.len().min(DRIP_BYTES);
-                // All of a head but its last byte: a request that never begins.
+                // A head without its last byte: a request that never begins.
                 if some > 1 {
                     let _full = stream.write(&rest[..some - 1]);
                     rest.drain(..some - 1);
@@ -117,7 +118,7 @@ impl Crowd {
     }
 }
 
-/// Between two rounds; the harness' one way to wait.
+/// Waits between two rounds, with the harness' only way to wait.
 fn pause() {
     let watch = Stopwatch::start();
     until("the next round", Duration::from_secs(5), || {
@@ -129,7 +130,7 @@ fn pause() {
     });
 }
 
-/// Writes all of it to a socket that does not block.
+/// Writes everything to a non-blocking socket.
 fn push(stream: &mut TcpStream, mut bytes: &[u8]) {
     until("the server to read", Duration::from_secs(30), || {
         while !bytes.is_empty() {
@@ -142,7 +143,7 @@ fn push(stream: &mut TcpStream, mut bytes: &[u8]) {
     });
 }
 
-/// A client that waits for nobody: small puts, gets and a list.
+/// A client without pauses: small puts, gets and a list.
 fn fast_client(server: &Server, name: &str, rounds: u64) -> Latencies {
     let s3 = S3::of(server);
     let body = Random::new(6).bytes(OBJECT_BYTES);

@@ -1,4 +1,4 @@
-//! Times of many requests, told as p50, p99 and the longest.
+//! Durations of many requests, reported as p50, p99 and maximum.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use strongroom_tests::clock::Stopwatch;
 
-/// Times by operation.
+/// Durations by operation.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Latencies(BTreeMap<&'static str, Vec<Duration>>);
 
 impl Latencies {
-    /// Does it and notes how long it took.
+    /// Runs `work` and records its duration.
     pub(crate) fn time<T>(&mut self, operation: &'static str, work: impl FnOnce() -> T) -> T {
         let watch = Stopwatch::start();
         let done = work();
@@ -20,14 +20,14 @@ impl Latencies {
         done
     }
 
-    /// Adds another client's.
+    /// Adds the durations of another client.
     pub(crate) fn join(&mut self, other: Self) {
         for (operation, times) in other.0 {
             self.0.entry(operation).or_default().extend(times);
         }
     }
 
-    /// The time that 99 of 100 requests stay below, over all operations.
+    /// The duration below which 99 of 100 requests stay, over all operations.
     pub(crate) fn p99(&self) -> Duration {
         let mut all: Vec<_> = self.0.values().flatten().copied().collect();
         quantile(&mut all, 99)

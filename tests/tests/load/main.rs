@@ -1,5 +1,5 @@
-//! Many clients, slow clients, rude clients: memory stays bounded, nobody waits behind another's slow body, and nothing is
-//! left when they are gone.
+//! Many clients, slow clients, misbehaving clients: memory stays bounded, nobody waits for another client's slow body,
+//! and nothing is left when they are gone.
 
 mod crowd;
 mod latency;
@@ -10,8 +10,8 @@ mod rush;
 use strongroom_tests::garbage;
 use strongroom_tests::server::Server;
 
-/// Garbage collection without grace, but with pauses: tokio ends a blocking thread after ten idle seconds, and rounds at
-/// every second would keep all of them awake in turn, so that nobody could tell them from a leak.
+/// Garbage collection without grace, but with pauses: tokio ends a blocking thread after ten idle seconds. Runs every
+/// second would keep all threads alive in turn, and they would look like a leak.
 fn at_leisure(command: &mut std::process::Command) {
     command
         .env("STRONGROOM_GC_INTERVAL_SECS", "25")
@@ -19,7 +19,7 @@ fn at_leisure(command: &mut std::process::Command) {
         .env("STRONGROOM_LOG", "warn");
 }
 
-/// Panics when something is left that nobody can reach, after a life of eager collection.
+/// Panics if unreachable data is left after a life of frequent collection.
 fn assert_no_garbage(server: &mut Server) {
     assert_eq!(server.stop(), Some(0));
     let mut command = server.command();

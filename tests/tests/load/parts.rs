@@ -11,13 +11,13 @@ use strongroom_tests::soak;
 /// S3's limit.
 const PARTS: u32 = 10_000;
 
-/// The least that all parts but the last must have. Zeros: what is stored of them is small.
+/// Minimum size of all parts except the last. The body is zeros: little of it is stored.
 const PART_BYTES: usize = 5 << 20;
 
 /// Parts of that size in `make test`; 10,000 (50 GB over loopback) with `STRONGROOM_LOAD_PARTS=10000`.
 const FULL_PARTS: u64 = 200;
 
-/// Clients at a time.
+/// Concurrent clients.
 const CLIENTS: u32 = 8;
 
 fn started() -> (tempfile::TempDir, Server) {
@@ -33,7 +33,7 @@ fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
     text.split(open).nth(1)?.split(close).next()
 }
 
-/// Begins an upload and puts `parts` parts of these bytes; the upload's id and the parts' tags in order.
+/// Creates an upload and puts `parts` parts with this body; returns the upload's id and the parts' ETags in order.
 fn upload(server: &Server, key: &str, parts: u32, body: &[u8]) -> (String, Vec<String>) {
     let s3 = S3::of(server);
     let begun = s3.send(&s3.signed("POST", &format!("/{BUCKET}/{key}?uploads="), &[], b""));

@@ -1,4 +1,4 @@
-//! Clients that hang up in the middle, and heads that nobody should send.
+//! Clients that disconnect in the middle, and invalid heads.
 
 use std::io::Write;
 
@@ -37,10 +37,10 @@ fn abandoned_uploads_leave_no_memory_no_descriptor_and_no_pack() {
         let bytes = request.bytes();
         let half = &bytes[..bytes.len() / 2 + n];
         if n % 2 == 0 {
-            // It may close first, which is as good.
+            // The server may close first, which is equally valid.
             let _closed = http::send_and_hang_up(server.s3_addr(), half);
         } else {
-            // Half open: nothing more comes, and nobody says so until all have been sent.
+            // Half open: nothing more comes, and the connection is not closed until all have been sent.
             let mut stream = http::connect(server.s3_addr()).expect("a slot is free");
             stream.write_all(half).expect("taken");
             open.push(stream);
@@ -103,7 +103,7 @@ fn floods_of_headers_are_refused_and_cost_nothing() {
             }
         }
         for (name, flood) in running {
-            // A reset before the answer was read is a refusal, too.
+            // A reset before the answer was read counts as a refusal, too.
             let status = flood
                 .join()
                 .expect("sent")

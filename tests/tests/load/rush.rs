@@ -1,4 +1,4 @@
-//! Sixty-four clients at work.
+//! Sixty-four busy clients.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::latency::Latencies;
 
 const CLIENTS: u64 = 64;
 
-/// Objects of one client at a time: 64 clients keep about a gigabyte.
+/// Objects kept by one client: 64 clients keep about a gigabyte.
 const KEYS: u32 = 16;
 
 /// Sizes are spread evenly over the powers of two from 1 KiB to 8 MiB.

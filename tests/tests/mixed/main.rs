@@ -1,8 +1,9 @@
-//! Writers, readers, deleters, multipart uploads, garbage collection and SIGKILL together, with 1 MiB packs and no grace.
+//! Writers, readers, deleters, multipart uploads, garbage collection and SIGKILL together, with 1 MiB packs and no
+//! grace.
 //!
-//! What is freed too early shows as an object that cannot be read, what is never freed as garbage at the end. Every read
-//! beside the writers must find a state that its key had meanwhile; after each kill, and at the end, every live byte is
-//! compared; at the end nothing may be left that the doctor complains about.
+//! If something is freed too early, an object cannot be read; if something is never freed, garbage is left at the end.
+//! Every concurrent read must find a state that its key had during the read. After each kill, and at the end, every
+//! live byte is compared; at the end the doctor must find nothing to complain about.
 //!
 //! `STRONGROOM_MIXED_SECS` makes it longer, `STRONGROOM_SEED` replays the choices of a run.
 
@@ -15,10 +16,10 @@ use strongroom_tests::soak::number;
 use strongroom_tests::traffic::findings::Kind;
 use strongroom_tests::traffic::{Mix, Workload, check};
 
-/// How long `make test` runs it.
+/// Duration of the run in `make test`.
 const RUN_SECS: u64 = 40;
 
-/// A life of the server: long enough for ten rounds of collection, short enough for many kills.
+/// A life of the server: long enough for ten runs of collection, short enough for many kills.
 const LIFE_MIN: Duration = Duration::from_secs(10);
 const LIFE_MORE_MS_MAX: u32 = 5000;
 
@@ -27,7 +28,7 @@ fn collection_never_takes_what_lives_and_leaves_nothing_dead() {
     run(Mix::CROWDED, "GC with readers, writers and SIGKILL");
 }
 
-/// In a crowd some object always holds the open pack; where little happens, nothing may for a while.
+/// Under load some object always uses the open pack; with little traffic, for a while none may.
 #[test]
 fn collection_leaves_the_open_pack_of_a_quiet_store_alone() {
     run(Mix::QUIET, "GC in a quiet store and SIGKILL");
@@ -59,7 +60,7 @@ fn run(mix: Mix, fault: &str) {
         boot(&mut server);
         checked(&workload, &server, &watch);
     }
-    // The last run ends by itself: each answer counts to its last byte.
+    // The last run ends normally: each answer counts to its last byte.
     workload.run(&mut server, |_, phase| {
         pass(LIFE_MIN);
         phase.enough();

@@ -1,16 +1,16 @@
-//! What a power cut could still take at each moment of a trace: changes of files that were not synced, and entries of folders
-//! that the folder's sync has not covered.
+//! What a power cut could still destroy at each moment of a trace: unsynced changes of files, and directory entries
+//! that no sync of the folder has covered.
 //!
-//! A program that prepares files out of sight and shows them by a rename must have synced all of them before that rename, and
-//! the folder that shows them before it tells its success. Entries that were removed are not looked at: old names that come
-//! back are the reader's business.
+//! A program that prepares files and publishes them by a rename must sync all of them before that rename. It must sync
+//! the folder that contains them before it reports success. Removed entries are not checked: readers must handle old
+//! names that reappear.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use strongroom_tests::trace::Call;
 
-/// Calls beside those of `trace::ON_FILES` that change a file.
+/// Calls that change a file, in addition to those of `trace::ON_FILES`.
 pub(crate) const CHANGES: &[&str] = &[
     "writev",
     "pwritev",
@@ -27,22 +27,22 @@ pub(crate) const CHANGES: &[&str] = &[
     "rmdir",
 ];
 
-/// Files and folders of a program, followed from call to call.
+/// Files and folders of a program, tracked from call to call.
 pub(crate) struct Followed<'t> {
-    /// Everything below the root that is there now.
+    /// Everything that exists below the root now.
     present: BTreeSet<PathBuf>,
-    /// Files and folders changed since their last sync, by the latest change.
+    /// Files and folders changed since their last sync, with the latest change.
     changed: BTreeMap<PathBuf, &'t Call>,
-    /// Entries that their folder's sync has not covered.
+    /// Entries that no sync of their folder has covered.
     entries: BTreeMap<PathBuf, &'t Call>,
-    /// Everything that was moved while a part of it was not durable.
+    /// Everything that was moved before all of it was durable.
     pub(crate) shown_too_early: Vec<String>,
-    /// Where things were moved to.
+    /// The targets of moves.
     pub(crate) shown: Vec<PathBuf>,
 }
 
 impl<'t> Followed<'t> {
-    /// Before the first call; `existed` is durable.
+    /// The state before the first call; `existed` is durable.
     pub(crate) fn new(existed: BTreeSet<PathBuf>) -> Self {
         Self {
             present: existed,
@@ -53,7 +53,7 @@ impl<'t> Followed<'t> {
         }
     }
 
-    /// Follows the calls that had ended when `then` began.
+    /// Applies the calls that had ended when `then` began.
     pub(crate) fn until(mut self, calls: &'t [Call], then: &Call) -> Self {
         for call in calls.iter().filter(|call| call.before(then)) {
             self.follow(call);
@@ -61,7 +61,7 @@ impl<'t> Followed<'t> {
         self
     }
 
-    /// What is there and not durable, with the call that made it so.
+    /// What exists but is not durable, with the call that created it.
     pub(crate) fn volatile(&self) -> Vec<String> {
         let told = |what, (path, call): (&PathBuf, &&Call)| {
             format!(
@@ -76,7 +76,7 @@ impl<'t> Followed<'t> {
         changed.chain(entries).collect()
     }
 
-    /// Whether the program made it or found it there.
+    /// Whether the program created the path or found it there.
     pub(crate) fn knows(&self, path: &Path) -> bool {
         self.present.contains(path)
     }
@@ -116,7 +116,7 @@ impl<'t> Followed<'t> {
         }
     }
 
-    /// fdatasync leaves out what is not needed to read the bytes: owner and mode.
+    /// fdatasync skips what is not needed to read the bytes: owner and mode.
     fn sync(&mut self, path: &Path, sync: &Call) {
         let data_only = sync.name == "fdatasync";
         let covered = |change: &Call| {
@@ -168,7 +168,7 @@ impl<'t> Followed<'t> {
     }
 }
 
-/// The path, in full where the call names its folder by a descriptor.
+/// The path, completed if the call names its folder by a descriptor.
 fn path_of(call: &Call) -> PathBuf {
     let folder = call.arguments.split_once('<').and_then(|(before, rest)| {
         let descriptor = !before.contains(['"', ',']);
@@ -186,7 +186,7 @@ mod tests {
 
     use super::*;
 
-    /// Follows a log whose last call tells the success.
+    /// Tracks a log whose last call reports the success.
     fn follow(log: &str) -> (Vec<String>, Vec<String>) {
         let dir = tempfile::tempdir().expect("temporary folder");
         let file = dir.path().join("log");

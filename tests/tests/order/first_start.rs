@@ -1,6 +1,6 @@
-//! The first start of a server under strace, whatever of its data directory is there: new, or left by a start that was cut
-//! short. The identity file must be durable before the folders that it announces, and all of it before the server says that
-//! it is ready.
+//! The first start of a server under strace, with any initial state of its data directory: new, or left by an
+//! interrupted start. The identity file must be durable before the folders that it announces, and all of it before the
+//! server reports that it is ready.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,16 +20,16 @@ const WATCHED: Watched<'_> = Watched {
     sync_delay_us: 0,
 };
 
-/// strace writes down what has happened within this.
+/// Time in which strace writes its log.
 const LOGGED_WITHIN: Duration = Duration::from_secs(10);
 
 const IDENTITY: &str = "STRONGROOM";
 
-/// Folders that must be there, and be there after a power cut, before the server is ready.
+/// Folders that must exist and survive a power cut before the server is ready.
 const PARTS: [&str; 3] = ["", "packs", "meta"];
 
-/// What need not outlive a power cut: the lock's file is made when it is missing, the new identity is written again as long
-/// as it has not got its name, and RocksDB's words are for people.
+/// Files that may be lost in a power cut: the lock file is created when missing, the new identity is written again
+/// until it has its name, and RocksDB's own log is for people.
 fn is_dispensable(path: &Path) -> bool {
     ["LOCK", "STRONGROOM.new", "meta/LOG"]
         .map(|name| path.ends_with(name))
@@ -49,7 +49,7 @@ fn calls_to_ready(log: &Path) -> Vec<Call> {
     })
 }
 
-/// Starts the server and looks at everything it did.
+/// Starts the server and checks every call.
 #[track_caller]
 fn judge(dir: &Path, server: &mut Server) {
     let data_dir = server.data_dir().to_owned();
@@ -67,7 +67,8 @@ fn judge(dir: &Path, server: &mut Server) {
         })
         .collect();
     let last = shown_identity.last().expect("it says `ready` at the end");
-    // Before the last word of the identity, all that it promises; before the answer, that word.
+    // Before the last state of the identity file, everything that it promises is durable; before the answer, that state
+    // too.
     for moment in [*last, ready] {
         let followed = Followed::new(existed.clone()).until(&calls, moment);
         assert!(
@@ -81,7 +82,7 @@ fn judge(dir: &Path, server: &mut Server) {
             "{what}, before {moment:?}: {volatile:#?}"
         );
     }
-    // The file announces the folders: where it was made anew, it is durable before the first of them is.
+    // The file announces the folders: if it was created now, it is durable before the first folder is created.
     if !existed.contains(&data_dir.join(IDENTITY)) {
         let of_packs =
             |call: &&Call| call.name == "mkdir" && Path::new(&call.path) == data_dir.join("packs");
@@ -91,7 +92,7 @@ fn judge(dir: &Path, server: &mut Server) {
         let volatile = lasting(&before);
         assert!(volatile.is_empty(), "{what}, before packs: {volatile:#?}");
     }
-    // A start that was cut short may have made a folder and not have synced it: nobody knows, so it is synced again.
+    // An interrupted start may have created a folder without syncing it: nobody knows, so it is synced again.
     for part in PARTS {
         let folder = data_dir.join(part);
         let parent = folder.parent().expect("below the root");
@@ -104,7 +105,7 @@ fn judge(dir: &Path, server: &mut Server) {
     }
 }
 
-/// What a power cut could take, without what may be lost.
+/// What a power cut could destroy, without what may be lost.
 fn lasting(followed: &Followed<'_>) -> Vec<String> {
     let mut volatile = followed.volatile();
     volatile.retain(|told| {
@@ -133,7 +134,7 @@ fn folders_above_the_data_directory_are_durable() {
     judge(root.path(), &mut server);
 }
 
-/// Killed at each folder that a first start makes.
+/// Killed at each folder that a first start creates.
 #[test]
 fn the_start_after_one_that_was_cut_short_is_durable_before_it_says_so() {
     let mut left = BTreeSet::new();

@@ -9,16 +9,16 @@ use std::path::Path;
 use strongroom_tests::trace::Call;
 use strongroom_tests::traffic::content::Token;
 
-/// A request that was answered, and how to find its traces.
+/// An answered request, and how to find its calls.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    /// In the commit's batch, when the batch shows anything of the request.
+    /// A text in the commit's batch, if the batch contains anything of the request.
     commit: Option<String>,
-    /// In the answer: the ETag or upload id.
+    /// A text in the answer: the ETag or upload id.
     answer: String,
-    /// In each pack write of a small body that shares its pack: the object's key. Packs of others are not looked at.
+    /// A text in each pack write of a small body that shares its pack: the object's key. Other packs are not checked.
     key: Option<String>,
-    /// How many packs it takes at least.
+    /// Minimum number of packs that it takes.
     pub(crate) packs_min: usize,
 }
 
@@ -33,7 +33,7 @@ impl Request {
         }
     }
 
-    /// A part: nothing of it stands in plain text in its commit, so it must be the only request at its time.
+    /// A part: its commit contains no plain text of it, so it must be the only request at that time.
     pub(crate) fn part(etag: String) -> Self {
         Self {
             commit: None,
@@ -74,7 +74,7 @@ pub(crate) fn is_pack(path: &str) -> bool {
     path.contains("/packs/") && Path::new(path).extension().is_some_and(|e| e == "pack")
 }
 
-/// What is wrong with the order of a request whose calls are `calls`; `all` are those since the server's start.
+/// Violations of the order in a request with the calls `calls`; `all` are the calls since the server's start.
 pub(crate) fn violations(all: &[Call], calls: &[Call], request: &Request) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut broken = |what: String| wrong.push(format!("{request:?}: {what}"));
@@ -114,7 +114,7 @@ pub(crate) fn violations(all: &[Call], calls: &[Call], request: &Request) -> Vec
                 .as_ref()
                 .is_none_or(|key| call.arguments.contains(key.as_str()))
     };
-    // The key stands in each segment's table; every write to a pack that holds one counts.
+    // The key is in each segment's table; every write to a pack that contains the key counts.
     packs.extend(calls.iter().filter(own).map(|call| call.path.as_str()));
     packs.sort_unstable();
     packs.dedup();
@@ -147,13 +147,13 @@ pub(crate) fn violations(all: &[Call], calls: &[Call], request: &Request) -> Vec
     wrong
 }
 
-/// Whether the file that `write` wrote was synced after it and before `then`.
+/// Whether the file written by `write` was synced after it and before `then`.
 fn synced_between(all: &[Call], write: &Call, then: &Call) -> bool {
     let sync = |c: &Call| c.is_sync() && c.path == write.path && write.before(c) && c.before(then);
     all.iter().any(sync)
 }
 
-/// Whether the entry of `path`, if it was made in this life, was made durable before `then`.
+/// Whether the entry of `path`, if it was created in this life, was made durable before `then`.
 fn entry_durable(all: &[Call], path: &str, then: &Call) -> bool {
     let made = all.iter().find(|c| c.path == path && c.is_creation());
     let (Some(made), Some(folder)) = (made, parent(path)) else {

@@ -1,9 +1,9 @@
-//! What is on the disk when the server says 200: pack, folders, Meta, and only then the answer.
+//! What is on the disk when the server answers 200: pack, folders, Meta, and only then the answer.
 //!
-//! The server runs under strace. Each request's answer is found by its ETag, its commit in Meta's log by the token in its
-//! user metadata, its bytes by the packs written; then the calls must have ended in the order that makes an acknowledged
-//! object durable. The planted servers, which break that order, must be told. One sync must serve many small puts.
-//! The first start of a server and a restore are followed likewise (`first_start`, `restored`).
+//! The server runs under strace. Each request's answer is found by its ETag, its commit in Meta's log by the token in
+//! its user metadata, its bytes by the packs written. The calls must have ended in the order that makes an acknowledged
+//! object durable. The planted servers, which break that order, must be detected. One sync must serve many small puts.
+//! The first start of a server and a restore are checked in the same way (`first_start`, `restored`).
 
 mod durable;
 mod first_start;
@@ -28,15 +28,15 @@ use strongroom_tests::traffic::wire::Body;
 /// Everything that makes bytes or entries durable, or answers.
 const WATCHED: Watched<'_> = Watched {
     calls: &[trace::ON_FILES, trace::ON_SOCKETS],
-    // A group commit of all concurrent puts must be seen whole.
+    // A group commit of all concurrent puts must be logged completely.
     text_bytes: 256 * 1024,
     sync_delay_us: 0,
 };
 
-/// Puts at once.
+/// Concurrent puts.
 const CONCURRENT: u64 = 64;
 
-/// strace writes down what has happened within this.
+/// Time in which strace writes its log.
 const LOGGED_WITHIN: Duration = Duration::from_secs(10);
 
 /// A server under strace.
@@ -67,7 +67,7 @@ impl Traced {
         }
     }
 
-    /// The calls since `from`, once the answers of all requests are among them.
+    /// The calls since `from`, once they include the answers of all requests.
     fn calls(&self, from: usize, requests: &[Request]) -> Vec<Call> {
         until("strace to log the answers", LOGGED_WITHIN, || {
             let calls = trace::read(&self.log, from);
@@ -81,14 +81,14 @@ impl Traced {
         })
     }
 
-    /// Does `requests` one after the other, and what was wrong with the order of any.
+    /// Does `requests` one after the other, and returns all violations of the order.
     fn judge(&self, requests: impl FnOnce(&mut Caller, &mut dyn FnMut(Request))) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut from = 0;
         let mut caller = Caller::of(&self.server);
         requests(&mut caller, &mut |request| {
             let calls = self.calls(from, std::slice::from_ref(&request));
-            // All from the start on: a folder may have been made by an earlier request.
+            // All calls from the start: an earlier request may have created a folder.
             wrong.extend(violations(&trace::read(&self.log, 0), &calls, &request));
             from = trace::mark(&self.log);
         });
@@ -193,7 +193,7 @@ fn one_sync_serves_many_concurrent_small_puts() {
     );
 }
 
-/// What the judge says of a planted server's small and large puts.
+/// The judge's findings for small and large puts of a planted server.
 fn planted(bug: &str) -> Vec<String> {
     let environment = [
         ("STRONGROOM_PLANTED_BUG", bug),

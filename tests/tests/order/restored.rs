@@ -1,5 +1,5 @@
-//! A restore under strace: every file and folder that it prepares is synced before the rename that shows it, and everything
-//! that it made is durable before it tells its success, whatever was there before.
+//! A restore under strace: every prepared file and folder is synced before the rename that publishes it, and everything
+//! created is durable before the tool reports success, whatever existed before.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,31 +13,31 @@ use strongroom_tests::trace::{self, Call, Watched};
 
 use crate::durable::{CHANGES, Followed};
 
-/// The success line must be seen whole.
+/// The success line must be logged completely.
 const WATCHED: Watched<'_> = Watched {
     calls: &[trace::ON_FILES, CHANGES],
     text_bytes: 128,
     sync_delay_us: 0,
 };
 
-/// What the tool leaves beside a restored member until it has told its success.
+/// The file that the tool keeps next to a restored member until it has reported success.
 const MARK: &str = "restore-unconfirmed";
 
-/// A folder that the tool is told to use, as far as it is there beforehand.
+/// The initial state of the folder given to the tool.
 #[derive(Debug, Clone, Copy)]
 enum Folder {
-    /// Neither it nor the two above it.
+    /// Neither it nor its two parents exist.
     Nothing,
-    /// The one above it.
+    /// Its direct parent exists.
     Parent,
-    /// It is there, with something in it that is not the tool's.
+    /// It exists, with contents that are not the tool's.
     Whole,
 }
 
 const FOLDERS: [Folder; 3] = [Folder::Nothing, Folder::Parent, Folder::Whole];
 
 impl Folder {
-    /// Its path below `root`; what is to be there is made.
+    /// Its path below `root`; creates the parts that must exist.
     fn below(self, root: &Path, name: &str) -> PathBuf {
         match self {
             Self::Nothing => root.join(name).join("x/y"),
@@ -62,7 +62,7 @@ fn command(data_dir: &Path, wal_dir: Option<&Path>, flags: &[&str]) -> Command {
     if let Some(wal_dir) = wal_dir {
         command.arg("--wal-dir").arg(wal_dir);
     }
-    // Addresses that no machine has: nothing on this one is asked for them.
+    // Addresses that no machine has, so the tool contacts nothing on this machine.
     let cluster = "m1=http://192.0.2.10:2380";
     command
         .arg("--name=m1")
@@ -72,7 +72,7 @@ fn command(data_dir: &Path, wal_dir: Option<&Path>, flags: &[&str]) -> Command {
     command
 }
 
-/// Runs the restore under strace. What it did before it told its success, and the call that told it.
+/// Runs the restore under strace. Checks its calls before the success message, and the call that wrote that message.
 #[track_caller]
 fn judge(root: &Path, command: &Command, shown: &[PathBuf]) {
     let log = root.with_extension("strace");
@@ -92,7 +92,7 @@ fn judge(root: &Path, command: &Command, shown: &[PathBuf]) {
     );
     let volatile = followed.volatile();
     assert!(volatile.is_empty(), "{what}: {volatile:#?}");
-    // The trace has seen it all: nothing was made in a way that it does not follow.
+    // The trace is complete: nothing was created in a way that it does not track.
     for path in shown {
         assert!(
             followed.shown.contains(path),
@@ -150,7 +150,7 @@ fn two_folders_below_one_missing_parent_are_both_durable() {
     );
 }
 
-/// It takes the place of one that a killed run could not tell of.
+/// It replaces the member of a killed run that could not report success.
 #[test]
 fn a_restore_in_place_of_an_unconfirmed_one_is_synced_before_it_is_shown() {
     for wal_dir in [None, Some("wal")] {

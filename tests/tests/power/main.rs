@@ -1,10 +1,11 @@
-//! Power cuts on real ext4 and xfs: what was acknowledged is there after the journal's replay, on the weakest disk too.
+//! Power cuts on real ext4 and xfs: everything acknowledged is there after the journal's replay, on the weakest disk
+//! too.
 //!
-//! Each cycle runs a workload on a loop-mounted image, shuts the file system down at a moment of chance without flushing its
-//! log, kills the server, mounts again and compares everything with the histories. Two things that these file systems are
-//! kinder about than POSIX are made good for: entries whose folder was not synced are taken away (the server runs under
-//! strace, which saw the syncs), and in every second cycle the tail of Meta's log is torn behind what was synced. The
-//! planted servers, which sync too late or not at all, must be found out.
+//! Each cycle runs a workload on a loop-mounted image, shuts the file system down at a random moment without flushing
+//! its log, kills the server, mounts again and compares everything with the histories. These file systems keep more
+//! than POSIX requires, so two things are added: entries whose folder was not synced are removed (the server runs under
+//! strace, which recorded the syncs), and in every second cycle the tail of Meta's log is torn after its synced part.
+//! The planted servers, which sync too late or not at all, must be detected.
 //!
 //! `STRONGROOM_POWER_CYCLES` makes it longer, `STRONGROOM_SEED` replays the choices of a run.
 
@@ -26,20 +27,20 @@ use strongroom_tests::{garbage, programs};
 /// Cycles in `make test`, on each file system.
 const CYCLES: u64 = 10;
 
-/// Within so many cycles a planted server must be found out.
+/// A planted server must be detected within this many cycles.
 const PLANTED_CYCLES_MAX: u64 = 10;
 
-/// Above what xfs asks for, and room for the objects besides the server's reserve; sparse.
+/// More than xfs needs, and room for the objects besides the server's reserve; sparse.
 const IMAGE_BYTES: u64 = 1 << 30;
 
-/// What makes entries and the log durable.
+/// The calls that make entries and the log durable.
 const WATCHED: Watched<'_> = Watched {
     calls: &[trace::ON_FILES],
     text_bytes: 0,
     sync_delay_us: 0,
 };
 
-/// strace has written all it saw of a killed server within this.
+/// Time in which strace writes its log of a killed server.
 const LOGGED_WITHIN: Duration = Duration::from_secs(20);
 
 /// A server on a file system that loses power.
@@ -73,7 +74,7 @@ impl Rig {
         }
     }
 
-    /// Starts the server. One that refuses has lost everything.
+    /// Starts the server. If it refuses, everything is lost.
     fn boot(&mut self) -> bool {
         let mut command = self.server.command_of((self.program)());
         garbage::eager(&mut command);
@@ -91,7 +92,7 @@ impl Rig {
         started.is_ok()
     }
 
-    /// One life: workload, power cut, remount, the weakest disk, and a look at what is there.
+    /// One life: workload, power cut, remount, the weakest disk, and a check of the contents.
     fn cycle(&mut self, tear: bool) {
         let existed = trace::tree(self.fs().root());
         if !self.boot() {
@@ -120,7 +121,7 @@ impl Rig {
         }
     }
 
-    /// Looks at everything, and lets collections free what is dead.
+    /// Checks everything, and lets collections free what is dead.
     fn rest(&mut self) {
         assert!(self.boot(), "see above");
         check::after_restart(&self.workload, &self.server);
@@ -132,7 +133,7 @@ impl Rig {
         let Some(log) = walog::newest(&self.server.data_dir().join("meta")) else {
             return;
         };
-        // Syncs that ended while the power went off may be kept or not; what depends on them must not be torn apart.
+        // Syncs that ended during the power cut may have worked or not; nothing that depends on them may be torn.
         let promised = synced(calls.iter().filter(|call| call.ended_by(powered)), &log);
         let perhaps = synced(calls.iter(), &log);
         match walog::tear(&log, promised..=perhaps, self.workload.random()) {
@@ -172,7 +173,7 @@ impl Rig {
     }
 }
 
-/// How much of a log these calls have synced: what was written when the last sync that succeeded began.
+/// The bytes of a log that these calls have synced: those written when the last successful sync began.
 fn synced<'a>(calls: impl Iterator<Item = &'a Call>, log: &Path) -> u64 {
     let of_log: Vec<_> = calls.filter(|call| Path::new(&call.path) == log).collect();
     let Some(sync) = of_log.iter().rfind(|call| call.is_sync()) else {
@@ -185,7 +186,7 @@ fn synced<'a>(calls: impl Iterator<Item = &'a Call>, log: &Path) -> u64 {
     lengths.sum()
 }
 
-/// Takes away an entry that no sync has made durable.
+/// Removes an entry that no sync has made durable.
 fn lose(root: &Path, entry: &Path) {
     if !entry.starts_with(root) {
         return;
@@ -195,7 +196,7 @@ fn lose(root: &Path, entry: &Path) {
     } else {
         fs::remove_file(entry)
     };
-    // The power cut has taken most of them already.
+    // The power cut has already removed most of them.
     if let Err(error) = gone {
         assert_eq!(
             error.kind(),
@@ -206,7 +207,7 @@ fn lose(root: &Path, entry: &Path) {
     }
 }
 
-/// Of a disk of 512 MiB, which keeps a reserve.
+/// For a disk of 512 MiB, which keeps a reserve.
 const CYCLES_BETWEEN_RESTS: u64 = 15;
 
 /// Cycles on one file system with the real server.
@@ -216,7 +217,7 @@ fn survives(kind: Kind) {
     for cycle in 1..=cycles {
         rig.cycle(cycle % 2 == 0);
         rig.workload.assert_clean(format!("cycle {cycle}"));
-        // Cycles are too short for collections: without a rest, the disk fills.
+        // Cycles are too short for collections: without a rest, the disk fills up.
         if cycle % CYCLES_BETWEEN_RESTS == 0 {
             rig.rest();
         }

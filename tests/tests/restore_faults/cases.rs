@@ -18,30 +18,30 @@ use strongroom_tests::soak::Row;
 use strongroom_tests::tree::Tree;
 use strongroom_tests::workload;
 
-/// A few megabytes with branch and overflow pages: several writes of each kind, and each run still takes 0.1 s.
+/// A few megabytes with branch and overflow pages: several writes of each kind, and each run still takes only 0.1 s.
 const OBJECTS: u32 = 2_000;
 
-/// A staging directory that a killed run left.
+/// A staging directory left by a killed run.
 const STALE: &str = "member.restore-00c0ffee";
 
-/// What a run leaves beside a finished `member` until it has told its success.
+/// The file that a run keeps next to a finished `member` until it has reported success.
 pub(crate) const MARKER: &str = "restore-unconfirmed";
 
-/// What all cases restore.
+/// The data shared by all cases.
 pub(crate) struct Sample {
     _dir: tempfile::TempDir,
     pub(crate) raw: PathBuf,
     pub(crate) gzip: PathBuf,
     pub(crate) revision: i64,
     pub(crate) held: Observed,
-    /// The plan of the member that is restored; booted to prove a few of the results. The tool refuses to work beside a
-    /// running etcd of its own addresses, so who runs the tool reads, and who boots writes.
+    /// The plan of the restored member; booted to verify a few of the results. The tool refuses to work next to a
+    /// running etcd with its addresses, so running the tool takes a read lock, and booting takes the write lock.
     cluster: RwLock<Cluster>,
-    /// The `member` that an undisturbed run makes.
+    /// The `member` of an undisturbed run.
     pub(crate) reference: Tree,
 }
 
-/// The sample; made once.
+/// The sample; created once.
 pub(crate) fn sample() -> &'static Sample {
     static SAMPLE: OnceLock<Sample> = OnceLock::new();
     SAMPLE.get_or_init(Sample::make)
@@ -110,7 +110,7 @@ impl Sample {
         command
     }
 
-    /// Runs the tool while no restored member is booted.
+    /// Runs the tool while no restored member is running.
     pub(crate) fn run(&self, command: &mut Command) -> Finished {
         let _quiet = self.cluster.read();
         run(command)
@@ -123,7 +123,7 @@ impl Sample {
         run_struck(&command, fault, &target.strace_log())
     }
 
-    /// Boots a restored `member` in the member's own folder and compares what it holds.
+    /// Boots a restored `member` in the member's own folder and compares its contents.
     pub(crate) fn boots(&self, data_dir: &Path) {
         let mut cluster = self.cluster.write();
         let home = cluster.members()[0].data_dir.clone();
@@ -135,16 +135,16 @@ impl Sample {
     }
 }
 
-/// What the operator's directory looks like before the restore.
+/// The state of the operator's directory before the restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Before {
-    /// Neither it nor the folder above it exists.
+    /// Neither it nor its parent exists.
     Nothing,
-    /// The old data lie in `member.old`, as the runbook says, beside what a mount point and a killed run leave.
+    /// The old data is in `member.old`, as the runbook says, next to the leftovers of a mount point and a killed run.
     OldData,
 }
 
-/// A directory in which one case plays.
+/// The directory of one case.
 pub(crate) struct Target {
     root: tempfile::TempDir,
     pub(crate) data_dir: PathBuf,
@@ -173,12 +173,12 @@ impl Target {
         }
     }
 
-    /// strace's log, away from the tree.
+    /// strace's log, outside the tree.
     fn strace_log(&self) -> PathBuf {
         self.root.path().with_extension("strace")
     }
 
-    /// Panics unless everything that was there before is there, byte for byte.
+    /// Panics unless everything that existed before is unchanged, byte for byte.
     #[track_caller]
     pub(crate) fn assert_old_intact(&self, what: &str) {
         let kept = Tree::of_part(self.root.path(), |path| self.before.0.contains_key(path));
@@ -186,7 +186,7 @@ impl Target {
         assert!(lost.is_empty(), "{what}: the old data changed: {lost:?}");
     }
 
-    /// Panics unless the tree is as before, or differs by staging directories alone when `staging` lets them stay.
+    /// Panics unless the tree is as before; with `staging`, staging directories may be left.
     #[track_caller]
     pub(crate) fn assert_nothing_else(&self, what: &str, staging: StagingDirs) {
         let now = Tree::of_part(self.root.path(), |path| match staging {
@@ -197,7 +197,7 @@ impl Target {
         assert!(differs.is_empty(), "{what}: left or taken: {differs:?}");
     }
 
-    /// Whether `member` is there; then it must be complete.
+    /// Whether `member` exists; then it must be complete.
     #[track_caller]
     pub(crate) fn complete(&self, what: &str) -> bool {
         let member = self.data_dir.join("member");
@@ -209,7 +209,7 @@ impl Target {
         true
     }
 
-    /// Runs the tool without a fault: it makes `member`, in place of the one that a struck run could not report.
+    /// Runs the tool without a fault: it creates `member`, or replaces one that a struck run could not report.
     #[track_caller]
     pub(crate) fn finish(&self, what: &str, mut command: Command) -> Finish {
         let was_complete = self.complete(what);
@@ -234,24 +234,24 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        // Absent when the case ran nothing under strace.
+        // Absent if the case ran nothing under strace.
         let _absent = fs::remove_file(self.strace_log());
     }
 }
 
-/// Whether staging directories of killed runs may lie in the data directory.
+/// Whether staging directories of killed runs may be in the data directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StagingDirs {
     MayStay,
     Gone,
 }
 
-/// What the run after a fault found.
+/// The result of the run after a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Finish {
     /// It did the restore.
     Restored,
-    /// The struck run had done it and could not say so: it was done anew.
+    /// The struck run had finished but could not report it: the restore was repeated.
     WasComplete,
 }
 

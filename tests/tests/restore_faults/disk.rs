@@ -1,4 +1,4 @@
-//! EIO and ENOSPC at each file-changing call, once and from then on.
+//! EIO and ENOSPC at each file-changing call: once, and for all later calls.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use strongroom_tests::inject::{Effect, FILE_CHANGING, Fault, Struck, Times};
 
 use crate::cases::{Before, Finish, MARKER, StagingDirs, Target, report, sample};
 
-/// What `--help` promises for a target that cannot be written: failed, or a precondition that is not met.
+/// The exit codes in `--help` for an unwritable target: failure, or a precondition that is not met.
 const TARGET_CODES: [i32; 2] = [1, 8];
 
 const ERRORS: [&str; 2] = ["EIO", "ENOSPC"];
@@ -39,7 +39,7 @@ fn fail_everywhere(name: &str, before: Before) {
     report(&format!("restore tool, EIO and ENOSPC, {name}"), faults);
 }
 
-/// Whether the run was refused, as it must be when the target was struck.
+/// Whether the run was refused, as it must be when the target was hit.
 fn judge(what: &str, target: &Target, fault: &Fault, struck: &Struck) -> bool {
     let said = &struck.finished.stderr;
     let shown = format!(
@@ -52,8 +52,8 @@ fn judge(what: &str, target: &Target, fault: &Fault, struck: &Struck) -> bool {
         return false;
     }
     if struck.finished.code == Some(0) {
-        // The tool's own words on its screen; the preallocation, which is best effort but for a full disk; the mark
-        // and the emptied staging directory, which do no harm when they stay and are gone after the next run.
+        // Allowed: faults in the tool's own output; in the preallocation, which is best effort unless the disk is full;
+        // in the mark and the emptied staging directory, which do no harm if they stay and are removed by the next run.
         let on_target = struck.touched(&target.data_dir);
         let preallocation = fault.calls == ["fallocate"] && fault.effect == Effect::Error("EIO");
         let best_effort = preallocation || only_tidying(struck);
@@ -70,7 +70,7 @@ fn judge(what: &str, target: &Target, fault: &Fault, struck: &Struck) -> bool {
         let code = struck.finished.code.unwrap_or(-1);
         assert!(TARGET_CODES.contains(&code), "{shown}");
         assert!(names_a_struck_file(struck, &target.data_dir), "{shown}");
-        // Unless the fault struck these very words.
+        // Unless the fault hit this very message.
         let muted = struck.hits.iter().any(|hit| hit.contains("(2<"));
         assert!(muted || said.contains("Next: "), "{shown}");
     }
@@ -79,7 +79,7 @@ fn judge(what: &str, target: &Target, fault: &Fault, struck: &Struck) -> bool {
     true
 }
 
-/// Whether nothing but looking at the mark or tidying up was struck.
+/// Whether the fault hit only the mark or the cleanup.
 fn only_tidying(struck: &Struck) -> bool {
     let of_ours = |hit: &String| hit.contains(MARKER) || hit.contains("member.restore-");
     let harmless = ["O_RDONLY", "unlink", "rmdir"];
@@ -89,13 +89,13 @@ fn only_tidying(struck: &Struck) -> bool {
         .all(|hit| of_ours(hit) && harmless.iter().any(|call| hit.contains(call)))
 }
 
-/// Whether the message names a file that was struck, or the folder it lies in.
+/// Whether the message names a file that was hit, or its folder.
 fn names_a_struck_file(struck: &Struck, data_dir: &Path) -> bool {
     let data_dir = data_dir.display().to_string();
     let said = &struck.finished.stderr;
     struck.hits.iter().any(|hit| {
         if !hit.contains(&data_dir) {
-            // A folder above the data directory, which was missing.
+            // A parent folder of the data directory, which was missing.
             return data_dir
                 .match_indices('/')
                 .any(|(end, _)| hit.contains(&data_dir[..end]) && said.contains(&data_dir[..end]));
@@ -118,7 +118,8 @@ fn each_error_beside_old_data_is_told_and_undone() {
     fail_everywhere("beside old data", Before::OldData);
 }
 
-/// From the n-th call of each kind on, everything fails, the tidying up as well: a staging directory may stay, the next run removes it.
+/// From the n-th call of each kind on, everything fails, including the cleanup: a staging directory may stay, and the
+/// next run removes it.
 #[test]
 fn a_disk_that_breaks_for_good_keeps_the_old_data() {
     let mut faults = 0;

@@ -8,15 +8,15 @@ use strongroom_tests::tree::Tree;
 
 use crate::cases::{Before, Finish, Target, report, sample};
 
-/// Every so many kills the restored member is booted by a real etcd; all others are compared byte for byte with one.
+/// After this many kills the restored member is booted by a real etcd; all others are compared with it byte for byte.
 const BOOT_EVERY: u64 = 40;
 
-/// Calls of one kind that are all met at the beginning, and the step behind them unless `STRONGROOM_RESTORE_ALL` is set:
-/// unpacking alone makes hundreds of writes that differ in nothing. The last ones are all met again.
+/// The first calls of each kind are all killed; later ones only at intervals, unless `STRONGROOM_RESTORE_ALL` is set:
+/// unpacking alone makes hundreds of identical writes. The last calls are all killed again.
 const DENSE: u32 = 20;
 const STEP: u32 = 10;
 
-/// The numbers of one kind of call at which to kill.
+/// The numbers of the calls of one kind at which to kill.
 struct Numbers {
     next: u32,
     last_hit: u32,
@@ -33,7 +33,7 @@ impl Numbers {
         }
     }
 
-    /// Moves on; false when every call has been met or stepped over.
+    /// Moves on; false when every call was killed or skipped.
     fn advance(&mut self, was_hit: bool) -> bool {
         if was_hit {
             self.last_hit = self.next;
@@ -43,14 +43,14 @@ impl Numbers {
         if self.next == self.last_hit + 1 {
             return false;
         }
-        // Stepped over the end: the calls before it one by one.
+        // Skipped beyond the end: now the calls before it, one by one.
         self.step = 1;
         self.next = self.last_hit + 1;
         true
     }
 }
 
-/// Kills at every call of every kind, until a run of that kind passes.
+/// Kills at every call of every kind, until a run of that kind succeeds.
 fn kill_everywhere(name: &str, before: Before, snapshot: &Path) {
     let (mut kills, mut complete) = (0, 0);
     for call in FILE_CHANGING {
@@ -102,7 +102,7 @@ fn killed_at_every_call_while_unpacking() {
     kill_everywhere("from gzip", Before::OldData, &sample().gzip);
 }
 
-/// A `member` that holds data is refused; a kill or a broken disk on the way to the refusal changes nothing of it.
+/// A `member` with data is refused; a kill or a broken disk before the refusal does not change it.
 #[test]
 fn a_member_that_is_there_survives_every_fault() {
     let target = Target::new(Before::OldData);

@@ -1,4 +1,4 @@
-//! The store dies and comes back, and the line is cut at a hundred places, while the tool downloads.
+//! The store dies and comes back, and the connection is cut at a hundred positions, during the download.
 
 use std::path::Path;
 
@@ -9,19 +9,19 @@ use strongroom_tests::server::{BUCKET, Server};
 
 use crate::cases::{Before, Finish, StagingDirs, Target, report, sample};
 
-/// Byte positions at which the line is cut.
+/// Number of byte positions at which the connection is cut.
 const CUTS: u64 = 100;
 
-/// So many of them lie before the first body byte or shortly behind it: list, heads.
+/// How many of them are before the first body byte or shortly after it: list, heads.
 const CUTS_IN_HEADS: u64 = 20;
 const HEAD_BYTES: u64 = 3_000;
 
-/// Network or timeout.
+/// The exit code for network errors and timeouts.
 const NETWORK: i32 = 6;
 
 const PREFIX: &str = "cut";
 
-/// A server that holds the sample as etcdbrctl names it.
+/// A server with the sample, named as etcdbrctl names it.
 fn store(dir: &Path) -> Server {
     let server = Server::start(dir);
     let body = std::fs::read(&sample().raw).expect("saved");
@@ -44,7 +44,8 @@ fn restore(server: &Server, proxy: &Proxy, target: &Target) -> std::process::Com
     command
 }
 
-/// Restored, or failed cleanly; then a run without a fault restores. Says whether the struck run did it.
+/// Checks that the run restored or failed cleanly, and that a run without a fault restores. Returns whether the struck
+/// run restored.
 #[track_caller]
 fn judge(what: &str, server: &Server, target: &Target, finished: &Finished) -> bool {
     target.assert_old_intact(what);
@@ -60,7 +61,7 @@ fn judge(what: &str, server: &Server, target: &Target, finished: &Finished) -> b
     false
 }
 
-/// Bytes of all answers of an undisturbed restore.
+/// Total bytes of all answers in an undisturbed restore.
 fn answer_bytes(server: &Server) -> u64 {
     let target = Target::new(Before::Nothing);
     let proxy = Proxy::before(server.s3_addr(), Stall::Answers(u64::MAX));
@@ -109,7 +110,7 @@ fn a_line_that_stays_dead_is_a_network_error_and_leaves_nothing() {
             "{what}: restored"
         );
     };
-    // Each waits through the client's retries; they do so side by side.
+    // Each waits for the client's retries, so they run in parallel.
     std::thread::scope(|scope| {
         for at in places {
             scope.spawn(move || dead(at));

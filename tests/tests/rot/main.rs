@@ -1,7 +1,7 @@
-//! Bits that flip, frames that lie in a wrong place, files that were exchanged: each is found, none is served.
+//! Flipped bits, frames in the wrong place, exchanged files: each is detected, none is served.
 //!
-//! Two copies of one store are damaged alike: a server runs on one and serves every object after each flip in a pack, the
-//! doctor looks at the other one. Metadata is damaged in copies that a server is then started on.
+//! Two copies of one store are damaged in the same way: a server runs on one and serves every object after each flip in
+//! a pack, the doctor checks the other one. Metadata is damaged in copies on which a server is then started.
 
 mod packfile;
 mod store;
@@ -17,11 +17,11 @@ use strongroom_tests::workload::random::Random;
 use self::packfile::{Part, parts};
 use self::store::{Rest, Stored};
 
-/// Flips in `make test`, by what is hit.
+/// Flips in `make test`, by target.
 const FLIPS_OF_PACKS: u64 = 400;
 const FLIPS_OF_META: u64 = 120;
 
-/// Files of RocksDB that hold no rows: its own log, its options for people, its lock, an id that nobody reads.
+/// Files of RocksDB without rows: its own log, its options for people, its lock, an id that nobody reads.
 const WITHOUT_ROWS: [&str; 4] = ["LOG", "OPTIONS", "LOCK", "IDENTITY"];
 
 fn flip(path: &Path, bit: u64) {
@@ -150,11 +150,11 @@ fn every_flipped_bit_of_metadata_is_found_and_no_wrong_byte_is_served() {
         );
         let (exit, said) = copy.doctor_exit();
         let found = exit == 7;
-        // RocksDB goes without a table's filter and statistics when their checksum fails: no answer rests on them.
+        // RocksDB ignores a table's filter and statistics when their checksum fails: no answer depends on them.
         let spare = target.extension().is_some_and(|kind| kind == "sst");
         assert!(found || spare, "{place}: the doctor says {exit}: {said}");
         without_effect += u64::from(!found);
-        // A server may refuse to start, or serve what is not touched; never something else.
+        // A server may refuse to start, or serve untouched data; nothing else.
         if copy.starts() {
             let (wrong, missing) = copy.wrong_or_missing();
             row.checked += copy.objects();

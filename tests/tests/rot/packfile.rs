@@ -1,4 +1,5 @@
-//! Where the parts of a pack lie: a second reader of docs/format.md, which shares no code with the server.
+//! The positions of the parts of a pack: a second implementation of docs/format.md, which shares no code with the
+//! server.
 
 use std::fs;
 use std::ops::Range;
@@ -17,12 +18,12 @@ pub(crate) enum Part {
     Frame,
     /// A table frame.
     Table,
-    /// The tail behind a table.
+    /// The tail after a table.
     Tail,
 }
 
 impl Part {
-    /// The kinds that bits are flipped in.
+    /// The kinds in which bits are flipped.
     pub(crate) const ALL: [Part; 5] = [
         Part::Header,
         Part::FrameHeader,

@@ -1,4 +1,4 @@
-//! A store with one of everything, and copies of it to be damaged.
+//! A store with one of everything, and copies of it to damage.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 pub(crate) enum Rest {
     /// By SIGTERM: the log of the metadata is empty.
     Stopped,
-    /// By SIGKILL: everything still lies in the log.
+    /// By SIGKILL: everything is still in the log.
     Killed,
 }
 
@@ -39,7 +39,7 @@ impl Stored {
         let mut random = Random::new(11);
         let mut objects: Vec<(String, Vec<u8>)> = (0..24_usize)
             .map(|n| {
-                // Every second one does not shrink; some have the same length, so that their frames do.
+                // Every second one is incompressible; some have the same length, so that their frames have, too.
                 let len = 1000 * (1 + n / 4);
                 let bytes = match n % 2 {
                     0 => random.bytes(len),
@@ -83,7 +83,7 @@ impl Copy {
         u64::try_from(self.objects.len()).expect("small")
     }
 
-    /// How many objects come with other bytes, and how many do not come whole.
+    /// The number of objects with other bytes, and the number of incomplete objects.
     pub(crate) fn wrong_or_missing(&self) -> (u64, u64) {
         let s3 = S3::of(&self.server);
         let (mut wrong, mut missing) = (0, 0);
@@ -91,7 +91,7 @@ impl Copy {
             let request = s3.signed("GET", &format!("/{BUCKET}/{key}"), &[], b"");
             match s3.try_send(&request) {
                 Ok(answer) if answer.status == 200 => {
-                    // A stream that is cut off is short of its announced length: the client sees that.
+                    // A stream that is cut is shorter than its announced length: the client notices.
                     let whole = announced(&answer) == Some(answer.body.len());
                     if whole && answer.body != *body {
                         wrong += 1;
@@ -115,7 +115,7 @@ impl Copy {
         (wrong, missing)
     }
 
-    /// The doctor's exit code and what it said.
+    /// The doctor's exit code and output.
     pub(crate) fn doctor_exit(&self) -> (i32, String) {
         let mut command = programs::server();
         command

@@ -1,4 +1,4 @@
-//! What the scripts and the Makefile must not do, by their text: it holds for those that are added later.
+//! Forbidden text in the scripts and the Makefile: the rules also apply to scripts that are added later.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use strongroom_tests::programs;
 
 /// Commands that leave a pipe before its end. Under `pipefail` the writer's SIGPIPE then fails the whole line, if the
-/// writer is slow enough: on one try in five, on a fresh machine.
+/// writer is slow enough: on a fresh machine, in one try of five.
 const LEAVE_EARLY: [&str; 6] = [
     "grep -q",
     "grep -m",
@@ -49,7 +49,7 @@ fn every_script_that_writes_into_the_cache_takes_a_lock() {
     assert!(locked >= 6, "only {locked} scripts use the cache");
 }
 
-/// Under `make -j` nothing but the prerequisites says what comes first.
+/// Under `make -j` only the prerequisites define the order.
 #[test]
 fn every_target_that_compiles_asks_for_the_compilers_first() {
     let (_, text) = makefile();

@@ -1,8 +1,8 @@
-//! A machine made of fakes: the real setup scripts run on it with an empty cache, and find stand-ins for the programs that
-//! fetch, build and install.
+//! A machine made of fakes: the real setup scripts run on it with an empty cache, and find stand-ins for the programs
+//! that fetch, build and install.
 //!
-//! Each stand-in writes its call down, and obeys two files: the call that `held` describes waits at the fifo `gate`, the
-//! call that `broken` describes ends in the middle of its work, once.
+//! Each stand-in records its call, and obeys two files: a call that matches `held` waits at the fifo `gate`, a call
+//! that matches `broken` fails in the middle of its work, once.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,8 @@ use strongroom_tests::process::run;
 use strongroom_tests::programs;
 use tempfile::TempDir;
 
-/// More than a pipe holds (64 KiB), behind what a script looks for: whoever stops reading early kills the program.
+/// More than a pipe holds (64 KiB), after the text that a script looks for: a script that stops reading early kills the
+/// program.
 const TALKS_ON: &str =
     "for ((line = 0; line < 4000; line++)); do echo 'and much more that nobody asked for'; done";
 
@@ -27,7 +28,7 @@ breaks=
 if [ -e "$world/broken" ] && [[ $call == $(<"$world/broken") ]]; then breaks=1; rm "$world/broken"; fi
 "#;
 
-/// `go build -trimpath -o FILE PACKAGE`, and what it takes to fetch another Go.
+/// `go build -trimpath -o FILE PACKAGE`, and the calls that fetch another Go.
 const GO: &str = r#"
 case "$1 $2" in
 "version "*) echo "go version @go linux/amd64"; @talks_on ;;
@@ -48,7 +49,7 @@ case "$1 $2" in
 esac
 "#;
 
-/// What `go build` makes, what lies in Debian's package, and what may be installed already: by its name etcd or a tool.
+/// The result of `go build`, the contents of Debian's package, and an installed program: by its name, etcd or a tool.
 const PRODUCT: &str = r#"
 name=${0##*/}
 if [ "$name" = etcd ]; then echo "etcd Version: @minor.99"; else echo "$name version: @minor.99"; fi
@@ -80,7 +81,7 @@ for program in etcd etcdctl promtool; do
 done
 "#;
 
-/// A Python whose virtual environments hold what the script asks them for.
+/// A Python whose virtual environments contain what the script installs.
 const PYTHON: &str = r#"
 if [ "$1 $2" = "-m venv" ]; then
     mkdir -p "$3/bin"
@@ -109,14 +110,15 @@ const COPY: &str = r#"
 exec /bin/cp "$@"
 "#;
 
-/// The folder that holds the stand-ins, their notes and the cache.
+/// The folder with the stand-ins, their records and the cache.
 #[derive(Debug)]
 pub(crate) struct Machine {
     world: TempDir,
 }
 
 impl Machine {
-    /// With no program of ours, no package index, an old Go, and a etcd `minor` where one is to be had.
+    /// A machine without our programs and a package index, with an old Go, and an etcd `minor` where one can be
+    /// fetched.
     pub(crate) fn bare(minor: &str) -> Self {
         let machine = Self {
             world: tempfile::tempdir().expect("temporary folder"),
@@ -164,7 +166,7 @@ impl Machine {
         self
     }
 
-    /// A run of one of the scripts, and its arguments, on this machine.
+    /// A run of one of the scripts, with its arguments, on this machine.
     pub(crate) fn setup(&self, line: &str) -> Command {
         let mut words = line.split(' ');
         let script = words.next().expect("a script");
@@ -180,12 +182,12 @@ impl Machine {
         command
     }
 
-    /// Runs a script that must do its work at the first try.
+    /// Runs a script that must succeed at the first try.
     pub(crate) fn succeeds(&self, line: &str) {
         run(&mut self.setup(line)).ok();
     }
 
-    /// Runs a script that breaks off in the call that matches `pattern`.
+    /// Runs a script that fails in the call that matches `pattern`.
     pub(crate) fn breaks_off(&self, line: &str, pattern: &str) {
         fs::write(self.path("broken"), pattern).expect("written");
         let finished = run(&mut self.setup(line));
@@ -204,9 +206,9 @@ impl Machine {
         mkfifoat(CWD, self.path("gate"), mode).expect("fifo");
     }
 
-    /// Lets the held calls go on, and all later ones pass.
+    /// Releases the held calls; later calls are not held.
     pub(crate) fn let_go(&self) {
-        // Opening waits for a reader, of which there is at least one.
+        // Opening waits for a reader, and there is at least one.
         let gate = File::options().write(true).open(self.path("gate"));
         fs::remove_file(self.path("gate")).expect("removed");
         drop(gate.expect("fifo opens"));
@@ -246,7 +248,7 @@ pub(crate) fn pinned_go() -> String {
     version.expect("go.sh pins a version").to_owned()
 }
 
-/// Whether a file is one of the stand-ins, whole.
+/// Whether a file is a complete stand-in.
 pub(crate) fn whole(path: &Path) -> bool {
     fs::read_to_string(path).is_ok_and(|text| text.starts_with("#!/bin/bash"))
 }

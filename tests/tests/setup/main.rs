@@ -1,8 +1,9 @@
-//! The setup scripts and the Makefile on a machine that has nothing yet: the first try succeeds, two at once build once,
-//! and a run that breaks off leaves nothing that passes for whole.
+//! The setup scripts and the Makefile on a bare machine: the first try succeeds, two concurrent runs build once, and an
+//! aborted run leaves nothing that looks complete.
 //!
-//! Incident: `make test` failed on a fresh machine, because a script piped a program into `grep -q` under `pipefail`. grep
-//! left at the first match, the program died of SIGPIPE, and the etcd just built was "not 3.5"; the next try passed.
+//! Incident: `make test` failed on a fresh machine, because a script piped a program into `grep -q` under `pipefail`.
+//! grep left at the first match, the program died of SIGPIPE, and the etcd just built was "not 3.5"; the next try
+//! passed.
 
 mod lint;
 mod machine;

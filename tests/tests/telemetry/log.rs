@@ -1,4 +1,4 @@
-//! Log lines of the real server, in both forms, and the filter that an operator changes.
+//! Log lines of the real server in both forms, and an operator's changes of the filter.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ fn id_of(answer: &Answer) -> String {
     id.expect("every answer has one").to_owned()
 }
 
-/// The lines with this text, once there are so many.
+/// The lines with this text, once there are this many.
 fn lines(server: &Server, text: &str, count: usize) -> Vec<String> {
     until("the lines", READY_WITHIN, || {
         let log = server.log();
@@ -35,7 +35,7 @@ fn lines(server: &Server, text: &str, count: usize) -> Vec<String> {
     })
 }
 
-/// A request that is refused, which logs a line of its own at `debug` besides the one of its end.
+/// A refused request, which logs its own line at `debug` in addition to the line of its end.
 fn refused(server: &Server) -> String {
     let stranger = S3::of(server).with_secret("another-secret-0000");
     let answer = stranger.get(&format!("/{BUCKET}/x"));
@@ -159,7 +159,7 @@ fn a_sync_that_fails_is_logged_under_the_request_that_met_it() {
     assert!(!strace.release().is_empty());
 }
 
-/// Changes a byte in the file's middle.
+/// Changes a byte in the middle of the file.
 fn damage(file: &Path) {
     let mut bytes = fs::read(file).expect("readable");
     let middle = bytes.len() / 2;
@@ -199,7 +199,7 @@ fn the_filter_changes_while_the_server_runs() {
     let (_dir, server) = started(&[]);
     let quiet = |server: &Server| {
         let id = refused(server);
-        // A request's last line tells of its end.
+        // A request's last line reports its end.
         lines(server, &id, 1).len()
     };
     assert_eq!(quiet(&server), 1);
@@ -229,7 +229,7 @@ fn the_filter_changes_while_the_server_runs() {
     assert_eq!(answer.status, 403);
 }
 
-/// Whatever the filter asks for, of our own events and of every library's.
+/// For any filter, of our own events and of every library's.
 #[test]
 fn no_filter_shows_secrets_or_contents() {
     let (_dir, server) = started(&[]);

@@ -1,5 +1,5 @@
-//! Telemetry of the running server: its metrics keep Prometheus' rules and agree with docs/metrics.md, its log lines name
-//! their request or job, and its log's filter changes while it runs.
+//! Telemetry of the running server: its metrics follow Prometheus' rules and agree with docs/metrics.md, its log lines
+//! name their request or job, and its log filter changes at runtime.
 
 mod log;
 mod metrics;
@@ -7,7 +7,7 @@ mod page;
 
 use strongroom_tests::server::Server;
 
-/// A server that collects garbage every second and logs as `environment` asks.
+/// A server that collects garbage every second and logs as `environment` says.
 fn started(environment: &[(&str, &str)]) -> (tempfile::TempDir, Server) {
     let dir = tempfile::tempdir().expect("temporary folder");
     let mut server = Server::plan(dir.path());

@@ -1,4 +1,4 @@
-//! `/metrics` of a server that has been used, against promtool and against docs/metrics.md.
+//! `/metrics` of a used server, compared with promtool and docs/metrics.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -13,7 +13,7 @@ use strongroom_tests::server::{BUCKET, Server};
 use crate::page::{Page, Row};
 use crate::started;
 
-/// Uses most of what there is, well and badly, and waits for a collection.
+/// Uses most features, correctly and wrongly, and waits for a collection.
 fn used() -> (tempfile::TempDir, Server) {
     let (dir, server) = started(&[]);
     let s3 = S3::of(&server);
@@ -62,7 +62,7 @@ fn promtool_finds_nothing_wrong() {
     assert!(said.status.success() && text.is_empty(), "{text}");
 }
 
-/// Else the test above would be content with a promtool that looks at nothing.
+/// Otherwise the test above would accept a promtool that checks nothing.
 #[test]
 fn promtool_would_find_what_is_wrong() {
     let bad = "# HELP strongroom_wait_minutes Minutes.\n# TYPE strongroom_wait_minutes counter\nstrongroom_wait_minutes 1\n";
@@ -102,7 +102,7 @@ fn the_page_of_metrics_says_what_the_server_says() {
     for label in values.keys().chain(page.labels.keys()) {
         let (documented, seen) = (page.labels.get(label), values.get(label));
         match (label.as_str(), documented, seen) {
-            // Codes appear as they are given; a unit test compares their list.
+            // Codes appear once they are returned; a unit test compares their list.
             ("code", Some(documented), Some(seen)) => {
                 let unknown: Vec<_> = seen.difference(documented).collect();
                 assert!(

@@ -5,7 +5,7 @@ use std::fs;
 
 use strongroom_tests::programs::workspace;
 
-/// A metric as the page has it.
+/// A metric in the page.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) kind: String,
@@ -49,7 +49,7 @@ impl Page {
     }
 }
 
-/// What stands in backticks.
+/// The texts in backticks.
 fn ticked(cell: &str) -> BTreeSet<String> {
     let inside = cell.split('`').skip(1).step_by(2);
     inside.map(str::to_owned).collect()

@@ -1,12 +1,12 @@
-//! Files below a `src` that no module names: nothing compiles them, so nothing else would notice them.
+//! Files below a `src` that no module names: nothing compiles them, so nothing else would find them.
 
 use super::rules::Finding;
 use super::source::Source;
 
-/// What cargo builds by itself.
+/// Files that cargo builds by itself.
 const ROOTS: [&str; 4] = ["/src/lib.rs", "/src/main.rs", "/src/main_", "/src/bin/"];
 
-/// The dead ones of `files`; `read` gives the text of a file, or nothing.
+/// The dead files among `files`; `read` returns the text of a file, or nothing.
 pub(crate) fn check(files: &[String], read: impl Fn(&str) -> Option<String>) -> Vec<Finding> {
     let is_module =
         |path: &&String| path.contains("/src/") && !ROOTS.iter().any(|root| path.contains(root));
@@ -33,8 +33,8 @@ pub(crate) fn check(files: &[String], read: impl Fn(&str) -> Option<String>) -> 
         .collect()
 }
 
-/// Where the module of a file may be declared: beside it, in its folder's own file, or in an inline module of that one's
-/// parent.
+/// The files that may declare the module of a file: next to it, the file of its folder, or the file of the parent
+/// folder, with an inline module.
 fn parents(path: &str) -> Vec<String> {
     let (folder, _) = split(path);
     let (above, _) = folder.rsplit_once('/').unwrap_or((folder, ""));
@@ -45,7 +45,7 @@ fn parents(path: &str) -> Vec<String> {
     parents
 }
 
-/// The folder that a module's file lies in, and the module's name.
+/// The folder of a module's file, and the module's name.
 fn split(path: &str) -> (&str, &str) {
     let stem = path.strip_suffix(".rs").unwrap_or(path);
     let stem = stem.strip_suffix("/mod").unwrap_or(stem);

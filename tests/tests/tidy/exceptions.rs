@@ -1,4 +1,4 @@
-//! The one table of exceptions, each with its reason. An entry that excuses nothing is reported.
+//! The table of exceptions, each with its reason. An entry that excuses nothing is reported.
 
 use super::rules::Finding;
 
@@ -7,14 +7,14 @@ use super::rules::Finding;
 pub(crate) struct Exception {
     pub(crate) rule: &'static str,
     pub(crate) path: &'static str,
-    /// For the reader; a review asks whether it still holds.
+    /// For readers; a review asks whether it still holds.
     #[expect(dead_code, reason = "written for people")]
     pub(crate) reason: &'static str,
 }
 
 const EXCEPTIONS: &[Exception] = &[];
 
-/// What remains of the findings, and the exceptions that excused none.
+/// The remaining findings, and the exceptions that excused none.
 pub(crate) fn apply(findings: Vec<Finding>) -> (Vec<Finding>, Vec<&'static Exception>) {
     let excuses = |e: &Exception, f: &Finding| e.rule == f.rule && e.path == f.path;
     let unused = EXCEPTIONS

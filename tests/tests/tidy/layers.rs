@@ -1,4 +1,4 @@
-//! Who may name what: the arrows of ARCHITECTURE.md as a table.
+//! Which module may name which: the arrows of ARCHITECTURE.md as a table.
 //!
 //! A confined word may appear only below the given paths; inside the server, a module names only modules below itself.
 
@@ -13,23 +13,23 @@ struct Confined {
     why: &'static str,
 }
 
-/// Which code a word is confined in.
+/// The code in which a word is confined.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Code {
-    /// Tests may look behind the seams that they test.
+    /// Without tests: tests may look behind the seams that they test.
     Product,
-    /// Tests as well.
+    /// Including tests.
     All,
 }
 
-/// Who speaks HTTP.
+/// Code that uses HTTP.
 const HTTP: &[&str] = &[
     "server/src/s3/",
     "server/src/process/listener",
     "client/src/s3/",
 ];
 
-/// Where command lines are parsed.
+/// Code that parses command lines.
 const COMMAND_LINES: &[&str] = &[
     "*/main.rs",
     "*/cli/",
@@ -38,7 +38,7 @@ const COMMAND_LINES: &[&str] = &[
 ];
 
 /// Where clippy.toml's bans on clock, environment, sleep and threads may be lifted. Clippy knows which function a name
-/// means, so the words themselves are its business; who may lift the ban is ours.
+/// means, so it checks the words; this table checks who may lift the ban.
 const BANS_LIFTED: &[&str] = &[
     "*/clock.rs",
     "*/environment.rs",
@@ -114,10 +114,10 @@ const fn product(word: &'static str, to: &'static [&'static str], why: &'static 
     }
 }
 
-/// Words that the crate of snapshot files must not name: whoever uses it brings the source.
+/// Words that the crate of snapshot files must not name: its caller provides the source.
 const NOT_OF_FILES: [&str; 5] = ["tokio", "hyper", "TcpStream", "std::time", "std::process"];
 
-/// Words that the format library must not name: it does no I/O of its own. Addresses it may parse.
+/// Words that the format library must not name, since it does no I/O. It may parse addresses.
 const NO_IO: [&str; 7] = [
     "tokio",
     "std::fs",
@@ -128,7 +128,7 @@ const NO_IO: [&str; 7] = [
     "std::time",
 ];
 
-/// What the format library must not even mention, in comments and tests neither: it is of use without our store.
+/// Words that the format library must not mention, not even in comments and tests: it is useful without our store.
 const NOT_OF_FORMATS: [&str; 5] = ["S3", "s3://", "Strongroom", "RocksDB", "MinIO"];
 
 /// The server's modules, bottom up; a module names only itself and those before it.
@@ -203,7 +203,7 @@ pub(crate) fn check(source: &Source) -> Vec<Finding> {
     findings
 }
 
-/// Whether `word` stands in `line` as a word of its own.
+/// Whether `word` is in `line` as a separate word.
 fn names(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back().unwrap_or(' ');
@@ -211,7 +211,7 @@ fn names(line: &str, word: &str) -> bool {
     })
 }
 
-/// `*/x` matches at any depth, anything else is the beginning of a path.
+/// `*/x` matches at any depth, anything else is a path prefix.
 fn lies_in(path: &str, place: &str) -> bool {
     match place.strip_prefix('*') {
         Some(anywhere) if anywhere.ends_with('/') => path.contains(anywhere),
@@ -220,7 +220,7 @@ fn lies_in(path: &str, place: &str) -> bool {
     }
 }
 
-/// The module of a higher layer that this line of a server module names.
+/// A module of a higher layer named in this line of a server module.
 fn named_above(path: &str, line: &str) -> Option<&'static str> {
     let module = path.strip_prefix("server/src/")?.split(['/', '.']).next()?;
     if names(line, "crate::config") && !matches!(module, "config" | "process" | "main") {

@@ -1,11 +1,11 @@
-//! Links of the documentation: each one into the tree leads to a file that is there, and to a heading that it has.
+//! Links in the documentation: each link into the tree must lead to an existing file, and to an existing heading in it.
 
 use std::path::Path;
 
 use super::rules::Finding;
 use super::source::Source;
 
-/// What is wrong with the links of a Markdown file; `read` gives the text of a file of the tree, or nothing.
+/// Broken links of a Markdown file; `read` returns the text of a file of the tree, or nothing.
 pub(crate) fn check(
     path: &str,
     text: &str,
@@ -33,7 +33,7 @@ pub(crate) fn check(
     findings
 }
 
-/// Targets of `[text](target)` outside of code, with the numbers of their lines from 0.
+/// Targets of `[text](target)` outside code, with their line numbers from 0.
 fn targets(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut in_code = false;
     let lines = text.lines().enumerate().filter(move |(_, line)| {
@@ -47,7 +47,7 @@ fn targets(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The anchors of a file's headings, as GitHub makes them.
+/// The anchors of a file's headings, as GitHub generates them.
 fn anchors(text: &str) -> impl Iterator<Item = String> {
     let headings = text.lines().filter(|line| line.starts_with('#'));
     headings.map(|line| {

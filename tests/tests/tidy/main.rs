@@ -1,8 +1,8 @@
-//! Tidy: the house style as a running program. It reads every Rust file that git knows and checks what the compiler and
-//! clippy cannot: module docs, lengths, names, idioms with their replacements, layers, left-over markers. Of the Markdown
+//! Tidy: the house style as a program. It reads every Rust file known to git and checks what the compiler and clippy
+//! cannot: module docs, lengths, names, idioms with their replacements, layers, markers of unfinished work. In Markdown
 //! files it checks the links.
 //!
-//! Exceptions stand in one table with their reason, and one that no longer excuses anything is itself a finding.
+//! Exceptions are in one table with their reasons; an exception that excuses nothing is itself a finding.
 
 mod dead_files;
 mod exceptions;
@@ -30,7 +30,7 @@ fn the_tree_is_tidy() {
     );
     let mut findings = Vec::new();
     for path in &files {
-        // A tracked file that is being removed or renamed in the working tree is no finding.
+        // A tracked file that is being removed or renamed in the working tree is not a finding.
         let Ok(text) = std::fs::read_to_string(root.join(path)) else {
             continue;
         };

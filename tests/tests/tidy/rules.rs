@@ -8,7 +8,7 @@ use super::source::Source;
 const CODE_LINES_MAX: usize = 500;
 const FILE_LINES_MAX: usize = 800;
 const FN_LINES_MAX: usize = 70;
-/// A test tells one story in order; parts of a story that nobody else tells are harder to read than a long one.
+/// A test tells one story in order; splitting it into parts that nothing else uses makes it harder to read.
 const TEST_FN_LINES_MAX: usize = 100;
 const INLINE_TEST_LINES_MAX: usize = 150;
 
@@ -17,7 +17,7 @@ const NAMES_BANNED: [&str; 9] = [
     "utils", "util", "common", "helpers", "helper", "misc", "types", "manager", "core",
 ];
 
-/// Idioms, and what to write in their place.
+/// Idioms, and their replacements.
 const IDIOMS_BANNED: [(&str, &str); 12] = [
     ("#[allow(", "#[expect(lint, reason = \"...\")]"),
     ("#![allow(", "#![expect(lint, reason = \"...\")]"),
@@ -33,7 +33,7 @@ const IDIOMS_BANNED: [(&str, &str); 12] = [
     ("mem::forget(", "a guard that can be disarmed"),
 ];
 
-/// Marks of unfinished work, joined here so that this file does not contain them.
+/// Markers of unfinished work, concatenated here so that this file does not contain them.
 const MARKERS: [&str; 4] = [
     concat!("TO", "DO"),
     concat!("FIX", "ME"),
@@ -48,7 +48,7 @@ const MACHINE_PATHS: [&str; 3] = [
     concat!("../", "shared"),
 ];
 
-/// Something to change.
+/// A violation of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) rule: &'static str,

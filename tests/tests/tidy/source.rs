@@ -1,6 +1,8 @@
-//! One Rust file, twice: as written, and as code alone with comments and the insides of literals blanked, line for line.
+//! One Rust file in two forms: as written, and as code with comments and the contents of literals blanked, line for
+//! line.
 //!
-//! A lexer, no parser: it knows comments, strings, raw strings, characters and lifetimes, and nothing of the grammar.
+//! It has a lexer but no parser: the lexer knows comments, strings, raw strings, characters and lifetimes, and no
+//! grammar.
 
 /// A file to check.
 #[derive(Debug)]
@@ -22,7 +24,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Number (from 0) of the line on which the inline tests begin; the number of lines when there are none.
+    /// Line number (from 0) where the inline tests begin; the number of lines when there are none.
     pub(crate) fn tests_begin(&self) -> usize {
         let lines: Vec<_> = self.code.lines().collect();
         lines
@@ -43,7 +45,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Where the lexer stands.
+/// The state of the lexer.
 enum At {
     Code,
     LineComment,
@@ -109,7 +111,7 @@ fn blank(text: &str) -> String {
     out
 }
 
-/// How many `#` stand between an `r` and the quote at `quote`; `None` when it opens an ordinary string.
+/// The number of `#` between an `r` and the quote at `quote`; `None` when it opens an ordinary string.
 fn raw_prefix(chars: &[char], quote: usize) -> Option<usize> {
     let hashes = chars[..quote]
         .iter()
