@@ -1,4 +1,4 @@
-//! The command line: which cases, how often, how large, and where to.
+//! The command line: which cases, how often, how large, and where to write.
 
 use std::path::PathBuf;
 
@@ -47,7 +47,7 @@ pub enum Command {
     Page(Page),
 }
 
-/// Which tables and pictures.
+/// The tables and pictures to write.
 #[derive(Debug, Clone, Args)]
 pub struct Page {
     /// Reports as --json wrote them; of a case that is in several, the last one counts
@@ -127,14 +127,14 @@ pub struct Scale {
     pub objects: u32,
 }
 
-/// What a command line asks for.
+/// The task of a command line.
 #[derive(Debug, Clone)]
 pub enum Task {
-    /// These cases, so.
+    /// Measures these cases.
     Measure(Vec<Case>, Run),
-    /// Two builds.
+    /// Compares two builds.
     Compare(Compare),
-    /// The page.
+    /// Writes the page.
     Page(Page),
 }
 
@@ -159,10 +159,10 @@ pub enum Case {
     Save,
 }
 
-/// Places: of this machine only, and no part of what was measured.
+/// Flags with paths: they belong to this machine and do not affect the results.
 const PLACES: [&str; 3] = ["--json", "--dir", "--pictures"];
 
-/// A command line as others can repeat it: as typed, without the places of this machine.
+/// A command line that others can repeat: as typed, without the paths of this machine.
 pub fn repeatable(typed: &[String]) -> String {
     let mut words = vec!["strongroom-bench"];
     let mut left = typed.iter();
@@ -180,7 +180,7 @@ pub fn repeatable(typed: &[String]) -> String {
 }
 
 impl Command {
-    /// What that asks for.
+    /// The task of this command line.
     pub fn task(self) -> Task {
         let (cases, run) = match self {
             Self::Put(run) => (vec![Case::Put], run),

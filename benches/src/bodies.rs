@@ -1,7 +1,7 @@
-//! Real snapshots to move about: an etcd 3.5 filled by the suites' workload (Kubernetes-like objects, updates, deletes, a
-//! compaction) until its database has the asked size, saved by its own etcdctl, kept in the cache.
+//! Real snapshots as test bodies: an etcd 3.5 is filled by the suites' workload (Kubernetes-like objects, updates,
+//! deletes, a compaction) until its database has the requested size. Its own etcdctl saves it, and the cache keeps it.
 //!
-//! One database of that size and not one small file repeated: nothing in it compresses better than in a real one.
+//! It is one database of that size and not a small file repeated, so it compresses like a real one.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -13,19 +13,19 @@ use strongroom_tests::{programs, workload};
 
 use crate::stats::{MIB, bytes};
 
-/// The minor that makes the snapshots and that the peers' commands are of.
+/// The minor version that makes the snapshots and provides the peers' commands.
 pub const ETCD: Version = Version::V3_5;
 
-/// Measured: what an object of the workload takes in the database, in bytes, with history and slack. A little low, so
-/// that the first attempt is large enough.
+/// Measured: bytes of an object of the workload in the database, with history and slack. Slightly low, so that the
+/// first attempt is large enough.
 const BYTES_PER_OBJECT: u64 = 6_000;
 
-/// Each attempt asks for a quarter more objects.
+/// Each attempt uses a quarter more objects.
 const ATTEMPTS: u32 = 6;
 
 const SEED: u64 = 5;
 
-/// A snapshot of at least `mib` MiB with its trailer; made when it is not in `cache` yet.
+/// A snapshot of at least `mib` MiB with its trailer; created if it is not in `cache` yet.
 pub fn snapshot(cache: &Path, mib: u64) -> PathBuf {
     let file = cache.join(format!("etcd-{ETCD}-{mib}-mib.db"));
     if file.exists() {
@@ -63,7 +63,7 @@ pub fn body(cache: &Path, mib: u64) -> Vec<u8> {
     body
 }
 
-/// A running member of one that holds what the snapshot holds, brought up by etcdutl.
+/// A running one-member etcd with the contents of the snapshot, restored by etcdutl.
 pub fn etcd_of(file: &Path, dir: &Path) -> Cluster {
     let mut cluster = Cluster::plan(dir, ETCD, 1, Security::Plain);
     let mut command = programs::etcd(ETCD, "etcdutl");

@@ -15,7 +15,7 @@ const WIDTH: u32 = 720;
 const PLOT_HEIGHT: u32 = 400;
 const LEGEND_LINE: u32 = 18;
 
-/// Told apart also by who sees no red or no green (Okabe and Ito's palette).
+/// Colours that people with red-green blindness can distinguish, too (Okabe and Ito's palette).
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0x00, 0x72, 0xb2),
     RGBColor(0xd5, 0x5e, 0x00),
@@ -32,10 +32,10 @@ const TICKS: usize = 6;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Failed = DrawingAreaErrorKind<std::io::Error>;
 
-/// Draws it.
+/// Draws the chart.
 ///
 /// # Panics
-/// Never: a text takes all that is written.
+/// Never: writing to a text cannot fail.
 pub fn svg(chart: &Chart) -> String {
     let mut out = String::new();
     let lines = u32::try_from(chart.curves.len()).expect("few curves");
@@ -94,7 +94,7 @@ fn line(colour: RGBColor) -> ShapeStyle {
     colour.stroke_width(2)
 }
 
-/// What lies equally far apart on the x axis.
+/// How the x axis is divided evenly.
 #[derive(Debug, Clone, Copy)]
 enum Steps {
     Even,
@@ -120,7 +120,7 @@ impl Steps {
     }
 }
 
-/// Where values lie.
+/// The positions of values.
 struct Scale {
     steps: Steps,
     x: [f64; 2],
@@ -142,7 +142,7 @@ impl Scale {
             y_max: if top > 0.0 { top * 1.05 } else { 1.0 },
         };
         if low >= high || points().next().is_none() {
-            // One round, or none at all, still makes a picture.
+            // One round, or none, still makes a picture.
             scale.x = [0.0, high.max(2.0)];
         } else if chart.x_log && low > 0.0 {
             scale.steps = if high / low >= 1000.0 {
@@ -151,7 +151,7 @@ impl Scale {
                 Steps::Doublings
             };
             scale.x = [low, high].map(|x| scale.steps.place(x));
-            // One label for each step.
+            // One label per step.
             let steps = (1..32).take_while(|n| scale.x[0] + f64::from(*n) < scale.x[1] + 0.001);
             scale.x_labels = steps.count() + 1;
         }
@@ -166,7 +166,7 @@ impl Scale {
     }
 }
 
-/// A number as short as it can be told.
+/// A number in its shortest form.
 fn told(value: f64) -> String {
     if value >= 1e6 {
         return format!("{}M", value / 1e6);

@@ -1,25 +1,25 @@
-//! Figures of two builds as pairs of one round each, and their ratios. Pure.
+//! Figures of two builds as pairs, one pair per round, and their ratios. Pure.
 
 use std::fmt::{self, Write};
 
 use crate::stats::Spread;
 
-/// A build may lose this much before it counts as slower.
+/// A build counts as slower below this ratio.
 const ALLOWED: f64 = 0.97;
 
-/// What one part of the comparison found.
+/// The results of one part of the comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contrast {
     /// What was measured.
     pub case: String,
-    /// In the order measured.
+    /// In the order of measurement.
     pub rows: Vec<Row>,
 }
 
 /// One figure of both builds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// What it is.
+    /// Its name.
     pub name: String,
     /// `GB/s`, `ms`...
     pub unit: String,
@@ -28,7 +28,7 @@ pub struct Row {
 }
 
 impl Contrast {
-    /// An empty one.
+    /// An empty contrast.
     pub fn new(case: &str) -> Self {
         Self {
             case: case.to_owned(),
@@ -57,8 +57,8 @@ impl Row {
         Spread::of(&ratios)
     }
 
-    /// After : before, of all rounds: their median. Processor time is counted in hundredths of a second, of which a round
-    /// has few: there it is the ratio of the sums.
+    /// After : before over all rounds: the median. Processor time is counted in hundredths of a second, and a round has
+    /// only a few of them, so its ratio is the ratio of the sums.
     pub fn ratio(&self) -> Option<f64> {
         if self.unit.starts_with("CPU") {
             let sum = |side: usize| self.samples.iter().map(|pair| pair[side]).sum::<f64>();
@@ -67,7 +67,7 @@ impl Row {
         self.ratios().map(|spread| spread.median)
     }
 
-    /// Whether the later build lost more than is allowed.
+    /// Whether the later build lost more than allowed.
     pub fn is_worse(&self) -> bool {
         let more_is_better = matches!(self.unit.as_str(), "GB/s" | "1/s");
         self.ratio().is_some_and(|ratio| {
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn rounds_are_compared_with_themselves() {
-        // The machine is twice as slow in the second round: of that the ratios know nothing.
+        // The machine is twice as slow in the second round: the ratios are not affected.
         let row = row("GB/s", &[[2.0, 2.2], [1.0, 1.1], [2.0, 1.0]]);
         let ratios = row.ratios().expect("three rounds");
         let told = [ratios.min, ratios.median, ratios.max].map(|r| format!("{r:.2}"));

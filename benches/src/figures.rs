@@ -1,6 +1,6 @@
-//! Measured figures with their goals, as values: printed as a table, kept as JSON, drawn elsewhere.
+//! Measured figures with their goals, as values: printed as a table, stored as JSON, drawn elsewhere.
 //!
-//! A goal is judged by the median. All samples are kept, so that nobody has to believe a summary.
+//! A goal is judged by the median. All samples are kept, so that everybody can check a summary.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::stats::Spread;
 /// One run of the program.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Where and of what.
+    /// The machine and the commit.
     pub machine: Machine,
     /// The command line that repeats it.
     pub command: String,
@@ -25,30 +25,30 @@ pub struct Report {
 pub struct Sheet {
     /// Its name on the command line.
     pub case: String,
-    /// What was measured on what: sentences.
+    /// Sentences about what was measured on what.
     pub notes: Vec<String>,
     /// The figures.
     pub figures: Vec<Figure>,
     /// Pictures.
     pub charts: Vec<Chart>,
-    /// How long the case took, preparations included.
+    /// Duration of the case, including preparations.
     pub took_secs: f64,
 }
 
 /// One figure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
-    /// What it is.
+    /// Its name.
     pub name: String,
     /// `GB/s`, `ms`, `x`...
     pub unit: String,
-    /// In the order measured.
+    /// In the order of measurement.
     pub samples: Vec<f64>,
-    /// What was promised, if anything.
+    /// Its goal, if any.
     pub goal: Option<Goal>,
 }
 
-/// A promise.
+/// A goal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
@@ -63,15 +63,15 @@ pub enum Goal {
 /// A picture of curves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Chart {
-    /// Name of its file, without ending.
+    /// File name without extension.
     pub file: String,
     /// What it shows.
     pub title: String,
-    /// What grows to the right.
+    /// Label of the x axis.
     pub x: String,
-    /// What grows upwards.
+    /// Label of the y axis.
     pub y: String,
-    /// Whether steps to the right are factors.
+    /// Whether the x axis is logarithmic.
     pub x_log: bool,
     /// The curves.
     pub curves: Vec<Curve>,
@@ -82,18 +82,18 @@ pub struct Chart {
 pub struct Curve {
     /// Its name in the legend.
     pub name: String,
-    /// Places, by x.
+    /// Points, by x.
     pub points: Vec<(f64, f64)>,
 }
 
 impl Goal {
-    /// The value that it is about.
+    /// The limit of the goal.
     pub fn bound(self) -> f64 {
         let (Self::AtLeast(bound) | Self::AtMost(bound) | Self::Below(bound)) = self;
         bound
     }
 
-    /// Whether a value keeps the promise.
+    /// Whether a value reaches the goal.
     pub fn is_met_by(self, value: f64) -> bool {
         match self {
             Self::AtLeast(least) => value >= least,
@@ -123,7 +123,7 @@ impl Figure {
         })
     }
 
-    /// Whether the goal was reached, where there is one.
+    /// Whether the goal was reached, if there is one.
     pub fn is_reached(&self) -> Option<bool> {
         let measured = !self.samples.is_empty();
         self.goal
@@ -132,7 +132,7 @@ impl Figure {
 }
 
 impl Sheet {
-    /// An empty one.
+    /// An empty sheet.
     pub fn new(case: &str) -> Self {
         Self {
             case: case.to_owned(),
@@ -143,7 +143,7 @@ impl Sheet {
         }
     }
 
-    /// Adds a sentence on what was measured.
+    /// Adds a sentence about what was measured.
     pub fn note(&mut self, text: impl Into<String>) {
         self.notes.push(text.into());
     }
@@ -153,7 +153,7 @@ impl Sheet {
         self.figure(name, unit).samples.push(sample);
     }
 
-    /// Adds a sample to a figure that was promised something.
+    /// Adds a sample to a figure with a goal.
     pub fn promise(&mut self, name: &str, unit: &str, goal: Goal, sample: f64) {
         let figure = self.figure(name, unit);
         figure.goal = Some(goal);
@@ -178,7 +178,7 @@ impl Sheet {
 }
 
 impl Chart {
-    /// Figures of these names round by round, each with its goal as a level line.
+    /// Figures of these names by round, each with its goal as a horizontal line.
     pub fn over_rounds(file: &str, title: &str, sheet: &Sheet, names: &[&str]) -> Self {
         let figures = names
             .iter()

@@ -1,8 +1,8 @@
 //! The parts of `strongroom-bench`: yardsticks, meters, cases, and reports.
 //!
-//! Invariants: whatever is compared runs alternately in one process tree on one disk; a figure keeps all its samples and is
-//! told as minimum, median and maximum; the server is the real program and is never linked. A step that fails panics
-//! with what was done, as in the suites.
+//! Invariants: everything that is compared runs alternately in one process tree on one disk; a figure keeps all its
+//! samples and is reported as minimum, median and maximum; the server is the real program and is never linked. A step
+//! that fails panics with the command and its result, as in the suites.
 
 pub mod args;
 pub mod bodies;

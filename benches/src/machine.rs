@@ -1,4 +1,4 @@
-//! The machine and the commit that figures belong to, as the kernel and git tell them.
+//! The machine and the commit that figures belong to, as reported by the kernel and git.
 
 use std::fs;
 use std::path::Path;
@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use strongroom_tests::process::run;
 use strongroom_tests::programs;
 
-/// Where and of what the figures are.
+/// The machine and the commit of the figures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor's name.
     pub cpu: String,
-    /// How many of them.
+    /// Number of cores.
     pub cores: usize,
     /// Memory.
     pub memory_mib: u64,
@@ -21,11 +21,11 @@ pub struct Machine {
     pub disk: String,
     /// The kernel.
     pub kernel: String,
-    /// The commit, with `+` when files were changed.
+    /// The commit, with `+` if files were changed.
     pub commit: String,
-    /// When.
+    /// Time of the run.
     pub unix_secs: u64,
-    /// The load before the first case: what else ran here.
+    /// The load before the first case: other programs on the machine.
     pub load: String,
 }
 
@@ -67,7 +67,7 @@ fn after<'a>(text: &'a str, name: &str) -> &'a str {
     lines.next().unwrap_or_default().trim()
 }
 
-/// As `df` tells it: type and device.
+/// As reported by `df`: type and device.
 fn disk(dir: &Path) -> String {
     let mut command = Command::new("df");
     command.args(["--output=fstype,source"]).arg(dir);

@@ -1,4 +1,4 @@
-//! `strongroom-bench`: runs the cases and tells their figures; nothing of what it measures lies here.
+//! `strongroom-bench`: runs the cases and prints their figures; it contains none of the measured code.
 
 use std::fs;
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! Costs of programs: time, processor time and peak memory, of a running server and of a child until its end.
 //!
-//! Peak memory is the kernel's mark `VmHWM`, looked at every few milliseconds until the child ends: the mark only rises, so
-//! what is missed is what the last of these intervals added. `ru_maxrss` would not do: a child begins with the mark of the
-//! process that started it, and this one holds bodies of half a gigabyte.
+//! Peak memory is the kernel's mark `VmHWM`, read every few milliseconds until the child ends. The mark only rises, so
+//! only an increase in the last of these intervals can be missed. `ru_maxrss` would not work: a child begins with the
+//! mark of the process that started it, and this one holds bodies of half a gigabyte.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -19,24 +19,24 @@ use crate::stats::real;
 /// The unit of `/proc/PID/stat`: USER_HZ, which Linux keeps at 100 on x86-64 and ARM whatever its own tick.
 const TICKS_PER_SEC: f64 = 100.0;
 
-/// Between two looks at a child's mark.
+/// Interval between two reads of a child's mark.
 const LOOK_EVERY: Duration = Duration::from_millis(4);
 
-/// What a finished child cost.
+/// The cost of a finished child.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cost {
     /// From its start to its end.
     pub secs: f64,
     /// User and system time of all its threads.
     pub cpu_secs: f64,
-    /// Resident at most.
+    /// Peak resident memory.
     pub peak_mib: f64,
 }
 
-/// Runs a command to its end and weighs it; its output goes to `log`.
+/// Runs a command to its end and measures its cost; its output goes to `log`.
 ///
 /// # Panics
-/// When it does not end with 0; the message carries its output.
+/// When it does not exit with 0; the message contains its output.
 pub fn weigh(command: &mut Command, log: &Path) -> Cost {
     let out = File::create(log).expect("the log opens");
     let err = out.try_clone().expect("the log clones");
@@ -81,7 +81,7 @@ pub fn weigh(command: &mut Command, log: &Path) -> Cost {
     }
 }
 
-/// User and system time of a process with all its threads, those that have ended among them.
+/// User and system time of a process with all its threads, including ended ones.
 pub fn cpu_secs(process: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
     cpu_ticks(&stat).map_or(0.0, |ticks| real(ticks) / TICKS_PER_SEC)
@@ -100,7 +100,7 @@ pub fn server_cpu_secs(server: &mut Server) -> f64 {
 /// A counter of the server's metrics, summed over all its labels.
 ///
 /// # Panics
-/// When it tells no such thing.
+/// When there is no such metric.
 pub fn counter(server: &Server, name: &str) -> f64 {
     let answer =
         http::get(server.admin_addr(), "/metrics").expect("the operators' listener answers");
@@ -129,7 +129,7 @@ fn cpu_ticks(stat: &str) -> Option<u64> {
     Some(user + system)
 }
 
-/// 0 for a process that has ended: a zombie has no memory to tell of.
+/// 0 for a process that has ended: a zombie has no memory values.
 fn peak_kib(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,4 +1,4 @@
-//! Figures for people: the table on standard output, the tables of docs/benchmarks.md, and the pictures beside it.
+//! Figures for people: the table on standard output, the tables of docs/benchmarks.md, and the pictures next to it.
 
 use std::fmt::Write;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::chart::svg;
 use crate::figures::{Chart, Figure, Report, Sheet};
 
-/// Between these two lines of the page stands what [`write()`] writes.
+/// [`write()`] replaces the text between this line and [`END`].
 pub const BEGIN: &str = "<!-- figures: begin, written by strongroom-bench page -->";
 /// See [`BEGIN`].
 pub const END: &str = "<!-- figures: end -->";
@@ -31,7 +31,7 @@ pub fn table(sheet: &Sheet) -> String {
     out
 }
 
-/// Replaces what stands between the marks of `page`, and writes the pictures into the folder of its name.
+/// Replaces the text between the marks of `page`, and writes the pictures into the folder with its name.
 ///
 /// # Errors
 /// What could not be read or written, in words.
@@ -71,7 +71,7 @@ pub fn pictures(folder: &Path, sheet: &Sheet) -> Result<(), String> {
     Ok(())
 }
 
-/// Of each case the sheet of the last report that has it, in the order of their first appearance.
+/// For each case, the sheet of the last report that has it, in the order of their first appearance.
 fn newest(reports: &[Report]) -> Vec<(&Report, &Sheet)> {
     let mut found: Vec<(&Report, &Sheet)> = Vec::new();
     for report in reports {

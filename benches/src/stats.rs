@@ -1,12 +1,12 @@
-//! Numbers about numbers: minimum, median, maximum, quantiles. Pure.
+//! Statistics: minimum, median, maximum, quantiles. Pure.
 
 use std::time::Duration;
 
-/// Bytes of a megabyte as speeds are told (10^6) and of a mebibyte as sizes are given (2^20).
+/// Bytes of a megabyte, the unit of speeds (10^6), and of a mebibyte, the unit of sizes (2^20).
 pub const MB: f64 = 1e6;
 /// See [`MB`].
 pub const MIB: u64 = 1 << 20;
-/// Bytes of a gigabyte as speeds are told.
+/// Bytes of a gigabyte, a unit of speeds.
 pub const GB: f64 = 1e9;
 
 /// Minimum, median and maximum of some samples.
@@ -14,14 +14,14 @@ pub const GB: f64 = 1e9;
 pub struct Spread {
     /// The smallest.
     pub min: f64,
-    /// The middle one; between the two middle ones of an even number.
+    /// The middle one; with an even number of samples, the mean of the two middle ones.
     pub median: f64,
     /// The largest.
     pub max: f64,
 }
 
 impl Spread {
-    /// Of these samples; of none there is none.
+    /// The spread of these samples; `None` without samples.
     pub fn of(samples: &[f64]) -> Option<Self> {
         let mut sorted = samples.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -36,7 +36,7 @@ impl Spread {
     }
 }
 
-/// The time that `percent` of 100 stay at or below (nearest rank), in milliseconds; 0 of none.
+/// The duration that `percent` of 100 do not exceed (nearest rank), in milliseconds; 0 without samples.
 pub fn quantile_ms(times: &mut [Duration], percent: usize) -> f64 {
     times.sort_unstable();
     let rank = (times.len() * percent).div_ceil(100).max(1);

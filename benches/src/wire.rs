@@ -1,7 +1,8 @@
-//! The client of the benchmarks: kept connections, blocking, signed before the clock starts, as little work as possible.
+//! The client of the benchmarks: kept connections, blocking, signed before the clock starts, with as little work as
+//! possible.
 //!
-//! A body is written from memory that is there already; an answer's body is counted and, where asked for, handed out in
-//! the pieces that the kernel gave. On two cores every cycle of the client is one that the server lacks.
+//! A body is written from existing memory; an answer's body is counted and, on request, passed on in the pieces that
+//! the kernel returned. On two cores every cycle of the client is missing for the server.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,10 +13,10 @@ use strongroom_tests::s3::S3;
 
 use crate::stats::bytes;
 
-/// An answer that takes longer is a hang, also on a busy disk.
+/// A slower answer counts as a hang, even on a busy disk.
 const ANSWER_WITHIN: Duration = Duration::from_mins(2);
 
-/// What is kept of the body of an answer that should have been 200.
+/// Bytes kept of the body of an answer that should have been 200.
 const ERROR_BYTES: usize = 4096;
 
 /// A kept connection.
@@ -31,12 +32,12 @@ pub struct Answer {
     pub etag: Option<String>,
     /// Bytes of its body.
     pub len: u64,
-    /// The body, when it was asked for.
+    /// The body, if it was requested.
     pub body: Vec<u8>,
 }
 
 impl Connection {
-    /// Opens one.
+    /// Opens a connection.
     pub fn open(addr: SocketAddr) -> Self {
         let mut connection = http::Connection::open(addr).expect("the server listens");
         connection
@@ -45,7 +46,7 @@ impl Connection {
         Self(connection)
     }
 
-    /// Sends head and body and reads the answer with its body kept.
+    /// Sends head and body and reads the answer, keeping its body.
     pub fn call(&mut self, head: &[u8], body: &[u8]) -> Answer {
         let mut kept = Vec::new();
         let mut answer = self.exchange(head, &[body], |piece| kept.extend_from_slice(piece));
@@ -53,7 +54,7 @@ impl Connection {
         answer
     }
 
-    /// Sends head and body, wants 200 and throws the answer's body away.
+    /// Sends head and body, expects 200 and discards the answer's body.
     ///
     /// # Panics
     /// On any other status.
@@ -73,7 +74,7 @@ impl Connection {
         answer
     }
 
-    /// Sends head and body and hands the answer's body to `sink` piece by piece.
+    /// Sends head and body and passes the answer's body to `sink` in pieces.
     pub fn exchange(&mut self, head: &[u8], body: &[&[u8]], sink: impl FnMut(&[u8])) -> Answer {
         self.try_exchange(head, body, sink)
             .unwrap_or_else(|e| panic!("{}: {e}", String::from_utf8_lossy(head)))

@@ -1,4 +1,4 @@
-//! Yardsticks of the figures: OpenSSL's MD5, the disk's own syncs, `cp`, and a way to leave nothing unsynced.
+//! Yardsticks of the figures: OpenSSL's MD5, the disk's own syncs, `cp`, and a way to sync everything.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -11,12 +11,12 @@ use strongroom_tests::process::run;
 use crate::meter::{Cost, weigh};
 use crate::stats::{bytes, real};
 
-/// What stands in for an object in a sync pair, and for its rows.
+/// In a sync pair, the bytes that represent an object, and those of its rows.
 const PAIR_PACK_BYTES: usize = 100 << 10;
 const PAIR_LOG_BYTES: usize = 1 << 10;
 
-/// Bytes per second of OpenSSL's MD5 in one thread, over blocks of 256 KiB for `secs` seconds, by the wall clock: what else
-/// runs slows the yardstick as it slows the server.
+/// Bytes per second of OpenSSL's MD5 in one thread, over blocks of 256 KiB for `secs` seconds of wall-clock time: other
+/// load slows the yardstick as it slows the server.
 pub fn md5_bytes_per_sec(secs: u32) -> f64 {
     let mut command = Command::new("openssl");
     let secs = secs.to_string();
@@ -32,8 +32,8 @@ pub fn md5_bytes_per_sec(secs: u32) -> f64 {
     speed.unwrap_or_else(|| panic!("no speed in {}", told.text()))
 }
 
-/// Pairs of syncs per second: 100 KiB appended to one file and synced, then 1 KiB appended to another and synced, as a
-/// store that acknowledges one object at a time would.
+/// Pairs of syncs per second: 100 KiB appended to one file and synced, then 1 KiB appended to another and synced, like
+/// a store that acknowledges one object at a time.
 pub fn sync_pairs_per_sec(dir: &Path, pairs: u64) -> f64 {
     let mut pack = tempfile::tempfile_in(dir).expect("the disk takes a file");
     let mut log = tempfile::tempfile_in(dir).expect("the disk takes a file");
@@ -54,7 +54,7 @@ pub fn sha256(file: &Path, log: &Path) -> Cost {
     weigh(command.args(["dgst", "-sha256"]).arg(file), log)
 }
 
-/// Syncs every file and folder below `path`; how long that took. What is clean already takes no time.
+/// Syncs every file and folder below `path`; returns the duration. Clean files take no time.
 pub fn sync_tree(path: &Path) -> f64 {
     let watch = Stopwatch::start();
     sync_below(path);
@@ -71,7 +71,7 @@ fn sync_below(path: &Path) {
     file.sync_all().expect("the disk syncs");
 }
 
-/// Writes out what earlier rounds left dirty, so that the next one does not pay for them.
+/// Writes out dirty data of earlier rounds, so that the next round does not pay for it.
 pub fn settle(dir: &Path) {
     let dir = File::open(dir).expect("the working folder");
     rustix::fs::syncfs(&dir).expect("the file system syncs");
@@ -88,7 +88,7 @@ pub fn tree_bytes(path: &Path) -> u64 {
         .sum()
 }
 
-/// Reads a file whole, so that it lies in the page cache; its length.
+/// Reads a file completely, so that it is in the page cache; returns its length.
 pub fn warm(file: &Path) -> u64 {
     bytes(fs::read(file).expect("an own file").len())
 }

@@ -1,4 +1,4 @@
-//! The benchmarks stay runnable: every case once, at sizes that say nothing about speed.
+//! The benchmarks stay runnable: every case runs once, at sizes that say nothing about speed.
 
 use std::fs;
 use std::path::Path;
@@ -27,7 +27,7 @@ const SIZES: [&str; 14] = [
     "2000",
 ];
 
-/// What each case must have measured, at least.
+/// A figure that each case must have measured.
 const CASES: [(&str, &str); 8] = [
     ("put", "PUT, unsigned payload : MD5"),
     ("get", "GET : MD5"),
@@ -48,7 +48,7 @@ fn bench(dir: &Path) -> Command {
 #[test]
 fn every_case_runs_and_the_page_is_written() {
     let dir = tempfile::tempdir().expect("temporary folder");
-    // The commit is told of the workspace that the program is run in.
+    // The commit is that of the workspace in which the program runs.
     fs::write(dir.path().join("Cargo.lock"), "").expect("written");
     let mut all = bench(dir.path());
     all.arg("all").args(SIZES);

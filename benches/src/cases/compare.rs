@@ -1,6 +1,6 @@
-//! Two builds of the programs against each other: each round measures both, one right after the other, and the one that goes
-//! first changes from round to round. What else the machine does then meets both alike, and the ratios of the rounds tell
-//! more than two runs of the benchmarks.
+//! Two builds of the programs compared: each round measures both, one right after the other, and the order alternates.
+//! So other load on the machine affects both alike, and the ratios of the rounds say more than two separate runs of the
+//! benchmarks.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,12 +18,12 @@ use crate::meter::server_cpu_secs;
 use crate::stats::{GB, bytes, quantile_ms, real};
 use crate::yardstick::{settle, warm};
 
-/// Where the two builds lie.
+/// The locations of the two builds.
 #[derive(Debug, Clone)]
 pub struct Builds {
     /// A folder with `strongroom-server` and the static `strongroom-restore`.
     pub before: PathBuf,
-    /// The same; what `make build` made where there is none.
+    /// The same; by default, the result of `make build`.
     pub after: Option<PathBuf>,
 }
 
@@ -34,7 +34,7 @@ enum Side {
     After,
 }
 
-/// Something of each build.
+/// One value per build.
 struct Both<T> {
     before: T,
     after: T,
@@ -94,7 +94,7 @@ impl<T> Both<T> {
         }
     }
 
-    /// What `one` measures on both, as the round has it; told as (before, after).
+    /// The results of `one` for both, in the order of the round; returned as (before, after).
     fn measure<R>(&mut self, round: u32, mut one: impl FnMut(&mut T, Side) -> R) -> [R; 2] {
         if round.is_multiple_of(2) {
             let before = one(self.get(Side::Before), Side::Before);
@@ -106,7 +106,7 @@ impl<T> Both<T> {
     }
 }
 
-/// Measures put, get, small, list and restore of both builds; `told` gets each part when it is done.
+/// Measures put, get, small, list and restore of both builds; calls `told` with each part when it is done.
 pub fn compare(bench: &Bench, builds: &Builds, mut told: impl FnMut(&Contrast)) {
     let body = bodies::body(&bench.bodies(), bench.scale.mib);
     told(&puts(bench, builds, &body));

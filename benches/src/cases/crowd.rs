@@ -9,19 +9,19 @@ use strongroom_tests::clock::Stopwatch;
 
 use crate::wire::Connection;
 
-/// A client's thread holds a head and a few calls; its body lies elsewhere.
+/// A client's thread holds a head and a few calls; its body is elsewhere.
 const STACK_BYTES: usize = 256 << 10;
 
-/// What a crowd did.
+/// The results of a crowd.
 #[derive(Debug)]
 pub(crate) struct Done {
-    /// From the first to the last.
+    /// From the first start to the last end.
     pub(crate) secs: f64,
-    /// How long each piece of work took, in no order.
+    /// Duration of each piece of work, in no order.
     pub(crate) times: Vec<Duration>,
 }
 
-/// What moving large bodies took.
+/// The cost of moving large bodies.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moved {
     pub(crate) bytes_per_sec: f64,
@@ -29,7 +29,8 @@ pub(crate) struct Moved {
     pub(crate) cpu_secs_per_gb: f64,
 }
 
-/// Shares `work` among `clients`; `one` does a piece of it on the client's own connection, open before the clock starts.
+/// Divides `work` among `clients`; `one` does a piece of it on the client's own connection, which is open before the
+/// clock starts.
 pub(crate) fn work<T: Sync>(
     addr: SocketAddr,
     clients: usize,

@@ -1,4 +1,5 @@
-//! A bucket with very many small objects: what a fleet of clusters leaves in years. Put once, for `list` and `start`.
+//! A bucket with very many small objects, like those of a fleet of clusters after years. Filled once, for `list` and
+//! `start`.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -18,29 +19,29 @@ use crate::yardstick::tree_bytes;
 /// Clients that fill the bucket.
 const CLIENTS: usize = 64;
 
-/// Snapshots of one cluster: the objects below one prefix.
+/// Snapshots of one cluster, which is the number of objects below one prefix.
 pub(crate) const PER_CLUSTER: u32 = 1_000;
 
-/// Objects that are signed ahead of being put: signatures are good for a quarter of an hour.
+/// Objects signed in advance: signatures are valid for a quarter of an hour.
 const AHEAD: u32 = 20_000;
 
-/// Keys in one DeleteObjects, as S3 limits it.
+/// Keys in one DeleteObjects; S3's limit.
 const DELETED_AT_ONCE: u32 = 1_000;
 
-/// The prefix that all objects lie below.
+/// The prefix of all objects.
 pub(crate) const ROOT: &str = "fleet/";
 
-/// A body that says nothing: what is measured are rows.
+/// A minimal body: the case measures rows.
 const BODY: &[u8] = b"0123456789abcdef";
 
 /// A server with its objects.
 #[derive(Debug)]
 pub(crate) struct Fleet {
     pub(crate) server: Server,
-    /// Objects put, from number 0; those below `deleted` are gone again.
+    /// Objects put, counted from number 0; those below `deleted` are deleted again.
     pub(crate) objects: u32,
     pub(crate) deleted: u32,
-    /// How long the puts took.
+    /// Duration of the puts.
     pub(crate) fill_secs: f64,
     // Dropped after the server.
     _dir: tempfile::TempDir,
@@ -52,12 +53,12 @@ impl Fleet {
         Self::start_of(bench, programs::server())
     }
 
-    /// The same of another build.
+    /// The same with another build.
     pub(crate) fn start_of(bench: &Bench, program: Command) -> Self {
         let dir = bench.folder();
         let mut server = Server::plan(dir.path());
         let mut command = server.command_of(program);
-        // A line of log per request would be a third of a gigabyte.
+        // A log line per request would be a third of a gigabyte.
         command.env("STRONGROOM_LOG", "warn");
         server.boot_as(command);
         Self {
@@ -86,7 +87,7 @@ impl Fleet {
         self.fill_secs += watch.elapsed().as_secs_f64();
     }
 
-    /// Deletes the first `count` objects, a thousand at a time; how long that took.
+    /// Deletes the first `count` objects, a thousand at a time; returns the duration.
     pub(crate) fn delete_first(&mut self, count: u32) -> f64 {
         let s3 = S3::of(&self.server);
         let starts = (self.deleted..count).step_by(usize::try_from(DELETED_AT_ONCE).expect("few"));
@@ -122,7 +123,7 @@ impl Fleet {
     }
 }
 
-/// The key of an object: keys are in the order of their numbers, and look like a backup tool's.
+/// The key of an object: keys sort like their numbers, and look like a backup tool's.
 pub(crate) fn key(number: u32) -> String {
     let (cluster, snapshot) = (number / PER_CLUSTER, number % PER_CLUSTER);
     format!(

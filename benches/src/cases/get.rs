@@ -1,4 +1,4 @@
-//! GET of one large body over loopback, one at a time and four at once, beside OpenSSL's MD5 of the same round.
+//! GET of one large body over loopback, one at a time and four at once, compared with OpenSSL's MD5 in the same round.
 
 use strongroom_tests::s3::S3;
 use strongroom_tests::server::{BUCKET, Server};
@@ -17,7 +17,7 @@ const GOAL: Goal = Goal::AtLeast(3.0);
 
 const KEY: &str = "body";
 
-/// How many at once.
+/// Numbers of concurrent streams.
 pub(super) const STREAMS: [usize; 2] = [1, 4];
 
 pub(super) fn name(streams: usize) -> String {
@@ -84,7 +84,7 @@ pub(super) fn put(server: &Server, body: &[u8]) {
     );
 }
 
-/// Gets the stored body of `len` bytes so many times at once.
+/// Gets the stored body of `len` bytes in `streams` concurrent streams.
 pub(super) fn fetch(server: &mut Server, streams: usize, len: usize) -> Moved {
     let head = bare_head(&S3::of(server), "GET", &format!("/{BUCKET}/{KEY}"));
     let heads = vec![head; streams];

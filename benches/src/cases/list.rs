@@ -1,4 +1,5 @@
-//! LIST of 1000 keys out of a million: the first page, a middle one, delimiters, after many deletes; and what Meta takes.
+//! LIST of 1000 keys out of a million: the first page, a middle one, delimiters, after many deletes; and the size of
+//! Meta.
 
 use strongroom_tests::s3::S3;
 use strongroom_tests::server::BUCKET;
@@ -12,13 +13,13 @@ use crate::wire::{Connection, bare_head};
 const PAGE: Goal = Goal::Below(20.0);
 const ROW_BYTES: Goal = Goal::Below(700.0);
 
-/// Of each query in each round.
+/// Repeats of each query in each round.
 const REPEATS: usize = 20;
 
-/// Steps of the curve: the bucket is listed at a thousandth, a hundredth, a tenth of its size and at all of it.
+/// Steps of the curve: the bucket is listed at a thousandth, a hundredth, a tenth of its size and at its full size.
 const STEPS: [u32; 4] = [1_000, 100, 10, 1];
 
-/// A query, and what its answer must contain so many times.
+/// A query, and what its answer must contain, with the number of times.
 pub(super) struct Query {
     pub(super) name: &'static str,
     ask: String,
@@ -85,7 +86,7 @@ pub(crate) fn run(bench: &Bench, fleet: &mut Fleet) -> Sheet {
     sheet
 }
 
-/// What is asked of a bucket with so many objects.
+/// The queries for a bucket with this many objects.
 pub(super) fn queries(objects: u32) -> [Query; 4] {
     let root = ROOT.replace('/', "%2F");
     let middle = key(objects / 2 - 500).replace('/', "%2F");
@@ -125,7 +126,7 @@ pub(super) fn queries(objects: u32) -> [Query; 4] {
 /// The p50 and p99 of a query, in milliseconds.
 pub(super) fn ask(fleet: &Fleet, query: &Query) -> [f64; 2] {
     let s3 = S3::of(&fleet.server);
-    // S3 wants the query's names sorted in the signature only; the signer does that.
+    // S3 requires sorted query names only in the signature; the signer sorts them.
     let path = format!("/{BUCKET}?list-type=2&max-keys=1000{}", query.ask);
     let head = bare_head(&s3, "GET", &path);
     let mut connection = Connection::open(fleet.addr());

@@ -1,5 +1,5 @@
-//! The server's memory: eight large uploads at once, in one piece and in parts, and one upload of ten thousand parts, with the
-//! time of its Complete and what other clients notice of it.
+//! The server's memory: eight large uploads at once, in one piece and in parts, and one upload of ten thousand parts,
+//! with the duration of its Complete and its effect on other clients.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,19 +18,19 @@ use crate::wire::{Connection, bare_head, put_head, signed_head};
 
 const MEMORY: Goal = Goal::Below(192.0);
 const COMPLETE: Goal = Goal::Below(1.0);
-/// Other commits go on while the upload completes: none of them waits as long as Complete may take.
+/// Other commits continue while the upload completes: none of them waits as long as Complete may take.
 const OTHERS: Goal = Goal::Below(1000.0);
 
 const UPLOADS: usize = 8;
 
-/// What aws cli and etcd backup tools send: parts of 16 MiB; and S3's smallest.
+/// The part size of aws cli and etcd backup tools: 16 MiB; and S3's minimum.
 const PART_MIB: u64 = 16;
 const SMALL_PART_BYTES: usize = 5 << 20;
 
 /// Clients of the long upload.
 const PART_CLIENTS: usize = 4;
 
-/// Rounds of the eight: eight gigabytes each.
+/// Maximum rounds of the eight uploads: eight gigabytes each.
 const ROUNDS_MAX: u32 = 3;
 
 /// How long the other client is watched before Complete begins.
@@ -64,7 +64,7 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
     sheet
 }
 
-/// How one of the eight goes: by its number, so many MiB of this body.
+/// One of the eight uploads: by its number, this many MiB of this body.
 type Upload = fn(&mut Connection, &S3, usize, u64, &[u8]);
 
 fn eight(bench: &Bench, sheet: &mut Sheet, body: &[u8], name: &str, upload: Upload) {
@@ -134,7 +134,7 @@ fn long_upload(bench: &Bench, sheet: &mut Sheet, body: &[u8]) {
     sheet.add(&format!("{name}, speed"), "GB/s", sent / done.secs / GB);
     let tags = tags.into_inner();
     let seen = beside(&server, || {
-        // The first connection was idle for longer than the server keeps such.
+        // The first connection was idle for longer than the server allows.
         let mut connection = Connection::open(addr);
         let watch = Stopwatch::start();
         complete(&mut connection, &s3, &path, &id, &tags);
@@ -159,14 +159,14 @@ fn long_upload(bench: &Bench, sheet: &mut Sheet, body: &[u8]) {
     sheet.promise(&format!("{name}, peak memory"), "MiB", MEMORY, peak);
 }
 
-/// What a bystander's PUTs took before and during some work.
+/// Durations of a bystander's PUTs before and during some work.
 struct Seen {
     took: Duration,
     before: Vec<Duration>,
     during: Vec<Duration>,
 }
 
-/// Sets it when dropped: a bystander ends also when the work has failed.
+/// Sets the flag when dropped: a bystander also ends when the work has failed.
 struct Ended<'a>(&'a AtomicBool);
 
 impl Drop for Ended<'_> {
@@ -188,7 +188,7 @@ fn beside(server: &Server, work: impl FnOnce() -> Duration) -> Seen {
                 let head = put_head(&s3, &path, 1024);
                 let watch = Stopwatch::start();
                 connection.must(&head, &[&small]);
-                // One that Complete overtook while it was under way counts as during.
+                // A PUT that was in progress when Complete began counts as during.
                 let times = if begun.load(Ordering::Relaxed) {
                     &mut during
                 } else {
@@ -243,7 +243,7 @@ fn complete(connection: &mut Connection, s3: &S3, path: &str, id: &str, tags: &[
     );
 }
 
-/// `len` bytes as pieces of this body, from its beginning, over and over.
+/// `len` bytes as pieces of this body, repeated from its beginning.
 fn pieces(body: &[u8], len: u64) -> Vec<&[u8]> {
     let mut left = usize::try_from(len).expect("fits memory");
     let mut pieces = Vec::new();

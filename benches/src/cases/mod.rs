@@ -1,4 +1,4 @@
-//! The cases: each measures one thing against its yardstick.
+//! The cases: each measures one thing and compares it with its yardstick.
 
 mod compare;
 mod crowd;
@@ -24,7 +24,7 @@ use fleet::Fleet;
 
 pub use compare::{Builds, compare};
 
-/// Where and how large.
+/// Where, how often and how large.
 #[derive(Debug, Clone)]
 pub struct Bench {
     /// The working folder, on the disk to measure.
@@ -36,7 +36,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// With its working folder made.
+    /// Creates the working folder.
     pub fn new(run: &Run) -> Self {
         let cache = || programs::port_reservations().with_file_name("bench");
         let dir = run.dir.clone().unwrap_or_else(cache);
@@ -48,7 +48,7 @@ impl Bench {
         }
     }
 
-    /// For a comparison of two builds, likewise.
+    /// The same for a comparison of two builds.
     pub fn of_comparison(compare: &Compare) -> Self {
         Self::new(&Run {
             rounds: compare.rounds,
@@ -66,12 +66,12 @@ impl Bench {
         })
     }
 
-    /// Where snapshots are kept from run to run.
+    /// The folder that keeps snapshots between runs.
     fn bodies(&self) -> PathBuf {
         self.dir.join("bodies")
     }
 
-    /// A folder that goes away with its owner.
+    /// A folder that is removed with its owner.
     fn folder(&self) -> tempfile::TempDir {
         let mut builder = tempfile::Builder::new();
         builder.prefix("run-");
@@ -81,9 +81,9 @@ impl Bench {
     }
 }
 
-/// Runs these cases; `told` gets each sheet when it is done.
+/// Runs these cases; calls `told` with each sheet when it is done.
 pub fn run(bench: &Bench, cases: &[Case], mut told: impl FnMut(&Sheet)) -> Vec<Sheet> {
-    // A million objects are put once for both cases that look at them.
+    // A million objects are put once for both cases that need them.
     let mut fleet = None;
     let mut sheets = Vec::new();
     for case in cases {

@@ -1,5 +1,5 @@
-//! PUT of one large body over loopback, unsigned and with its SHA-256 signed, one at a time and four at once, beside
-//! OpenSSL's MD5 of the same round: an ETag is an MD5, so that is one stream's bound.
+//! PUT of one large body over loopback, unsigned and with its SHA-256 signed, one at a time and four at once, compared
+//! with OpenSSL's MD5 in the same round: an ETag is an MD5, so that is the limit of one stream.
 
 use strongroom_tests::s3::S3;
 use strongroom_tests::server::{BUCKET, Server};
@@ -55,7 +55,7 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
         let md5 = md5_bytes_per_sec(1);
         sheet.add("OpenSSL MD5, one thread", "GB/s", md5 / GB);
         let mut one = 0.0;
-        // Whose turn is first changes from round to round; four at once are compared with the one just before.
+        // The order alternates from round to round; four at once are compared with the single one just before.
         let ways = if round % 2 == 0 {
             WAYS
         } else {

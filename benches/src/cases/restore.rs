@@ -1,8 +1,9 @@
-//! Restore of a snapshot from a local file: strongroom-restore, `etcdutl snapshot restore`, and the least that anybody has to
-//! do (copy and sync it, compute its SHA-256), alternately; and how much memory a large one takes.
+//! Restore of a snapshot from a local file: strongroom-restore, `etcdutl snapshot restore`, and the minimum that any
+//! tool must do (copy and sync it, compute its SHA-256), alternately; and the memory that a large one needs.
 //!
-//! Whatever a tool leaves unsynced is synced after it, file by file, and that time is added to its own: a restore that
-//! a power cut undoes is none. What is clean already costs nothing; how much was not is a figure of its own.
+//! Data that a tool leaves unsynced is synced afterwards, file by file, and the time is added to the tool's own: a
+//! restore that a power cut undoes does not count. Clean data costs nothing; the amount of unsynced data is a figure of
+//! its own.
 
 use std::path::Path;
 use std::process::Command;
@@ -20,12 +21,12 @@ const FASTER: Goal = Goal::Below(1.0);
 const AS_COPY: Goal = Goal::AtMost(1.0);
 const MEMORY: Goal = Goal::Below(128.0);
 
-/// Rounds of the large one: its memory does not vary.
+/// Maximum rounds of the large one: its memory does not vary.
 const LARGE_ROUNDS_MAX: u32 = 3;
 
 const OVER_COPY: &str = "strongroom-restore : cp + fsync + SHA-256";
 
-/// Who restores.
+/// The tool that restores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Ours,
@@ -107,7 +108,7 @@ fn large(bench: &Bench, sheet: &mut Sheet) {
     }
 }
 
-/// Each way once, another one first in each round; the times in the order of [`Way::ALL`].
+/// Each way once, with another one first in each round; the durations are in the order of [`Way::ALL`].
 fn alternate(bench: &Bench, file: &Path, round: u32, mut tell: impl FnMut(Way, Turn)) -> [f64; 3] {
     let first = usize::try_from(round % 3).expect("below 3");
     let mut secs = [0.0; 3];
@@ -121,7 +122,7 @@ fn alternate(bench: &Bench, file: &Path, round: u32, mut tell: impl FnMut(Way, T
     secs
 }
 
-/// What one took.
+/// The cost of one restore.
 pub(super) struct Turn {
     /// Its time includes the sync.
     pub(super) cost: Cost,
@@ -129,7 +130,7 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// A tool has done its work: what it left unsynced is synced now.
+    /// The tool has finished: what it left unsynced is synced now.
     fn synced(cost: Cost, path: &Path) -> Self {
         let sync_secs = sync_tree(path);
         let secs = cost.secs + sync_secs;
@@ -165,13 +166,13 @@ fn once(bench: &Bench, file: &Path, way: Way) -> Turn {
     }
 }
 
-/// A build of our tool, with the file that it is to restore.
+/// A build of our tool, with the file to restore.
 pub(super) fn ours(mut program: Command, file: &Path) -> Command {
     program.arg("--snapshot").arg(file);
     program
 }
 
-/// Runs a tool into a folder of its own, and syncs what it left unsynced.
+/// Runs a tool into its own folder, and syncs what it left unsynced.
 pub(super) fn restored(bench: &Bench, mut command: Command) -> Turn {
     let dir = bench.folder();
     let target = dir.path().join("etcd");

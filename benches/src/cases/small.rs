@@ -1,4 +1,5 @@
-//! PUTs of 100 KiB by 1 to 64 clients, beside the disk's own rate of sync pairs: how far one pair of syncs carries.
+//! PUTs of 100 KiB by 1 to 64 clients, compared with the disk's own rate of sync pairs: how many PUTs share one pair of
+//! syncs.
 
 use std::collections::BTreeMap;
 
@@ -15,18 +16,18 @@ use crate::yardstick::{settle, sync_pairs_per_sec};
 
 const OBJECT_BYTES: usize = 100 << 10;
 
-/// How many at once; the figures tell of 1, 8 and 64, the curve of all.
+/// Numbers of clients; the figures report 1, 8 and 64, the curve all.
 const WIDTHS: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 pub(super) const TOLD: [usize; 3] = [1, 8, 64];
 const WIDEST: usize = 64;
 
-/// At the widest: objects acknowledged in the time of one pair of syncs, and per pair that the server itself made.
+/// At the widest: objects acknowledged in the time of one pair of syncs, and per pair of the server itself.
 const PER_PAIR: Goal = Goal::AtLeast(8.0);
 
 /// Pairs measured in each round; half a second on a disk of 400 per second.
 const PAIRS: u64 = 200;
 
-/// Histograms of the server that count its syncs of packs and its commits, each of which is one sync of Meta's log.
+/// Histograms of the server that count its syncs of packs and its commits; each commit is one sync of Meta's log.
 const PACK_SYNCS: &str = "strongroom_pack_sync_duration_seconds_count";
 const COMMITS: &str = "strongroom_meta_commit_duration_seconds_count";
 
@@ -93,17 +94,17 @@ fn per_pair(sheet: &mut Sheet, name: &str, objects: f64, width: usize) {
     }
 }
 
-/// Pairs of syncs that the server made so far: half of all its syncs, as its metrics count them.
+/// Pairs of syncs of the server so far: half of all its syncs, by its metrics.
 fn syncs(server: &Server) -> f64 {
     f64::midpoint(counter(server, PACK_SYNCS), counter(server, COMMITS))
 }
 
-/// How many PUTs a crowd does. Narrow crowds wait for syncs: fewer PUTs take as long.
+/// The number of PUTs of a crowd. Narrow crowds wait for syncs: fewer PUTs take as long.
 pub(super) fn puts(bench: &Bench, width: usize) -> usize {
     usize::try_from(bench.scale.puts).expect("few") * (width + 4) / (WIDEST + 4)
 }
 
-/// So many PUTs by a crowd.
+/// This many PUTs by a crowd.
 pub(super) fn burst(
     server: &Server,
     name: &str,

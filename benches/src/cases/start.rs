@@ -1,4 +1,4 @@
-//! Start-up with a million objects: after an orderly end, and after SIGKILL with a log to replay.
+//! Start-up with a million objects: after a clean stop, and after SIGKILL with a log to replay.
 
 use strongroom_tests::clock::Stopwatch;
 
@@ -9,7 +9,7 @@ use crate::figures::{Goal, Sheet};
 const AFTER_TERM: Goal = Goal::Below(2.0);
 const AFTER_KILL: Goal = Goal::Below(5.0);
 
-/// Objects put before each SIGKILL, as a part of all: so that Meta's log has something to replay.
+/// Objects put before each SIGKILL, as a fraction of all, so that Meta's log has something to replay.
 const BURST: u32 = 50;
 
 pub(crate) fn run(bench: &Bench, fleet: &mut Fleet) -> Sheet {
