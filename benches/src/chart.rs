@@ -94,7 +94,7 @@ fn line(colour: RGBColor) -> ShapeStyle {
     colour.stroke_width(2)
 }
 
-/// How the x axis is divided evenly.
+/// The steps that have equal width on the x axis.
 #[derive(Debug, Clone, Copy)]
 enum Steps {
     Even,

@@ -9,7 +9,6 @@
 //! ```
 //!
 //! | transition | requires | file |
-//! | transition | requires | file |
 //! |---|---|---|
 //! | open | no row; the writer's row unchanged | [`shared`] |
 //! | claim | the row unchanged and not condemned, or absent when the pack is the body's own | [`claim`] |
