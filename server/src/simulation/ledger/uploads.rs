@@ -14,7 +14,7 @@ use crate::model::{ETag, UploadId};
 pub(super) struct Upload {
     key: String,
     token: Token,
-    /// Its creation time at the latest: the collector aborts old uploads.
+    /// A time not later than its creation: the collector aborts old uploads.
     begun: UnixMillis,
     /// By number: every body that was sent.
     parts: BTreeMap<u16, Vec<PartWrite>>,
@@ -110,7 +110,7 @@ impl Ledger {
         Some(self.uploads.get(&id)?.begun)
     }
 
-    /// Whether the upload's end was requested at least `more` times.
+    /// How often the upload's end was requested.
     pub(in super::super) fn ends_asked(&self, id: UploadId) -> u32 {
         self.uploads.get(&id).map_or(0, |upload| upload.ends_asked)
     }
