@@ -15,7 +15,8 @@ pub(crate) const S3_CONNECTIONS_MAX: usize = 1024;
 /// Maximum number of admin connections: a few scrapers and probes, each short.
 pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 64;
 
-/// Descriptors reserved for everything except connections: Meta's files (256), shared packs, logs, the listeners.
+/// Descriptors reserved for everything except connections: packs kept open (256), Meta's tables (128), logs, the
+/// listeners.
 const FILES_RESERVED: u64 = 512;
 
 /// Descriptors of a busy connection: its socket, and the pack that it reads or writes.

@@ -207,7 +207,7 @@ fn lose(root: &Path, entry: &Path) {
     }
 }
 
-/// For a disk of 512 MiB, which keeps a reserve.
+/// For an image of 1 GiB, part of which is the server's reserve.
 const CYCLES_BETWEEN_RESTS: u64 = 15;
 
 /// Cycles on one file system with the real server.

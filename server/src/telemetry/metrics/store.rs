@@ -10,7 +10,7 @@ const SYNC_SECONDS: [f64; 13] = [
     0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
 ];
 
-/// Transactions per group commit, in powers of two up to the committer's queue.
+/// Transactions per group commit, in powers of two up to the committer's largest batch.
 const COMMIT_BATCH: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
 /// Series of the store.
