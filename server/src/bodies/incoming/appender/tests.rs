@@ -157,6 +157,7 @@ impl Packs for PackPerBatch {
 async fn the_pack_of_a_batch_is_leased_until_the_last_body_of_it_is_committed_or_given_up() {
     let packs = Arc::new(PackPerBatch::default());
     let meta = meta(&Arc::new(Health::new()), &Arc::new(Watch::new()));
+    writers::begin(&*meta, Epoch(1), UnixMillis(5)).expect("a new writer");
     let appender = Appender::inline(meta, Arc::<PackPerBatch>::clone(&packs), Epoch(1), 1 << 20);
     let appender = appender.expect("no thread is needed");
     let first = appender.append(draft()).await.expect("appended");
