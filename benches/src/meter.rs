@@ -37,7 +37,7 @@ pub struct Cost {
 ///
 /// # Panics
 /// When it does not exit with 0; the message contains its output.
-pub fn weigh(command: &mut Command, log: &Path) -> Cost {
+pub fn measure(command: &mut Command, log: &Path) -> Cost {
     let out = File::create(log).expect("the log opens");
     let err = out.try_clone().expect("the log clones");
     let watch = Stopwatch::start();
@@ -153,7 +153,7 @@ mod tests {
         let ballast = vec![1_u8; 256 << 20];
         let mut command = Command::new("dd");
         command.args(["if=/dev/zero", "of=/dev/null", "bs=32M", "count=40"]);
-        let cost = weigh(&mut command, &dir.path().join("log"));
+        let cost = measure(&mut command, &dir.path().join("log"));
         assert_eq!(ballast.last(), Some(&1));
         assert!(
             cost.peak_mib > 30.0 && cost.peak_mib < 100.0,

@@ -8,7 +8,7 @@ use std::process::Command;
 use strongroom_tests::clock::Stopwatch;
 use strongroom_tests::process::run;
 
-use crate::meter::{Cost, weigh};
+use crate::meter::{Cost, measure};
 use crate::stats::{bytes, real};
 
 /// In a sync pair, the bytes that represent an object, and those of its rows.
@@ -51,7 +51,7 @@ pub fn sync_pairs_per_sec(dir: &Path, pairs: u64) -> f64 {
 /// SHA-256 of a file by OpenSSL.
 pub fn sha256(file: &Path, log: &Path) -> Cost {
     let mut command = Command::new("openssl");
-    weigh(command.args(["dgst", "-sha256"]).arg(file), log)
+    measure(command.args(["dgst", "-sha256"]).arg(file), log)
 }
 
 /// Syncs every file and folder below `path`; returns the duration. Clean files take no time.

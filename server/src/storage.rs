@@ -47,7 +47,7 @@ impl Storage {
         // pack.
         let begin = move || {
             upgrade(&*meta, epoch, now)?;
-            let sealed = writers::end_the_dead(&*meta)?;
+            let sealed = writers::end_crashed_writers(&*meta)?;
             writers::begin(&*meta, epoch, now)?;
             Ok::<_, StoreError>(sealed)
         };

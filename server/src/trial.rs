@@ -23,7 +23,7 @@ pub(crate) const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
 /// The storage and its backend.
 pub(crate) struct TestStorage {
-    pub(crate) twin: MemoryBackend,
+    pub(crate) backend: MemoryBackend,
     pub(crate) storage: Storage,
     pub(crate) bucket: BucketName,
     pub(crate) clock: Arc<ManualClock>,
@@ -61,14 +61,14 @@ impl TestStorage {
 
     /// Starts a process on the contents of the backend.
     pub(crate) async fn open(
-        twin: MemoryBackend,
+        backend: MemoryBackend,
         clock: Arc<ManualClock>,
         versioning: Versioning,
     ) -> TestStorage {
         let entropy = Arc::new(SeededEntropy::new(7));
-        let store = twin
+        let store = backend
             .open(clock.clone(), &*entropy, Execution::Inline)
-            .expect("the twin opens");
+            .expect("the backend opens");
         let sizes = Sizes::default();
         let storage = Storage::open(Arc::new(store), clock.clone(), entropy, sizes)
             .await
@@ -84,7 +84,7 @@ impl TestStorage {
             .await
             .expect("created");
         TestStorage {
-            twin,
+            backend,
             storage,
             bucket,
             clock,

@@ -14,13 +14,13 @@ pub enum Bug {
     CommitBeforePackSync,
     /// A manifest's segments are not counted in their packs.
     CounterForgotten,
-    /// Condemned packs are removed at once, even while they are read.
+    /// Marked packs are removed at once, even while they are read.
     PinsIgnored,
     /// A commit that uses a pack does not require the pack's row to be unchanged.
     RowConditionLeftOut,
     /// A freed manifest is subtracted twice from the counters of its packs.
     DecrementTwice,
-    /// The open pack is condemned like a sealed one.
+    /// The open pack is marked like a sealed one.
     SealedRuleIgnored,
 }
 

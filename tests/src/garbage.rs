@@ -94,7 +94,7 @@ pub fn complaints(server: &Server) -> Vec<String> {
         Some(found) => found.iter().map(ToString::to_string).collect(),
         None => vec![format!("no findings in {report}")],
     };
-    for count in ["orphans", "condemned", "dead"] {
+    for count in ["orphans", "marked", "dead"] {
         if report[count].as_u64() != Some(0) {
             complaints.push(format!("{count}: {}", report[count]));
         }

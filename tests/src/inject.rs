@@ -116,7 +116,7 @@ impl Fault {
 
 /// A run with a fault.
 #[derive(Debug)]
-pub struct Struck {
+pub struct FaultedRun {
     /// The result of the program.
     pub finished: Finished,
     /// The calls that were hit, as strace prints them.
@@ -125,7 +125,7 @@ pub struct Struck {
     pub abandoned: bool,
 }
 
-impl Struck {
+impl FaultedRun {
     /// Whether the fault hit anything.
     pub fn was_hit(&self) -> bool {
         !self.hits.is_empty()
@@ -139,7 +139,7 @@ impl Struck {
 }
 
 /// Runs a program to its end with a fault; strace writes to `log`.
-pub fn run_struck(command: &Command, fault: &Fault, log: &Path) -> Struck {
+pub fn run_struck(command: &Command, fault: &Fault, log: &Path) -> FaultedRun {
     let mut traced = strace();
     traced.args(["-f", "-y", "-s", "16", "-o"]).arg(log);
     traced
@@ -166,7 +166,7 @@ pub fn run_struck(command: &Command, fault: &Fault, log: &Path) -> Struck {
         finished.line,
         finished.stderr
     );
-    Struck {
+    FaultedRun {
         finished,
         hits,
         abandoned,

@@ -27,7 +27,7 @@ pub enum Stall {
 
 /// The effect at the stall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beyond {
+pub enum StallEffect {
     /// Holds this connection and every later one.
     Hold,
     /// Holds this connection; later ones work.
@@ -50,7 +50,7 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Line {
     stall: Stall,
-    beyond: Beyond,
+    beyond: StallEffect,
     passed: AtomicU64,
     stalled: AtomicBool,
     broken: AtomicBool,
@@ -62,11 +62,11 @@ struct Cut;
 impl Proxy {
     /// A proxy before `upstream` that holds every connection after the stall.
     pub fn before(upstream: SocketAddr, stall: Stall) -> Self {
-        Self::with(upstream, stall, Beyond::Hold)
+        Self::with(upstream, stall, StallEffect::Hold)
     }
 
     /// A proxy before `upstream`.
-    pub fn with(upstream: SocketAddr, stall: Stall, beyond: Beyond) -> Self {
+    pub fn with(upstream: SocketAddr, stall: Stall, beyond: StallEffect) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -170,7 +170,7 @@ async fn pass(
         if let Some(line) = &counted
             && let Some(rest) = line.crossed_by(len)
         {
-            if matches!(line.beyond, Beyond::Hold | Beyond::HoldOnce) {
+            if matches!(line.beyond, StallEffect::Hold | StallEffect::HoldOnce) {
                 Box::pin(hold_until_closed(&mut from, line)).await;
                 return Err(Cut);
             }
@@ -196,7 +196,7 @@ impl Line {
             return None;
         }
         let again = self.stalled.swap(true, Ordering::SeqCst);
-        if again && matches!(self.beyond, Beyond::HoldOnce | Beyond::CutOnce) {
+        if again && matches!(self.beyond, StallEffect::HoldOnce | StallEffect::CutOnce) {
             return None;
         }
         let rest = limit.saturating_sub(before);
@@ -243,7 +243,7 @@ mod tests {
         let upstream =
             std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback binds");
         let addr = upstream.local_addr().expect("bound");
-        let proxy = Proxy::with(addr, Stall::Answers(100), Beyond::CutOnce);
+        let proxy = Proxy::with(addr, Stall::Answers(100), StallEffect::CutOnce);
         let mut seen = Vec::new();
         for _ in 0..2 {
             let mut client = std::net::TcpStream::connect(proxy.addr()).expect("connects");

@@ -417,7 +417,7 @@ fn a_stopped_store_can_be_checked_and_is_not_changed_by_it() {
     look(&["gc", "--dry-run"], server.data_dir())
         .ok()
         .says("manifests to free: 1")
-        .says("to condemn");
+        .says("to mark for deletion");
     let changed = before.difference(&Tree::of(server.data_dir()));
     assert!(changed.is_empty(), "{changed:?}");
     server.boot();

@@ -71,7 +71,7 @@ fn restore_command(file: &Path, data_dir: &Path) -> Command {
 }
 
 /// The difference from the verdict; none when the output matches.
-fn dissent(said: &Finished, verdict: &Verdict, subject: &str) -> Option<String> {
+fn difference(said: &Finished, verdict: &Verdict, subject: &str) -> Option<String> {
     let mut rest = said.stderr.as_str();
     let mut missing = Vec::new();
     for words in verdict.says.split('…') {
@@ -141,7 +141,7 @@ fn a_restore_refuses_every_broken_snapshot() {
         let said = run(&mut restore_command(&file, &data_dir));
         let name = file.to_str().expect("temporary paths are text");
         dissents.extend(
-            dissent(&said, &specimen.restore, name).map(|d| format!("{}: {d}", specimen.name)),
+            difference(&said, &specimen.restore, name).map(|d| format!("{}: {d}", specimen.name)),
         );
         let left = std::fs::read_dir(&data_dir).map_or(0, Iterator::count);
         if left > 0 {
@@ -163,7 +163,7 @@ fn a_status_refuses_every_broken_snapshot() {
         let said = run(programs::client().args(["snapshot", "status"]).arg(&file));
         let name = file.to_str().expect("temporary paths are text");
         dissents.extend(
-            dissent(&said, &specimen.status, name).map(|d| format!("{}: {d}", specimen.name)),
+            difference(&said, &specimen.status, name).map(|d| format!("{}: {d}", specimen.name)),
         );
         if specimen.status.code != 0 && !said.stdout.is_empty() {
             dissents.push(format!("{}: it printed {}", specimen.name, said.stdout));
@@ -187,7 +187,7 @@ fn a_save_refuses_every_broken_snapshot() {
         command.args(["snapshot", "save", "--endpoints", &member.url()]);
         let said = run(command.arg(target.join("snapshot.db")));
         dissents.extend(
-            dissent(&said, verdict, &member.url()).map(|d| format!("{}: {d}", specimen.name)),
+            difference(&said, verdict, &member.url()).map(|d| format!("{}: {d}", specimen.name)),
         );
         let left = std::fs::read_dir(&target).map_or(0, Iterator::count);
         if left > 0 {
@@ -212,7 +212,8 @@ fn a_save_into_the_store_refuses_what_a_stream_can_tell() {
     for specimen in zoo.broken.iter().filter(|specimen| told(specimen.name)) {
         let verdict = specimen.save.as_ref().expect("an etcd could send it");
         let (said, url) = saves(specimen);
-        dissents.extend(dissent(&said, verdict, &url).map(|d| format!("{}: {d}", specimen.name)));
+        dissents
+            .extend(difference(&said, verdict, &url).map(|d| format!("{}: {d}", specimen.name)));
     }
     assert_none(&dissents);
     assert_eq!(

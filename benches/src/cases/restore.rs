@@ -14,7 +14,7 @@ use strongroom_tests::programs;
 use super::Bench;
 use crate::bodies::{self, ETCD, member_flags};
 use crate::figures::{Chart, Goal, Sheet};
-use crate::meter::{Cost, weigh};
+use crate::meter::{Cost, measure};
 use crate::yardstick::{settle, sha256, sync_tree, warm};
 
 const FASTER: Goal = Goal::Below(1.0);
@@ -153,7 +153,7 @@ fn once(bench: &Bench, file: &Path, way: Way) -> Turn {
             let dir = bench.folder();
             let log = dir.path().join("log");
             let target = dir.path().join("etcd");
-            let copied = weigh(Command::new("cp").arg(file).arg(&target), &log);
+            let copied = measure(Command::new("cp").arg(file).arg(&target), &log);
             let Turn { cost, sync_secs } = Turn::synced(copied, &target);
             let hashed = sha256(file, &log);
             let cost = Cost {
@@ -179,5 +179,5 @@ pub(super) fn restored(bench: &Bench, mut command: Command) -> Turn {
     let cluster = Cluster::plan(&dir.path().join("plan"), ETCD, 1, Security::Plain);
     command.args(member_flags(&cluster));
     command.arg("--data-dir").arg(&target);
-    Turn::synced(weigh(&mut command, &dir.path().join("log")), &target)
+    Turn::synced(measure(&mut command, &dir.path().join("log")), &target)
 }

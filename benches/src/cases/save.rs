@@ -9,7 +9,7 @@ use strongroom_tests::server::Server;
 use super::Bench;
 use crate::bodies::{self, ETCD};
 use crate::figures::{Chart, Goal, Sheet};
-use crate::meter::{cpu_secs, server_cpu_secs, weigh};
+use crate::meter::{cpu_secs, measure, server_cpu_secs};
 use crate::stats::{MIB, real};
 use crate::yardstick::settle;
 
@@ -31,7 +31,7 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
     let mut ours = || {
         let mut command = backup::save_command(&server, std::slice::from_ref(&endpoint), "bench");
         let cpu = server_cpu_secs(&mut server);
-        let cost = weigh(&mut command, &log);
+        let cost = measure(&mut command, &log);
         (cost, server_cpu_secs(&mut server) - cpu)
     };
     let theirs = || {
@@ -40,7 +40,7 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
             .env("ETCDCTL_API", "3")
             .args(["--endpoints", &endpoint, "snapshot", "save"])
             .arg(&file);
-        let cost = weigh(&mut command, &log);
+        let cost = measure(&mut command, &log);
         let bytes = fs::metadata(&file).expect("just saved").len();
         fs::remove_file(&file).expect("an own file");
         (cost, bytes)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::doctor::ledger::Ledger;
+use crate::doctor::totals::Totals;
 use crate::doctor::{Census, Findings};
 use crate::objects::manifest::read_manifest;
 use crate::store::meta::Meta;
@@ -44,7 +44,7 @@ pub(super) fn of_manifests(
             match of_segment(meta, packs, segment) {
                 Ok(origin) => {
                     census.bytes += segment.stored_len;
-                    body.goes_on(segment, &origin, findings);
+                    body.check_offset(segment, &origin, findings);
                 }
                 Err(error) => {
                     damaged.insert(id);
@@ -70,7 +70,7 @@ struct Body {
 
 impl Body {
     /// Checks that a segment's table names the same place in the body as the manifest: salvage relies on it.
-    fn goes_on(&mut self, segment: &Segment, origin: &Origin, findings: &mut Findings) {
+    fn check_offset(&mut self, segment: &Segment, origin: &Origin, findings: &mut Findings) {
         if self.target.as_ref() != Some(&origin.target) {
             *self = Body {
                 target: Some(origin.target.clone()),
@@ -93,10 +93,10 @@ impl Body {
 fn of_segment(meta: &dyn Meta, packs: &dyn Packs, segment: &Segment) -> Result<Origin, StoreError> {
     match get(meta, PackRows, segment.pack)? {
         Some(PackRow::Live | PackRow::Sealed { .. }) => {}
-        Some(PackRow::Condemned { .. }) | None => {
+        Some(PackRow::Marked { .. }) | None => {
             return Err(StoreError::DamagedRow {
                 key: PackRows.key(segment.pack).to_vec(),
-                what: "a pack in use has no row, or a condemned one",
+                what: "a pack in use has no row, or a marked one",
             });
         }
     }
@@ -122,14 +122,14 @@ fn of_segment(meta: &dyn Meta, packs: &dyn Packs, segment: &Segment) -> Result<O
 pub(super) fn of_packs(
     meta: &dyn Meta,
     packs: &dyn Packs,
-    ledger: &Ledger,
+    totals: &Totals,
     census: &mut Census,
     findings: &mut Findings,
 ) {
     let looked = each_pack(packs, census, |census, file| {
         match get(meta, PackRows, file.pack)? {
             None => census.orphans += 1,
-            Some(PackRow::Condemned { .. }) => census.condemned += 1,
+            Some(PackRow::Marked { .. }) => census.marked += 1,
             Some(PackRow::Sealed { len }) if file.len < len => findings.pack(
                 file.pack,
                 format!(
@@ -140,7 +140,7 @@ pub(super) fn of_packs(
             Some(PackRow::Live) => drop(packs.read(file.pack, &[])?),
             Some(PackRow::Sealed { len }) => {
                 packs.read(file.pack, &[])?;
-                let used = ledger.packs.get(&file.pack).map(|used| used.end);
+                let used = totals.packs.get(&file.pack).map(|used| used.end);
                 if used != Some(len) && !ends_at(packs, file.pack, len)? {
                     let what = format!(
                         "pack {} is sealed at {len}, where no segment ends",

@@ -6,15 +6,15 @@
 
 mod bytes;
 mod finding;
-mod ledger;
 mod names;
 mod rows;
+mod totals;
 
 use serde::Serialize;
 
 pub use finding::{FINDINGS_MAX, Finding, Findings};
 
-use crate::doctor::ledger::Ledger;
+use crate::doctor::totals::Totals;
 use crate::store::StoreError;
 use crate::store::meta::Meta;
 use crate::store::packs::Packs;
@@ -49,7 +49,7 @@ pub struct Census {
     /// Pack files without a row: left by a crash, to be removed by collection.
     pub orphans: u64,
     /// Pack files that wait for their removal.
-    pub condemned: u64,
+    pub marked: u64,
     /// Manifests that wait for the collection.
     pub dead: u64,
 }
@@ -58,14 +58,14 @@ pub struct Census {
 pub fn examine(meta: &dyn Meta, packs: &dyn Packs) -> Report {
     let mut findings = Findings::default();
     let mut census = Census::default();
-    let mut ledger = Ledger::default();
-    let readable = rows::check(meta, &mut ledger, &mut census, &mut findings);
+    let mut totals = Totals::default();
+    let readable = rows::check(meta, &mut totals, &mut census, &mut findings);
     // If some rows could not be read, wrong totals would only add noise.
     if readable {
-        ledger.balance(meta, &mut census, &mut findings);
+        totals.check(meta, &mut census, &mut findings);
     }
     let damaged = bytes::of_manifests(meta, packs, &mut census, &mut findings);
-    bytes::of_packs(meta, packs, &ledger, &mut census, &mut findings);
+    bytes::of_packs(meta, packs, &totals, &mut census, &mut findings);
     names::add_objects(meta, &damaged, &mut findings);
     findings.report(census)
 }

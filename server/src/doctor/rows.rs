@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::doctor::ledger::{Ledger, end_of};
+use crate::doctor::totals::{Totals, end_of};
 use crate::doctor::{Census, Findings};
 use crate::model::{BucketId, UploadId};
 use crate::objects::manifest::{read_manifest, segments};
@@ -20,7 +20,7 @@ use crate::tables::{
 /// Checks all rows, adds them to the totals, and returns whether every row could be read.
 pub(super) fn check(
     meta: &dyn Meta,
-    ledger: &mut Ledger,
+    totals: &mut Totals,
     census: &mut Census,
     findings: &mut Findings,
 ) -> bool {
@@ -30,7 +30,7 @@ pub(super) fn check(
             census.rows += 1;
             let mut check = Check {
                 meta,
-                ledger,
+                totals,
                 census,
                 findings,
             };
@@ -84,7 +84,7 @@ pub(super) fn each_entry<T: Table>(
 
 struct Check<'a> {
     meta: &'a dyn Meta,
-    ledger: &'a mut Ledger,
+    totals: &'a mut Totals,
     census: &'a mut Census,
     findings: &'a mut Findings,
 }
@@ -94,7 +94,7 @@ impl Check<'_> {
         match keyspace {
             Keyspace::Bucket => {
                 let bucket = Entry::of(Buckets, key, row)?.value;
-                self.ledger.buckets.insert(bucket.id);
+                self.totals.buckets.insert(bucket.id);
             }
             Keyspace::BucketSetting => self.setting(Entry::of(BucketVersioning, key, row)?.key),
             Keyspace::Current => self.current(&Entry::of(Currents, key, row)?)?,
@@ -115,13 +115,13 @@ impl Check<'_> {
             Keyspace::Manifest => self.manifest(key, row)?,
             Keyspace::PartTable => {
                 let id = Entry::of(PartTables, key, row)?.key;
-                self.ledger.users.entry(id).or_default();
+                self.totals.users.entry(id).or_default();
             }
             Keyspace::Pack => self.pack(&Entry::of(PackRows, key, row)?),
             Keyspace::PackUser => self.pack_user(&Entry::of(PackUsers, key, row)?)?,
             Keyspace::Writer => {
                 let writer = Entry::of(Writers, key, row)?.value;
-                self.ledger.open.extend(writer.open);
+                self.totals.open.extend(writer.open);
             }
             Keyspace::ManifestUsers
             | Keyspace::PackSegments
@@ -136,7 +136,7 @@ impl Check<'_> {
 
     /// A setting must belong to a bucket.
     fn setting(&mut self, bucket: BucketId) {
-        if !self.ledger.buckets.contains(&bucket) {
+        if !self.totals.buckets.contains(&bucket) {
             self.findings
                 .rows("a setting belongs to a bucket that is not there".to_owned());
         }
@@ -186,15 +186,15 @@ impl Check<'_> {
         let (bucket, object, _) = &version.key;
         self.census.objects += 1;
         if let VersionKind::Object(data) = &version.value.kind {
-            self.ledger.plain += i64::try_from(data.size).unwrap_or(i64::MAX);
+            self.totals.plain += i64::try_from(data.size).unwrap_or(i64::MAX);
             if let Some(manifest) = data.manifest {
-                self.ledger.uses(manifest);
+                self.totals.uses(manifest);
             } else if data.size > 0 {
                 self.findings
                     .rows(format!("object {object} has a size and no bytes"));
             }
         }
-        if !self.ledger.buckets.contains(bucket) {
+        if !self.totals.buckets.contains(bucket) {
             self.findings.rows(format!(
                 "object {object} lies in a bucket that is not there"
             ));
@@ -204,8 +204,8 @@ impl Check<'_> {
     fn upload(&mut self, upload: &Entry<Uploads>) {
         let (bucket, object, upload) = &upload.key;
         self.census.uploads += 1;
-        self.ledger.uploads.insert(*upload);
-        if !self.ledger.buckets.contains(bucket) {
+        self.totals.uploads.insert(*upload);
+        if !self.totals.buckets.contains(bucket) {
             self.findings.rows(format!(
                 "upload {upload} of {object} lies in a bucket that is not there"
             ));
@@ -216,9 +216,9 @@ impl Check<'_> {
     fn part(&mut self, part: &Entry<Parts>) -> Result<(), StoreError> {
         let (upload, number) = part.key;
         if let Some(manifest) = part.value.manifest {
-            self.ledger.uses(manifest);
+            self.totals.uses(manifest);
         }
-        if !self.ledger.uploads.contains(&upload) && !exists(self.meta, DeadUploads, upload)? {
+        if !self.totals.uploads.contains(&upload) && !exists(self.meta, DeadUploads, upload)? {
             self.findings.rows(format!(
                 "part {} is of upload {upload}, which is neither open nor left to the collection",
                 number.get()
@@ -229,7 +229,7 @@ impl Check<'_> {
 
     /// An ended upload must not be open.
     fn closed(&mut self, upload: UploadId, how: &str) {
-        if self.ledger.uploads.contains(&upload) {
+        if self.totals.uploads.contains(&upload) {
             self.findings
                 .rows(format!("upload {upload} is {how}, and open as well"));
         }
@@ -240,17 +240,17 @@ impl Check<'_> {
         let pack = row.key;
         match row.value {
             PackRow::Live => {
-                self.ledger.live.insert(pack);
+                self.totals.live.insert(pack);
             }
             PackRow::Sealed { len } => {
-                self.ledger.sealed += i64::try_from(len).unwrap_or(i64::MAX);
-                let used = self.ledger.packs.get(&pack).map_or(0, |used| used.end);
+                self.totals.sealed += i64::try_from(len).unwrap_or(i64::MAX);
+                let used = self.totals.packs.get(&pack).map_or(0, |used| used.end);
                 if len < used {
                     let what = format!("pack {pack} is sealed at {len}, and in use up to {used}");
                     self.findings.pack(pack, what);
                 }
             }
-            PackRow::Condemned { .. } => {}
+            PackRow::Marked { .. } => {}
         }
     }
 
@@ -275,13 +275,13 @@ impl Check<'_> {
         let (id, chunk) = ManifestChunks.split(key)?;
         let entries = if chunk == 0 {
             self.census.manifests += 1;
-            self.ledger.users.entry(id).or_default();
+            self.totals.users.entry(id).or_default();
             ManifestHeads.value(key, row)?.entries
         } else {
             ManifestChunks.value(key, row)?.entries
         };
         let segments = segments(entries);
-        self.ledger.holds(&segments);
+        self.totals.holds(&segments);
         for segment in &segments {
             if !exists(self.meta, PackUsers, (segment.pack, id))? {
                 self.findings.rows(format!(

@@ -1,7 +1,7 @@
 //! Frees what lost its last user: parts of completed or aborted uploads, then manifests.
 
 use crate::gc::run::GcRun;
-use crate::gc::walk::{Judged, Walked};
+use crate::gc::walk::{RowDecision, Walked};
 use crate::model::upload::PARTS_MAX;
 use crate::objects::manifest;
 use crate::packs::claim;
@@ -43,7 +43,7 @@ fn some_parts(
     run: &GcRun<'_>,
     draft: &mut Draft<'_>,
     upload: &Entry<DeadUploads>,
-) -> Result<Judged, StoreError> {
+) -> Result<RowDecision, StoreError> {
     let parts = draft.scan(Parts, &Parts.of_upload(upload.key), PAGE_ROWS)?;
     for part in &parts {
         draft.delete(Parts, part.key);
@@ -53,10 +53,10 @@ fn some_parts(
         }
     }
     if parts.len() == PAGE_ROWS {
-        return Ok(Judged::Step);
+        return Ok(RowDecision::Step);
     }
     draft.delete_entry(upload);
-    Ok(Judged::Done)
+    Ok(RowDecision::Done)
 }
 
 /// Frees dead manifests without users, and removes the dead rows of manifests that have a user again.
@@ -68,11 +68,11 @@ pub(super) fn manifests(run: &GcRun<'_>) -> Result<Walked, StoreError> {
             let rows = draft.unrequired("the counter is required to be zero below");
             if count(rows, ManifestUsers, id)? != 0 {
                 // It still has a user: the next release writes the dead row again.
-                return Ok(Judged::Step);
+                return Ok(RowDecision::Step);
             }
             draft.require_zero(ManifestUsers, id);
             let segments = manifest::remove(draft, id)?;
             claim::release(draft, id, &segments);
-            Ok(Judged::Done)
+            Ok(RowDecision::Done)
         })
 }

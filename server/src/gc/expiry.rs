@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::UnixMillis;
 use crate::gc::run::GcRun;
-use crate::gc::walk::{Judged, Walked};
+use crate::gc::walk::{RowDecision, Walked};
 use crate::store::StoreError;
 use crate::tables::{Completions, DeadRow, DeadUploads, Keyed as _, Uploads};
 
@@ -20,12 +20,12 @@ pub(super) fn uploads(run: &GcRun<'_>) -> Result<Walked, StoreError> {
     run.walk("expired uploads")
         .each(Uploads, Uploads.whole(), |draft, upload| {
             if upload.value.initiated >= before {
-                return Ok(Judged::Keep);
+                return Ok(RowDecision::Keep);
             }
             let (_, _, id) = upload.key;
             draft.delete_entry(&upload);
             draft.put(DeadUploads, id, &DeadRow { since: now });
-            Ok(Judged::Done)
+            Ok(RowDecision::Done)
         })
 }
 
@@ -35,10 +35,10 @@ pub(super) fn answers(run: &GcRun<'_>) -> Result<Walked, StoreError> {
     run.walk("old answers")
         .each(Completions, Completions.whole(), |draft, answer| {
             if answer.value.time >= before {
-                return Ok(Judged::Keep);
+                return Ok(RowDecision::Keep);
             }
             draft.delete_entry(&answer);
-            Ok(Judged::Done)
+            Ok(RowDecision::Done)
         })
 }
 

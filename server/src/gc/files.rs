@@ -1,7 +1,7 @@
 //! Unused packs: first marked for deletion, then deleted after the grace period. Also pack files without a row.
 
 use crate::gc::run::GcRun;
-use crate::gc::walk::{Judged, Walk, Walked};
+use crate::gc::walk::{RowDecision, Walk, Walked};
 use crate::packs::mark;
 use crate::packs::sweep::{Reserve, Swept, sweep};
 use crate::store::StoreError;
@@ -16,8 +16,8 @@ pub(super) fn mark_unused(run: &GcRun<'_>) -> Result<Walked, StoreError> {
         .each(PackRows, PackRows.whole(), |draft, pack| {
             let marked = mark::unused(draft, &pack, run.epoch, run.now)?;
             Ok(match marked {
-                Some(_) => Judged::Done,
-                None => Judged::Keep,
+                Some(_) => RowDecision::Done,
+                None => RowDecision::Keep,
             })
         })
 }
@@ -26,7 +26,7 @@ pub(super) fn mark_unused(run: &GcRun<'_>) -> Result<Walked, StoreError> {
 pub(super) fn mark_orphans(run: &GcRun<'_>) -> Result<Walked, StoreError> {
     let mut walk = run.walk("files without a row");
     let mut after = None;
-    while walk.goes_on() {
+    while walk.may_continue() {
         let files = match run.packs.list(after, PAGE_ROWS) {
             Ok(files) => files,
             Err(error) => {
@@ -59,19 +59,19 @@ fn mark_orphan(walk: &mut Walk<'_>, file: &PackEntry) -> Result<(), StoreError> 
     walk.settle(&mut vec![(pending, 1)])
 }
 
-/// Sweeps condemned packs.
-pub(super) fn sweep_condemned(run: &GcRun<'_>) -> Result<Walked, StoreError> {
+/// Sweeps marked packs.
+pub(super) fn sweep_marked(run: &GcRun<'_>) -> Result<Walked, StoreError> {
     let reserve = Reserve {
         pins: run.pins,
         grace: run.settings.grace,
         now: run.now,
     };
-    run.walk("condemned packs")
+    run.walk("marked packs")
         .each(PackRows, PackRows.whole(), |draft, pack| {
             let swept = sweep(draft, run.packs, &pack, reserve)?;
             Ok(match swept {
-                Swept::FileAndRow => Judged::Done,
-                Swept::InUse | Swept::Reserved | Swept::File => Judged::Keep,
+                Swept::FileAndRow => RowDecision::Done,
+                Swept::InUse | Swept::Reserved | Swept::File => RowDecision::Keep,
             })
         })
 }

@@ -8,13 +8,13 @@
 //! A dry run is the same run over views that keep its changes in memory (see [`forecast`]), so it reports what a run
 //! does.
 //!
-//! What protects what (`Condemned` = marked for deletion):
+//! What protects what (`Marked` = marked for deletion):
 //!
 //! | starting \ running | put of a new body | GET | manifests | marking |
 //! |---|---|---|---|---|
 //! | manifests | users counter is not zero | manifest read again under the pin | `Same(dead)` | - |
 //! | marking | pack row changes: one of the two commits loses | pins | segments counter is not zero | `Same(pack)` |
-//! | sweeping | pack row is `Condemned`: the put loses | waits for pins | counter was zero | `Same(pack)` |
+//! | sweeping | pack row is `Marked`: the put loses | waits for pins | counter was zero | `Same(pack)` |
 //! | orphans | row is absent: one of the two creates it | no row, so no manifest | - | `Absent(pack)` |
 
 mod dead;

@@ -30,12 +30,12 @@ pub struct Plan {
     /// Expired answers of Complete.
     pub answers: u64,
     /// Packs that would be unused, by name, with the bytes that are freed after the grace period.
-    pub condemned: BTreeMap<String, u64>,
+    pub marked: BTreeMap<String, u64>,
     /// Pack files without a row, by name, with their bytes.
     pub orphans: BTreeMap<String, u64>,
-    /// Condemned packs whose grace period is over, by name, with the bytes that are freed at once.
+    /// Marked packs whose grace period is over, by name, with the bytes that are freed at once.
     pub removed: BTreeMap<String, u64>,
-    /// Condemned packs that are still in their grace period.
+    /// Marked packs that are still in their grace period.
     pub waiting: u64,
     /// Bytes that are freed in total.
     pub bytes: u64,
@@ -78,17 +78,17 @@ pub fn forecast(
     }
     let lengths = lengths(&*files)?;
     each(&*would_be, PackRows, PackRows.whole(), |pack| {
-        let (PackRow::Condemned { .. }, Some(len)) = (pack.value, lengths.get(&pack.key)) else {
+        let (PackRow::Marked { .. }, Some(len)) = (pack.value, lengths.get(&pack.key)) else {
             return Ok(());
         };
         plan.bytes += len;
         let named = match get(&**meta, PackRows, pack.key)? {
             None => &mut plan.orphans,
-            Some(PackRow::Condemned { .. }) => {
+            Some(PackRow::Marked { .. }) => {
                 plan.waiting += 1;
                 return Ok(());
             }
-            Some(PackRow::Live | PackRow::Sealed { .. }) => &mut plan.condemned,
+            Some(PackRow::Live | PackRow::Sealed { .. }) => &mut plan.marked,
         };
         named.insert(pack.key.to_string(), *len);
         Ok(())

@@ -16,7 +16,7 @@ use crate::store::{Epoch, StoreError};
 /// The operator's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CollectorSettings {
-    /// How long the file of a condemned pack stays.
+    /// How long the file of a marked pack stays.
     pub grace: Duration,
 }
 
@@ -56,11 +56,11 @@ pub struct GcReport {
     pub manifests: u64,
     /// Answers of Complete removed.
     pub answers: u64,
-    /// Packs condemned.
-    pub condemned: u64,
-    /// Pack files without a row condemned.
+    /// Packs marked.
+    pub marked: u64,
+    /// Pack files without a row marked.
     pub orphans: u64,
-    /// Condemned packs whose file and row are gone.
+    /// Marked packs whose file and row are gone.
     pub removed: u64,
     /// Rows and files that could not be read or processed; the log names each.
     pub skipped: u64,
@@ -121,9 +121,9 @@ impl Collector {
             uploads: done(dead::uploads(&run)?),
             manifests: done(dead::manifests(&run)?),
             answers: done(expiry::answers(&run)?),
-            condemned: done(files::mark_unused(&run)?),
+            marked: done(files::mark_unused(&run)?),
             orphans: done(files::mark_orphans(&run)?),
-            removed: done(files::sweep_condemned(&run)?),
+            removed: done(files::sweep_marked(&run)?),
             skipped: 0,
         };
         report.skipped = skipped;

@@ -13,7 +13,7 @@ use crate::tables::{Draft, Entry, Range, Table};
 const COMMITS_AT_ONCE: usize = 64;
 
 /// The decision of a step about one row.
-pub(super) enum Judged {
+pub(super) enum RowDecision {
     /// Nothing.
     Keep,
     /// Commit the draft, which is one step of several for this row.
@@ -53,7 +53,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Reports the progress of the step, and returns whether to continue: a stopping server ends it between two pages.
-    pub(super) fn goes_on(&self) -> bool {
+    pub(super) fn may_continue(&self) -> bool {
         (self.run.go_on)(GcProgress {
             step: self.step,
             seen: self.walked.seen,
@@ -75,9 +75,9 @@ impl<'a> Walk<'a> {
         mut self,
         table: T,
         range: Range<T>,
-        mut judge: impl FnMut(&mut Draft<'_>, Entry<T>) -> Result<Judged, StoreError>,
+        mut judge: impl FnMut(&mut Draft<'_>, Entry<T>) -> Result<RowDecision, StoreError>,
     ) -> Result<Walked, StoreError> {
-        if !self.goes_on() {
+        if !self.may_continue() {
             return Ok(self.walked);
         }
         let meta = self.meta();
@@ -87,9 +87,9 @@ impl<'a> Walk<'a> {
                 self.walked.seen += 1;
                 let mut draft = Draft::new(meta, Operation::Collect);
                 match Entry::of(table, key, row).and_then(|entry| judge(&mut draft, entry)) {
-                    Ok(Judged::Keep) => {}
-                    Ok(Judged::Step) => waiting.push((meta.commit(draft.into_txn()), 0)),
-                    Ok(Judged::Done) => waiting.push((meta.commit(draft.into_txn()), 1)),
+                    Ok(RowDecision::Keep) => {}
+                    Ok(RowDecision::Step) => waiting.push((meta.commit(draft.into_txn()), 0)),
+                    Ok(RowDecision::Done) => waiting.push((meta.commit(draft.into_txn()), 1)),
                     Err(error) => self.skip(error)?,
                 }
                 if waiting.len() == COMMITS_AT_ONCE {
@@ -98,7 +98,7 @@ impl<'a> Walk<'a> {
             }
             // A page is completed before the next one begins, so that a walk may end between two.
             self.settle(&mut waiting)?;
-            Ok(if self.goes_on() {
+            Ok(if self.may_continue() {
                 ControlFlow::Continue(())
             } else {
                 ControlFlow::Break(())

@@ -70,7 +70,7 @@ impl Objects {
         let decide = Arc::new(decide);
         for tries in 1..=TRIES_MAX {
             let (meta, once) = (Arc::clone(&self.meta), Arc::clone(&decide));
-            let decided = self.gate.run(move || {
+            let decided = self.pool.run(move || {
                 let mut draft = Draft::new(&*meta, operation);
                 let decision = once(&mut draft);
                 let commits = matches!(decision, Ok(Decision::Commit(_)));
@@ -103,7 +103,7 @@ impl Objects {
         F: FnOnce(&dyn Meta) -> Result<T, ObjectsError> + Send + 'static,
     {
         let meta = Arc::clone(&self.meta);
-        self.gate.run(move || look(&*meta)).await
+        self.pool.run(move || look(&*meta)).await
     }
 }
 

@@ -72,7 +72,7 @@ pub enum ObjectsError {
         what: &'static str,
     },
     /// The pack of the body was removed before the commit; the client may send the body again.
-    #[error("pack {0} was condemned before its commit")]
+    #[error("pack {0} was marked for deletion before its commit")]
     PackGone(PackId),
     /// The rows changed at each of many tries.
     #[error("too many concurrent changes of the same rows ({tries} tries)")]

@@ -84,7 +84,7 @@ pub(crate) fn segments(entries: Vec<ManifestEntry>) -> Vec<Segment> {
 /// Writes a new manifest with one user into the draft: its chunks, its counters and the claims on its packs.
 ///
 /// # Errors
-/// [`ClaimError::Gone`] when a pack was condemned or its row is gone.
+/// [`ClaimError::Gone`] when a pack was marked or its row is gone.
 pub(super) fn create(
     draft: &mut Draft<'_>,
     id: ManifestId,

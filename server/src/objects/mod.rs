@@ -40,7 +40,7 @@ use crate::store::{Epoch, ManifestId};
 /// The objects of a store. Each process has one.
 pub struct Objects {
     meta: Arc<dyn Meta>,
-    gate: BlockingPool,
+    pool: BlockingPool,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     epoch: Epoch,
@@ -51,14 +51,14 @@ impl Objects {
     /// Objects over the rows of an open store; `epoch` is this process's.
     pub fn new(
         meta: Arc<dyn Meta>,
-        gate: BlockingPool,
+        pool: BlockingPool,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         epoch: Epoch,
     ) -> Objects {
         Objects {
             meta,
-            gate,
+            pool,
             clock,
             entropy,
             epoch,

@@ -15,95 +15,95 @@ use crate::trial::{NOW, TestStorage, attributes, key};
 
 #[tokio::test]
 async fn an_unversioned_key_holds_its_last_body_and_goes_without_a_trace() {
-    let house = TestStorage::new(Versioning::Unversioned).await;
-    assert_eq!(house.put("a", b"one").await.version, None);
-    house.put("a", b"two").await;
+    let storage = TestStorage::new(Versioning::Unversioned).await;
+    assert_eq!(storage.put("a", b"one").await.version, None);
+    storage.put("a", b"two").await;
     assert_eq!(
-        house
+        storage
             .get("a", VersionSelector::Current)
             .await
             .expect("there"),
         b"two"
     );
     assert_eq!(
-        house
+        storage
             .delete("a", VersionSelector::Current)
             .await
             .expect("deleted"),
         Deleted::default()
     );
     assert!(matches!(
-        house.get("a", VersionSelector::Current).await,
+        storage.get("a", VersionSelector::Current).await,
         Err(ObjectsError::NoSuchKey(_))
     ));
     assert_eq!(
-        house
+        storage
             .delete("a", VersionSelector::Current)
             .await
             .expect("again"),
         Deleted::default()
     );
-    house
+    storage
         .storage
         .objects
-        .delete_bucket(&house.bucket)
+        .delete_bucket(&storage.bucket)
         .await
         .expect("nothing is left in it");
 }
 
 #[tokio::test]
 async fn versions_stay_and_a_marker_hides_them() {
-    let house = TestStorage::new(Versioning::Enabled).await;
-    let first = house.put("a", b"one").await.version.expect("an id");
-    let second = house.put("a", b"two").await.version.expect("an id");
-    let marker = house
+    let storage = TestStorage::new(Versioning::Enabled).await;
+    let first = storage.put("a", b"one").await.version.expect("an id");
+    let second = storage.put("a", b"two").await.version.expect("an id");
+    let marker = storage
         .delete("a", VersionSelector::Current)
         .await
         .expect("a marker");
     assert!(marker.marker);
     assert!(matches!(
-        house.get("a", VersionSelector::Current).await,
+        storage.get("a", VersionSelector::Current).await,
         Err(ObjectsError::DeleteMarker { named: false, .. })
     ));
-    assert!(house.list("", None, None, 10).await.entries.is_empty());
+    assert!(storage.list("", None, None, 10).await.entries.is_empty());
     assert_eq!(
-        house
+        storage
             .get("a", VersionSelector::Id(first))
             .await
             .expect("kept"),
         b"one"
     );
     assert!(matches!(
-        house.storage.objects.delete_bucket(&house.bucket).await,
+        storage.storage.objects.delete_bucket(&storage.bucket).await,
         Err(ObjectsError::BucketNotEmpty(_))
     ));
 
     // Removing the marker makes the newest version current again; removing that version, the one before.
     let marker = crate::model::VersionId::parse(&marker.version.expect("an id")).expect("an id");
-    house
+    storage
         .delete("a", VersionSelector::Id(marker))
         .await
         .expect("removed");
     assert_eq!(
-        house
+        storage
             .get("a", VersionSelector::Current)
             .await
             .expect("back"),
         b"two"
     );
-    house
+    storage
         .delete("a", VersionSelector::Id(second))
         .await
         .expect("removed");
     assert_eq!(
-        house
+        storage
             .get("a", VersionSelector::Current)
             .await
             .expect("back"),
         b"one"
     );
     assert_eq!(
-        house
+        storage
             .list("", None, None, 10)
             .await
             .entries
@@ -111,49 +111,52 @@ async fn versions_stay_and_a_marker_hides_them() {
             .map(|e| e.row.size),
         Some(3)
     );
-    house
+    storage
         .delete("a", VersionSelector::Id(first))
         .await
         .expect("removed");
     assert!(matches!(
-        house.get("a", VersionSelector::Current).await,
+        storage.get("a", VersionSelector::Current).await,
         Err(ObjectsError::NoSuchKey(_))
     ));
 }
 
 #[tokio::test]
 async fn a_suspended_bucket_replaces_its_null_version_only() {
-    let house = TestStorage::new(Versioning::Unversioned).await;
-    house.put("a", b"null").await;
-    house
+    let storage = TestStorage::new(Versioning::Unversioned).await;
+    storage.put("a", b"null").await;
+    storage
         .storage
         .objects
-        .set_versioning(&house.bucket, Versioning::Enabled)
+        .set_versioning(&storage.bucket, Versioning::Enabled)
         .await
         .expect("enabled");
-    let kept = house.put("a", b"kept").await.version.expect("an id");
-    house
+    let kept = storage.put("a", b"kept").await.version.expect("an id");
+    storage
         .storage
         .objects
-        .set_versioning(&house.bucket, Versioning::Suspended)
+        .set_versioning(&storage.bucket, Versioning::Suspended)
         .await
         .expect("suspended");
-    house.put("a", b"new null").await;
+    storage.put("a", b"new null").await;
     assert_eq!(
-        house.get("a", VersionSelector::Null).await.expect("there"),
+        storage
+            .get("a", VersionSelector::Null)
+            .await
+            .expect("there"),
         b"new null"
     );
     assert_eq!(
-        house
+        storage
             .get("a", VersionSelector::Id(kept))
             .await
             .expect("there"),
         b"kept"
     );
-    let found = house
+    let found = storage
         .storage
         .objects
-        .lookup(&house.bucket, &key("a"), VersionSelector::Current)
+        .lookup(&storage.bucket, &key("a"), VersionSelector::Current)
         .await
         .expect("found");
     assert_eq!(found.shown_version().as_deref(), Some("null"));
@@ -161,7 +164,7 @@ async fn a_suspended_bucket_replaces_its_null_version_only() {
 
 #[tokio::test]
 async fn retention_and_holds_keep_a_version() {
-    let house = TestStorage::new(Versioning::Enabled).await;
+    let storage = TestStorage::new(Versioning::Enabled).await;
     let until = UnixMillis(NOW.0 + 1000);
     let retained = Attributes {
         retention: Some(Retention {
@@ -174,27 +177,27 @@ async fn retention_and_holds_keep_a_version() {
         hold: LegalHold::On,
         ..attributes()
     };
-    let retained = house
+    let retained = storage
         .put_with("a", b"x", retained, PutCondition::Always)
         .await
         .expect("put")
         .version
         .expect("id");
-    let held = house
+    let held = storage
         .put_with("b", b"x", held, PutCondition::Always)
         .await
         .expect("put")
         .version
         .expect("id");
     for (name, version) in [("a", retained), ("b", held)] {
-        let refused = house.delete(name, VersionSelector::Id(version)).await;
+        let refused = storage.delete(name, VersionSelector::Id(version)).await;
         assert!(
             matches!(refused, Err(ObjectsError::Locked(_))),
             "{refused:?}"
         );
     }
-    house.clock.advance(std::time::Duration::from_secs(2));
-    house
+    storage.clock.advance(std::time::Duration::from_secs(2));
+    storage
         .delete("a", VersionSelector::Id(retained))
         .await
         .expect("its retention has ended");
@@ -202,8 +205,8 @@ async fn retention_and_holds_keep_a_version() {
 
 #[tokio::test]
 async fn conditions_are_judged_with_the_commit() {
-    let house = TestStorage::new(Versioning::Unversioned).await;
-    let put = |name: &'static str, condition| house.put_with(name, b"x", attributes(), condition);
+    let storage = TestStorage::new(Versioning::Unversioned).await;
+    let put = |name: &'static str, condition| storage.put_with(name, b"x", attributes(), condition);
     put("a", PutCondition::IfAbsent).await.expect("the first");
     assert!(matches!(
         put("a", PutCondition::IfAbsent).await,
@@ -218,7 +221,7 @@ async fn conditions_are_judged_with_the_commit() {
         put("b", wrong).await,
         Err(ObjectsError::NothingToMatch(_))
     ));
-    let etag = house.put("a", b"x").await.etag;
+    let etag = storage.put("a", b"x").await.etag;
     put("a", PutCondition::IfMatch(etag))
         .await
         .expect("it matches");
@@ -228,50 +231,56 @@ const FIVE_MIB: usize = 5 * 1024 * 1024;
 
 #[tokio::test]
 async fn a_completed_upload_is_its_parts_joined_and_answers_twice() {
-    let house = TestStorage::new(Versioning::Unversioned).await;
-    let upload = house.upload("big").await;
+    let storage = TestStorage::new(Versioning::Unversioned).await;
+    let upload = storage.upload("big").await;
     let (first, second) = (vec![1; FIVE_MIB], vec![2; 10]);
-    let two = house.part("big", upload, 2, &second).await.expect("a part");
-    let one = house.part("big", upload, 1, &first).await.expect("a part");
+    let two = storage
+        .part("big", upload, 2, &second)
+        .await
+        .expect("a part");
+    let one = storage
+        .part("big", upload, 1, &first)
+        .await
+        .expect("a part");
     let parts = vec![one.clone(), two];
-    let done = house
+    let done = storage
         .complete("big", upload, parts.clone())
         .await
         .expect("completed");
     assert_eq!(done.etag.parts, 2);
-    let joined = house
+    let joined = storage
         .get("big", VersionSelector::Current)
         .await
         .expect("there");
     assert_eq!(joined, [first, second].concat());
     assert_eq!(
-        house
+        storage
             .complete("big", upload, parts)
             .await
             .expect("the same answer"),
         done
     );
     assert!(matches!(
-        house.part("big", upload, 3, b"late").await,
+        storage.part("big", upload, 3, b"late").await,
         Err(ObjectsError::NoSuchUpload(_))
     ));
-    let gone = house
+    let gone = storage
         .storage
         .objects
-        .abort_upload(&house.bucket, &key("big"), upload)
+        .abort_upload(&storage.bucket, &key("big"), upload)
         .await;
     assert!(matches!(gone, Err(ObjectsError::NoSuchUpload(_))));
 }
 
 #[tokio::test]
 async fn a_wrong_complete_names_the_part_and_changes_nothing() {
-    let house = TestStorage::new(Versioning::Unversioned).await;
-    let upload = house.upload("big").await;
-    let one = house
+    let storage = TestStorage::new(Versioning::Unversioned).await;
+    let upload = storage.upload("big").await;
+    let one = storage
         .part("big", upload, 1, b"small")
         .await
         .expect("a part");
-    let two = house
+    let two = storage
         .part("big", upload, 2, b"small")
         .await
         .expect("a part");
@@ -290,13 +299,13 @@ async fn a_wrong_complete_names_the_part_and_changes_nothing() {
         (vec![lie], "InvalidPart(1)"),
         (vec![missing], "InvalidPart(7)"),
     ] {
-        let refused = house
+        let refused = storage
             .complete("big", upload, parts)
             .await
             .expect_err("it is wrong");
         assert!(format!("{refused:?}").starts_with(expected), "{refused:?}");
     }
-    house
+    storage
         .complete("big", upload, vec![one])
         .await
         .expect("the upload is still there");
@@ -304,11 +313,11 @@ async fn a_wrong_complete_names_the_part_and_changes_nothing() {
 
 #[tokio::test]
 async fn concurrent_puts_of_one_key_leave_one_whole_body() {
-    let house = Arc::new(TestStorage::new(Versioning::Unversioned).await);
+    let storage = Arc::new(TestStorage::new(Versioning::Unversioned).await);
     let mut puts = tokio::task::JoinSet::new();
     for n in 0..24_u8 {
-        let house = Arc::clone(&house);
-        puts.spawn(async move { house.put("a", &[n; 3000]).await });
+        let storage = Arc::clone(&storage);
+        puts.spawn(async move { storage.put("a", &[n; 3000]).await });
     }
     let etags: Vec<_> = puts
         .join_all()
@@ -316,15 +325,15 @@ async fn concurrent_puts_of_one_key_leave_one_whole_body() {
         .into_iter()
         .map(|done| done.etag)
         .collect();
-    let body = house
+    let body = storage
         .get("a", VersionSelector::Current)
         .await
         .expect("there");
     assert!(body.len() == 3000 && body.iter().all(|b| Some(b) == body.first()));
-    let found = house
+    let found = storage
         .storage
         .objects
-        .lookup(&house.bucket, &key("a"), VersionSelector::Current)
+        .lookup(&storage.bucket, &key("a"), VersionSelector::Current)
         .await
         .expect("found");
     assert!(etags.contains(&found.data.etag));
@@ -366,13 +375,13 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async {
-            let house = TestStorage::new(Versioning::Unversioned).await;
+            let storage = TestStorage::new(Versioning::Unversioned).await;
             for key in &keys {
-                house.put(key, b"x").await;
+                storage.put(key, b"x").await;
             }
             let mut after: Option<String> = None;
             loop {
-                let page = house.list(&prefix, delimiter.as_deref(), after.clone(), max).await;
+                let page = storage.list(&prefix, delimiter.as_deref(), after.clone(), max).await;
                 let mut items: Vec<String> = page.entries.iter().map(|e| e.key.to_string()).collect();
                 items.extend(page.prefixes.clone());
                 items.sort();

@@ -34,7 +34,7 @@ pub struct PlacedSegment {
 /// Why packs could not be claimed.
 #[derive(Debug)]
 pub enum ClaimError {
-    /// The pack is condemned, or its row is gone: its bytes may be removed at any time.
+    /// The pack is marked, or its row is gone: its bytes may be removed at any time.
     Gone(PackId),
     /// Rows cannot be read.
     Store(StoreError),
@@ -48,14 +48,14 @@ impl From<StoreError> for ClaimError {
 
 /// The segments of one manifest in one pack.
 #[derive(Debug, Clone, Copy, Default)]
-struct Holding {
+struct PackUse {
     segments: i64,
     stored: i64,
     /// The end of its last segment.
     end: u64,
 }
 
-impl Holding {
+impl PackUse {
     fn add(&mut self, segment: &Segment) {
         self.segments += 1;
         self.stored = self.stored.saturating_add(signed(segment.stored_len));
@@ -72,15 +72,15 @@ pub(super) fn signed(len: u64) -> i64 {
 /// Makes the draft depend on every pack of the segments, and counts the manifest's segments there.
 ///
 /// # Errors
-/// [`ClaimError::Gone`] when a pack was condemned or its row is gone.
+/// [`ClaimError::Gone`] when a pack was marked or its row is gone.
 pub(crate) fn claim(
     draft: &mut Draft<'_>,
     manifest: ManifestId,
     placed: &[PlacedSegment],
 ) -> Result<(), ClaimError> {
-    let mut holdings: BTreeMap<PackId, (Holding, PackClaim)> = BTreeMap::new();
+    let mut holdings: BTreeMap<PackId, (PackUse, PackClaim)> = BTreeMap::new();
     for PlacedSegment { segment, claim } in placed {
-        let first = (Holding::default(), *claim);
+        let first = (PackUse::default(), *claim);
         let (holding, _) = holdings.entry(segment.pack).or_insert(first);
         holding.add(segment);
     }
@@ -92,7 +92,7 @@ pub(crate) fn claim(
                 draft.tally(StoredBytes, pack.epoch, signed(len));
             }
             (Some(PackRow::Live | PackRow::Sealed { .. }), _) => {}
-            (Some(PackRow::Condemned { .. }), _) | (None, PackClaim::Shared) => {
+            (Some(PackRow::Marked { .. }), _) | (None, PackClaim::Shared) => {
                 return Err(ClaimError::Gone(pack));
             }
         }
@@ -112,7 +112,7 @@ pub(crate) fn claim(
 /// Subtracts a manifest's segments from their packs' counters. The caller's draft also removes the manifest, so this
 /// happens only once.
 pub(crate) fn release(draft: &mut Draft<'_>, manifest: ManifestId, segments: &[Segment]) {
-    let mut holdings: BTreeMap<PackId, Holding> = BTreeMap::new();
+    let mut holdings: BTreeMap<PackId, PackUse> = BTreeMap::new();
     for segment in segments {
         holdings.entry(segment.pack).or_default().add(segment);
     }

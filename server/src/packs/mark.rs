@@ -1,4 +1,4 @@
-//! Marks a pack for deletion (`Condemned`): nothing may use it any more, and its file will be removed.
+//! Marks a pack for deletion (`Marked`): nothing may use it any more, and its file will be removed.
 
 use crate::clock::UnixMillis;
 use crate::packs::claim::signed;
@@ -23,7 +23,7 @@ pub(crate) fn unused(
     let len = match pack.value {
         PackRow::Sealed { len } => len,
         PackRow::Live if planted(Bug::SealedRuleIgnored) => 0,
-        PackRow::Live | PackRow::Condemned { .. } => return Ok(None),
+        PackRow::Live | PackRow::Marked { .. } => return Ok(None),
     };
     let rows = draft.unrequired("the counter is required to be zero below");
     if count(rows, PackSegments, pack.key)? != 0 {
@@ -31,7 +31,7 @@ pub(crate) fn unused(
     }
     draft.require_entry(pack);
     draft.require_zero(PackSegments, pack.key);
-    draft.put(PackRows, pack.key, &PackRow::Condemned { since: now });
+    draft.put(PackRows, pack.key, &PackRow::Marked { since: now });
     draft.tally(StoredBytes, epoch, -signed(len));
     Ok(Some(len))
 }
@@ -49,6 +49,6 @@ pub(crate) fn orphan(
     if draft.read(PackRows, pack)?.is_some() {
         return Ok(false);
     }
-    draft.put(PackRows, pack, &PackRow::Condemned { since: now });
+    draft.put(PackRows, pack, &PackRow::Marked { since: now });
     Ok(true)
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!                 open                seal                  mark                  sweep
-//!   (no row) -----------> Live -----------------> Sealed ---------> Condemned ----------> (no row)
+//!   (no row) -----------> Live -----------------> Sealed ---------> Marked ----------> (no row)
 //!      |                                            ^                  ^
 //!      +----------- claim of a pack of its own -----+                  |
 //!      +----------- mark of a file without a row ----------------------+
@@ -11,13 +11,13 @@
 //! | transition | requires | file |
 //! |---|---|---|
 //! | open | no row; the writer's row unchanged | [`shared`] |
-//! | claim | the row unchanged and not condemned, or absent when the pack is the body's own | [`claim`] |
+//! | claim | the row unchanged and not marked, or absent when the pack is the body's own | [`claim`] |
 //! | seal | the row unchanged and live; the writer's row unchanged | [`shared`] |
 //! | release | the manifest's rows unchanged | [`claim`] |
 //! | mark | the row unchanged and sealed, no segment in use; or no row | [`mark`] |
-//! | sweep | the row unchanged and condemned; the epoch of its writer has ended | [`sweep`] |
+//! | sweep | the row unchanged and marked; the epoch of its writer has ended | [`sweep`] |
 //!
-//! `Condemned` means marked for deletion. A claim and a mark conflict on the pack's row, so one of them loses: a pack
+//! `Marked` means marked for deletion. A claim and a mark conflict on the pack's row, so one of them loses: a pack
 //! named by a committed manifest is never removed. This argument uses no clock and no lock. A writer's epoch and its
 //! open pack have rows of their own: see [`writers`].
 //!

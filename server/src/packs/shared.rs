@@ -13,7 +13,7 @@ use crate::tables::{
 /// Makes a new pack file the open shared pack of its process. Blocks.
 ///
 /// # Errors
-/// [`StoreError::NoSharedPack`] when the collection found the file before its row and condemned it: open another pack.
+/// [`StoreError::NoSharedPack`] when the collection found the file before its row and marked it: open another pack.
 pub(crate) fn open(meta: &dyn Meta, pack: PackId) -> Result<(), StoreError> {
     let opened = settle(meta, Operation::OpenPack, |draft| {
         if draft.read(PackRows, pack)?.is_some() {

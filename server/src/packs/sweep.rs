@@ -1,4 +1,4 @@
-//! Sweeps a condemned pack: first its file, then its row.
+//! Sweeps a marked pack: first its file, then its row.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::store::StoreError;
 use crate::store::packs::Packs;
 use crate::tables::{Draft, Entry, PackRow, PackRows};
 
-/// What protects the files of condemned packs.
+/// What protects the files of marked packs.
 #[derive(Clone, Copy)]
 pub(crate) struct Reserve<'a> {
     /// Packs that are being read.
@@ -23,7 +23,7 @@ pub(crate) struct Reserve<'a> {
 /// The result of a sweep of one pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Swept {
-    /// It is not condemned.
+    /// It is not marked.
     InUse,
     /// Its grace period is not over, or a reader pins it.
     Reserved,
@@ -33,7 +33,7 @@ pub(crate) enum Swept {
     FileAndRow,
 }
 
-/// Removes the file of a condemned pack, and drafts the removal of its row. Blocks.
+/// Removes the file of a marked pack, and drafts the removal of its row. Blocks.
 ///
 /// # Errors
 /// When rows cannot be read, or the file cannot be removed.
@@ -43,14 +43,14 @@ pub(crate) fn sweep(
     pack: &Entry<PackRows>,
     reserve: Reserve<'_>,
 ) -> Result<Swept, StoreError> {
-    let PackRow::Condemned { since } = pack.value else {
+    let PackRow::Marked { since } = pack.value else {
         return Ok(Swept::InUse);
     };
     let fresh = reserve.now.since(since) < reserve.grace;
     if (fresh || reserve.pins.is_pinned(pack.key)) && !planted(Bug::PinsIgnored) {
         return Ok(Swept::Reserved);
     }
-    // ORDER: first the file, then its row. A crash in between leaves a condemned row without a file, and the next sweep
+    // ORDER: first the file, then its row. A crash in between leaves a marked row without a file, and the next sweep
     // removes the row; the other order could leave a file without a row.
     packs.remove(pack.key)?;
     let rows = draft.unrequired("an ended epoch never begins again");

@@ -1,7 +1,7 @@
 //! The life of a writer: a process that may write packs has a row from before its first pack until after its last.
 //!
-//! The row of a condemned pack stays after its file is removed, until the epoch of its writer has ended. So a late
-//! commit of that process still finds the pack condemned. An epoch has ended when its writer's row is absent; its
+//! The row of a marked pack stays after its file is removed, until the epoch of its writer has ended. So a late
+//! commit of that process still finds the pack marked. An epoch has ended when its writer's row is absent; its
 //! number does not matter, because several processes may write at once.
 
 use crate::clock::UnixMillis;
@@ -51,7 +51,7 @@ pub(crate) fn end(meta: &dyn Meta, epoch: Epoch) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// When rows cannot be read or written.
-pub(crate) fn end_the_dead(meta: &dyn Meta) -> Result<Vec<PackId>, StoreError> {
+pub(crate) fn end_crashed_writers(meta: &dyn Meta) -> Result<Vec<PackId>, StoreError> {
     let mut sealed = Vec::new();
     loop {
         let writers = scan(meta, Writers, &Writers.whole(), PAGE_WRITERS)?;

@@ -116,7 +116,7 @@ fn print_report(out: &mut dyn Write, dir: &Path, report: &Report) -> io::Result<
     writeln!(
         out,
         "{}: {} findings; {} rows, {} objects, {} open uploads, {} manifests, {} stored bytes verified, {} pack files \
-         ({} that a crash left, {} condemned)",
+         ({} that a crash left, {} marked)",
         dir.display(),
         report.findings_total,
         census.rows,
@@ -126,7 +126,7 @@ fn print_report(out: &mut dyn Write, dir: &Path, report: &Report) -> io::Result<
         census.bytes,
         census.packs,
         census.orphans,
-        census.condemned,
+        census.marked,
     )
 }
 
@@ -137,7 +137,7 @@ fn print_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
         plan.expired_uploads, plan.uploads, plan.manifests, plan.answers
     )?;
     for (what, packs) in [
-        ("to condemn", &plan.condemned),
+        ("to mark for deletion", &plan.marked),
         ("left by a crash", &plan.orphans),
         ("to remove", &plan.removed),
     ] {
@@ -147,7 +147,7 @@ fn print_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     }
     writeln!(
         out,
-        "condemned packs in their grace: {}; bytes that come free: {}",
+        "marked packs in their grace: {}; bytes that come free: {}",
         plan.waiting, plan.bytes
     )
 }

@@ -108,7 +108,7 @@ impl From<IngestError> for S3Error {
 
 impl From<StoreError> for S3Error {
     fn from(error: StoreError) -> S3Error {
-        match come_again(&error) {
+        match retry_message(&error) {
             Some(told) => S3Error::new(S3ErrorCode::ServiceUnavailable, told).caused_by(error),
             None => S3Error::internal(error),
         }
@@ -116,7 +116,7 @@ impl From<StoreError> for S3Error {
 }
 
 /// The message for a client that should retry; `None` for damage, which a retry does not repair.
-fn come_again(error: &StoreError) -> Option<&'static str> {
+fn retry_message(error: &StoreError) -> Option<&'static str> {
     match error.class() {
         ErrorClass::Full => Some("The storage is full. Please try again later."),
         ErrorClass::Latched => {

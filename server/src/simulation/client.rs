@@ -1,11 +1,11 @@
-//! Simulated clients: each does a few randomly drawn operations and records every answer in the ledger.
+//! Simulated clients: each does a few randomly drawn operations and records every answer in the history.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::ledger::{Piece, Ticket, Token};
+use super::history::{Piece, Ticket, Token};
 use super::world::World;
 use crate::bodies::incoming::{BodyTarget, Expected, IngestError};
 use crate::gc::UPLOAD_AGE_MAX;
@@ -96,9 +96,9 @@ impl Client {
     async fn put(&self) {
         let (key, piece, token) = (self.key(), self.piece(), self.world.token());
         let ticket = {
-            let mut ledger = self.world.ledger();
-            ledger.describe(token, piece);
-            ledger.begin(&key, Some(token))
+            let mut history = self.world.history();
+            history.describe(token, piece);
+            history.begin(&key, Some(token))
         };
         let answer = async {
             let body = self.body(&key, None, piece).await?;
@@ -116,7 +116,7 @@ impl Client {
 
     async fn delete(&self) {
         let key = self.key();
-        let ticket = self.world.ledger().begin(&key, None);
+        let ticket = self.world.history().begin(&key, None);
         let (bucket, owner) = (&self.world.bucket, owner());
         let answer = self
             .storage
@@ -128,10 +128,10 @@ impl Client {
 
     async fn get(&self) {
         let key = self.key();
-        let from = self.world.ledger().now();
+        let from = self.world.history().now();
         let pauses = [0, 0, 20, 150][self.world.dice.index(4)];
         let judged = match self.world.read(&self.storage, &key, pauses).await {
-            Ok(found) => self.world.ledger().judge(&key, from, found),
+            Ok(found) => self.world.history().judge(&key, from, found),
             Err(why) if self.world.is_faulty() => {
                 // A failing disk may fail a read, but must not change its result.
                 if why.contains("wrong bytes") {
@@ -157,12 +157,12 @@ impl Client {
     fn enter<T>(&self, ticket: &Ticket, what: &str, answer: Result<T, Failure>) -> Option<T> {
         match answer {
             Ok(answer) => {
-                self.world.ledger().acknowledge(ticket);
+                self.world.history().acknowledge(ticket);
                 Some(answer)
             }
             Err(failure) => {
                 if matches!(failure, Failure::Objects(ObjectsError::PackGone(_))) {
-                    self.world.ledger().refuse(ticket);
+                    self.world.history().refuse(ticket);
                 }
                 self.tolerate(what, &failure);
                 None
@@ -179,13 +179,13 @@ impl Client {
     }
 
     /// Errors are allowed in lives with a fault. A healthy life allows only a request to retry, for a commit so late
-    /// that its pack was sealed, found unused and condemned in the meantime.
+    /// that its pack was sealed, found unused and marked in the meantime.
     pub(super) fn tolerate(&self, what: &str, failure: &Failure) {
-        let come_again = match failure {
+        let retry_message = match failure {
             Failure::Objects(ObjectsError::PackGone(pack)) => !self.is_open(*pack),
             _ => false,
         };
-        if !come_again && !self.world.is_faulty() {
+        if !retry_message && !self.world.is_faulty() {
             self.world
                 .violated(format!("{what} fails on a healthy store: {failure}"));
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::Errno;
 
-use super::schedule::Dice;
+use super::schedule::SeededChoices;
 use crate::clock::SeededEntropy;
 use crate::store::packs::local::DISK_RESERVE_BYTES;
 use crate::store::testing::{CommitFault, DiskFault, DiskFaults, DiskOp, MemoryBackend};
@@ -30,7 +30,7 @@ const OPERATIONS: u64 = 150;
 const BATCHES: u64 = 80;
 
 impl Fault {
-    pub(super) fn roll(dice: &Dice) -> Fault {
+    pub(super) fn roll(dice: &SeededChoices) -> Fault {
         let errno = [Errno::IO, Errno::NOSPC, Errno::ROFS][dice.index(3)];
         match dice.below(8) {
             0 | 1 => Fault::PowerAtDisk(dice.below(OPERATIONS)),
@@ -47,32 +47,32 @@ impl Fault {
 /// Arms the fault for the life that begins now.
 pub(super) fn arm(
     fault: Fault,
-    twin: &MemoryBackend,
+    backend: &MemoryBackend,
     died: &Arc<AtomicBool>,
     struck: &Arc<AtomicBool>,
     seed: u64,
 ) -> impl DiskFaults + use<> {
     struck.store(false, Ordering::SeqCst);
-    twin.rows.heal();
-    twin.files.set_capacity(match fault {
+    backend.rows.heal();
+    backend.files.set_capacity(match fault {
         Fault::Room(bytes) => DISK_RESERVE_BYTES + bytes,
         _ => u64::MAX,
     });
     if let Fault::Commit(at, how) = fault {
-        let first = twin.rows.batches();
+        let first = backend.rows.batches();
         let struck = Arc::clone(struck);
-        twin.rows.inject(move |batch| {
+        backend.rows.inject(move |batch| {
             let now = batch == first + at;
             struck.fetch_or(now, Ordering::SeqCst);
             now.then_some(how)
         });
     }
-    let (twin, died, struck) = (twin.clone(), Arc::clone(died), Arc::clone(struck));
+    let (backend, died, struck) = (backend.clone(), Arc::clone(died), Arc::clone(struck));
     move |_: DiskOp, number: u64, _: &Path| match fault {
         Fault::PowerAtDisk(at) if number == at => {
             // A part of the data in transit is on the disk; nobody gets the answer.
             if !died.swap(true, Ordering::SeqCst) {
-                twin.crash_torn(&SeededEntropy::new(seed));
+                backend.crash_torn(&SeededEntropy::new(seed));
             }
             struck.store(true, Ordering::SeqCst);
             Some(DiskFault::Fails(Errno::IO))

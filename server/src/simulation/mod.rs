@@ -10,7 +10,7 @@
 
 mod client;
 mod faults;
-mod ledger;
+mod history;
 mod pairs;
 mod schedule;
 mod seams;
@@ -24,7 +24,7 @@ use rustix::io::Errno;
 
 use self::client::{Client, collect, collector_settings};
 use self::faults::Fault;
-use self::seams::{InterruptedMeta, InterruptedPacks, Others};
+use self::seams::{InterruptedMeta, InterruptedPacks, OtherTasks};
 use self::world::World;
 use crate::planted::Bug;
 use crate::storage::Storage;
@@ -75,7 +75,7 @@ fn run_lives(world: &Arc<World>, faults: &[Option<Fault>]) -> Result<Summary, St
     world.check_rest(&storage);
     world.check(&storage, "at rest");
     end(world, &storage, false)?;
-    summary.checked = world.ledger().checked;
+    summary.checked = world.history().checked;
     match world.violation() {
         Some(violation) => Err(violation),
         None => Ok(summary),
@@ -116,7 +116,7 @@ fn live(world: &Arc<World>, storage: &Arc<Storage>, summary: &mut Summary) {
         };
         world.tasks.spawn(client.run(3 + dice.below(12)));
     }
-    let others = Others {
+    let others = OtherTasks {
         tasks: Arc::clone(&world.tasks),
         dice: Arc::clone(dice),
     };

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use self::stage::{ACTS, Act, Answer, Luggage, SCENES, SEQUENCES, Scene, Stage};
+use self::stage::{ACTS, Act, Answer, PreparedBody, SCENES, SEQUENCES, Scene, Stage};
 use super::schedule::alone;
 use crate::tables::Keyspace;
 use crate::tables::draft::Operation;
@@ -35,9 +35,9 @@ enum Order {
     FirstAlone,
     SecondAlone,
     /// The second runs before this call of the first.
-    Amid(u64),
+    During(u64),
     /// This many turns of the first, this many of the second, the rest of the first, the rest of the second.
-    Woven(u32, u32),
+    Interleaved(u32, u32),
 }
 
 /// Runs both; `None` when the first makes fewer calls than that.
@@ -56,7 +56,7 @@ fn run(scene: Scene, [first, second]: [Act; 2], order: Order) -> Result<Option<O
         }
         Order::FirstAlone => (alone(stage.run(first, mine)), Ok(String::new())),
         Order::SecondAlone => (Ok(String::new()), alone(stage.run(second, theirs))),
-        Order::Amid(call) => {
+        Order::During(call) => {
             let answer = Arc::new(Mutex::new(Ok(String::new())));
             let (amid, given) = (Arc::clone(&stage), Arc::clone(&answer));
             stage.rows.arm(call, move || {
@@ -70,7 +70,7 @@ fn run(scene: Scene, [first, second]: [Act; 2], order: Order) -> Result<Option<O
             let other = answer.lock();
             (one, other.clone())
         }
-        Order::Woven(..) => return Ok(None),
+        Order::Interleaved(..) => return Ok(None),
     };
     outcome(&stage, (one, other)).map(Some)
 }
@@ -95,8 +95,8 @@ fn turns<F: Future<Output = Answer>>(work: &mut Pin<Box<F>>, turns: u32) -> Opti
 /// Interleaves both; also returns whether the first and the second were done before the other continued.
 fn weave(
     stage: &Stage,
-    (first, mine): (Act, Luggage),
-    (second, theirs): (Act, Luggage),
+    (first, mine): (Act, PreparedBody),
+    (second, theirs): (Act, PreparedBody),
     (before, amid): (u32, u32),
 ) -> ((Answer, Answer), [bool; 2]) {
     let mut one = Box::pin(stage.run(first, mine));
@@ -164,7 +164,7 @@ fn cross(scene: Scene, acts: [Act; 2]) -> Result<u64, String> {
     let allowed = Allowed::of(scene, acts)?;
     let mut places = 0;
     for call in 0.. {
-        let order = Order::Amid(call);
+        let order = Order::During(call);
         let Some(outcome) = run(scene, acts, order).transpose() else {
             break;
         };
@@ -193,7 +193,7 @@ fn interweave(allowed: &Allowed) -> Result<u64, String> {
             let (answers, done) = weave(&stage, mine, theirs, (before, amid));
             ended = done;
             let outcome = outcome(&stage, answers);
-            allowed.judge(Order::Woven(before, amid), outcome)?;
+            allowed.judge(Order::Interleaved(before, amid), outcome)?;
             places += 1;
         }
         if ended[0] {

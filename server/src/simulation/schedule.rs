@@ -9,13 +9,13 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::clock::{Entropy, SeededEntropy};
 
 /// Numbers generated from the seed.
-pub(super) struct Dice {
+pub(super) struct SeededChoices {
     entropy: SeededEntropy,
 }
 
-impl Dice {
-    pub(super) fn new(seed: u64) -> Dice {
-        Dice {
+impl SeededChoices {
+    pub(super) fn new(seed: u64) -> SeededChoices {
+        SeededChoices {
             entropy: SeededEntropy::new(seed),
         }
     }
@@ -51,7 +51,7 @@ impl Tasks {
     }
 
     /// Polls one randomly chosen task that is not being polled already; false when there is none.
-    pub(super) fn step(&self, dice: &Dice) -> bool {
+    pub(super) fn step(&self, dice: &SeededChoices) -> bool {
         let (slot, mut task) = {
             let mut slots = self.slots();
             let ready: Vec<usize> = (0..slots.len()).filter(|i| slots[*i].is_some()).collect();

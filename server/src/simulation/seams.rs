@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::schedule::{Dice, Tasks};
+use super::schedule::{SeededChoices, Tasks};
 use crate::clock::UnixMillis;
 use crate::store::meta::{Key, Meta, Pending, Row, Txn};
 use crate::store::packs::{Appended, PackEntry, PackWriter, Packs, SegmentDraft};
@@ -17,12 +17,12 @@ const STEPS_MAX: u64 = 6;
 
 /// Lets other tasks run now and then.
 #[derive(Clone)]
-pub(super) struct Others {
+pub(super) struct OtherTasks {
     pub(super) tasks: Arc<Tasks>,
-    pub(super) dice: Arc<Dice>,
+    pub(super) dice: Arc<SeededChoices>,
 }
 
-impl Others {
+impl OtherTasks {
     fn run(&self) {
         if self.dice.one_in(2) {
             for _ in 0..=self.dice.below(STEPS_MAX) {
@@ -35,7 +35,7 @@ impl Others {
 /// Rows with an interrupted reader.
 pub(super) struct InterruptedMeta {
     pub(super) meta: Arc<dyn Meta>,
-    pub(super) others: Others,
+    pub(super) others: OtherTasks,
 }
 
 impl Meta for InterruptedMeta {
@@ -62,7 +62,7 @@ impl Meta for InterruptedMeta {
 /// Packs whose removal is interrupted.
 pub(super) struct InterruptedPacks {
     pub(super) packs: Arc<dyn Packs>,
-    pub(super) others: Others,
+    pub(super) others: OtherTasks,
 }
 
 impl Packs for InterruptedPacks {

@@ -1,7 +1,7 @@
 //! Simulated clients with multipart uploads; several clients use the same upload at once.
 
 use super::client::{Client, Failure, attributes};
-use super::ledger::Piece;
+use super::history::Piece;
 use crate::clock::Clock as _;
 use crate::model::{PartNumber, UploadId};
 use crate::objects::{CompletePart, CompleteRequest, NewUpload, ObjectsError, PutCondition};
@@ -15,7 +15,7 @@ impl Client {
     /// Continues an existing upload, or begins one.
     pub(super) async fn upload_something(&self) {
         let chosen = {
-            let open = self.world.ledger().open_uploads();
+            let open = self.world.history().open_uploads();
             let go_on = !open.is_empty() && !self.world.dice.one_in(3);
             go_on.then(|| open[self.world.dice.index(open.len())].clone())
         };
@@ -46,8 +46,8 @@ impl Client {
         let (objects, bucket) = (&self.storage.objects, &self.world.bucket);
         match objects.create_upload(bucket, &key_of(&key), new).await {
             Ok(id) => {
-                let mut ledger = self.world.ledger();
-                ledger.begin_upload(id, &key, token, begun);
+                let mut history = self.world.history();
+                history.begin_upload(id, &key, token, begun);
                 Some((id, key))
             }
             Err(error) => {
@@ -61,7 +61,7 @@ impl Client {
         let number = u16::try_from(1 + self.world.dice.below(NUMBERS)).expect("in range");
         let number_of = PartNumber::new(u64::from(number)).expect("in range");
         let piece = self.piece();
-        let began = self.world.ledger().begin_part(id, number, piece);
+        let began = self.world.history().begin_part(id, number, piece);
         let answer = async {
             let body = self.body(key, Some((id, number_of)), piece).await?;
             let (objects, bucket) = (&self.storage.objects, &self.world.bucket);
@@ -71,7 +71,7 @@ impl Client {
         };
         match answer.await {
             Ok(_) => {
-                let agrees = self.world.ledger().acknowledge_part(id, number, began);
+                let agrees = self.world.history().acknowledge_part(id, number, began);
                 self.agree(id, agrees);
             }
             Err(failure) => self.fail_upload(id, "put part", &failure, 1),
@@ -79,11 +79,11 @@ impl Client {
     }
 
     async fn abort(&self, id: UploadId, key: &str) {
-        self.world.ledger().begin_abort(id);
+        self.world.history().begin_abort(id);
         let (objects, bucket) = (&self.storage.objects, &self.world.bucket);
         match objects.abort_upload(bucket, &key_of(key), id).await {
             Ok(()) => {
-                let agrees = self.world.ledger().acknowledge_abort(id);
+                let agrees = self.world.history().acknowledge_abort(id);
                 self.agree(id, agrees);
             }
             Err(error) => self.fail_upload(id, "abort", &Failure::Objects(error), 2),
@@ -91,7 +91,7 @@ impl Client {
     }
 
     async fn complete(&self, id: UploadId, key: &str) {
-        let since = self.world.ledger().now();
+        let since = self.world.history().now();
         let (objects, bucket) = (&self.storage.objects, &self.world.bucket);
         let name = key_of(key);
         let listed = objects.list_parts(bucket, &name, id, 0, 1000).await;
@@ -103,7 +103,7 @@ impl Client {
         };
         let mut pieces: Vec<Piece> = Vec::new();
         for (number, row) in &listed {
-            let Some(piece) = self.world.ledger().sent(id, number.get(), row.etag) else {
+            let Some(piece) = self.world.history().sent(id, number.get(), row.etag) else {
                 let what = format!("part {} of {key} is nobody's", number.get());
                 return self.world.violated(what);
             };
@@ -124,15 +124,15 @@ impl Client {
             size: None,
             condition: PutCondition::Always,
         };
-        self.world.ledger().begin_complete(id, pieces[chosen]);
+        self.world.history().begin_complete(id, pieces[chosen]);
         let completed = objects.complete_upload(bucket, &name, id, request);
         match completed.await {
             Ok(done) => {
-                let agrees = self.world.ledger().acknowledge_complete(id, done.etag);
+                let agrees = self.world.history().acknowledge_complete(id, done.etag);
                 self.agree(id, agrees);
             }
             Err(ObjectsError::InvalidPart(_))
-                if self.world.ledger().part_moved(id, number.get(), since) => {}
+                if self.world.history().part_moved(id, number.get(), since) => {}
             Err(error) => self.fail_upload(id, "complete", &Failure::Objects(error), 2),
         }
     }
@@ -146,11 +146,11 @@ impl Client {
     /// A missing upload is no failure when it is old or when its end was requested so often.
     fn fail_upload(&self, id: UploadId, what: &str, failure: &Failure, ends: u32) {
         let may_be_gone = {
-            let ledger = self.world.ledger();
-            let old = ledger
+            let history = self.world.history();
+            let old = history
                 .begun(id)
                 .is_some_and(|begun| self.world.is_old(begun));
-            old || ledger.ends_asked(id) >= ends
+            old || history.ends_asked(id) >= ends
         };
         let gone = matches!(failure, Failure::Objects(ObjectsError::NoSuchUpload(_)));
         if !(may_be_gone && gone) {

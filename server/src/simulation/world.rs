@@ -7,8 +7,8 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::faults::{Fault, arm};
-use super::ledger::{Ledger, Token};
-use super::schedule::{Dice, Tasks, alone};
+use super::history::{History, Token};
+use super::schedule::{SeededChoices, Tasks, alone};
 use crate::bodies::incoming::Sizes;
 use crate::clock::{Clock as _, ManualClock, SeededEntropy, UnixMillis};
 use crate::doctor::{self, Report};
@@ -32,13 +32,13 @@ const PACKS: [u64; 3] = [65, 4 * 1024, 24 * 1024];
 const ROUNDS_TO_REST: u32 = 12;
 
 pub(super) struct World {
-    pub(super) dice: Arc<Dice>,
-    pub(super) twin: MemoryBackend,
+    pub(super) dice: Arc<SeededChoices>,
+    pub(super) backend: MemoryBackend,
     pub(super) clock: Arc<ManualClock>,
     entropy: Arc<SeededEntropy>,
     pub(super) bucket: BucketName,
     pub(super) tasks: Arc<Tasks>,
-    ledger: Mutex<Ledger>,
+    history: Mutex<History>,
     violation: Mutex<Option<String>>,
     /// The power failed during an operation.
     pub(super) died: Arc<AtomicBool>,
@@ -53,7 +53,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(seed: u64) -> Arc<World> {
-        let dice = Arc::new(Dice::new(seed));
+        let dice = Arc::new(SeededChoices::new(seed));
         let grace = if dice.one_in(2) {
             Duration::ZERO
         } else {
@@ -66,12 +66,12 @@ impl World {
         Arc::new(World {
             dice,
             sizes,
-            twin: MemoryBackend::new(),
+            backend: MemoryBackend::new(),
             clock: Arc::new(ManualClock::at(UnixMillis(1_700_000_000_000))),
             entropy: Arc::new(SeededEntropy::new(seed ^ 0x5eed)),
             bucket: BucketName::parse("etcd-backup").expect("a valid name"),
             tasks: Arc::default(),
-            ledger: Mutex::default(),
+            history: Mutex::default(),
             violation: Mutex::default(),
             died: Arc::default(),
             struck: Arc::default(),
@@ -81,8 +81,8 @@ impl World {
         })
     }
 
-    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock()
+    pub(super) fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock()
     }
 
     pub(super) fn token(&self) -> Token {
@@ -114,9 +114,9 @@ impl World {
     pub(super) fn open(&self, fault: Fault) -> Result<Arc<Storage>, ObjectsError> {
         self.died.store(false, Ordering::SeqCst);
         self.faulty.store(fault != Fault::None, Ordering::SeqCst);
-        let Backends { engine, disk } = self.twin.seams();
+        let Backends { engine, disk } = self.backend.seams();
         let dice = self.dice.below(u64::MAX);
-        let faults = arm(fault, &self.twin, &self.died, &self.struck, dice);
+        let faults = arm(fault, &self.backend, &self.died, &self.struck, dice);
         let disk: Arc<dyn Disk> = Arc::new(FaultDisk::new(disk, faults));
         let store = Store::over(
             Backends { engine, disk },
@@ -142,9 +142,9 @@ impl World {
     pub(super) fn crash(&self) {
         if !self.died.swap(true, Ordering::SeqCst) {
             if self.dice.one_in(2) {
-                self.twin.crash_torn(&*self.entropy);
+                self.backend.crash_torn(&*self.entropy);
             } else {
-                self.twin.crash();
+                self.backend.crash();
             }
         }
         self.tasks.kill();
@@ -152,7 +152,7 @@ impl World {
 
     /// Checks, while nothing runs: everything acknowledged is there, byte for byte, and listed; rows and packs agree.
     pub(super) fn check(&self, storage: &Storage, when: &str) {
-        let keys = self.ledger().keys();
+        let keys = self.history().keys();
         let found: Vec<(String, Option<Token>)> = keys
             .into_iter()
             .filter_map(|key| match alone(self.read(storage, &key, 0)) {
@@ -164,12 +164,12 @@ impl World {
             })
             .collect();
         for (key, value) in &found {
-            let mut ledger = self.ledger();
-            let now = ledger.now();
-            if let Err(why) = ledger.judge(key, now, *value) {
+            let mut history = self.history();
+            let now = history.now();
+            if let Err(why) = history.judge(key, now, *value) {
                 self.violated(format!("{when}: {why}"));
             }
-            ledger.settle(key, *value);
+            history.settle(key, *value);
         }
         self.check_listing(storage, when, &found);
         self.check_uploads(storage, when);
@@ -189,7 +189,7 @@ impl World {
             }
         }
         let census = examine(storage).census;
-        if census.orphans + census.condemned + census.dead > 0 {
+        if census.orphans + census.marked + census.dead > 0 {
             self.violated(format!("collections leave something behind: {census:?}"));
         }
     }
@@ -229,7 +229,7 @@ impl World {
                 Err(error) => return Err(format!("{key} cannot be read: {error}")),
             }
         }
-        match self.ledger().may_be(token, &got) {
+        match self.history().may_be(token, &got) {
             Some(true) => Ok(Some(token)),
             Some(false) => Err(format!("{key} has wrong bytes")),
             None => Err(format!("{key} has the body of nobody")),
@@ -273,7 +273,7 @@ impl World {
     }
 
     fn check_uploads(&self, storage: &Storage, when: &str) {
-        let uploads = self.ledger().all_uploads();
+        let uploads = self.history().all_uploads();
         for (id, key, begun) in uploads {
             let name = ObjectKey::parse(&key).expect("a valid key");
             let parts = alone(storage.objects.list_parts(&self.bucket, &name, id, 0, 1000));
@@ -289,7 +289,7 @@ impl World {
                 }
             };
             let old = self.is_old(begun);
-            let settled = self.ledger().settle_upload(id, found.as_deref(), old);
+            let settled = self.history().settle_upload(id, found.as_deref(), old);
             if let Err(why) = settled {
                 self.violated(format!("{when}: upload {id} of {key} {why}"));
             }

@@ -283,7 +283,7 @@ fn manifests_and_packs() {
     pin(&DeadRow { since: TIME }, "010080d095ffbc31");
     pin(&PackRow::Live, "010000");
     pin(&PackRow::Sealed { len: 4096 }, "0100018020");
-    pin(&PackRow::Condemned { since: TIME }, "01000280d095ffbc31");
+    pin(&PackRow::Marked { since: TIME }, "01000280d095ffbc31");
     pin(&PackUserRow { end: 1064 }, "0100a808");
     let writer = WriterRow {
         since: TIME,

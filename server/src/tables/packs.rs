@@ -20,7 +20,7 @@ pub enum PackRow {
         len: u64,
     },
     /// Marked for deletion: nothing may use it; its file is removed after a grace period.
-    Condemned {
+    Marked {
         /// When it was marked.
         since: UnixMillis,
     },

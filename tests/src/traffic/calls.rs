@@ -4,7 +4,7 @@
 //! Small bodies are hashed into the signature, large ones are not, so that the CPU is left to the server.
 #![expect(
     clippy::missing_errors_doc,
-    reason = "all calls fail in the same three ways, which `Trouble` documents"
+    reason = "all calls fail in the same three ways, which `CallError` documents"
 )]
 
 use std::io;
@@ -30,7 +30,7 @@ const PAGE_KEYS: u32 = 100;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
+pub enum CallError {
     /// The connection could not be made or was cut.
     #[error("{call}: connection: {source}")]
     Line {
@@ -59,7 +59,7 @@ pub enum Trouble {
     },
 }
 
-impl Trouble {
+impl CallError {
     /// Whether the server answered that it does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. })
@@ -92,7 +92,7 @@ impl Caller {
     }
 
     /// PutObject; returns the ETag.
-    pub fn put(&mut self, key: &str, token: Token, len: u64) -> Result<String, Trouble> {
+    pub fn put(&mut self, key: &str, token: Token, len: u64) -> Result<String, CallError> {
         let text = token.to_string();
         let headers = [
             (TOKEN_HEADER, text.as_str()),
@@ -108,14 +108,14 @@ impl Caller {
     }
 
     /// DeleteObject.
-    pub fn delete(&mut self, key: &str) -> Result<(), Trouble> {
+    pub fn delete(&mut self, key: &str) -> Result<(), CallError> {
         let path = format!("/{BUCKET}/{key}");
         self.call("DELETE", &path, &[], Body::Bytes(b""))
             .map(|_| ())
     }
 
     /// DeleteObjects; the answer must name each key.
-    pub fn delete_many(&mut self, keys: &[&str]) -> Result<(), Trouble> {
+    pub fn delete_many(&mut self, keys: &[&str]) -> Result<(), CallError> {
         let mut document = String::from("<Delete>");
         for key in keys {
             document.push_str("<Object><Key>");
@@ -128,7 +128,7 @@ impl Caller {
         if texts(&text, "Deleted").len() == keys.len() {
             return Ok(());
         }
-        Err(Trouble::Refused {
+        Err(CallError::Refused {
             call: format!("DeleteObjects {keys:?}"),
             status: 200,
             text,
@@ -136,7 +136,7 @@ impl Caller {
     }
 
     /// CreateMultipartUpload; returns the id.
-    pub fn create(&mut self, key: &str, token: Token) -> Result<String, Trouble> {
+    pub fn create(&mut self, key: &str, token: Token) -> Result<String, CallError> {
         let text = token.to_string();
         let headers = [
             (TOKEN_HEADER, text.as_str()),
@@ -153,7 +153,7 @@ impl Caller {
         (key, id): (&str, &str),
         number: u16,
         body: Body<'_>,
-    ) -> Result<String, Trouble> {
+    ) -> Result<String, CallError> {
         let path = format!("/{BUCKET}/{key}?partNumber={number}&uploadId={id}");
         let (head, _) = self.call("PUT", &path, &[], body)?;
         Ok(etag(&head))
@@ -164,7 +164,7 @@ impl Caller {
         &mut self,
         (key, id): (&str, &str),
         parts: impl Iterator<Item = (u16, Part)>,
-    ) -> Result<String, Trouble> {
+    ) -> Result<String, CallError> {
         let mut document = String::from("<CompleteMultipartUpload>");
         for (number, Part { etag, .. }) in parts {
             let part = format!("<PartNumber>{number}</PartNumber><ETag>\"{etag}\"</ETag>");
@@ -176,7 +176,7 @@ impl Caller {
         match texts(&text, "ETag").pop() {
             Some(etag) => Ok(bare(&etag)),
             // The status is sent before the outcome is known.
-            None => Err(Trouble::Refused {
+            None => Err(CallError::Refused {
                 call: format!("Complete {path}"),
                 status: 200,
                 text,
@@ -185,7 +185,7 @@ impl Caller {
     }
 
     /// AbortMultipartUpload.
-    pub fn abort(&mut self, (key, id): (&str, &str)) -> Result<(), Trouble> {
+    pub fn abort(&mut self, (key, id): (&str, &str)) -> Result<(), CallError> {
         let path = format!("/{BUCKET}/{key}?uploadId={id}");
         self.call("DELETE", &path, &[], Body::Bytes(b""))
             .map(|_| ())
@@ -193,15 +193,15 @@ impl Caller {
 
     /// GetObject, compared while streaming with the content of the token in its metadata. `pace` is called with the
     /// number of bytes seen so far.
-    pub fn get(&mut self, key: &str, mut pace: impl FnMut(u64)) -> Result<State, Trouble> {
+    pub fn get(&mut self, key: &str, mut pace: impl FnMut(u64)) -> Result<State, CallError> {
         let call = format!("GET {key}");
-        let wrong = |what: String| Trouble::Wrong {
+        let wrong = |what: String| CallError::Wrong {
             call: call.clone(),
             what,
         };
         let request = self.s3.signed("GET", &format!("/{BUCKET}/{key}"), &[], b"");
         let request = request.with_header("connection", "keep-alive");
-        let line = |source| Trouble::Line {
+        let line = |source| CallError::Line {
             call: call.clone(),
             source,
         };
@@ -213,7 +213,7 @@ impl Caller {
             let text = self.wire.document(&head).map_err(line)?;
             return match head.status {
                 404 if text.contains("<Code>NoSuchKey</Code>") => Ok(State::Absent),
-                status => Err(Trouble::Refused { call, status, text }),
+                status => Err(CallError::Refused { call, status, text }),
             };
         }
         let token = head.header(TOKEN_HEADER).and_then(|text| text.parse().ok());
@@ -239,7 +239,7 @@ impl Caller {
     }
 
     /// Every object of the bucket: key, size, ETag.
-    pub fn list(&mut self) -> Result<Vec<(String, u64, String)>, Trouble> {
+    pub fn list(&mut self) -> Result<Vec<(String, u64, String)>, CallError> {
         let mut all = Vec::new();
         let mut after = String::new();
         loop {
@@ -260,7 +260,7 @@ impl Caller {
     }
 
     /// Every open upload of the bucket; there is less than one page.
-    pub fn uploads(&mut self) -> Result<Vec<ListedUpload>, Trouble> {
+    pub fn uploads(&mut self) -> Result<Vec<ListedUpload>, CallError> {
         let path = format!("/{BUCKET}?uploads=");
         let (_, text) = self.call("GET", &path, &[], Body::Bytes(b""))?;
         let one = |entry: &str, tag| texts(entry, tag).pop().unwrap_or_default();
@@ -272,7 +272,7 @@ impl Caller {
     }
 
     /// The parts of an upload, by number.
-    pub fn parts(&mut self, (key, id): (&str, &str)) -> Result<Vec<(u16, Part)>, Trouble> {
+    pub fn parts(&mut self, (key, id): (&str, &str)) -> Result<Vec<(u16, Part)>, CallError> {
         let path = format!("/{BUCKET}/{key}?uploadId={id}");
         let (_, text) = self.call("GET", &path, &[], Body::Bytes(b""))?;
         let part = |entry: String| {
@@ -292,7 +292,7 @@ impl Caller {
         path: &str,
         headers: &[(&str, &str)],
         body: Body<'_>,
-    ) -> Result<(Head, String), Trouble> {
+    ) -> Result<(Head, String), CallError> {
         let mut small = Vec::new();
         if let Body::Content { token, from, len } = body
             && len <= SIGNED_BYTES_MAX
@@ -319,8 +319,8 @@ impl Caller {
             Ok((head, text))
         });
         match answer {
-            Err(source) => Err(Trouble::Line { call, source }),
-            Ok((head, text)) if head.status >= 300 => Err(Trouble::Refused {
+            Err(source) => Err(CallError::Line { call, source }),
+            Ok((head, text)) if head.status >= 300 => Err(CallError::Refused {
                 call,
                 status: head.status,
                 text,

@@ -11,7 +11,7 @@ use std::thread::Builder;
 use parking_lot::Mutex;
 
 use super::Workload;
-use super::calls::{Caller, ListedUpload, Trouble};
+use super::calls::{CallError, Caller, ListedUpload};
 use super::findings::{Findings, Kind};
 use super::keyspace::{Ending, Part, Share, Slot, State, Upload, Version};
 use crate::server::Server;
@@ -83,7 +83,7 @@ fn object(slot: &Slot, caller: &mut Caller, entry: Option<&(u64, String)>, findi
     let found = match caller.get(&slot.key, |_| ()) {
         Ok(found) => found,
         Err(trouble) => {
-            let wrong = matches!(trouble, Trouble::Wrong { .. });
+            let wrong = matches!(trouble, CallError::Wrong { .. });
             let kind = if wrong { Kind::Wrong } else { Kind::Lost };
             findings.add(
                 kind,

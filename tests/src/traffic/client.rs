@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::calls::{Caller, Trouble};
+use super::calls::{CallError, Caller};
 use super::content::{Token, hex, md5, md5_of};
 use super::findings::Kind;
 use super::keyspace::{Ending, Part, Share, Slot, State, Upload, Version};
@@ -255,12 +255,12 @@ impl<'a> Client<'a> {
     }
 
     /// Evaluates an answer: failures are findings unless the server is dying.
-    fn judge<T>(&self, answer: Result<T, Trouble>) -> Result<T, Over> {
+    fn judge<T>(&self, answer: Result<T, CallError>) -> Result<T, Over> {
         if answer.is_ok() && self.phase.is_unpowered() {
             return Err(Over);
         }
         answer.map_err(|trouble| {
-            let wrong = matches!(trouble, Trouble::Wrong { .. });
+            let wrong = matches!(trouble, CallError::Wrong { .. });
             if wrong || !self.phase.is_dying() {
                 self.workload.findings.add(Kind::Wrong, trouble);
             }

@@ -67,7 +67,7 @@ fn copy_tree(from: &Path, to: &Path) {
 
 /// The damage to a file or folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Harm {
+enum Damage {
     Removed,
     /// Cut to this percentage of its length.
     Cut(u64),
@@ -79,17 +79,17 @@ enum Harm {
     Garbled,
 }
 
-const HARMS: [Harm; 7] = [
-    Harm::Removed,
-    Harm::Cut(0),
-    Harm::Cut(50),
-    Harm::Cut(95),
-    Harm::Swapped,
-    Harm::Folder,
-    Harm::Garbled,
+const HARMS: [Damage; 7] = [
+    Damage::Removed,
+    Damage::Cut(0),
+    Damage::Cut(50),
+    Damage::Cut(95),
+    Damage::Swapped,
+    Damage::Folder,
+    Damage::Garbled,
 ];
 
-impl Harm {
+impl Damage {
     /// Allowed exit codes: damage or a precondition; a folder in place of a file may also be another error.
     fn codes(self) -> &'static [i32] {
         match self {
@@ -99,7 +99,7 @@ impl Harm {
     }
 
     /// Applies the damage; false when it does not change this file.
-    fn befall(self, path: &Path, counterpart: &Path) -> bool {
+    fn apply(self, path: &Path, counterpart: &Path) -> bool {
         match self {
             Self::Removed if path.is_dir() => fs::remove_dir_all(path).expect("removed"),
             Self::Removed => fs::remove_file(path).expect("removed"),
@@ -223,7 +223,7 @@ fn a_stopped_store_with_parts_missing_or_changed_is_refused_or_served_right() {
                 continue;
             };
             let (_dir, mut server) = template.copy();
-            if !harm.befall(&server.data_dir().join(&part), &counterpart) {
+            if !harm.apply(&server.data_dir().join(&part), &counterpart) {
                 continue;
             }
             cases += 1;
@@ -249,7 +249,12 @@ fn a_running_store_whose_parts_are_taken_away_never_serves_wrong_bytes() {
     let (mut cases, mut checked) = (0, 0);
     let mut bad = Vec::new();
     for part in parts(&template.data()) {
-        for harm in [Harm::Removed, Harm::Cut(50), Harm::Swapped, Harm::Garbled] {
+        for harm in [
+            Damage::Removed,
+            Damage::Cut(50),
+            Damage::Swapped,
+            Damage::Garbled,
+        ] {
             let (_dir, mut server) = template.copy();
             boot(&mut server);
             let path = server.data_dir().join(&part);
@@ -258,7 +263,7 @@ fn a_running_store_whose_parts_are_taken_away_never_serves_wrong_bytes() {
             else {
                 continue;
             };
-            if !harm.befall(&path, &counterpart) {
+            if !harm.apply(&path, &counterpart) {
                 continue;
             }
             cases += 1;

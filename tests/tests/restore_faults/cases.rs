@@ -12,7 +12,7 @@ use flate2::write::GzEncoder;
 use parking_lot::RwLock;
 use strongroom_tests::backup::{self, RESTORED};
 use strongroom_tests::etcd::{Cluster, Observed, Security, Version};
-use strongroom_tests::inject::{Fault, Struck, run_struck};
+use strongroom_tests::inject::{Fault, FaultedRun, run_struck};
 use strongroom_tests::process::{Finished, run};
 use strongroom_tests::soak::Row;
 use strongroom_tests::tree::Tree;
@@ -117,7 +117,7 @@ impl Sample {
     }
 
     /// Restores a file with a fault in the run.
-    pub(crate) fn strike(&self, snapshot: &Path, target: &Target, fault: &Fault) -> Struck {
+    pub(crate) fn strike(&self, snapshot: &Path, target: &Target, fault: &Fault) -> FaultedRun {
         let command = self.command(snapshot, &target.data_dir);
         let _quiet = self.cluster.read();
         run_struck(&command, fault, &target.strace_log())

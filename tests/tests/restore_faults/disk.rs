@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use strongroom_tests::inject::{Effect, FILE_CHANGING, Fault, Struck, Times};
+use strongroom_tests::inject::{Effect, FILE_CHANGING, Fault, FaultedRun, Times};
 
 use crate::cases::{Before, Finish, MARKER, StagingDirs, Target, report, sample};
 
@@ -40,7 +40,7 @@ fn fail_everywhere(name: &str, before: Before) {
 }
 
 /// Whether the run was refused, as it must be when the target was hit.
-fn judge(what: &str, target: &Target, fault: &Fault, struck: &Struck) -> bool {
+fn judge(what: &str, target: &Target, fault: &Fault, struck: &FaultedRun) -> bool {
     let said = &struck.finished.stderr;
     let shown = format!(
         "{what}: {:?}\n{:?}\n{said}",
@@ -80,7 +80,7 @@ fn judge(what: &str, target: &Target, fault: &Fault, struck: &Struck) -> bool {
 }
 
 /// Whether the fault hit only the mark or the cleanup.
-fn only_tidying(struck: &Struck) -> bool {
+fn only_tidying(struck: &FaultedRun) -> bool {
     let of_ours = |hit: &String| hit.contains(MARKER) || hit.contains("member.restore-");
     let harmless = ["O_RDONLY", "unlink", "rmdir"];
     struck
@@ -90,7 +90,7 @@ fn only_tidying(struck: &Struck) -> bool {
 }
 
 /// Whether the message names a file that was hit, or its folder.
-fn names_a_struck_file(struck: &Struck, data_dir: &Path) -> bool {
+fn names_a_struck_file(struck: &FaultedRun, data_dir: &Path) -> bool {
     let data_dir = data_dir.display().to_string();
     let said = &struck.finished.stderr;
     struck.hits.iter().any(|hit| {

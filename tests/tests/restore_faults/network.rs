@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use strongroom_tests::process::Finished;
-use strongroom_tests::proxy::{Beyond, Proxy, Stall};
+use strongroom_tests::proxy::{Proxy, Stall, StallEffect};
 use strongroom_tests::s3::S3;
 use strongroom_tests::server::{BUCKET, Server};
 
@@ -81,7 +81,7 @@ fn a_connection_cut_anywhere_is_taken_up_again() {
     let mut restored = 0;
     for at in heads.chain(bodies) {
         let target = Target::new(Before::OldData);
-        let proxy = Proxy::with(server.s3_addr(), Stall::Answers(at), Beyond::CutOnce);
+        let proxy = Proxy::with(server.s3_addr(), Stall::Answers(at), StallEffect::CutOnce);
         let finished = sample().run(&mut restore(&server, &proxy, &target));
         assert!(proxy.has_stalled(), "cut at {at} of {total}");
         let what = format!("cut at byte {at} of {total}");
@@ -102,7 +102,7 @@ fn a_line_that_stays_dead_is_a_network_error_and_leaves_nothing() {
     let places = [0, 300, 2_000, total / 2, total - 1];
     let dead = |at: u64| {
         let target = Target::new(Before::Nothing);
-        let proxy = Proxy::with(server.s3_addr(), Stall::Answers(at), Beyond::CutAll);
+        let proxy = Proxy::with(server.s3_addr(), Stall::Answers(at), StallEffect::CutAll);
         let finished = sample().run(&mut restore(&server, &proxy, &target));
         let what = format!("dead from byte {at} of {total} on");
         assert!(
@@ -127,7 +127,7 @@ fn a_server_that_is_killed_and_comes_back_finishes_the_download() {
     let (mut kills, mut resumed) = (0, 0);
     for at in [200, total / 5, total / 2, total * 4 / 5, total - 1_000] {
         let target = Target::new(Before::OldData);
-        let proxy = Proxy::with(server.s3_addr(), Stall::Answers(at), Beyond::HoldOnce);
+        let proxy = Proxy::with(server.s3_addr(), Stall::Answers(at), StallEffect::HoldOnce);
         let mut command = restore(&server, &proxy, &target);
         let finished = std::thread::scope(|scope| {
             let tool = scope.spawn(|| sample().run(&mut command));

@@ -50,7 +50,7 @@ pub struct BodyTarget {
 pub struct BodyIngest {
     packs: Arc<dyn Packs>,
     appender: Arc<Appender>,
-    gate: BlockingPool,
+    pool: BlockingPool,
     expected: Expected,
     /// The frame being filled, and how much of it is filled.
     filling: Option<(Buffer, usize)>,
@@ -97,16 +97,16 @@ pub(super) fn begin(ingest: &Ingest, target: &BodyTarget, expected: Expected) ->
         origin,
         full.clone(),
     );
-    let gate = &ingest.gate;
+    let pool = &ingest.pool;
     BodyIngest {
-        md5: SerialTask::new(gate.clone(), Md5::new()),
-        asked: Asked::new(&expected).map(|asked| SerialTask::new(gate.clone(), asked)),
-        sink: SerialTask::new(gate.clone(), sink),
+        md5: SerialTask::new(pool.clone(), Md5::new()),
+        asked: Asked::new(&expected).map(|asked| SerialTask::new(pool.clone(), asked)),
+        sink: SerialTask::new(pool.clone(), sink),
         full,
         room: Arc::new(Semaphore::new(1)),
         packs: Arc::clone(&ingest.packs),
         appender: Arc::clone(&ingest.appender),
-        gate: gate.clone(),
+        pool: pool.clone(),
         expected,
         filling: None,
         filled: Vec::new(),
@@ -217,7 +217,7 @@ impl BodyIngest {
                 drop(permits);
             }
             Rest::Large(last) => {
-                let last = self.gate.run(move || last.finish()).await?;
+                let last = self.pool.run(move || last.finish()).await?;
                 self.keep(last);
             }
         }
@@ -282,7 +282,7 @@ impl BodyIngest {
     async fn sync_full(&mut self) -> Result<(), IngestError> {
         while let Some(full) = self.full.pop() {
             self.settle_syncing().await?;
-            self.syncing = Some(self.gate.start(move || full.finish()));
+            self.syncing = Some(self.pool.start(move || full.finish()));
         }
         Ok(())
     }
@@ -312,7 +312,7 @@ impl BodyIngest {
         }
         let (packs, done) = (Arc::clone(&self.packs), std::mem::take(&mut self.done));
         let removed = self
-            .gate
+            .pool
             .run(move || {
                 done.iter()
                     .try_for_each(|placed| packs.remove(placed.segment.pack))

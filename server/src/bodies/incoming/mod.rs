@@ -61,7 +61,7 @@ const SMALL_BODIES_KIB_MAX: usize = 32 * 1024;
 pub struct Ingest {
     packs: Arc<dyn Packs>,
     appender: Arc<Appender>,
-    gate: BlockingPool,
+    pool: BlockingPool,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     small_bodies: Arc<Semaphore>,
@@ -71,11 +71,11 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// Ingest into `packs`; `gate` limits how many pieces are processed at once.
+    /// Ingest into `packs`; `pool` limits how many pieces are processed at once.
     pub fn new(
         packs: Arc<dyn Packs>,
         appender: Arc<Appender>,
-        gate: BlockingPool,
+        pool: BlockingPool,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         sizes: Sizes,
@@ -84,7 +84,7 @@ impl Ingest {
         Ingest {
             packs,
             appender,
-            gate,
+            pool,
             clock,
             entropy,
             small_bodies,

@@ -29,7 +29,7 @@ pub(super) struct Piece {
 
 /// A stage, and the pieces that wait for it.
 pub(super) struct SerialTask<S> {
-    gate: BlockingPool,
+    pool: BlockingPool,
     queue: Arc<Mutex<Queue<S>>>,
     worker: Option<Running<()>>,
 }
@@ -50,13 +50,13 @@ enum State<S> {
 }
 
 impl<S: Stage> SerialTask<S> {
-    pub(super) fn new(gate: BlockingPool, stage: S) -> SerialTask<S> {
+    pub(super) fn new(pool: BlockingPool, stage: S) -> SerialTask<S> {
         let queue = Queue {
             state: State::Idle(stage),
             waiting: VecDeque::new(),
         };
         SerialTask {
-            gate,
+            pool,
             queue: Arc::new(Mutex::new(queue)),
             worker: None,
         }
@@ -78,7 +78,7 @@ impl<S: Stage> SerialTask<S> {
             next: Some((stage, Arc::clone(piece))),
             within: false,
         };
-        let mut worker = self.gate.take_turns(move || work.turn());
+        let mut worker = self.pool.take_turns(move || work.turn());
         // Nobody else would run it: in a simulation, work is done while somebody waits for it.
         if worker.waits_for_caller() {
             worker.end().await;

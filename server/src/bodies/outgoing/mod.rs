@@ -24,23 +24,23 @@ use crate::store::packs::Packs;
 pub struct Reader {
     objects: Arc<Objects>,
     packs: Arc<dyn Packs>,
-    gate: BlockingPool,
+    pool: BlockingPool,
     pins: Arc<Pins>,
     ahead: Arc<Semaphore>,
 }
 
 impl Reader {
-    /// A reader of `packs`; `gate` limits concurrent reads.
+    /// A reader of `packs`; `pool` limits concurrent reads.
     pub fn new(
         objects: Arc<Objects>,
         packs: Arc<dyn Packs>,
-        gate: BlockingPool,
+        pool: BlockingPool,
         pins: Arc<Pins>,
     ) -> Reader {
         Reader {
             objects,
             packs,
-            gate,
+            pool,
             pins,
             ahead: Arc::new(Semaphore::new(stream::STREAMS_AHEAD)),
         }
@@ -64,7 +64,7 @@ impl Reader {
         let OpenObject { segments, pin, .. } = object;
         stream::start(
             Arc::clone(&self.packs),
-            self.gate.clone(),
+            self.pool.clone(),
             Arc::clone(&self.ahead),
             &segments,
             range,

@@ -38,7 +38,7 @@ pub(super) struct Window {
 
 /// A source, and the pieces already read from it.
 pub(super) struct Prefetcher<S: Source> {
-    gate: BlockingPool,
+    pool: BlockingPool,
     shared: Arc<Shared<S>>,
     worker: Option<Running<()>>,
 }
@@ -68,7 +68,7 @@ enum Reading<S> {
 
 impl<S: Source> Prefetcher<S> {
     /// Reads from the first frame.
-    pub(super) fn start(gate: BlockingPool, source: S) -> Prefetcher<S> {
+    pub(super) fn start(pool: BlockingPool, source: S) -> Prefetcher<S> {
         let queue = Queue {
             ready: VecDeque::new(),
             window: Window {
@@ -82,7 +82,7 @@ impl<S: Source> Prefetcher<S> {
             changed: Notify::new(),
         };
         let mut ahead = Prefetcher {
-            gate,
+            pool,
             shared: Arc::new(shared),
             worker: None,
         };
@@ -130,7 +130,7 @@ impl<S: Source> Prefetcher<S> {
             source: Some(source),
             within: false,
         };
-        self.worker = Some(self.gate.take_turns(move || work.turn()));
+        self.worker = Some(self.pool.take_turns(move || work.turn()));
     }
 
     /// Waits for the worker; a panic of the worker panics here.

@@ -46,7 +46,7 @@ struct Segments {
 
 pub(super) fn start(
     packs: Arc<dyn Packs>,
-    gate: BlockingPool,
+    pool: BlockingPool,
     ahead: Arc<Semaphore>,
     segments: &[Segment],
     range: Range<u64>,
@@ -58,7 +58,7 @@ pub(super) fn start(
         _pin: pin,
     };
     BodyStream {
-        segments: Prefetcher::start(gate, source),
+        segments: Prefetcher::start(pool, source),
         ready: VecDeque::new(),
         ahead,
         runs_ahead: None,

@@ -11,14 +11,14 @@ use crate::tables::Versioning;
 use crate::trial::{TestStorage, key, owner};
 
 /// An upload of `a` with one part, and that part.
-async fn upload_of_one(house: &TestStorage) -> (UploadId, Vec<CompletePart>) {
-    let upload = house.upload("a").await;
-    let part = house.part("a", upload, 1, b"from the part").await;
+async fn upload_of_one(storage: &TestStorage) -> (UploadId, Vec<CompletePart>) {
+    let upload = storage.upload("a").await;
+    let part = storage.part("a", upload, 1, b"from the part").await;
     (upload, vec![part.expect("a part")])
 }
 
 async fn complete_if(
-    house: &TestStorage,
+    storage: &TestStorage,
     condition: PutCondition,
     upload: UploadId,
     parts: &[CompletePart],
@@ -29,7 +29,7 @@ async fn complete_if(
         size: None,
         condition,
     };
-    let (objects, bucket) = (&house.storage.objects, &house.bucket);
+    let (objects, bucket) = (&storage.storage.objects, &storage.bucket);
     objects
         .complete_upload(bucket, &key("a"), upload, request)
         .await
@@ -38,68 +38,68 @@ async fn complete_if(
 #[tokio::test]
 async fn a_complete_that_must_find_nothing_replaces_nothing() {
     for versioning in [Versioning::Unversioned, Versioning::Enabled] {
-        let house = TestStorage::new(versioning).await;
-        let (upload, parts) = upload_of_one(&house).await;
-        house.put("a", b"was there first").await;
-        let refused = complete_if(&house, PutCondition::IfAbsent, upload, &parts).await;
+        let storage = TestStorage::new(versioning).await;
+        let (upload, parts) = upload_of_one(&storage).await;
+        storage.put("a", b"was there first").await;
+        let refused = complete_if(&storage, PutCondition::IfAbsent, upload, &parts).await;
         assert!(
             matches!(&refused, Err(ObjectsError::PreconditionFailed(name)) if *name == key("a")),
             "{refused:?}"
         );
-        let found = house.get("a", VersionSelector::Current).await;
+        let found = storage.get("a", VersionSelector::Current).await;
         assert_eq!(found.expect("there"), b"was there first");
         // The upload is unchanged: once the object has gone, it can be completed.
-        let deleted = house.delete("a", VersionSelector::Current).await;
+        let deleted = storage.delete("a", VersionSelector::Current).await;
         deleted.expect("deleted");
-        let done = complete_if(&house, PutCondition::IfAbsent, upload, &parts).await;
+        let done = complete_if(&storage, PutCondition::IfAbsent, upload, &parts).await;
         done.expect("nothing is there: a marker is no object");
-        let found = house.get("a", VersionSelector::Current).await;
+        let found = storage.get("a", VersionSelector::Current).await;
         assert_eq!(found.expect("there"), b"from the part");
     }
 }
 
 #[tokio::test]
 async fn a_complete_that_must_match_replaces_that_object_only() {
-    let house = TestStorage::new(Versioning::Unversioned).await;
-    let (upload, parts) = upload_of_one(&house).await;
+    let storage = TestStorage::new(Versioning::Unversioned).await;
+    let (upload, parts) = upload_of_one(&storage).await;
     let any = PutCondition::IfMatch(ETag::whole([7; 16]));
-    let refused = complete_if(&house, any, upload, &parts).await;
+    let refused = complete_if(&storage, any, upload, &parts).await;
     assert!(
         matches!(&refused, Err(ObjectsError::NothingToMatch(name)) if *name == key("a")),
         "{refused:?}"
     );
-    let meant = house.put("a", b"the one that is meant").await.etag;
-    house.put("a", b"a later one").await;
-    let refused = complete_if(&house, PutCondition::IfMatch(meant), upload, &parts).await;
+    let meant = storage.put("a", b"the one that is meant").await.etag;
+    storage.put("a", b"a later one").await;
+    let refused = complete_if(&storage, PutCondition::IfMatch(meant), upload, &parts).await;
     assert!(
         matches!(&refused, Err(ObjectsError::PreconditionFailed(name)) if *name == key("a")),
         "{refused:?}"
     );
-    let found = house.get("a", VersionSelector::Current).await;
+    let found = storage.get("a", VersionSelector::Current).await;
     assert_eq!(found.expect("there"), b"a later one");
-    let meant = house.put("a", b"the one that is meant").await.etag;
-    let done = complete_if(&house, PutCondition::IfMatch(meant), upload, &parts).await;
+    let meant = storage.put("a", b"the one that is meant").await.etag;
+    let done = complete_if(&storage, PutCondition::IfMatch(meant), upload, &parts).await;
     let done = done.expect("it matches");
     // It gets its own answer again, although its condition would now fail.
-    let again = complete_if(&house, PutCondition::IfMatch(meant), upload, &parts).await;
+    let again = complete_if(&storage, PutCondition::IfMatch(meant), upload, &parts).await;
     assert_eq!(again.expect("the same answer"), done);
-    let found = house.get("a", VersionSelector::Current).await;
+    let found = storage.get("a", VersionSelector::Current).await;
     assert_eq!(found.expect("there"), b"from the part");
 }
 
 #[tokio::test]
 async fn a_complete_is_repeated_only_for_its_own_bucket_and_key() {
-    let house = TestStorage::new(Versioning::Unversioned).await;
-    let (upload, parts) = upload_of_one(&house).await;
-    let done = house.complete("a", upload, parts.clone()).await;
+    let storage = TestStorage::new(Versioning::Unversioned).await;
+    let (upload, parts) = upload_of_one(&storage).await;
+    let done = storage.complete("a", upload, parts.clone()).await;
     let done = done.expect("completed");
-    let elsewhere = house.complete("b", upload, parts.clone()).await;
+    let elsewhere = storage.complete("b", upload, parts.clone()).await;
     assert!(
         matches!(&elsewhere, Err(ObjectsError::NoSuchUpload(name)) if *name == key("b")),
         "{elsewhere:?}"
     );
     let other = BucketName::parse("another-bucket").expect("a valid name");
-    let objects = &house.storage.objects;
+    let objects = &storage.storage.objects;
     let created = objects.create_bucket(&other, NewBucket::plain(owner()));
     created.await.expect("created");
     let request = CompleteRequest {
@@ -115,17 +115,17 @@ async fn a_complete_is_repeated_only_for_its_own_bucket_and_key() {
         matches!(&elsewhere, Err(ObjectsError::NoSuchUpload(name)) if *name == key("a")),
         "{elsewhere:?}"
     );
-    let again = house.complete("a", upload, parts).await;
+    let again = storage.complete("a", upload, parts).await;
     assert_eq!(again.expect("the same answer"), done);
 }
 
 #[tokio::test]
 async fn parts_are_listed_by_number_a_page_at_a_time() {
-    let house = TestStorage::new(Versioning::Unversioned).await;
-    let upload = house.upload("a").await;
+    let storage = TestStorage::new(Versioning::Unversioned).await;
+    let upload = storage.upload("a").await;
     let numbers = [10_000, 1, 256, 2, 255, 4096];
     for number in numbers {
-        let part = house.part("a", upload, number, b"x").await;
+        let part = storage.part("a", upload, number, b"x").await;
         part.expect("a part");
     }
     let mut sorted = numbers.map(|n| u16::try_from(n).expect("in range"));
@@ -133,8 +133,8 @@ async fn parts_are_listed_by_number_a_page_at_a_time() {
     for max in 0..=7 {
         // Also after numbers without a part.
         for after in [0, 1, 2, 3, 254, 255, 256, 9_999, 10_000] {
-            let (objects, name) = (&house.storage.objects, key("a"));
-            let page = objects.list_parts(&house.bucket, &name, upload, after, max);
+            let (objects, name) = (&storage.storage.objects, key("a"));
+            let page = objects.list_parts(&storage.bucket, &name, upload, after, max);
             let (page, more) = page.await.expect("a page");
             let listed: Vec<u16> = page.iter().map(|(number, _)| number.get()).collect();
             let left = sorted.iter().copied().filter(|number| *number > after);
@@ -180,10 +180,10 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async {
-            let house = TestStorage::new(Versioning::Unversioned).await;
+            let storage = TestStorage::new(Versioning::Unversioned).await;
             let mut all = Vec::new();
             for name in &names {
-                all.push((key(name), house.upload(name).await));
+                all.push((key(name), storage.upload(name).await));
             }
             all.sort();
             // Random markers, which mostly name no upload, then each upload with and without the second half.
@@ -195,8 +195,8 @@ proptest! {
             }
             for after in markers {
                 let query = ListUploadsQuery { prefix: prefix.clone(), after, max };
-                let objects = &house.storage.objects;
-                let page = objects.list_uploads(&house.bucket, query.clone()).await;
+                let objects = &storage.storage.objects;
+                let page = objects.list_uploads(&storage.bucket, query.clone()).await;
                 let (page, more) = page.expect("a page");
                 let page: Vec<_> = page.into_iter().map(|entry| (entry.key, entry.upload)).collect();
                 assert_eq!((page, more), expected_page(&all, &query), "{query:?}");

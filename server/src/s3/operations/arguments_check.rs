@@ -55,8 +55,8 @@ pub(super) fn parameters(operation: &Operation, query: &Query) -> Result<(), S3E
             || name
                 .get(..6)
                 .is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
-            || served_beside(operation).any(|row| row.takes(name))
-            || (reads && query.nonempty(name).is_some() && !selects_beside(operation, name));
+            || served_at_level(operation).any(|row| row.takes(name))
+            || (reads && query.nonempty(name).is_some() && !selects_another(operation, name));
         if !harmless {
             return Err(S3Error::not_implemented(format!(
                 "The query parameter `{name}`"
@@ -104,12 +104,12 @@ impl Operation {
 }
 
 /// The served operations of the same level: each ignores the parameters of the others.
-fn served_beside(operation: &Operation) -> impl Iterator<Item = &'static Operation> {
+fn served_at_level(operation: &Operation) -> impl Iterator<Item = &'static Operation> {
     let level = operation.level;
     all().filter(move |row| row.level == level && row.is_served())
 }
 
 /// Whether a parameter asks for another operation of the same level.
-fn selects_beside(operation: &Operation, parameter: &str) -> bool {
+fn selects_another(operation: &Operation, parameter: &str) -> bool {
     all().any(|row| row.level == operation.level && row.selector.names(parameter))
 }

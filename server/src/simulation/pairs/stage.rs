@@ -159,14 +159,14 @@ pub(super) struct Stage {
 }
 
 /// The body that an operation uses: stored before, whether it is committed or not.
-pub(super) type Luggage = Option<StoredBody>;
+pub(super) type PreparedBody = Option<StoredBody>;
 
 impl Stage {
     pub(super) async fn set(scene: Scene) -> Stage {
         let clock = Arc::new(ManualClock::at(UnixMillis(1_700_000_000_000)));
         let entropy = Arc::new(SeededEntropy::new(7));
         let opened = MemoryBackend::new().open(clock.clone(), &*entropy, Execution::Inline);
-        let mut store = opened.expect("the twin opens");
+        let mut store = opened.expect("the backend opens");
         let rows = Arc::new(InterruptedOnce::new(Arc::clone(&store.meta)));
         store.meta = Arc::<InterruptedOnce>::clone(&rows);
         let storage = Storage::open(Arc::new(store), clock, entropy, SIZES).await;
@@ -235,7 +235,7 @@ impl Stage {
     }
 
     /// Stores the body that the operation will commit.
-    pub(super) async fn pack(&self, act: Act, bytes: &'static [u8]) -> Luggage {
+    pub(super) async fn pack(&self, act: Act, bytes: &'static [u8]) -> PreparedBody {
         match act {
             Act::Put(_) | Act::PutPart => Some(self.body(bytes).await),
             _ => None,
@@ -243,12 +243,12 @@ impl Stage {
     }
 
     /// Runs an operation; returns the answer as a client sees it.
-    pub(super) async fn run(&self, act: Act, luggage: Luggage) -> Answer {
+    pub(super) async fn run(&self, act: Act, luggage: PreparedBody) -> Answer {
         let answer = self.answer(act, luggage).await;
         answer.map_err(|error| format!("{error:?}"))
     }
 
-    async fn answer(&self, act: Act, luggage: Luggage) -> Result<String, ObjectsError> {
+    async fn answer(&self, act: Act, luggage: PreparedBody) -> Result<String, ObjectsError> {
         let (objects, bucket, name) = (&self.storage.objects, &self.bucket, key(KEY));
         let body = || luggage.expect("it was packed");
         Ok(match act {
@@ -340,7 +340,7 @@ impl Stage {
         }
         self.complaints("at rest")?;
         let census = doctor::examine(&*self.rows, &*self.storage.store.packs).census;
-        if census.orphans + census.condemned + census.dead > 0 {
+        if census.orphans + census.marked + census.dead > 0 {
             return Err(format!("collections leave something behind: {census:?}"));
         }
         self.contents().map_err(|error| format!("at rest: {error}"))

@@ -17,7 +17,7 @@ fn store() -> Store {
     let clock = std::sync::Arc::new(crate::clock::ManualClock::at(NOW));
     MemoryBackend::new()
         .open(clock, &SeededEntropy::new(1), Execution::Inline)
-        .expect("the twin opens")
+        .expect("the backend opens")
 }
 
 fn write(meta: &dyn Meta, writes: Vec<Write>) {

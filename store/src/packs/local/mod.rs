@@ -4,10 +4,10 @@
 //! folder are durable; a file is never written again after a failed write or sync; a failed sync latches the store
 //! read-only, a full disk does not; paths are made only from pack ids.
 
+#[cfg(any(test, feature = "testing"))]
+mod delayed_syncs;
 pub mod disk;
 mod handles;
-#[cfg(any(test, feature = "testing"))]
-mod late;
 pub mod names;
 mod writer;
 
@@ -72,7 +72,7 @@ struct Files {
     handles: Handles,
     leases: WriterLeases,
     #[cfg(any(test, feature = "testing"))]
-    late: late::Late,
+    late: delayed_syncs::DelayedSyncs,
     /// Set once this process must not write any more, because another one may use the directory.
     closed: AtomicBool,
 }
@@ -97,7 +97,7 @@ impl PackFiles {
             handles: Handles::new(READ_HANDLES_MAX),
             leases: WriterLeases::default(),
             #[cfg(any(test, feature = "testing"))]
-            late: late::Late::default(),
+            late: delayed_syncs::DelayedSyncs::default(),
             closed: AtomicBool::new(false),
         };
         PackFiles {

@@ -53,17 +53,17 @@ async fn piece(room: &Arc<Semaphore>, frames: &[&'static [u8]]) -> Arc<Piece> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_are_taken_in_order_over_many_turns() {
-    for gate in [BlockingPool::new(1), BlockingPool::inline()] {
+    for pool in [BlockingPool::new(1), BlockingPool::inline()] {
         let room = Arc::new(Semaphore::new(3));
-        let mut chain = SerialTask::new(gate, Recorder::new());
+        let mut task = SerialTask::new(pool, Recorder::new());
         for _ in 0..50 {
             let piece = piece(&room, &[b"a", b"b"]).await;
-            chain.hand_over(&piece).await.expect("nothing fails");
+            task.hand_over(&piece).await.expect("nothing fails");
         }
-        let done = chain.take().await.expect("nothing fails");
+        let done = task.take().await.expect("nothing fails");
         assert_eq!(done.taken.concat(), b"ab".repeat(50));
         assert_eq!(room.available_permits(), 3, "all room is given back");
-        assert!(chain.take().await.is_err(), "taken once");
+        assert!(task.take().await.is_err(), "taken once");
     }
 }
 
@@ -75,42 +75,42 @@ async fn pieces_wait_while_one_is_worked_on_and_room_is_given_back_after_it() {
         go: Some(Mutex::new(held)),
         ..Recorder::new()
     };
-    let mut chain = SerialTask::new(BlockingPool::new(1), recorder);
+    let mut task = SerialTask::new(BlockingPool::new(1), recorder);
     for frame in [b"1".as_slice(), b"2"] {
         let piece = piece(&room, &[frame]).await;
-        chain.hand_over(&piece).await.expect("nothing fails");
+        task.hand_over(&piece).await.expect("nothing fails");
     }
     assert_eq!(room.available_permits(), 0);
     go.send(()).expect("the stage waits");
     let third = piece(&room, &[b"3"]).await;
-    chain.hand_over(&third).await.expect("nothing fails");
+    task.hand_over(&third).await.expect("nothing fails");
     drop(third);
     go.send(()).expect("the stage waits");
     go.send(()).expect("the stage waits");
-    let done = chain.take().await.expect("nothing fails");
+    let done = task.take().await.expect("nothing fails");
     assert_eq!(done.taken.concat(), b"123");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failure_ends_the_chain_and_leaves_no_piece_behind() {
-    for gate in [BlockingPool::new(1), BlockingPool::inline()] {
+    for pool in [BlockingPool::new(1), BlockingPool::inline()] {
         let room = Arc::new(Semaphore::new(3));
         let recorder = Recorder {
             fails_at: Some(3),
             ..Recorder::new()
         };
-        let mut chain = SerialTask::new(gate, recorder);
+        let mut task = SerialTask::new(pool, recorder);
         let mut failure = None;
         for _ in 0..10 {
             let piece = piece(&room, &[b"a", b"b"]).await;
-            if let Err(error) = chain.hand_over(&piece).await {
+            if let Err(error) = task.hand_over(&piece).await {
                 failure = Some(error);
                 break;
             }
         }
         let failure = match failure {
             Some(failure) => failure,
-            None => chain.take().await.map(drop).expect_err("it failed"),
+            None => task.take().await.map(drop).expect_err("it failed"),
         };
         assert!(matches!(failure, IngestError::TooLarge { max: 7 }));
         assert_eq!(room.available_permits(), 3);
@@ -124,14 +124,14 @@ async fn a_panic_is_the_callers_and_leaves_no_piece_behind() {
         panics_at: Some(1),
         ..Recorder::new()
     };
-    let mut chain = SerialTask::new(BlockingPool::new(1), recorder);
+    let mut task = SerialTask::new(BlockingPool::new(1), recorder);
     let (task_room, pieces) = (Arc::clone(&room), 10);
     let task = tokio::spawn(async move {
         for _ in 0..pieces {
             let piece = piece(&task_room, &[b"a"]).await;
-            chain.hand_over(&piece).await.map_err(drop)?;
+            task.hand_over(&piece).await.map_err(drop)?;
         }
-        chain.take().await.map(drop).map_err(drop)
+        task.take().await.map(drop).map_err(drop)
     });
     let panic = task.await.expect_err("it panics").into_panic();
     assert_eq!(panic.downcast_ref(), Some(&"as asked"), "and no timeout");
@@ -146,16 +146,16 @@ async fn a_dropped_chain_ends_after_the_piece_at_work() {
         go: Some(Mutex::new(held)),
         ..Recorder::new()
     };
-    let gate = BlockingPool::new(1);
-    let mut chain = SerialTask::new(gate.clone(), recorder);
+    let pool = BlockingPool::new(1);
+    let mut task = SerialTask::new(pool.clone(), recorder);
     for _ in 0..3 {
         let piece = piece(&room, &[b"a"]).await;
-        chain.hand_over(&piece).await.expect("nothing fails");
+        task.hand_over(&piece).await.expect("nothing fails");
     }
-    while gate.free() > 0 {
+    while pool.free() > 0 {
         tokio::task::yield_now().await;
     }
-    drop(chain);
+    drop(task);
     assert_eq!(room.available_permits(), 2, "those that waited are gone");
     go.send(()).expect("the stage waits");
     let all = tokio::time::timeout(Duration::from_secs(20), room.acquire_many(3));
@@ -164,10 +164,10 @@ async fn a_dropped_chain_ends_after_the_piece_at_work() {
 
 #[tokio::test]
 async fn a_dropped_chain_that_waits_for_a_permit_never_begins() {
-    let gate = BlockingPool::new(1);
+    let pool = BlockingPool::new(1);
     let (release, held) = mpsc::channel::<()>();
-    let mut busy = gate.start(move || held.recv());
-    while gate.free() > 0 {
+    let mut busy = pool.start(move || held.recv());
+    while pool.free() > 0 {
         tokio::task::yield_now().await;
     }
     let room = Arc::new(Semaphore::new(2));
@@ -175,14 +175,14 @@ async fn a_dropped_chain_that_waits_for_a_permit_never_begins() {
         panics_at: Some(0),
         ..Recorder::new()
     };
-    let mut chain = SerialTask::new(gate, recorder);
+    let mut task = SerialTask::new(pool, recorder);
     for _ in 0..2 {
         let piece = piece(&room, &[b"a"]).await;
-        chain.hand_over(&piece).await.expect("nothing fails");
+        task.hand_over(&piece).await.expect("nothing fails");
     }
-    drop(chain);
+    drop(task);
     let all = tokio::time::timeout(Duration::from_secs(20), room.acquire_many(2));
-    assert!(all.await.is_ok(), "both are gone while the gate is shut");
+    assert!(all.await.is_ok(), "both are gone while the pool is full");
     release.send(()).expect("the call waits");
     busy.end().await.expect("it was released");
 }

@@ -69,9 +69,9 @@ async fn settled(ahead: &Prefetcher<Numbers>, read: &AtomicUsize) -> usize {
 
 #[tokio::test]
 async fn pieces_come_in_order_and_then_the_end() {
-    for gate in [BlockingPool::new(1), BlockingPool::inline()] {
+    for pool in [BlockingPool::new(1), BlockingPool::inline()] {
         for window in [None, Some(FAR)] {
-            let mut ahead = Prefetcher::start(gate.clone(), Numbers::up_to(200));
+            let mut ahead = Prefetcher::start(pool.clone(), Numbers::up_to(200));
             if let Some(window) = window {
                 ahead.window(window);
             }
@@ -99,10 +99,10 @@ async fn a_stream_that_may_not_read_ahead_reads_what_is_asked_for() {
 
 #[tokio::test]
 async fn a_full_shelf_ends_the_worker_and_half_a_shelf_wakes_it() {
-    let gate = BlockingPool::new(1);
+    let pool = BlockingPool::new(1);
     let numbers = Numbers::up_to(200);
     let read = Arc::clone(&numbers.read);
-    let mut ahead = Prefetcher::start(gate.clone(), numbers);
+    let mut ahead = Prefetcher::start(pool.clone(), numbers);
     ahead.window(FAR);
     assert!(next(&mut ahead).await.is_some());
     let full = 1 + FAR.ahead;
@@ -111,8 +111,8 @@ async fn a_full_shelf_ends_the_worker_and_half_a_shelf_wakes_it() {
         full,
         "one taken, the queue full"
     );
-    gate.run(|| ()).await;
-    assert_eq!(gate.free(), 1, "no permit is held");
+    pool.run(|| ()).await;
+    assert_eq!(pool.free(), 1, "no permit is held");
     for _ in 0..FAR.ahead / 2 {
         assert!(next(&mut ahead).await.is_some());
         assert_eq!(settled(&ahead, &read).await, full);
@@ -123,12 +123,12 @@ async fn a_full_shelf_ends_the_worker_and_half_a_shelf_wakes_it() {
 
 #[tokio::test]
 async fn nothing_follows_an_error() {
-    for gate in [BlockingPool::new(1), BlockingPool::inline()] {
+    for pool in [BlockingPool::new(1), BlockingPool::inline()] {
         let numbers = Numbers {
             fails_at: Some(4),
             ..Numbers::up_to(200)
         };
-        let mut ahead = Prefetcher::start(gate, numbers);
+        let mut ahead = Prefetcher::start(pool, numbers);
         for _ in 0..4 {
             assert!(matches!(next(&mut ahead).await, Some(Ok(_))));
         }

@@ -15,9 +15,9 @@ const PACKS_LATE: usize = 2;
 
 /// Packs whose sync is postponed, longest waiting first.
 #[derive(Default)]
-pub(super) struct Late(Mutex<VecDeque<(PackId, Arc<dyn DiskFile>)>>);
+pub(super) struct DelayedSyncs(Mutex<VecDeque<(PackId, Arc<dyn DiskFile>)>>);
 
-impl Late {
+impl DelayedSyncs {
     /// Replaces a pack's sync: the pack waits until two others have asked for theirs.
     pub(super) fn put_off(&self, pack: PackId, file: &Arc<dyn DiskFile>) -> io::Result<()> {
         let mut waiting = self.0.lock();

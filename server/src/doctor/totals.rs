@@ -18,7 +18,7 @@ use crate::tables::{
 
 /// The totals.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct Totals {
     /// Every bucket.
     pub(super) buckets: BTreeSet<BucketId>,
     /// Every open upload.
@@ -26,7 +26,7 @@ pub(super) struct Ledger {
     /// The number of versions and parts that use each manifest.
     pub(super) users: HashMap<ManifestId, i64>,
     /// The segments that manifests have in each pack.
-    pub(super) packs: BTreeMap<PackId, Holding>,
+    pub(super) packs: BTreeMap<PackId, PackUse>,
     /// Plain bytes of all versions.
     pub(super) plain: i64,
     /// Length of all sealed packs.
@@ -44,14 +44,14 @@ pub(super) fn end_of(segment: &Segment) -> u64 {
 
 /// The segments that manifests have in one pack.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Holding {
+pub(super) struct PackUse {
     segments: i64,
     stored: i64,
     /// The end of the last segment in use.
     pub(super) end: u64,
 }
 
-impl Ledger {
+impl Totals {
     pub(super) fn uses(&mut self, manifest: ManifestId) {
         *self.users.entry(manifest).or_default() += 1;
     }
@@ -66,7 +66,7 @@ impl Ledger {
     }
 
     /// Compares the totals with the counters.
-    pub(super) fn balance(&self, meta: &dyn Meta, census: &mut Census, findings: &mut Findings) {
+    pub(super) fn check(&self, meta: &dyn Meta, census: &mut Census, findings: &mut Findings) {
         if let Err(error) = self.compare(meta, census, findings) {
             findings.store(&error);
         }
@@ -129,7 +129,7 @@ impl Ledger {
             );
         }
         self.compare_users(meta, census, findings)?;
-        self.strays(meta, findings)
+        self.orphan_counters(meta, findings)
     }
 
     /// Compares each manifest's users by count and by counter; one without users must be marked dead.
@@ -162,7 +162,7 @@ impl Ledger {
     }
 
     /// Counters of things that do not exist.
-    fn strays(&self, meta: &dyn Meta, findings: &mut Findings) -> Result<(), StoreError> {
+    fn orphan_counters(&self, meta: &dyn Meta, findings: &mut Findings) -> Result<(), StoreError> {
         each(meta, PackSegments.whole().keys, |key, row| {
             let pack = PackSegments.split(key)?;
             if !self.packs.contains_key(&pack) {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ledger, Piece, Ticket, Token};
+use super::{History, Piece, Ticket, Token};
 use crate::clock::UnixMillis;
 use crate::model::{ETag, UploadId};
 
@@ -74,7 +74,7 @@ impl Upload {
     }
 }
 
-impl Ledger {
+impl History {
     pub(in super::super) fn begin_upload(
         &mut self,
         id: UploadId,
@@ -284,68 +284,68 @@ mod tests {
         Piece { seed, len: 9 }
     }
 
-    fn with_parts(seeds: &[u64]) -> Ledger {
-        let mut ledger = Ledger::default();
-        ledger.begin_upload(ID, "a", 1, UnixMillis(0));
+    fn with_parts(seeds: &[u64]) -> History {
+        let mut history = History::default();
+        history.begin_upload(ID, "a", 1, UnixMillis(0));
         for seed in seeds {
-            let began = ledger.begin_part(ID, 1, piece(*seed));
-            ledger.acknowledge_part(ID, 1, began).expect("it is open");
+            let began = history.begin_part(ID, 1, piece(*seed));
+            history.acknowledge_part(ID, 1, began).expect("it is open");
         }
-        ledger
+        history
     }
 
     #[test]
     fn an_upload_ends_once() {
-        let mut ledger = with_parts(&[1]);
-        ledger.begin_complete(ID, piece(1));
-        ledger.begin_complete(ID, piece(1));
+        let mut history = with_parts(&[1]);
+        history.begin_complete(ID, piece(1));
+        history.begin_complete(ID, piece(1));
         let whole = piece(1).etag_as_a_part();
-        ledger.acknowledge_complete(ID, whole).expect("the first");
-        ledger
+        history.acknowledge_complete(ID, whole).expect("the first");
+        history
             .acknowledge_complete(ID, whole)
             .expect("a repeated one");
-        assert!(ledger.acknowledge_abort(ID).is_err());
-        let mut ledger = with_parts(&[1]);
-        ledger.begin_complete(ID, piece(1));
-        ledger.acknowledge_abort(ID).expect("the first");
-        assert!(ledger.acknowledge_abort(ID).is_err());
-        let mut ledger = with_parts(&[1]);
-        ledger.begin_complete(ID, piece(1));
-        ledger.acknowledge_abort(ID).expect("the first");
-        assert!(ledger.acknowledge_complete(ID, whole).is_err());
+        assert!(history.acknowledge_abort(ID).is_err());
+        let mut history = with_parts(&[1]);
+        history.begin_complete(ID, piece(1));
+        history.acknowledge_abort(ID).expect("the first");
+        assert!(history.acknowledge_abort(ID).is_err());
+        let mut history = with_parts(&[1]);
+        history.begin_complete(ID, piece(1));
+        history.acknowledge_abort(ID).expect("the first");
+        assert!(history.acknowledge_complete(ID, whole).is_err());
     }
 
     #[test]
     fn an_end_takes_the_part_that_was_there() {
-        let mut ledger = with_parts(&[1, 2]);
-        ledger.begin_complete(ID, piece(1));
+        let mut history = with_parts(&[1, 2]);
+        history.begin_complete(ID, piece(1));
         let replaced = piece(1).etag_as_a_part();
-        assert!(ledger.acknowledge_complete(ID, replaced).is_err());
-        let mut ledger = with_parts(&[1]);
-        let beside = ledger.begin_part(ID, 1, piece(2));
-        ledger.begin_complete(ID, piece(1));
-        ledger
+        assert!(history.acknowledge_complete(ID, replaced).is_err());
+        let mut history = with_parts(&[1]);
+        let beside = history.begin_part(ID, 1, piece(2));
+        history.begin_complete(ID, piece(1));
+        history
             .acknowledge_complete(ID, replaced)
             .expect("not yet replaced");
-        assert!(ledger.acknowledge_part(ID, 1, beside).is_err());
-        let mut ledger = with_parts(&[1]);
-        ledger.acknowledge_abort(ID).expect("aborted");
-        let late = ledger.begin_part(ID, 1, piece(2));
-        assert!(ledger.acknowledge_part(ID, 1, late).is_err());
+        assert!(history.acknowledge_part(ID, 1, beside).is_err());
+        let mut history = with_parts(&[1]);
+        history.acknowledge_abort(ID).expect("aborted");
+        let late = history.begin_part(ID, 1, piece(2));
+        assert!(history.acknowledge_part(ID, 1, late).is_err());
     }
 
     #[test]
     fn what_is_found_settles_an_upload() {
         let found = |seed| [(1, piece(seed).etag())];
-        let mut ledger = with_parts(&[1, 2]);
-        assert!(ledger.settle_upload(ID, Some(&found(1)), false).is_err());
-        let mut ledger = with_parts(&[1, 2]);
-        let _unanswered = ledger.begin_part(ID, 1, piece(3));
-        ledger
+        let mut history = with_parts(&[1, 2]);
+        assert!(history.settle_upload(ID, Some(&found(1)), false).is_err());
+        let mut history = with_parts(&[1, 2]);
+        let _unanswered = history.begin_part(ID, 1, piece(3));
+        history
             .settle_upload(ID, Some(&found(3)), false)
             .expect("it may have happened");
-        assert!(ledger.settle_upload(ID, Some(&found(2)), false).is_err());
-        assert!(ledger.settle_upload(ID, Some(&[]), false).is_err());
-        assert!(ledger.settle_upload(ID, None, false).is_err());
+        assert!(history.settle_upload(ID, Some(&found(2)), false).is_err());
+        assert!(history.settle_upload(ID, Some(&[]), false).is_err());
+        assert!(history.settle_upload(ID, None, false).is_err());
     }
 }

@@ -62,7 +62,7 @@ struct Write {
 
 /// Everything that clients know.
 #[derive(Default)]
-pub(super) struct Ledger {
+pub(super) struct History {
     time: u64,
     keys: BTreeMap<String, Vec<Write>>,
     /// The bodies of each token; several while an upload is being completed.
@@ -79,7 +79,7 @@ pub(super) struct Ticket {
     began: u64,
 }
 
-impl Ledger {
+impl History {
     fn tick(&mut self) -> u64 {
         self.time += 1;
         self.time
@@ -196,32 +196,32 @@ mod tests {
 
     #[test]
     fn an_overwritten_value_may_be_read_only_while_the_overwrite_runs() {
-        let mut ledger = Ledger::default();
-        let first = ledger.begin("a", Some(1));
-        ledger.acknowledge(&first);
-        let second = ledger.begin("a", Some(2));
-        let during = ledger.now();
-        ledger.acknowledge(&second);
-        let after = ledger.now();
-        assert!(ledger.judge("a", during, Some(1)).is_ok());
-        assert!(ledger.judge("a", during, Some(2)).is_ok());
-        assert!(ledger.judge("a", during, None).is_err());
-        assert!(ledger.judge("a", after, Some(1)).is_err());
-        assert!(ledger.judge("a", after, Some(2)).is_ok());
+        let mut history = History::default();
+        let first = history.begin("a", Some(1));
+        history.acknowledge(&first);
+        let second = history.begin("a", Some(2));
+        let during = history.now();
+        history.acknowledge(&second);
+        let after = history.now();
+        assert!(history.judge("a", during, Some(1)).is_ok());
+        assert!(history.judge("a", during, Some(2)).is_ok());
+        assert!(history.judge("a", during, None).is_err());
+        assert!(history.judge("a", after, Some(1)).is_err());
+        assert!(history.judge("a", after, Some(2)).is_ok());
     }
 
     #[test]
     fn a_write_without_an_answer_may_have_happened_or_not() {
-        let mut ledger = Ledger::default();
-        let first = ledger.begin("a", Some(1));
-        ledger.acknowledge(&first);
-        let _unanswered = ledger.begin("a", None);
-        let after = ledger.now();
-        assert!(ledger.judge("a", after, Some(1)).is_ok());
-        assert!(ledger.judge("a", after, None).is_ok());
-        ledger.settle("a", None);
-        let after = ledger.now();
-        assert!(ledger.judge("a", after, Some(1)).is_err());
-        assert!(ledger.judge("a", after, Some(9)).is_err());
+        let mut history = History::default();
+        let first = history.begin("a", Some(1));
+        history.acknowledge(&first);
+        let _unanswered = history.begin("a", None);
+        let after = history.now();
+        assert!(history.judge("a", after, Some(1)).is_ok());
+        assert!(history.judge("a", after, None).is_ok());
+        history.settle("a", None);
+        let after = history.now();
+        assert!(history.judge("a", after, Some(1)).is_err());
+        assert!(history.judge("a", after, Some(9)).is_err());
     }
 }
