@@ -1,4 +1,4 @@
-# Strongroom's targets. Everything heavy lives in one cache folder per machine, so that a second checkout builds nothing again.
+# Strongroom's targets. All checkouts on a machine share one cache folder, so a second checkout does not build everything again.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -8,13 +8,13 @@ HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 
 export STRONGROOM_CACHE := $(CACHE)
 export CARGO_TARGET_DIR := $(CACHE)/target
-# The restore tool as masters get it: static, without RocksDB, gRPC or OpenSSL. A workspace build would unify features into it.
+# The restore tool as it is deployed: static, without RocksDB, gRPC or OpenSSL. A workspace build would unify features into it.
 export STRONGROOM_RESTORE_BIN := $(CARGO_TARGET_DIR)/$(HOST)/release/strongroom-restore
-# Suites start etcd clusters and servers: two at a time keep a two-core machine inside its deadlines.
+# Suites start etcd clusters and servers. With two at a time, a two-core machine meets their deadlines.
 export RUST_TEST_THREADS ?= 2
 
 CARGO_FLAGS := --release --locked
-# Copies of the programs, taken right after their build: cargo test builds the server once more, with the features of its tests.
+# Copies of the programs, made right after their build: cargo test builds the server again, with the features of its tests.
 PROGRAMS := $(CARGO_TARGET_DIR)/programs
 keep_copies = mkdir -p $(PROGRAMS) && cp --remove-destination $(1) $(PROGRAMS)/
 FUZZ_SECS ?= 600
@@ -26,8 +26,8 @@ E2E_PEERS := 3.4 3.5 3.6 3.7
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# Checkouts share one target folder, and cargo tells their crates apart by file times alone: whoever comes after another
-# checkout makes its own sources the newer ones, so that our crates are built anew. Dependencies, RocksDB among them, stay.
+# Checkouts share one target folder, and cargo detects changed sources by file time only. So after a build from another checkout,
+# touch all sources here, so that our crates are rebuilt. Dependencies such as RocksDB are kept.
 compilers:
 	@[ -n "$(HOST)" ] || { echo "setup: no rustc in the PATH; install Rust: https://rustup.rs" >&2; exit 1; }
 	@if [ "$$(cat $(CARGO_TARGET_DIR)/checkout 2>/dev/null)" != "$(CURDIR)" ]; then \
@@ -48,7 +48,7 @@ binaries: compilers
 	RUSTFLAGS=-Ctarget-feature=+crt-static cargo build $(CARGO_FLAGS) -p strongroom-restore --target $(HOST)
 	$(call keep_copies,$(STRONGROOM_RESTORE_BIN))
 
-# The server with switches for bugs on purpose. By way of the workspace, so that it links the same RocksDB.
+# The server with planted bugs that tests can switch on. A workspace build, so that it links the same RocksDB.
 planted: compilers
 	cargo build $(CARGO_FLAGS) --workspace --bin strongroom-server-planted --features strongroom-server/testing
 	$(call keep_copies,$(CARGO_TARGET_DIR)/release/strongroom-server-planted)
@@ -67,19 +67,19 @@ units:
 	@tests/setup/packages.sh systemd
 	@tests/setup/promtool.sh
 
-# The fault suites trace and strike system calls, and cut the power of file systems in loop-mounted images (as root).
+# The fault suites trace system calls and inject faults into them, and simulate power cuts on loop-mounted images (as root).
 faults:
 	@tests/setup/packages.sh strace mount e2fsprogs xfsprogs
 
-# The benchmarks' MD5 and SHA-256.
+# The MD5 and SHA-256 that the benchmarks compare with.
 yardsticks:
 	@tests/setup/packages.sh openssl
 
-test: build planted peers clients units faults yardsticks ## all tests: unit, format, end to end against real etcd and real S3 clients
+test: build planted peers clients units faults yardsticks ## all tests: unit, format, end to end with real etcd and real S3 clients
 	cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
 
-# What docs/durability.md reports: the same suites, for about an hour.
-soak: build planted clients faults ## the fault suites in their long form, about an hour
+# The runs that docs/durability.md reports.
+soak: build planted clients faults ## long runs of the fault suites, about an hour
 	STRONGROOM_SIM_RUNS=20000 cargo test $(CARGO_FLAGS) --workspace --lib simulation -- --nocapture
 	STRONGROOM_KILL_CYCLES=200 STRONGROOM_POWER_CYCLES=60 STRONGROOM_MIXED_SECS=600 STRONGROOM_LOAD_SECS=300 \
 	STRONGROOM_ROT_FLIPS=2000 STRONGROOM_ROT_META_FLIPS=2500 STRONGROOM_RESTORE_ALL=1 \
@@ -89,14 +89,14 @@ soak: build planted clients faults ## the fault suites in their long form, about
 compatibility: build peers ## the boot matrix, about two minutes; rewrites the table in docs/compatibility.md
 	STRONGROOM_WRITE_COMPATIBILITY=1 cargo test $(CARGO_FLAGS) --workspace --test restore_matrix
 
-# On a machine that does nothing else: docs/benchmarks.md. The working folder lies in the cache, on the disk that is measured.
-bench: build yardsticks ## the benchmarks in full, about twenty minutes on a quiet machine; rewrites docs/benchmarks.md
+# Use an otherwise idle machine: docs/benchmarks.md. The working folder is in the cache, on the disk under test.
+bench: build yardsticks ## all benchmarks, about twenty minutes on an idle machine; rewrites docs/benchmarks.md
 	@tests/setup/etcd.sh 3.5
 	$(CARGO_TARGET_DIR)/release/strongroom-bench all --json $(CACHE)/bench.json
 	$(CARGO_TARGET_DIR)/release/strongroom-bench page $(CACHE)/bench.json
 
-# A restructuring is judged by this: `make keep DIR=...` in the checkout of the earlier commit, then here.
-bench-compare: build ## put, get, small, list and restore of the kept programs in BEFORE=DIR and of this tree, in turns; prints the ratios
+# To judge a restructuring: `make keep DIR=...` in a checkout of the earlier commit, then `make bench-compare` here.
+bench-compare: build ## put, get, small, list and restore with the programs in BEFORE=DIR and of this tree, in turns; prints the ratios
 	@tests/setup/etcd.sh 3.5
 	$(CARGO_TARGET_DIR)/release/strongroom-bench compare --before $${BEFORE:?a folder that make keep filled}
 
@@ -104,7 +104,7 @@ keep: build ## copy the three programs into DIR=..., for bench-compare
 	mkdir -p $${DIR:?a folder}
 	cp $(addprefix $(PROGRAMS)/,strongroom-server strongroom strongroom-restore) $(DIR)/
 
-# `make test` replays the seeds on stable Rust; this looks for more. What it finds lies in fuzz/artifacts: docs/fuzzing.md.
+# `make test` replays the seeds on stable Rust; this target searches for new inputs. Findings are in fuzz/artifacts: docs/fuzzing.md.
 fuzz: compilers ## fuzz every target for FUZZ_SECS=600 seconds, one after another; FUZZ_TARGETS="wal xml" picks some
 	@tests/setup/cargo-fuzz.sh
 	@for target in $(FUZZ_TARGETS); do \
@@ -114,13 +114,13 @@ fuzz: compilers ## fuzz every target for FUZZ_SECS=600 seconds, one after anothe
 			-max_total_time=$(FUZZ_SECS) -rss_limit_mb=2048 -timeout=10 -max_len=16384 -print_final_stats=1; \
 	done
 
-# Without RocksDB, and optimised less: what a change costs is the compiler's time. CI runs `make test`.
-quick: compilers ## fmt, tidy and links; with CRATE=etcd-format (store, server, client...) also that crate's unit tests; under a minute
+# Without RocksDB and with less optimisation, because compile time dominates. CI runs `make test`.
+quick: compilers ## fmt, tidy and links; with CRATE=etcd-format (store, server, client...) also that crate's unit tests; less than a minute
 	cargo fmt --all --check
 	cargo test $(CARGO_FLAGS) --workspace --test tidy
 	$(if $(CRATE),cargo test --locked --profile quick -p strongroom-$(patsubst restore-tool,restore,$(CRATE)) --lib $(if $(filter store server,$(CRATE)),--no-default-features))
 
-unit: compilers ## the tests beside the code alone
+unit: compilers ## only the unit tests
 	cargo test $(CARGO_FLAGS) --workspace --lib --bins
 
 check: fmt clippy tidy docs deny ## fmt, clippy -D warnings, tidy, docs without warnings, cargo-deny (bans, licences, sources)
@@ -134,7 +134,7 @@ clippy: compilers
 tidy: compilers
 	cargo test $(CARGO_FLAGS) --workspace --test tidy
 
-# The format library is to be read as documentation: byte tables of private modules, too.
+# The format library is also documentation: its byte tables include those of private modules.
 docs: compilers
 	RUSTDOCFLAGS=-Dwarnings cargo doc $(CARGO_FLAGS) -p strongroom-etcd-format --no-deps
 	RUSTDOCFLAGS=-Dwarnings cargo doc $(CARGO_FLAGS) -p strongroom-etcd-format --no-deps --document-private-items

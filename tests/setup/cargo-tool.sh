@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Builds a pinned program of crates.io into $STRONGROOM_CACHE/tools: cargo-tool.sh NAME VERSION. Minutes the first time,
-# nothing afterwards.
+# Builds a pinned program from crates.io into $STRONGROOM_CACHE/tools: cargo-tool.sh NAME VERSION. Takes minutes the first time
+# and does nothing if the version is already there.
 set -euo pipefail
 
 name=${1:?name}
 version=${2:?version}
 cache=${STRONGROOM_CACHE:?}
 
-# One at a time: they share a target folder, which the one that is done removes.
+# One run at a time: runs share a target folder, and each run removes it at its end.
 mkdir -p "$cache/tools"
 exec 9>"$cache/tools/cargo-tool.lock"
 flock 9
 [ "$("$cache/tools/bin/$name" --version 2>/dev/null)" = "$name $version" ] && exit 0
 echo "setup: building $name $version" >&2
-# By force: cargo's own list may name a program that is no longer there or does not run.
+# --force: cargo's list may contain a program that is missing or does not run.
 CARGO_TARGET_DIR=$cache/tools-target cargo install --force --locked --root "$cache/tools" --version "$version" "$name" >&2
 rm -rf "$cache/tools-target"

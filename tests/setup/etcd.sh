@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Puts etcd, etcdctl and (from 3.5 on) etcdutl of one minor version into $STRONGROOM_CACHE/peers/etcd-<minor>.
-# 3.4 is Debian's build, unpacked without installing it (its package would start a service on 2379); newer ones are built
-# from the exact versions in tests/peers/etcd-<minor>/go.sum. A stamp names what was built.
+# Installs etcd, etcdctl and (since 3.5) etcdutl of one minor version into $STRONGROOM_CACHE/peers/etcd-<minor>.
+# 3.4 is Debian's build, unpacked but not installed (the package would start a service on port 2379). Newer versions are built
+# from the exact versions in tests/peers/etcd-<minor>/go.sum. A stamp file identifies the build.
 #
-# The folder is made under another name and renamed when it is whole, stamp included. Runs of several checkouts wait for
-# each other.
+# The folder is made under another name and renamed when it is complete, including the stamp. Runs from several checkouts wait
+# for each other.
 set -euo pipefail
 
 minor=${1:?minor version, like 3.6}
@@ -18,7 +18,7 @@ mkdir -p "$cache/peers"
 exec 9>"$cache/peers/lock"
 flock 9
 
-# Whether a program names this minor version. It is read to its end: a pipe that closes early kills it.
+# Whether the program reports this minor version. Read its whole output: a pipe that closes early kills it.
 is_etcd() {
     local said
     said=$("$1" --version 2>/dev/null) && [[ $said == "etcd Version: $minor."* ]]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the path of a Go command of the pinned version (standard output carries nothing else).
-# Go 1.21 and newer fetch another toolchain by themselves; Debian 12's 1.19 only serves to download Go's toolchain module,
-# which Go's checksum database vouches for.
+# Go 1.21 and newer can download another toolchain themselves. Debian 12's Go 1.19 is only used to download the toolchain
+# module, which is verified against Go's checksum database.
 set -euo pipefail
 
 version=go1.26.8
@@ -12,7 +12,7 @@ mkdir -p "$cache/go"
 exec 9>"$cache/go/lock"
 flock 9
 
-# The program is read to its end: a pipe that closes early kills it.
+# Read the whole output: a pipe that closes early kills the program.
 usable() {
     local said
     said=$("$1" version 2>/dev/null) && [[ $said == *" $version "* ]]
@@ -26,7 +26,7 @@ if ! command -v go >/dev/null; then
     "$here/packages.sh" golang-go ca-certificates
 fi
 echo "setup: fetching $version as a Go module" >&2
-# In the cache, so that the last step is a rename: a half-copied toolchain has a `go` that runs. Modules are read-only.
+# In the cache, so that the last step is a rename: even a partly copied toolchain has a `go` that runs. Modules are read-only.
 work=$cache/go/fetching
 discard() { [ ! -e "$work" ] || { chmod -R u+w "$work"; rm -rf "$work"; }; }
 discard
@@ -39,7 +39,7 @@ trap discard EXIT
     go mod download -json "golang.org/toolchain@v0.0.1-$version.$(go env GOOS)-$(go env GOARCH)" >download.json
     dir=$(sed -n 's/^\t"Dir": "\(.*\)",\{0,1\}$/\1/p' download.json)
     cp -r "$dir" tree
-    # Modules carry no permission bits.
+    # Modules have no permission bits.
     chmod -R u+w tree
     chmod 755 tree/bin/* tree/pkg/tool/*/*
 )

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages named as arguments, those that are missing and no others. Fails when it cannot.
+# Installs the given Debian packages if they are missing. Fails if it cannot install them.
 set -euo pipefail
 
 find_missing() {
@@ -24,7 +24,7 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root=(sudo)
 fi
 
-# Two runs of ours take turns; the automatic updates of a machine just started are waited for.
+# Our own runs take turns. Wait for the automatic updates of a machine that has just started.
 mkdir -p "${STRONGROOM_CACHE:?}"
 exec 9>"$STRONGROOM_CACHE/packages.lock"
 flock 9
@@ -33,7 +33,7 @@ find_missing "$@"
 
 echo "setup: installing ${missing[*]}" >&2
 apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 -q)
-# A fresh machine has no package index, an old one names versions that are gone: both are cured by one update.
+# A new machine has no package index; an old index lists versions that are gone. One update fixes both.
 "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >&2 || {
     "${apt[@]}" update >&2
     "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >&2

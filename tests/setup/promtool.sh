@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts Prometheus' promtool into $STRONGROOM_CACHE/tools: out of Debian's package, without installing that, since it would
-# start a Prometheus server on this machine.
+# Extracts Prometheus' promtool from Debian's package into $STRONGROOM_CACHE/tools. The package is not installed, because it
+# would start a Prometheus server on this machine.
 set -euo pipefail
 
 cache=${STRONGROOM_CACHE:?}
