@@ -1,20 +1,20 @@
-//! CRC-32C (Castagnoli): the one checksum of etcd's logs, raft snapshots and database hashes.
+//! CRC-32C (Castagnoli): the checksum of etcd's logs, raft snapshots and database hashes.
 //!
-//! Owns: the running form, in which each step goes on where the last one stopped. Must not know what is summed.
+//! Owns: the incremental form: each step continues from the previous one. Must not know the data.
 
 use crc_fast::{CrcAlgorithm, Digest};
 
-/// A running CRC-32C that has seen nothing.
+/// A new incremental CRC-32C.
 pub(crate) fn running() -> Digest {
     Digest::new(CrcAlgorithm::Crc32Iscsi)
 }
 
-/// A running CRC-32C that goes on from a stored value.
+/// An incremental CRC-32C that continues from a stored value.
 pub(crate) fn resumed(value: u32) -> Digest {
     Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(!value))
 }
 
-/// What a running CRC-32C stands at.
+/// The current value of an incremental CRC-32C.
 pub(crate) fn value(digest: &Digest) -> u32 {
     u32::try_from(digest.finalize()).expect("a CRC-32 has 32 bits")
 }

@@ -1,18 +1,18 @@
-//! etcd's on-disk formats, read and written without a Go program and without any I/O of its own.
+//! Reads and writes etcd's on-disk formats, without a Go program and without doing any I/O.
 //!
 //! Owns: the snapshot file with its trailer ([`snapshot`]), the bolt database in it ([`bolt`]: reader, full checker and
-//! append-only editor), what etcd keeps in it ([`mvcc`], [`inspect`]), the numbers by which files and members are compared
-//! ([`status`], [`hashkv`]), who the members are ([`membership`]), the two other files of a data directory ([`wal`],
-//! [`raft_snap`]), what a restore changes ([`restore`]) and how backups are named ([`name`]). Must not know: where the
-//! bytes come from or go to, HTTP, clocks, files.
+//! append-only editor), etcd's records in it ([`mvcc`], [`inspect`]), the hashes that compare files and members ([`status`],
+//! [`hashkv`]), the membership ([`membership`]), the two other files of a data directory ([`wal`], [`raft_snap`]), the changes
+//! of a restore ([`restore`]) and the names of backups ([`name`]). Must not know: the source or destination of the bytes, HTTP,
+//! clocks, files.
 //!
-//! Every byte given to this crate may be hostile. Bad bytes give an error that carries the offset, never a panic, a loop
-//! without end or memory beyond a named limit.
+//! All input may be hostile. Bad bytes give an error with the offset. They never cause a panic, an endless loop or memory use
+//! beyond a named limit.
 //!
-//! # The formats, and where each is described byte by byte
+//! # The formats and their descriptions, byte by byte
 //!
-//! Each structure has its table in the module that owns it; those of private modules are shown by
-//! `cargo doc --document-private-items`.
+//! Each structure has a table in the module that owns it. `cargo doc --document-private-items` shows the tables of private
+//! modules.
 //!
 //! | structure | module | public source |
 //! |---|---|---|
@@ -32,7 +32,7 @@
 //!
 //! # Example
 //!
-//! Check a snapshot held in memory, then plan the edit that gives it a new membership:
+//! Check a snapshot in memory, then plan the edit that gives it a new membership:
 //!
 //! ```
 //! use strongroom_etcd_format::{bolt, inspect, membership, restore, snapshot};

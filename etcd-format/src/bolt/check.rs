@@ -1,13 +1,13 @@
 //! The full check: every page, every element, every reference.
 //!
-//! Owns: the order of the check, the freelist, and the agreement of trees, freelist and high water mark. A superset of
-//! bbolt's own `tx.Check`: after it passes, a bbolt that opens the file finds nothing to complain about.
+//! Owns: the order of the check, the freelist, and the consistency of trees, freelist and high water mark. It is a superset of
+//! bbolt's own `tx.Check`: if it passes, bbolt finds no error in the file either.
 //!
-//! Freelist page (etcd on Linux stores none: the meta page then says so, and pages that no tree reaches are free):
+//! Freelist page (etcd on Linux stores none: the meta page says so, and pages that no tree reaches are free):
 //!
 //! | page offset | type | field |
 //! |---|---|---|
-//! | 0 | page header | flags 0x10; count 0xFFFF when there are more ids than it can say |
+//! | 0 | page header | flags 0x10; count 0xFFFF if there are more ids than the field can hold |
 //! | 16 | u64 | with count 0xFFFF only: how many ids follow |
 //! | 16 or 24 | u64 each | numbers of free pages, ascending |
 
@@ -23,12 +23,12 @@ use crate::width::{le_u64, u64_of, usize_of};
 /// Freelists are read in pieces of this size: an 8 GiB database may list two million pages.
 const FREELIST_PIECE_BYTES: usize = 64 << 10;
 
-/// What a check has seen.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckReport {
-    /// Pages that hold something: trees with their overflow pages, metas, freelist.
+    /// Pages in use: trees with their overflow pages, metas, freelist.
     pub pages_reachable: u64,
-    /// Pages below the high water mark that hold nothing.
+    /// Unused pages below the high water mark.
     pub pages_free: u64,
     /// Branch pages.
     pub branch_pages: u64,
@@ -40,7 +40,7 @@ pub struct CheckReport {
     pub buckets: u64,
     /// Of these, buckets stored inside their own value.
     pub inline_buckets: u64,
-    /// Keys in all buckets: what `etcdctl snapshot status` of etcd 3.4 and 3.5 calls the total.
+    /// Keys in all buckets. `etcdctl snapshot status` of etcd 3.4 and 3.5 prints this as the total.
     pub keys: u64,
     /// Levels of the deepest tree.
     pub depth_max: usize,
@@ -70,8 +70,8 @@ impl<S: PageSource> Bolt<S> {
         self.check_each(&mut |_| Ok::<(), BoltError>(()))
     }
 
-    /// Checks the whole database and hands every key to `visit`, bucket by bucket in key order, in the same single walk.
-    /// What was visited before an error is not to be trusted.
+    /// Checks the whole database and passes every key to `visit`, bucket by bucket in key order, in the same single walk.
+    /// After an error, do not trust the keys visited before it.
     ///
     /// # Errors
     /// The first rule that is broken, or what `visit` returns.
@@ -114,7 +114,7 @@ impl<S: PageSource> Bolt<S> {
         })
     }
 
-    /// A valid meta page must also say that it is one: bbolt 1.4 refuses a page 0 that calls itself 1.
+    /// A valid meta page must also have the right page header: bbolt 1.4 refuses a page 0 with the id 1.
     fn check_meta_headers(&self) -> Result<(), BoltError> {
         for (page, valid) in [0, 1].into_iter().zip(self.valid_metas()) {
             if !valid {
@@ -137,7 +137,7 @@ impl<S: PageSource> Bolt<S> {
         Ok(())
     }
 
-    /// Checks the freelist against the pages seen in trees and returns how many pages it takes itself.
+    /// Checks the freelist against the pages seen in trees. Returns the number of pages of the freelist itself.
     fn check_freelist(&self, page: u64, seen: &mut Bitmap) -> Result<u64, BoltError> {
         let mut buf = Vec::new();
         let referrer = self.freelist_offset();
@@ -184,7 +184,7 @@ impl<S: PageSource> Bolt<S> {
         }
     }
 
-    /// Checks each entry and marks it in `seen`, so that what remains unmarked is lost.
+    /// Checks each entry and marks it in `seen`. Pages that are then still unmarked are lost.
     fn check_free_pages(
         &self,
         page: u64,

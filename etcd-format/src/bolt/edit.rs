@@ -1,10 +1,10 @@
 //! Changing a database by appending to it.
 //!
-//! Owns: the copy-on-write editor. It never touches a page in use but the two metas: changed leaves, the branches above
-//! them and a new top-level leaf are appended at the high water mark, then both metas point there. Pages that nobody
-//! references any more become free when bbolt next opens the file, since the new metas store no freelist.
+//! Owns: the copy-on-write editor. Of the pages in use, it changes only the two metas. It appends changed leaves, the branches
+//! above them and a new top-level leaf at the high water mark; then both metas point there. Pages without references become
+//! free when bbolt next opens the file, because the new metas store no freelist.
 //!
-//! It never splits: a leaf that grows beyond a page gets overflow pages, which is legal; bbolt splits it at its next write.
+//! It never splits a page: a leaf that grows beyond a page gets overflow pages, which is legal. bbolt splits it at its next write.
 //! The same database and edit always give the same bytes.
 
 use std::collections::BTreeMap;
@@ -23,10 +23,10 @@ use crate::width::{le_u64, u64_of};
 
 mod editor;
 
-/// Changes to top-level buckets, made in this order.
+/// Changes to top-level buckets, applied in this order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Edit {
-    /// One per bucket, usually.
+    /// Usually one per bucket.
     pub buckets: Vec<BucketEdit>,
 }
 
@@ -35,16 +35,16 @@ pub struct Edit {
 pub struct BucketEdit {
     /// The bucket's name.
     pub name: Vec<u8>,
-    /// What happens to it.
+    /// The change.
     pub change: Change,
 }
 
-/// What happens to a bucket.
+/// A change to a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// The bucket holds exactly these entries afterwards. It is created where it does not exist.
+    /// Afterwards the bucket holds exactly these entries. It is created if it does not exist.
     ReplaceAll(BTreeMap<Vec<u8>, Vec<u8>>),
-    /// Keys with a value are put, keys without one are removed. Removing alone does not create a bucket.
+    /// Keys with a value are put, keys without one are removed. A removal does not create a bucket.
     Patch(BTreeMap<Vec<u8>, Option<Vec<u8>>>),
 }
 
@@ -57,7 +57,7 @@ impl BucketEdit {
         }
     }
 
-    /// Puts these entries and leaves the others.
+    /// Puts these entries and keeps the others.
     pub fn upsert(name: &[u8], entries: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Self {
         let changes = entries
             .into_iter()
@@ -69,7 +69,7 @@ impl BucketEdit {
         }
     }
 
-    /// Removes these keys, there or not.
+    /// Removes these keys, if they exist.
     pub fn remove(name: &[u8], keys: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let changes = keys.into_iter().map(|key| (key, None)).collect();
         Self {
@@ -79,16 +79,16 @@ impl BucketEdit {
     }
 }
 
-/// What must be written to the file to make the edit.
+/// The bytes that must be written to the file for the edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Appended {
-    /// Where the new pages begin: the length of the database before.
+    /// The offset of the new pages: the previous length of the database.
     pub offset: u64,
     /// The new pages.
     pub pages: Vec<u8>,
-    /// The whole of pages 0 and 1.
+    /// The complete pages 0 and 1.
     pub metas: [Vec<u8>; 2],
-    /// The length of the database afterwards; the file is cut or grown to it.
+    /// The new length of the database; the file must be truncated or extended to it.
     pub new_len: u64,
 }
 
@@ -104,10 +104,10 @@ impl Appended {
     }
 }
 
-/// Works out the bytes of an edit. Reads only what the edit touches; run [`Bolt::check`] first.
+/// Computes the bytes of an edit. Reads only the pages that the edit needs; run [`Bolt::check`] first.
 ///
 /// # Errors
-/// A page on the way is damaged, or the result does not fit the format.
+/// A page on the path is damaged, or the result does not fit the format.
 pub fn append<S: PageSource>(bolt: &Bolt<S>, edit: &Edit) -> Result<Appended, BoltError> {
     let mut editor = Editor::new(bolt);
     let mut top = top_level(bolt)?;
@@ -130,7 +130,7 @@ pub fn append<S: PageSource>(bolt: &Bolt<S>, edit: &Edit) -> Result<Appended, Bo
     editor.finish(root)
 }
 
-/// One change per bucket: a tree is rebuilt from the pages of the file, never from pages of this edit.
+/// Combines the edit to one change per bucket: a tree is rebuilt from pages of the file, never from pages of this edit.
 fn combined(edit: &Edit) -> BTreeMap<Vec<u8>, Change> {
     let mut changes: BTreeMap<Vec<u8>, Change> = BTreeMap::new();
     for BucketEdit { name, change } in &edit.buckets {
@@ -160,11 +160,11 @@ fn combined(edit: &Edit) -> BTreeMap<Vec<u8>, Change> {
     changes
 }
 
-/// The value of a top-level element: bucket header, and the leaf of an inline bucket.
+/// The value of a top-level element: bucket header, and for an inline bucket its leaf.
 #[derive(Debug)]
 struct TopValue {
     bytes: Vec<u8>,
-    /// Where it stands in the file, for errors; new ones stand nowhere yet.
+    /// Its offset in the file, for errors; new ones have none yet.
     offset: u64,
     root: BucketRoot,
 }

@@ -1,6 +1,6 @@
-//! What can be wrong with a bolt database, each with its place.
+//! Errors of bolt databases, each with its location.
 //!
-//! Owns: the error types of the bolt modules. Every variant that speaks of bytes carries the page and the file offset.
+//! Owns: the error types of the bolt modules. Every variant about bytes has the page and the file offset.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use super::{
     TOP_LEVEL_BYTES_MAX, meta::MetaDefect,
 };
 
-/// A database that is not bolt, is truncated, or breaks one of its rules; or an edit that cannot be made.
+/// The database is not bolt, is truncated, or breaks a rule of the format; or an edit is not possible.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BoltError {
@@ -20,7 +20,7 @@ pub enum BoltError {
         offset: u64,
         /// How many.
         len: u64,
-        /// The source's own words.
+        /// The source's error.
         #[source]
         source: io::Error,
     },
@@ -34,7 +34,7 @@ pub enum BoltError {
         /// What is wrong with the other.
         second: MetaDefect,
     },
-    /// The meta page that counts points outside of the database.
+    /// The meta page in use points outside of the database.
     #[error(
         "meta page {page} at offset {offset}: {field} is {value}, which is no data page (2 and more, below the high water mark {high_water})"
     )]
@@ -101,18 +101,18 @@ pub enum BoltError {
     /// There are more top-level buckets than any etcd has.
     #[error("more than {BUCKETS_MAX} top-level buckets (at offset {offset})")]
     TooManyBuckets {
-        /// The file offset of the one too many.
+        /// The file offset of the first one above the limit.
         offset: u64,
     },
-    /// The top-level buckets' own values are larger than an edit copies.
+    /// The top-level buckets' values are larger than the limit for an edit.
     #[error(
         "the top-level buckets take more than {TOP_LEVEL_BYTES_MAX} bytes (at offset {offset})"
     )]
     TopLevelTooLarge {
-        /// The file offset of the value too many.
+        /// The file offset of the value that exceeds the limit.
         offset: u64,
     },
-    /// The edit asked for something that the format cannot hold.
+    /// The format cannot represent the result of the edit.
     #[error("cannot edit bucket {}: {defect}", bucket.escape_ascii())]
     Edit {
         /// The bucket's name.
@@ -134,18 +134,18 @@ pub enum PageDefect {
         /// The file offset of the reference.
         referrer: u64,
     },
-    /// The page says it is another one.
+    /// The page header has another page number.
     #[error("it says it is page {found}")]
     Id {
-        /// What it says.
+        /// The number in the header.
         found: u64,
     },
-    /// The page is of another kind than its place needs.
+    /// The page has another kind than its place requires.
     #[error("its flags are {found:#06x}, expected {expected}")]
     Flags {
-        /// What is there.
+        /// The found value.
         found: u16,
-        /// What may be.
+        /// The allowed kind.
         expected: &'static str,
     },
     /// The page runs beyond the pages in use.
@@ -156,13 +156,13 @@ pub enum PageDefect {
         /// The first page number beyond the database.
         high_water: u64,
     },
-    /// The page is larger than this reader takes.
+    /// The page is larger than this reader accepts.
     #[error("it has {bytes} bytes, at most {LOGICAL_PAGE_BYTES_MAX} are read")]
     TooLarge {
         /// Its size with overflow pages.
         bytes: u64,
     },
-    /// There is no room for that many elements.
+    /// The elements do not fit into the page.
     #[error("its {count} elements do not fit its {bytes} bytes")]
     Count {
         /// Elements claimed.
@@ -176,19 +176,19 @@ pub enum PageDefect {
         /// The file offset of the second reference.
         referrer: u64,
     },
-    /// One of its overflow pages belongs to another page, too.
+    /// One of its overflow pages also belongs to another page.
     #[error("its overflow page {other} is used twice")]
     SharedOverflow {
         /// The page that is claimed twice.
         other: u64,
     },
-    /// A branch page leads nowhere.
+    /// A branch page without elements.
     #[error("it is a branch page without elements")]
     EmptyBranch,
     /// The tree is too deep.
     #[error("it lies deeper than {DEPTH_MAX} levels")]
     TooDeep,
-    /// The branch pages above and with it need too much memory.
+    /// This branch page and those above it need too much memory.
     #[error("the branch pages down to it take more than {BRANCH_STACK_BYTES_MAX} bytes")]
     BranchesTooLarge,
     /// Neither reachable nor in the freelist.
@@ -200,7 +200,7 @@ pub enum PageDefect {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ElementDefect {
-    /// Key or value lie outside of the page, or over the element table.
+    /// Key or value are outside of the page, or overlap the element table.
     #[error(
         "its key or value (bytes {start} to {end} of the page) lie over its elements or beyond its {limit} bytes"
     )]
@@ -215,7 +215,7 @@ pub enum ElementDefect {
     /// Keys have 1 to 32768 bytes.
     #[error("its key has {len} bytes, 1 to {KEY_BYTES_MAX} are allowed")]
     KeyLength {
-        /// What is there.
+        /// The found value.
         len: usize,
     },
     /// Elements share bytes.
@@ -224,16 +224,16 @@ pub enum ElementDefect {
     /// Keys ascend strictly.
     #[error("its key is not greater than the one before it")]
     KeyOrder,
-    /// The key is less than the branch above promised.
+    /// The key is less than its separator in the branch above.
     #[error("its key is less than its branch's separator")]
     BelowSeparator,
-    /// The key belongs into the next branch.
+    /// The key belongs to the next branch.
     #[error("its key is not less than the next branch's separator")]
     AboveSeparator,
-    /// Flag bits that nobody defined.
+    /// Undefined flag bits.
     #[error("its flags are {found:#x}, expected 0 or 1")]
     Flags {
-        /// What is there.
+        /// The found value.
         found: u32,
     },
     /// etcd nests no buckets.
@@ -245,7 +245,7 @@ pub enum ElementDefect {
     /// A bucket's value begins with a 16-byte header.
     #[error("its bucket header has {len} bytes, expected at least 16")]
     BucketHeader {
-        /// What is there.
+        /// The found value.
         len: usize,
     },
 }
@@ -260,19 +260,19 @@ pub enum InlineDefect {
         /// Bytes of the value.
         len: usize,
     },
-    /// The page image names a page.
+    /// The page image has a page number other than 0.
     #[error("its page image says it is page {found}, expected 0")]
     Id {
-        /// What is there.
+        /// The found value.
         found: u64,
     },
-    /// The page image is no leaf.
+    /// The page image is not a leaf.
     #[error("its page image has flags {found:#06x}, expected a leaf")]
     Flags {
-        /// What is there.
+        /// The found value.
         found: u16,
     },
-    /// There is no room for that many elements.
+    /// The elements do not fit into the page.
     #[error("its {count} elements do not fit its {bytes} bytes")]
     Count {
         /// Elements claimed.
@@ -283,7 +283,7 @@ pub enum InlineDefect {
     /// The page image claims overflow pages.
     #[error("its page image claims {found} overflow pages")]
     Overflow {
-        /// What is there.
+        /// The found value.
         found: u32,
     },
 }
@@ -300,7 +300,7 @@ pub enum FreelistDefect {
         /// Size with overflow pages.
         bytes: u64,
     },
-    /// An entry is no data page.
+    /// An entry is not a data page.
     #[error(
         "it lists page {listed}, which is no data page (2 and more, below the high water mark {high_water})"
     )]
@@ -310,7 +310,7 @@ pub enum FreelistDefect {
         /// The first page number beyond the database.
         high_water: u64,
     },
-    /// An entry comes twice.
+    /// An entry is listed twice.
     #[error("it lists page {listed} twice")]
     Duplicate {
         /// The entry.
@@ -324,20 +324,20 @@ pub enum FreelistDefect {
     },
 }
 
-/// What the format cannot hold.
+/// A limit of the format that an edit exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EditDefect {
     /// A page counts its elements in 16 bits, of which the last value is reserved.
     #[error("{count} elements do not fit one page")]
     TooManyElements {
-        /// Elements wanted.
+        /// Elements needed.
         count: usize,
     },
-    /// The page would be larger than the reader takes.
+    /// The page would be larger than the reader accepts.
     #[error("a page of {bytes} bytes is more than {LOGICAL_PAGE_BYTES_MAX}")]
     PageTooLarge {
-        /// Bytes wanted.
+        /// Bytes needed.
         bytes: u64,
     },
     /// Keys have 1 to 32768 bytes.
@@ -346,7 +346,7 @@ pub enum EditDefect {
         /// Bytes of the key.
         len: usize,
     },
-    /// Page numbers, offsets or transaction ids ran out.
+    /// Page numbers, offsets or transaction ids are exhausted.
     #[error("the database's {field} has no room to grow")]
     Exhausted {
         /// Which number.

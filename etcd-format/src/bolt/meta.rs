@@ -1,4 +1,4 @@
-//! Meta pages: the two roots of a database, of which the newest valid one counts.
+//! Meta pages: the two roots of a database. The newest valid one is used.
 //!
 //! Owns: their layout, checksum and validity. Must not know trees.
 //!
@@ -20,7 +20,7 @@ use crate::width::{le_u32, le_u64};
 
 const MAGIC: u32 = 0xED0C_DAED;
 const VERSION: u32 = 2;
-/// What the freelist field holds when free pages are not stored: etcd on Linux never stores them.
+/// The value of the freelist field if free pages are not stored: etcd on Linux never stores them.
 pub(super) const FREELIST_NONE: u64 = u64::MAX;
 
 const MAGIC_AT: usize = PAGE_HEADER_BYTES;
@@ -33,7 +33,7 @@ pub(super) const FREELIST_AT: usize = SEQUENCE_AT + 8;
 const HIGH_WATER_AT: usize = FREELIST_AT + 8;
 const TXID_AT: usize = HIGH_WATER_AT + 8;
 const CHECKSUM_AT: usize = TXID_AT + 8;
-/// Bytes of a meta page that mean something.
+/// Bytes of a meta page that have a meaning.
 pub(super) const META_BYTES: usize = CHECKSUM_AT + 8;
 const _: () = assert!(
     META_BYTES == 80,
@@ -41,7 +41,7 @@ const _: () = assert!(
 );
 
 pub(super) const PAGE_SIZE_MIN: u32 = 512;
-/// bbolt writes the page size of the machine; 64 KiB is the largest one in use, the rest is margin.
+/// bbolt uses the machine's page size; the largest one in use is 64 KiB, the rest is margin.
 pub(super) const PAGE_SIZE_MAX: u32 = 16 << 20;
 
 /// One valid meta page.
@@ -53,7 +53,7 @@ pub struct Meta {
     pub root: u64,
     /// The top-level bucket's sequence, 0 in etcd.
     pub sequence: u64,
-    /// The page that lists the free pages, or `None` when they are not stored.
+    /// The page that lists the free pages, or `None` if they are not stored.
     pub freelist: Option<u64>,
     /// The first page number that is not in use.
     pub high_water: u64,
@@ -62,7 +62,7 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// Decodes a page's first 80 bytes, page header not looked at.
+    /// Decodes a page's first 80 bytes and ignores the page header.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, MetaDefect> {
         let word = |at| le_u32(bytes, at).ok_or(MetaDefect::Short);
         let long = |at| le_u64(bytes, at).ok_or(MetaDefect::Short);
@@ -97,7 +97,7 @@ impl Meta {
         })
     }
 
-    /// The whole page: header, fields, checksum, zeros up to the page size.
+    /// The complete page: header, fields, checksum, zeros up to the page size.
     pub(super) fn encode(&self, page: u64) -> Vec<u8> {
         let mut out = Vec::new();
         PageHeader {
@@ -127,37 +127,37 @@ impl Meta {
     }
 }
 
-/// Why a page is no usable meta page.
+/// Why a page is not a usable meta page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MetaDefect {
-    /// The file ends before it.
+    /// The file ends before the page.
     #[error("the file ends before it")]
     Short,
     /// Another magic number.
     #[error("magic {found:#010x}, expected 0xed0cdaed")]
     Magic {
-        /// What is there.
+        /// The found value.
         found: u32,
     },
     /// Another version of the format.
     #[error("format version {found}, expected 2")]
     Version {
-        /// What is there.
+        /// The found value.
         found: u32,
     },
-    /// The checksum belongs to other bytes.
+    /// The checksum does not match.
     #[error("checksum {stored:#018x}, computed {computed:#018x}")]
     Checksum {
-        /// What is there.
+        /// The found value.
         stored: u64,
-        /// What the fields give.
+        /// The checksum of the fields.
         computed: u64,
     },
-    /// No page size that bbolt could have written here.
+    /// Not a page size that bbolt could have written here.
     #[error("page size {found}")]
     PageSize {
-        /// What is there.
+        /// The found value.
         found: u32,
     },
 }

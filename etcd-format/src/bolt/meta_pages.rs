@@ -1,6 +1,6 @@
 //! Both meta pages of a file.
 //!
-//! Owns: where they are, which the page size decides that only they tell. Must not know which of them counts.
+//! Owns: their positions. These depend on the page size, which only the meta pages contain. Must not know which one is used.
 
 use super::{
     error::BoltError,
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::width::u64_of;
 
-/// The metas of pages 0 and 1, or what is wrong with each.
+/// The metas of pages 0 and 1, or the defect of each.
 pub(super) fn both_metas<S: PageSource>(
     source: &S,
     db_len: u64,
@@ -43,7 +43,7 @@ fn meta_at<S: PageSource>(
     Ok(Meta::decode(&bytes))
 }
 
-/// With page 0 lost the page size is unknown: page 1 is where a meta page says so.
+/// Without page 0 the page size is unknown. This tries each page size until a valid page 1 is found.
 fn second_meta_by_probe<S: PageSource>(
     source: &S,
     db_len: u64,
@@ -55,7 +55,7 @@ fn second_meta_by_probe<S: PageSource>(
             .and_then(|meta| same_size(meta, page_size))
         {
             Ok(meta) => return Ok(Ok(meta)),
-            // The commonest page size names what is wrong with page 1.
+            // Report the defect of page 1 at the most common page size.
             Err(found) if page_size == 4096 => defect = found,
             Err(_) => {}
         }

@@ -1,21 +1,21 @@
 //! The bolt database file: reader, full checker, append-only editor.
 //!
-//! Owns: bbolt's file format, version 2, of any page size. Must not know what etcd keeps in the buckets. Never writes: the
+//! Owns: bbolt's file format, version 2, with any page size. Must not know the contents of the buckets. Never writes: the
 //! editor returns bytes and offsets. Source: bbolt `internal/common` (`page.go`, `meta.go`, `inode.go`, `bucket.go`),
 //! `internal/freelist`, `db.go`, `tx_check.go`.
 //!
-//! A file is a row of pages of one size. All numbers in it are little-endian.
+//! A file is a sequence of pages of one size. All numbers in it are little-endian.
 //!
 //! | page | content | table in |
 //! |---|---|---|
-//! | 0, 1 | meta pages: the newer valid one counts | `meta` |
+//! | 0, 1 | meta pages: the newer valid one is used | `meta` |
 //! | from 2 on, below the high water mark | branch and leaf pages of trees, the freelist, free pages with stale bytes | `page`, `check` |
 //!
-//! The top-level tree holds buckets only: name and bucket header (`read`), with the bucket's only leaf behind it where the
-//! bucket is small. Each bucket is a tree of its own. A page that is larger than the page size goes on in the pages behind
-//! it (overflow), which have no header.
+//! The top-level tree holds only buckets: name and bucket header (`read`). In a small bucket, the bucket's only leaf follows the
+//! header. Each bucket is a separate tree. A logical page that is larger than the page size continues in the pages after it
+//! (overflow pages), which have no header.
 //!
-//! Reading in order, looking one key up, and an edit with its check:
+//! Read in order, look up one key, edit and check:
 //!
 //! ```
 //! use strongroom_etcd_format::bolt::{Bolt, BoltError, edit::{self, BucketEdit, Edit}};
@@ -65,23 +65,23 @@ pub use source::PageSource;
 #[cfg(test)]
 mod tests;
 
-/// Largest logical page (with its overflow pages) that is read into memory. bbolt leaves a page unsplit beyond the page size
-/// only for at most four items or for one large value; etcd's default request limit is 1.5 MiB, so this leaves room for
-/// values twenty times that, four to a page.
+/// Largest logical page (with overflow pages) that is read into memory. bbolt does not split a page above the page size only if
+/// it has at most four items or one large value. etcd's default request limit is 1.5 MiB, so this leaves room for four values
+/// of twenty times that.
 pub const LOGICAL_PAGE_BYTES_MAX: u64 = 128 << 20;
 
-/// Most levels of a tree. Two-way branches of 64 levels would address more pages than a 64-bit offset can.
+/// Most levels of a tree. 64 levels of two-way branches would address more pages than a 64-bit offset can.
 pub const DEPTH_MAX: usize = 64;
 
-/// Most bytes of branch pages held at once during a walk: one per level. bbolt splits branches at the page size (at most
+/// Most bytes of branch pages in memory during a walk: one page per level. bbolt splits branches at the page size (at most
 /// 16 MiB here) or at four keys of 32 KiB, and real trees have three levels.
 pub const BRANCH_STACK_BYTES_MAX: usize = 64 << 20;
 
-/// Most top-level buckets. etcd has ten; a file that claims more than this many is no etcd database.
+/// Most top-level buckets. etcd has ten; a file that claims more than this limit is not an etcd database.
 pub const BUCKETS_MAX: usize = 1024;
 
 /// Most bytes of top-level bucket values (headers, and inline buckets of at most a quarter page) that an edit copies.
 pub const TOP_LEVEL_BYTES_MAX: usize = 32 << 20;
 
-/// bbolt's longest key.
+/// Longest key in bbolt.
 pub const KEY_BYTES_MAX: usize = 32_768;

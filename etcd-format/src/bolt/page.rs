@@ -1,6 +1,6 @@
-//! Pages: header, branch and leaf elements, read and written.
+//! Pages: reads and writes headers, branch elements and leaf elements.
 //!
-//! Owns: the layout within a page. Must not know trees or where a page lies in the file, except to name it in errors.
+//! Owns: the layout within a page. Must not know trees or the position of a page in the file, except for errors.
 //!
 //! Page header, at `id * page size`:
 //!
@@ -9,13 +9,13 @@
 //! | 0 | u64 | id: the page's own number; 0 in the leaf of an inline bucket |
 //! | 8 | u16 | flags: exactly one of 0x01 branch, 0x02 leaf, 0x04 meta, 0x10 freelist |
 //! | 10 | u16 | count of elements |
-//! | 12 | u32 | overflow: how many pages behind this one belong to it |
+//! | 12 | u32 | overflow: number of following pages that belong to this one |
 //!
 //! Branch element, `count` of them from offset 16 on; keys ascend, each a lower bound of its child's keys:
 //!
 //! | offset in the element | type | field |
 //! |---|---|---|
-//! | 0 | u32 | pos: where the key begins, counted from the element itself |
+//! | 0 | u32 | pos: start of the key, relative to the element itself |
 //! | 4 | u32 | ksize: bytes of the key |
 //! | 8 | u64 | the child's page |
 //!
@@ -23,12 +23,12 @@
 //!
 //! | offset in the element | type | field |
 //! |---|---|---|
-//! | 0 | u32 | flags: 1 when the value is a bucket, else 0 |
-//! | 4 | u32 | pos: where the key begins, counted from the element itself |
+//! | 0 | u32 | flags: 1 if the value is a bucket, else 0 |
+//! | 4 | u32 | pos: start of the key, relative to the element itself |
 //! | 8 | u32 | ksize: bytes of the key, 1 to 32768 |
 //! | 12 | u32 | vsize: bytes of the value |
 //!
-//! Keys (and values) stand behind the elements, in their order; bytes behind the last one mean nothing.
+//! Keys (and values) follow the elements, in the same order; bytes after the last one have no meaning.
 
 use super::{
     KEY_BYTES_MAX,
@@ -77,7 +77,7 @@ impl PageHeader {
 /// A leaf or branch page whose count is known to fit its bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Page<'a> {
-    /// The number it was reached by (for an inline bucket: the page that its bytes lie on).
+    /// The page number in the reference to it (for an inline bucket: the page that contains its bytes).
     pub(super) number: u64,
     /// The file offset of its header.
     pub(super) offset: u64,
@@ -105,7 +105,7 @@ pub(super) struct BranchElement<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// Whether `count` elements have room in `bytes`.
+    /// Whether `count` elements fit into `bytes`.
     pub(super) fn count_fits(count: u16, bytes: u64) -> bool {
         let table = u64::from(count) * u64_of(ELEMENT_BYTES) + u64_of(PAGE_HEADER_BYTES);
         count != COUNT_RESERVED && table <= bytes
@@ -176,8 +176,8 @@ impl<'a> Page<'a> {
         })
     }
 
-    /// All leaf elements, in order, as long as together they take no more bytes than the page has: elements that share
-    /// bytes could make a small page as much work as a large database.
+    /// All leaf elements, in order. Their total size must not exceed the page: otherwise, elements that share bytes could make
+    /// a small page as expensive as a large database.
     pub(super) fn leaves(
         &self,
     ) -> impl Iterator<Item = Result<(usize, LeafElement<'a>), BoltError>> + use<'a> {
@@ -215,7 +215,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// Where a key of a branch element ends, from the start of the page. Keys lie inside the page's bytes.
+    /// The end of the key of a branch element, relative to the start of the page. Keys are inside the page's bytes.
     pub(super) fn branch_end(&self, index: usize) -> Result<usize, BoltError> {
         let element = self.branch(index)?;
         let at = PAGE_HEADER_BYTES + index * ELEMENT_BYTES;
@@ -225,7 +225,7 @@ impl<'a> Page<'a> {
         Ok(at + pos + element.key.len())
     }
 
-    /// The error that names an element of this page.
+    /// An error about an element of this page.
     pub(super) fn element(&self, index: usize, defect: ElementDefect) -> BoltError {
         let offset = self.offset + u64_of(PAGE_HEADER_BYTES + index * ELEMENT_BYTES);
         BoltError::Element {
@@ -236,7 +236,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// The key of the element at `at`, and where its value begins.
+    /// The key of the element at `at`, and the start of its value.
     fn data(
         &self,
         index: usize,
@@ -295,7 +295,7 @@ pub(super) fn branch_bytes(children: &[(&[u8], u64)]) -> u64 {
     elements + u64_of(PAGE_HEADER_BYTES)
 }
 
-/// Writes a leaf page, not padded. `element_flags` stands in every element: all are buckets, or none is.
+/// Writes a leaf page, without padding. Every element gets `element_flags`: all are buckets, or none is.
 ///
 /// The caller has checked count and size.
 pub(super) fn encode_leaf(
@@ -326,7 +326,7 @@ pub(super) fn encode_leaf(
     out
 }
 
-/// Writes a branch page, not padded. The caller has checked count and size.
+/// Writes a branch page, without padding. The caller has checked count and size.
 pub(super) fn encode_branch(header: PageHeader, children: &[(&[u8], u64)]) -> Vec<u8> {
     assert_eq!(
         usize::from(header.count),

@@ -1,8 +1,8 @@
-//! Opening a database and looking into it.
+//! Opening and reading a database.
 //!
-//! Owns: choosing the newest valid meta page, and reading one logical page with every claim of its header
-//! checked, and bucket headers. Must not know how trees are walked. Invariant: after [`Bolt::open`] the source holds every
-//! page below the high water mark, so what is sized by it (bitmaps) is bounded by the file.
+//! Owns: choosing the newest valid meta page, reading one logical page and checking its header, and bucket headers. Must not
+//! know how trees are walked. Invariant: after [`Bolt::open`] the source contains every page below the high water mark, so the
+//! file size bounds everything that is sized by the mark (bitmaps).
 //!
 //! The value of a bucket in the top-level tree:
 //!
@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | 0 | u64 | the bucket's root page, or 0 when it is inline |
 //! | 8 | u64 | sequence, 0 in etcd |
-//! | 16 | page | inline only: the bucket's one leaf, a page header with id 0 and no overflow in front; not padded |
+//! | 16 | page | inline only: the bucket's single leaf, starting with a page header with id 0 and no overflow; not padded |
 //!
 //! bbolt keeps a bucket inline while its leaf takes at most a quarter of a page.
 
@@ -30,8 +30,7 @@ use crate::width::{le_u64, u64_of, usize_of};
 /// Pages 0 and 1 hold the metas; trees begin at 2.
 pub(super) const FIRST_DATA_PAGE: u64 = 2;
 
-/// A database whose meta page is valid and whose pages are all there. Nothing else is known to be right before
-/// [`Bolt::check`].
+/// A database with a valid meta page and all its pages. Before [`Bolt::check`], nothing else is verified.
 #[derive(Debug)]
 pub struct Bolt<S> {
     source: S,
@@ -45,7 +44,7 @@ pub struct Bolt<S> {
 pub struct BucketRef {
     /// Its name.
     pub name: Vec<u8>,
-    /// Where its tree is.
+    /// The location of its tree.
     pub root: BucketRoot,
     /// Its sequence, 0 in etcd.
     pub sequence: u64,
@@ -53,12 +52,12 @@ pub struct BucketRef {
     pub offset: u64,
 }
 
-/// Where a bucket's tree is.
+/// The location of a bucket's tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BucketRoot {
-    /// In pages of its own.
+    /// In separate pages; this is the root.
     Page(u64),
-    /// In its own value.
+    /// Inline, in the bucket's value.
     Inline {
         /// File offset of the page image.
         offset: u64,
@@ -68,7 +67,7 @@ pub enum BucketRoot {
 }
 
 impl<S: PageSource> Bolt<S> {
-    /// Finds the newest valid meta page among the first `db_len` bytes and checks that its pages are all there.
+    /// Finds the newest valid meta page in the first `db_len` bytes and checks that all its pages are present.
     ///
     /// # Errors
     /// No meta page is valid, it points outside of the database, the file is shorter than it says, or reading fails.
@@ -107,7 +106,7 @@ impl<S: PageSource> Bolt<S> {
         }
     }
 
-    /// The meta page that counts.
+    /// The meta page in use.
     pub fn meta(&self) -> &Meta {
         &self.meta
     }
@@ -117,13 +116,13 @@ impl<S: PageSource> Bolt<S> {
         self.meta.page_size
     }
 
-    /// Bytes of the file that mean something: the pages in use. What follows may be cut off.
+    /// Bytes of the file that are used: the pages below the high water mark. The rest may be cut off.
     pub fn used_len(&self) -> u64 {
         // Checked by `open`.
         self.meta.high_water * u64::from(self.meta.page_size)
     }
 
-    /// Whether only one of the two meta pages is valid, as after an interrupted copy: usable, but worth a word.
+    /// Whether only one of the two meta pages is valid, as after an interrupted copy: usable, but worth a warning.
     pub fn one_meta_only(&self) -> bool {
         self.valid_metas != [true, true]
     }
@@ -136,8 +135,8 @@ impl<S: PageSource> Bolt<S> {
         Walker::new(self).buckets()
     }
 
-    /// Hands every element of one bucket to `visit`, in key order, with the element's file offset. A bucket that does not
-    /// exist has no elements.
+    /// Passes every element of one bucket to `visit`, in key order, with the element's file offset. A missing bucket has no
+    /// elements.
     ///
     /// # Errors
     /// The bucket's tree is damaged, or `visit` fails.
@@ -156,10 +155,10 @@ impl<S: PageSource> Bolt<S> {
         })
     }
 
-    /// The value under `key` in `bucket`, or `None` when either is missing. Reads only the pages on the way.
+    /// The value of `key` in `bucket`, or `None` if either is missing. Reads only the pages on the path.
     ///
     /// # Errors
-    /// A page on the way is damaged.
+    /// A page on the path is damaged.
     pub fn get(&self, bucket: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, BoltError> {
         let root = self.descend(
             self.meta.root,
@@ -184,12 +183,12 @@ impl<S: PageSource> Bolt<S> {
         self.meta.high_water
     }
 
-    /// The file offset of the field that names the root page.
+    /// The file offset of the field with the root page.
     pub(super) fn root_offset(&self) -> u64 {
         self.meta_page * u64::from(self.meta.page_size) + u64_of(ROOT_AT)
     }
 
-    /// The file offset of the field that names the freelist page.
+    /// The file offset of the field with the freelist page.
     pub(super) fn freelist_offset(&self) -> u64 {
         self.meta_page * u64::from(self.meta.page_size) + u64_of(FREELIST_AT)
     }
@@ -198,7 +197,7 @@ impl<S: PageSource> Bolt<S> {
         self.valid_metas
     }
 
-    /// Where a page lies. Only for numbers below the high water mark, whose product `open` has checked.
+    /// The file offset of a page. Only for numbers below the high water mark: `open` has checked their product.
     pub(super) fn page_offset(&self, number: u64) -> u64 {
         number * u64::from(self.meta.page_size)
     }
@@ -261,7 +260,7 @@ impl<S: PageSource> Bolt<S> {
         Ok(header)
     }
 
-    /// Reads the rest of a leaf or branch page whose beginning [`Bolt::read_header`] has put into `buf`.
+    /// Reads the rest of a leaf or branch page, after [`Bolt::read_header`] has read its beginning into `buf`.
     pub(super) fn read_rest<'b>(
         &self,
         header: PageHeader,
@@ -308,7 +307,7 @@ impl<S: PageSource> Bolt<S> {
         })
     }
 
-    /// One page, whole.
+    /// Reads a complete page.
     pub(super) fn read_page<'b>(
         &self,
         number: u64,
@@ -319,7 +318,7 @@ impl<S: PageSource> Bolt<S> {
         Ok((header, self.read_rest(header, buf)?))
     }
 
-    /// The leaf of an inline bucket, whose image lies at `offset`.
+    /// The leaf of an inline bucket, with its image at `offset`.
     pub(super) fn inline_page<'b>(
         &self,
         offset: u64,
@@ -328,14 +327,14 @@ impl<S: PageSource> Bolt<S> {
     ) -> Result<Page<'b>, BoltError> {
         let image = grown(buf, len);
         self.read_exact(offset, image)?;
-        // Errors name the page that its bytes lie on; its own header says 0.
+        // Errors give the page that contains its bytes; its own header has 0.
         super::walk::inline_leaf(image, offset).map(|page| Page {
             number: offset / u64::from(self.meta.page_size),
             ..page
         })
     }
 
-    /// Follows one key from `root` down to its leaf.
+    /// Follows one key from `root` to its leaf.
     fn descend<T>(
         &self,
         root: u64,
@@ -386,7 +385,7 @@ impl<S: PageSource> Bolt<S> {
     }
 }
 
-/// The first `len` bytes of `buf`, which grows where it is shorter and never shrinks: zeroing happens once per size.
+/// The first `len` bytes of `buf`. It grows if it is shorter and never shrinks, so zeroing happens once per size.
 pub(super) fn grown(buf: &mut Vec<u8>, len: usize) -> &mut [u8] {
     if buf.len() < len {
         buf.resize(len, 0);

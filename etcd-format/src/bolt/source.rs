@@ -1,6 +1,6 @@
-//! Where the reader gets its bytes from.
+//! The source of the reader's bytes.
 //!
-//! Owns: the one seam between the formats and any file, memory or store. Must not know what the bytes mean.
+//! Owns: the only interface between the formats and any file, memory or store. Must not know what the bytes mean.
 
 use std::io;
 
@@ -8,18 +8,18 @@ use crate::width::{u64_of, usize_of};
 
 /// Random access to an immutable image.
 pub trait PageSource {
-    /// Bytes in the image.
+    /// Length of the image in bytes.
     fn len(&self) -> u64;
 
-    /// Whether there is nothing to read.
+    /// Whether the image is empty.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Fills `buf` from `offset` on.
+    /// Fills `buf` with the bytes at `offset`.
     ///
     /// # Errors
-    /// The bytes cannot be read in full; a range beyond [`PageSource::len`] is `UnexpectedEof`.
+    /// Not all bytes can be read; a range beyond [`PageSource::len`] gives `UnexpectedEof`.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
 }
 

@@ -1,9 +1,9 @@
-//! Walking trees with every rule of the format checked on the way.
+//! Walks trees and checks every rule of the format.
 //!
 //! Owns: the depth-first walk, the bitmap of pages seen, key order and separators. Must not know what callers do with the
-//! elements. Invariants: each logical page is read once; no page is visited twice by one walker, so cycles and shared
-//! subtrees end in an error and a walk takes time linear in the file; memory is one scratch page, one copy of each branch
-//! page on the path, and one bit per page.
+//! elements. Invariants: each logical page is read once; one walker visits no page twice, so cycles and shared subtrees give an
+//! error, and the time is linear in the file size; memory is one scratch page, one copy of each branch page on the path, and one
+//! bit per page.
 
 use super::{
     BRANCH_STACK_BYTES_MAX, DEPTH_MAX,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::width::{u64_of, usize_of};
 
-/// What a leaf element must be.
+/// The required kind of leaf elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Level {
     /// Top-level tree: buckets only.
@@ -23,7 +23,7 @@ pub(super) enum Level {
     Bucket,
 }
 
-/// What a walker has met.
+/// Counts of a walk.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tally {
     pub(super) branch_pages: u64,
@@ -49,7 +49,7 @@ struct Frame {
     count: usize,
     bytes: Vec<u8>,
     next: usize,
-    /// The separator that ends this subtree, as (level on the path, element there).
+    /// The upper separator of this subtree, as (level on the path, element there).
     upper: Option<(usize, usize)>,
 }
 
@@ -64,7 +64,7 @@ impl Frame {
     }
 }
 
-/// The keys that a subtree may hold: from `lower` on, below `upper`.
+/// The allowed keys of a subtree: at least `lower`, less than `upper`.
 #[derive(Clone, Copy)]
 struct Bounds<'k> {
     lower: Option<&'k [u8]>,
@@ -89,7 +89,7 @@ impl<'b, S: PageSource> Walker<'b, S> {
         (self.seen, self.tally)
     }
 
-    /// Walks one bucket, wherever its tree is.
+    /// Walks one bucket, inline or not.
     pub(super) fn bucket<E: From<BoltError>>(
         &mut self,
         bucket: &BucketRef,
@@ -119,7 +119,7 @@ impl<'b, S: PageSource> Walker<'b, S> {
         }
     }
 
-    /// Walks the tree at `root`, which the file names at offset `referrer`.
+    /// Walks the tree at `root`; `referrer` is the file offset of the reference to it.
     pub(super) fn tree<E: From<BoltError>>(
         &mut self,
         root: u64,
@@ -167,7 +167,7 @@ impl<'b, S: PageSource> Walker<'b, S> {
                     upper,
                 });
             }
-            // The next child of the deepest branch that has one left.
+            // The next child of the deepest branch that still has one.
             loop {
                 let depth = path.len();
                 let Some(frame) = path.last_mut() else {
@@ -192,7 +192,7 @@ impl<'b, S: PageSource> Walker<'b, S> {
 
     /// Reads a page's header and marks its pages as seen.
     fn claim(&mut self, number: u64, referrer: u64) -> Result<PageHeader, BoltError> {
-        // A page seen before is not even read again. Numbers out of range are found by `read_header`.
+        // A page seen before is not read again. `read_header` detects numbers out of range.
         if self.seen.get(number) {
             return Err(self
                 .bolt
@@ -210,10 +210,10 @@ impl<'b, S: PageSource> Walker<'b, S> {
     }
 }
 
-/// The keys that the page reached by the path's last step may hold.
+/// The allowed keys of the page at the end of the path.
 fn bounds_of(path: &[Frame], upper: Option<(usize, usize)>) -> Result<Bounds<'_>, BoltError> {
     let lower = match path.last() {
-        // `next` is one past the element just followed.
+        // `next` is one past the element followed last.
         Some(frame) => Some(frame.page().branch(frame.next.saturating_sub(1))?.key),
         None => None,
     };
@@ -234,7 +234,7 @@ fn visit_leaf<E: From<BoltError>>(
     let Some(last) = page.count.checked_sub(1) else {
         return Ok(());
     };
-    // Keys ascend, so the first and the last one stand for all.
+    // Keys ascend, so it is enough to check the first and the last one.
     check_bounds(
         page,
         bounds,
@@ -263,7 +263,7 @@ fn visit_leaf<E: From<BoltError>>(
     Ok(())
 }
 
-/// Checks a branch page and returns the part of it that means something.
+/// Checks a branch page and returns the part of it that is used.
 fn check_branch<'p>(page: &Page<'p>, bounds: Bounds<'_>) -> Result<&'p [u8], BoltError> {
     let last = page.count.saturating_sub(1);
     check_bounds(
@@ -300,7 +300,7 @@ fn check_bounds(
     Ok(())
 }
 
-/// The leaf inside an inline bucket's value, whose bytes lie at file offset `offset`.
+/// The leaf inside an inline bucket's value; its bytes are at file offset `offset`.
 pub(super) fn inline_leaf(image: &[u8], offset: u64) -> Result<Page<'_>, BoltError> {
     let fault = |defect| BoltError::Inline { offset, defect };
     if image.len() < PAGE_HEADER_BYTES {
@@ -355,7 +355,7 @@ impl Bitmap {
         word.is_some_and(|word| word >> (bit % 64) & 1 == 1)
     }
 
-    /// Sets a bit and tells whether it was set before. A bit beyond the end counts as set.
+    /// Sets a bit and returns whether it was already set. A bit beyond the end counts as set.
     pub(super) fn set(&mut self, bit: u64) -> bool {
         let Some(word) = usize_of(bit / 64).and_then(|index| self.words.get_mut(index)) else {
             return true;

@@ -1,7 +1,7 @@
-//! The editor at work: it rebuilds trees and lays out the new pages.
+//! Rebuilds trees and lays out the new pages.
 //!
-//! Owns: path copying (a changed leaf and the branches above it, nothing else) and the pages behind the high water mark. Must
-//! not know how changes are told.
+//! Owns: path copying (only a changed leaf and the branches above it) and the pages after the high water mark. Must not know how
+//! changes are described.
 
 use std::collections::BTreeMap;
 
@@ -22,13 +22,13 @@ use crate::{
     width::{le_u64, u64_of, usize_of},
 };
 
-/// bbolt keeps a bucket inside its own value while the leaf takes at most this part of a page.
+/// bbolt keeps a bucket inline while its leaf takes at most one page divided by this number.
 const INLINE_FRACTION: u64 = 4;
 
 type Entries = Vec<(Vec<u8>, Vec<u8>)>;
 type Changes<'c> = [(&'c [u8], Option<&'c [u8]>)];
 
-/// A tree page with its changes made, not yet written.
+/// A changed tree page, not yet written.
 enum Rebuilt {
     Leaf(Entries),
     Branch(Vec<(Vec<u8>, u64)>),
@@ -39,7 +39,7 @@ pub(super) struct Editor<'b, S> {
     /// Pages to be appended at the high water mark.
     tail: Vec<u8>,
     next_page: u64,
-    /// The bucket at work, for errors.
+    /// The current bucket, for errors.
     bucket: Vec<u8>,
 }
 
@@ -53,13 +53,13 @@ impl<'b, S: PageSource> Editor<'b, S> {
         }
     }
 
-    /// Turns to a bucket, whose name errors then carry.
+    /// Starts with a bucket; errors contain its name from now on.
     pub(super) fn begin(&mut self, bucket: &[u8]) -> Result<(), BoltError> {
         self.bucket = bucket.to_vec();
         self.check_key(bucket)
     }
 
-    /// The bucket's new value, or `None` when it does not exist and need not.
+    /// The bucket's new value, or `None` if it does not exist and is not created.
     pub(super) fn changed_bucket(
         &mut self,
         old: Option<&TopValue>,
@@ -117,7 +117,7 @@ impl<'b, S: PageSource> Editor<'b, S> {
         }
     }
 
-    /// Rebuilds the page and, below it, every page that a change leads to; pages without changes stay where they are.
+    /// Rebuilds the page and every page below it on the path to a change; pages without changes stay where they are.
     fn patched_page(
         &mut self,
         number: u64,
@@ -161,7 +161,7 @@ impl<'b, S: PageSource> Editor<'b, S> {
         Ok(Rebuilt::Branch(children))
     }
 
-    /// Writes a rebuilt page behind the others; its first key and its number, or `None` when nothing is left of it.
+    /// Appends a rebuilt page. Returns its first key and its number, or `None` if it is empty.
     fn append_rebuilt(&mut self, rebuilt: &Rebuilt) -> Result<Option<(Vec<u8>, u64)>, BoltError> {
         match rebuilt {
             Rebuilt::Leaf(entries) => {
@@ -181,7 +181,7 @@ impl<'b, S: PageSource> Editor<'b, S> {
         }
     }
 
-    /// A bucket that is one leaf: inside its own value where bbolt would keep it there, else on a page.
+    /// A bucket with one leaf: inline if bbolt would keep it inline, otherwise on a page.
     fn leaf_bucket(&mut self, entries: &Entries, sequence: u64) -> Result<Vec<u8>, BoltError> {
         let entries = borrowed(entries);
         let bytes = leaf_bytes(entries.iter().copied());
@@ -219,7 +219,7 @@ impl<'b, S: PageSource> Editor<'b, S> {
         self.append_page(header, &encode_branch(header, &children))
     }
 
-    /// The header of a page of that many bytes, where the format and our own reader allow it.
+    /// The header of a page of that many bytes, if the format and this reader allow it.
     fn header(
         &self,
         id: u64,
@@ -267,7 +267,7 @@ impl<'b, S: PageSource> Editor<'b, S> {
         let new_len = self.next_page.checked_mul(u64::from(old.page_size));
         let new_len =
             new_len.ok_or_else(|| self.fault(EditDefect::Exhausted { field: "length" }))?;
-        // Even, so that page 0 is the newest one by parity, too; page 1 carries the transaction before, like etcd's snapshots.
+        // Even, so that page 0 is the newest one by parity too; page 1 has the previous transaction, as in etcd's snapshots.
         let txid = old.txid.checked_add(2).map(|next| next & !1);
         let txid = txid.ok_or_else(|| {
             self.fault(EditDefect::Exhausted {
@@ -318,7 +318,7 @@ impl<'b, S: PageSource> Editor<'b, S> {
     }
 }
 
-/// Sorted entries with sorted changes made.
+/// Applies sorted changes to sorted entries.
 fn merged(entries: Entries, changes: &Changes<'_>) -> Entries {
     let mut out: BTreeMap<Vec<u8>, Vec<u8>> = entries.into_iter().collect();
     for (key, value) in changes {
