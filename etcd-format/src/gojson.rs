@@ -1,7 +1,7 @@
 //! JSON text exactly as Go's `encoding/json` writes it.
 //!
-//! Owns: Go's string escaping (HTML-safe form). Must not know any document. etcd compares nothing byte for byte, but our
-//! output does with the official tool's, and restored members with each other.
+//! Owns: Go's string escaping (HTML-safe form). Must not know any document. etcd itself compares nothing byte for byte. But tests
+//! compare our output with the official tool's, and restored members with each other.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ pub(crate) fn put_string(out: &mut String, text: &str) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            // Go 1.22 began to shorten these two.
+            // Go 1.22 and later use the short form of these two.
             '\u{8}' => out.push_str("\\b"),
             '\u{c}' => out.push_str("\\f"),
             '\0'..='\u{1f}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {

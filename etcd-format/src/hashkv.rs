@@ -1,7 +1,7 @@
-//! HashKV: the hash of etcd's history up to a revision, by which members compare their data.
+//! HashKV: the hash of etcd's history up to a revision. Members use it to compare their data.
 //!
-//! Owns: etcd's rules for it, computed from a file. Must not know pages. Equal at one revision before and after a restore,
-//! it proves that the data are the same. Source: etcd `server/storage/mvcc/hash.go` (`kvHasher`), `kvstore.go`
+//! Owns: etcd's rules for it, applied to a file. Must not know pages. If the hash at one revision is equal before and after a
+//! restore, the data are the same. Source: etcd `server/storage/mvcc/hash.go` (`kvHasher`), `kvstore.go`
 //! (`hashByRev`, `restore`) and `key_index.go` (`keep`).
 //!
 //! # The rules
@@ -15,15 +15,15 @@
 //!             rows with main <= compact that are not in keep, unless keep is empty
 //!             tombstones with main == compact
 //! ```
-//! `at < compact` is refused ("compacted"), `at > current` too ("future revision").
+//! `at < compact` is refused ("compacted"), and also `at > current` ("future revision").
 //!
-//! # What a file cannot tell
-//! A running etcd from 3.5 on remembers the hashes that it computed during its last compactions, *before* it deleted rows,
-//! and answers with them when asked for exactly such a revision (`compactRevision` is then the one before). They are gone
-//! after its restart, and cannot be computed from the file: compare at a revision above the compacted one.
+//! # Limits of a file
+//! Since 3.5, a running etcd remembers the hashes that it computed during its last compactions, *before* it deleted rows. It
+//! returns them for exactly these revisions (`compactRevision` is then the previous one). They are lost at its restart and cannot
+//! be computed from the file: compare at a revision above the compacted one.
 //!
-//! etcd's programs go on with a compaction that a file has begun, beside the hash. When nothing is kept ("unless keep is
-//! empty"), their answer depends on which of the two is faster; this one is of the file as it is.
+//! etcd's programs continue a compaction that was started in the file, concurrently with the hash. If nothing is kept ("unless
+//! keep is empty"), their answer depends on which of the two is faster. This module hashes the file as it is.
 //!
 //! ```
 //! use strongroom_etcd_format::{bolt::Bolt, hashkv::{self, At, Rules}, snapshot};
@@ -45,21 +45,21 @@ use crate::{
     mvcc::{self, RevisionKey},
 };
 
-/// What etcd reports as compacted when nothing ever was.
+/// The compacted revision that etcd reports if nothing was ever compacted.
 pub const NEVER_COMPACTED: i64 = -1;
 
-/// What `etcdutl hashkv` and `etcdctl endpoint hashkv` print.
+/// The values that `etcdutl hashkv` and `etcdctl endpoint hashkv` print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashKv {
     /// The hash.
     pub hash: u32,
     /// The revision up to which rows were hashed.
     pub hash_revision: i64,
-    /// The compacted revision by which rows were left out, or [`NEVER_COMPACTED`].
+    /// The compacted revision that decided which rows are left out, or [`NEVER_COMPACTED`].
     pub compact_revision: i64,
 }
 
-/// Up to which revision to hash.
+/// The last revision to hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum At {
     /// The newest one: etcd's revision 0.
@@ -68,36 +68,36 @@ pub enum At {
     Revision(i64),
 }
 
-/// Whose rules apply.
+/// The etcd version whose rules apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rules {
-    /// etcd 3.4 up to 3.4.33: the compacted revision itself is refused, and a tombstone there is left out only as every
-    /// other row that is not kept. (From 3.4.34 on, 3.4 leaves it out always, but still refuses.)
+    /// etcd 3.4 up to 3.4.33: the compacted revision itself is refused. A tombstone there is left out only under the rule for
+    /// other rows, that is, if it is not kept. (Since 3.4.34, 3.4 always leaves it out, but still refuses.)
     Etcd34,
-    /// etcd 3.5 from 3.5.16 on, 3.6 and 3.7: older versions delete the tombstone at the compacted revision, these keep
-    /// it and leave it out, so that all of them come to the same hash.
+    /// etcd 3.5 since 3.5.16, 3.6 and 3.7: older versions delete the tombstone at the compacted revision. These versions keep
+    /// it, but leave it out of the hash, so that all get the same hash.
     Etcd35,
 }
 
-/// No hash.
+/// Why there is no hash.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HashKvError {
-    /// The database is damaged or is none of etcd's.
+    /// The database is damaged or not written by etcd.
     #[error(transparent)]
     Database(#[from] InspectError),
     /// The history at that revision is gone.
     #[error("revision {asked} has been compacted: the history begins at {first}")]
     Compacted {
-        /// The revision asked for.
+        /// The requested revision.
         asked: i64,
-        /// The first one that can be asked for.
+        /// The first available revision.
         first: i64,
     },
     /// The database never had that revision.
     #[error("revision {asked} is a future revision: the newest one is {current}")]
     Future {
-        /// The revision asked for.
+        /// The requested revision.
         asked: i64,
         /// The newest one.
         current: i64,
@@ -105,16 +105,16 @@ pub enum HashKvError {
     /// Revisions begin at 1.
     #[error("{asked} is no revision: revisions begin at 1")]
     NotARevision {
-        /// What was asked for.
+        /// The requested revision.
         asked: i64,
     },
 }
 
-/// Checks the whole database, then hashes its history: two walks. Memory: one page, a bit per page and, where history was
+/// Checks the whole database, then hashes its history: two walks. Memory: one page, a bit per page and, if history was
 /// compacted, 17 to 38 bytes per live key.
 ///
 /// # Errors
-/// The revision cannot be asked for, or the database is damaged.
+/// The revision is not available, or the database is damaged.
 pub fn hash_kv<S: PageSource>(bolt: &Bolt<S>, at: At, rules: Rules) -> Result<HashKv, HashKvError> {
     let compact = compact_revision(bolt)?;
     let asked = match at {
@@ -135,7 +135,7 @@ pub fn hash_kv<S: PageSource>(bolt: &Bolt<S>, at: At, rules: Rules) -> Result<Ha
     })
 }
 
-/// Live keys, each with the place (counted in rows from 0) of the row that wrote it last.
+/// Live keys, each with the position (in rows, from 0) of the row that wrote it last.
 type Kept = LiveKeys<u64>;
 
 fn compact_revision<S: PageSource>(bolt: &Bolt<S>) -> Result<i64, InspectError> {
@@ -162,7 +162,7 @@ fn in_reach(asked: i64, compact: i64, rules: Rules) -> Result<i64, HashKvError> 
     Ok(asked)
 }
 
-/// The rows to keep at a revision, and the main revision of the last row of all. Checks the whole database on the way.
+/// The rows to keep at a revision, and the main revision of the last row. Also checks the whole database.
 ///
 /// etcd refuses transactions that touch one key twice, so a key is not deleted and written again in one main revision.
 fn kept_rows<S: PageSource>(
@@ -178,7 +178,7 @@ fn kept_rows<S: PageSource>(
         let row = decoded(entry.key, entry.offset)?;
         let user_key = inspect::row_value(entry.value, entry.offset)?.key;
         last = row.main;
-        // Without a compaction nothing is left out, and no key needs to be remembered.
+        // Without a compaction nothing is left out, so keys need not be tracked.
         if row.main <= at && compact > NEVER_COMPACTED {
             if row.tombstone {
                 keep.delete(user_key);

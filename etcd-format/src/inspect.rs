@@ -1,7 +1,7 @@
-//! What a snapshot holds, in the words of etcd.
+//! The contents of a snapshot, in etcd's terms.
 //!
-//! Owns: the meaning of etcd's buckets, read in the same single walk that checks the database. Must not know how pages are
-//! laid out. Every MVCC row is decoded, and an error names the file offset of its row. Source: etcd
+//! Owns: the meaning of etcd's buckets, read in the same single walk that checks the database. Must not know the layout of
+//! pages. Every MVCC row is decoded, and an error gives the file offset of its row. Source: etcd
 //! `server/storage/schema`, `server/etcdserver/api/membership/storev2.go`, `server/lease/leasepb`, `server/auth`.
 //!
 //! | bucket | key | value | since |
@@ -9,7 +9,7 @@
 //! | `key` | row key, see [`mvcc`] | [`KeyValue`] | |
 //! | `meta` | `consistent_index` | u64 BE: raft index of the last entry applied | |
 //! | `meta` | `term` | u64 BE: its raft term | 3.5 |
-//! | `meta` | `confState` | JSON of raft's ConfState; nobody reads it at boot | 3.5 |
+//! | `meta` | `confState` | JSON of raft's ConfState; not read at boot | 3.5 |
 //! | `meta` | `scheduledCompactRev`, `finishedCompactRev` | row key of 17 bytes; absent before the first compaction | |
 //! | `meta` | `storageVersion` | text, `3.6.0` | 3.6 |
 //! | `cluster` | `clusterVersion` | text, `3.5.0` | |
@@ -20,7 +20,7 @@
 //! | `alarm` | protobuf `{1 member id, 2 kind: 1 NOSPACE, 2 CORRUPT}` | empty | |
 //! | `auth` | `authEnabled` | one byte, 0 or 1 | |
 //! | `auth` | `authRevision` | u64 BE | |
-//! | `authUsers`, `authRoles` | name | protobuf, field 1 the name; holds password hashes, of which nothing is kept | |
+//! | `authUsers`, `authRoles` | name | protobuf, field 1 the name; users have password hashes, which are not kept | |
 //!
 //! ```
 //! use strongroom_etcd_format::{bolt::Bolt, inspect, snapshot};
@@ -48,43 +48,43 @@ use crate::{
     proto::ProtoError,
 };
 
-/// Kubernetes keeps everything below this key.
+/// Prefix of all Kubernetes keys.
 const KUBERNETES_PREFIX: &[u8] = b"/registry/";
 
-/// Most members and most alarms that are listed. Clusters have seven members; a file with more records is none of etcd's.
+/// Most members and most alarms. Clusters have at most about seven members; etcd never writes a file with more records.
 const RECORDS_MAX: usize = 10_000;
 
-/// Keys in bucket `meta`, each with a row key as its value.
+/// Keys in bucket `meta` that have a row key as value.
 pub(crate) const FINISHED_COMPACTION: &[u8] = b"finishedCompactRev";
 pub(crate) const SCHEDULED_COMPACTION: &[u8] = b"scheduledCompactRev";
 
-/// What a snapshot holds.
+/// The contents of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
-    /// The revision of the last row, 0 without rows: what `snapshot status` prints.
+    /// The revision of the last row, 0 without rows, as in `snapshot status`.
     pub revision: i64,
     /// The finished compaction, if there ever was one.
     pub compact_revision: Option<i64>,
-    /// The compaction last begun; greater than the finished one while it runs.
+    /// The last started compaction; greater than the finished one while it runs.
     pub scheduled_compact_revision: Option<i64>,
     /// Rows of the history.
     pub row_count: u64,
-    /// Distinct user keys alive at the last revision.
+    /// Distinct user keys that are live at the last revision.
     ///
-    /// Keys are told apart by a 64-bit hash with a random seed: among ten million keys two share one with a chance of three
-    /// in a million, and nobody can craft such keys. This takes 9 to 18 bytes per key instead of the keys.
+    /// A 64-bit hash with a random seed identifies each key. Among ten million keys, the probability of a collision is three in
+    /// a million, and collisions cannot be crafted. This takes 9 to 18 bytes per key instead of the keys.
     pub live_keys: u64,
     /// The members of the cluster that wrote it, as stored.
     pub members: Vec<StoredMember>,
-    /// The cluster version, from etcd 3.5 on.
+    /// The cluster version, since etcd 3.5.
     pub cluster_version: Option<String>,
-    /// The storage version, from etcd 3.6 on.
+    /// The storage version, since etcd 3.6.
     pub storage_version: Option<String>,
-    /// Whether a downgrade was under way.
+    /// Whether a downgrade was in progress.
     pub downgrade_enabled: bool,
-    /// Alarms: they survive a restore.
+    /// Alarms. They survive a restore.
     pub alarms: Vec<Alarm>,
-    /// Leases: they restart with their full time to live.
+    /// Number of leases. After a restore they start again with their full time to live.
     pub leases: u64,
     /// Whether users must authenticate.
     pub auth_enabled: bool,
@@ -92,12 +92,12 @@ pub struct Inspection {
     pub looks_like_kubernetes: bool,
     /// The raft index of the last entry applied.
     pub consistent_index: Option<u64>,
-    /// The raft term of that entry, from etcd 3.5 on.
+    /// The raft term of that entry, since etcd 3.5.
     pub term: Option<u64>,
 }
 
 impl Inspection {
-    /// The revision that an etcd with this database reports: the newest rows may have been compacted away.
+    /// The revision that etcd reports for this database: the newest rows may have been removed by compaction.
     pub fn current_revision(&self) -> i64 {
         let compacted = self
             .compact_revision
@@ -115,30 +115,30 @@ pub struct StoredMember {
     /// Its name; empty before its first start.
     #[serde(default)]
     pub name: String,
-    /// Where other members reach it.
+    /// URLs for other members.
     #[serde(default, rename = "peerURLs")]
     pub peer_urls: Vec<String>,
-    /// Where clients reach it.
+    /// URLs for clients.
     #[serde(default, rename = "clientURLs")]
     pub client_urls: Vec<String>,
-    /// Whether it has no vote.
+    /// Whether it is a learner, without a vote.
     #[serde(default, rename = "isLearner")]
     pub is_learner: bool,
 }
 
-/// An alarm that is raised.
+/// An active alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Alarm {
     /// The member that raised it.
     pub member: MemberId,
-    /// Which.
+    /// Its kind.
     pub kind: AlarmKind,
 }
 
-/// Which alarm.
+/// The kind of an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlarmKind {
-    /// The quota is used up: writes are refused.
+    /// The quota is exhausted: writes are refused.
     NoSpace,
     /// Members disagree about the data.
     Corrupt,
@@ -146,80 +146,80 @@ pub enum AlarmKind {
     Other(u64),
 }
 
-/// A database that is damaged, or holds what etcd never writes.
+/// The database is damaged, or has contents that etcd never writes.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InspectError {
     /// The database itself is damaged.
     #[error(transparent)]
     Bolt(#[from] BoltError),
-    /// A row's key is none.
+    /// A row's key is not valid.
     #[error("MVCC row at offset {offset}")]
     RowKey {
         /// The file offset of the row's element.
         offset: u64,
-        /// What is wrong with it.
+        /// The defect.
         #[source]
         source: RowKeyError,
     },
-    /// A message is none.
+    /// A protobuf message is not valid.
     #[error("{what} at offset {offset}")]
     Message {
-        /// Which record.
+        /// The record.
         what: &'static str,
         /// The file offset of its element.
         offset: u64,
-        /// What is wrong with it.
+        /// The defect.
         #[source]
         source: ProtoError,
     },
-    /// A JSON document is none.
+    /// A JSON document is not valid.
     #[error("{what} at offset {offset} is not the JSON that etcd writes")]
     Json {
-        /// Which record.
+        /// The record.
         what: &'static str,
         /// The file offset of its element.
         offset: u64,
-        /// What is wrong with it.
+        /// The defect.
         #[source]
         source: serde_json::Error,
     },
-    /// A value has another shape than etcd gives it.
+    /// A value has a different form than etcd writes.
     #[error("{what} at offset {offset} has {len} bytes, which is not {expected}")]
     Shape {
-        /// Which record.
+        /// The record.
         what: &'static str,
         /// The file offset of its element.
         offset: u64,
-        /// Bytes there.
+        /// The found length.
         len: usize,
-        /// What belongs there.
+        /// The expected form.
         expected: &'static str,
     },
-    /// More records of one kind than any etcd has.
+    /// More records of one kind than etcd ever has.
     #[error("more than {RECORDS_MAX} records of {what}, the next one at offset {offset}")]
     TooMany {
         /// Which records.
         what: &'static str,
-        /// The file offset of the one too many.
+        /// The file offset of the first one above the limit.
         offset: u64,
     },
-    /// A bucket that every etcd creates at its first start.
+    /// A bucket is missing that every etcd creates at its first start.
     #[error("the top-level bucket `{name}` is missing: no etcd writes such a database")]
     NoBucket {
         /// Its name.
         name: &'static str,
     },
-    /// A row that puts something, but to no key.
+    /// A row has a value but no key.
     #[error("the MVCC row at offset {offset} has a value without a key")]
     NoKey {
         /// The file offset of the row's element.
         offset: u64,
     },
-    /// A record says that it is another one.
+    /// A record contains another key than the one it is stored under.
     #[error("{what} at offset {offset} is stored under another key than its own")]
     RecordKey {
-        /// Which record.
+        /// The record.
         what: &'static str,
         /// The file offset of its element.
         offset: u64,
@@ -229,15 +229,15 @@ pub enum InspectError {
     MemberKey {
         /// The file offset of its element.
         offset: u64,
-        /// The id it says.
+        /// The id in the record.
         id: MemberId,
     },
 }
 
-/// Inspects a snapshot, and checks it on the way.
+/// Inspects a snapshot and checks it.
 ///
 /// # Errors
-/// The database is damaged or is none of etcd's.
+/// The database is damaged or not written by etcd.
 pub fn inspect<S: PageSource>(bolt: &Bolt<S>) -> Result<Inspection, InspectError> {
     check_and_inspect(bolt).map(|(_, inspection)| inspection)
 }
@@ -245,7 +245,7 @@ pub fn inspect<S: PageSource>(bolt: &Bolt<S>) -> Result<Inspection, InspectError
 /// Checks and inspects in one walk: each page is read once.
 ///
 /// # Errors
-/// The database is damaged or is none of etcd's.
+/// The database is damaged or not written by etcd.
 pub fn check_and_inspect<S: PageSource>(
     bolt: &Bolt<S>,
 ) -> Result<(CheckReport, Inspection), InspectError> {
@@ -255,7 +255,7 @@ pub fn check_and_inspect<S: PageSource>(
     Ok((report, inspector.finish()))
 }
 
-/// Every etcd since 3.0 creates these before it serves, so that a database without them was never an etcd's.
+/// Every etcd since 3.0 creates these buckets before it serves, so etcd never wrote a database without them.
 pub(crate) fn require_buckets(found: &[BucketRef]) -> Result<(), InspectError> {
     for name in ["key", "meta"] {
         if !found.iter().any(|bucket| bucket.name == name.as_bytes()) {
@@ -265,7 +265,7 @@ pub(crate) fn require_buckets(found: &[BucketRef]) -> Result<(), InspectError> {
     Ok(())
 }
 
-/// Gathers an inspection entry by entry.
+/// Collects an inspection entry by entry.
 pub(crate) struct Inspector {
     found: Inspection,
     live: LiveKeys<()>,
@@ -354,7 +354,7 @@ impl Inspector {
         let row = RevisionKey::decode(entry.key)
             .map_err(|source| InspectError::RowKey { offset, source })?;
         let value = row_value(entry.value, offset)?;
-        // The row that a revision bump adds has no value at all.
+        // The row added by a revision bump has no value at all.
         if value.key.is_empty() && !entry.value.is_empty() {
             return Err(InspectError::NoKey { offset });
         }
@@ -370,7 +370,7 @@ impl Inspector {
     }
 }
 
-/// The value of an MVCC row whose element lies at `offset`.
+/// The value of an MVCC row with its element at `offset`.
 pub(crate) fn row_value(bytes: &[u8], offset: u64) -> Result<KeyValue<'_>, InspectError> {
     KeyValue::decode(bytes).map_err(|source| InspectError::Message {
         what: "value of the MVCC row",
@@ -379,7 +379,7 @@ pub(crate) fn row_value(bytes: &[u8], offset: u64) -> Result<KeyValue<'_>, Inspe
     })
 }
 
-/// A compaction's revision, read without a walk over the whole database.
+/// The revision of a compaction, read without a walk over the whole database.
 pub(crate) fn revision_in_meta<S: PageSource>(
     bolt: &Bolt<S>,
     name: &[u8],

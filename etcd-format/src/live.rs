@@ -1,8 +1,8 @@
-//! Which user keys are alive, without keeping the keys.
+//! Tracks live user keys without storing the keys.
 //!
-//! Owns: a map from keys to small values in which a key is its 64-bit hash under a random seed. Among ten million keys two
-//! share a hash with a chance of three in a million, and nobody can craft keys that do. An entry takes its value and 9 to
-//! 18 bytes, whatever the key's length. Must not know rows.
+//! Owns: a map from keys to small values. It stores the 64-bit hash of a key, with a random seed. Among ten million keys, the
+//! probability of a collision is three in a million, and collisions cannot be crafted. An entry takes its value and 9 to 18
+//! bytes, regardless of the key's length. Must not know rows.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use std::{
 
 use crate::width::u64_of;
 
-/// Live keys, each with what its owner remembers of it.
+/// Live keys, each with a value of its owner.
 #[derive(Debug)]
 pub(crate) struct LiveKeys<V> {
     seed: RandomState,
@@ -19,7 +19,7 @@ pub(crate) struct LiveKeys<V> {
 }
 
 impl<V> LiveKeys<V> {
-    /// No key is alive.
+    /// A map without live keys.
     pub(crate) fn new() -> Self {
         Self {
             seed: RandomState::new(),
@@ -37,18 +37,18 @@ impl<V> LiveKeys<V> {
         self.keys.remove(&self.seed.hash_one(key));
     }
 
-    /// What was last said of a live key.
+    /// The last value of a live key.
     pub(crate) fn get(&self, key: &[u8]) -> Option<&V> {
         self.keys.get(&self.seed.hash_one(key))
     }
 
-    /// How many keys are alive.
+    /// The number of live keys.
     pub(crate) fn count(&self) -> u64 {
         u64_of(self.keys.len())
     }
 }
 
-/// A hasher for what is a hash already.
+/// A hasher for values that are already hashes.
 #[derive(Debug, Default)]
 pub(crate) struct Already(u64);
 

@@ -1,6 +1,6 @@
 //! Rows of etcd's multi-version history.
 //!
-//! Owns: the key and the value of rows in bucket `key`, both directions. Must not know bolt. Source: etcd
+//! Owns: encoding and decoding of keys and values in bucket `key`. Must not know bolt. Source: etcd
 //! `server/storage/mvcc/revision.go` and `api/mvccpb/kv.proto`.
 //!
 //! Row key, 17 or 18 bytes:
@@ -12,14 +12,14 @@
 //! | 9 | u64 BE | sub: the operation in the transaction, from 0 on |
 //! | 17 | u8 | `t`, tombstones only: the row deletes its key |
 //!
-//! Row value, protobuf `mvccpb.KeyValue` with zero fields left out; a tombstone has field 1 alone:
+//! Row value, protobuf `mvccpb.KeyValue` with zero fields left out; a tombstone has only field 1:
 //!
 //! | field | type | content |
 //! |---|---|---|
 //! | 1 | bytes | the user's key |
-//! | 2 | varint | create_revision: the main revision that began this life of the key |
+//! | 2 | varint | create_revision: the main revision that created this incarnation of the key |
 //! | 3 | varint | mod_revision: this row's main revision |
-//! | 4 | varint | version: writes in this life of the key |
+//! | 4 | varint | version: number of writes in this incarnation of the key |
 //! | 5 | bytes | the user's value |
 //! | 6 | varint | lease, or absent |
 //!
@@ -44,7 +44,7 @@ const TOMBSTONE: u8 = b't';
 const KEY_LEN: usize = 17;
 const SUB_AT: usize = 9;
 
-/// When a row was written, and whether it deletes.
+/// A decoded row key: when the row was written, and whether it deletes its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RevisionKey {
     /// The transaction.
@@ -59,7 +59,7 @@ impl RevisionKey {
     /// Reads a row key of 17 or 18 bytes.
     ///
     /// # Errors
-    /// It is no row key.
+    /// It is not a row key.
     pub fn decode(bytes: &[u8]) -> Result<Self, RowKeyError> {
         let tombstone = match bytes.get(KEY_LEN..) {
             Some([]) => false,
@@ -98,7 +98,7 @@ impl RevisionKey {
     }
 }
 
-/// Bytes that are no row key.
+/// The bytes are not a row key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RowKeyError {
@@ -119,13 +119,13 @@ pub enum RowKeyError {
 /// The value of a row, borrowed from it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KeyValue<'a> {
-    /// The user's key; empty only in the row that a revision bump adds.
+    /// The user's key; empty only in the row added by a revision bump.
     pub key: &'a [u8],
-    /// The revision that created this life of the key.
+    /// The revision that created this incarnation of the key.
     pub create_revision: i64,
     /// The revision that wrote this row.
     pub mod_revision: i64,
-    /// Writes in this life of the key.
+    /// Number of writes in this incarnation of the key.
     pub version: i64,
     /// The user's value.
     pub value: &'a [u8],

@@ -1,13 +1,13 @@
-//! The names that etcd-backup-restore gives its objects: all it records about a snapshot stands in the key.
+//! The object names of etcd-backup-restore. The key contains everything that it records about a snapshot.
 //!
 //! Owns: `<prefix>/v2/<Full|Incr>-<start>-<last>-<unix>[.gz|.zlib|.Z|...][.final]`. Must not know stores. Source:
 //! etcd-backup-restore `pkg/types/snapstore.go` and `pkg/snapstore/utils.go`.
 //!
 //! | part | content |
 //! |---|---|
-//! | `Full`, `Incr` | a whole database, or events since the snapshot before it |
+//! | `Full`, `Incr` | a complete database, or the events since the previous snapshot |
 //! | start, last | revisions, at least 8 digits; a full one starts at 0 |
-//! | unix | when it was begun, in seconds since 1970 |
+//! | unix | start time, in seconds since 1970 |
 //! | `.gz` and the like | the compression |
 //! | `.final` | the last one before a shutdown |
 //!
@@ -20,12 +20,12 @@
 
 use std::fmt;
 
-/// The folder that the current layout puts between prefix and name.
+/// The folder between prefix and name in the current layout.
 pub const LAYOUT: &str = "v2";
 
 const FINAL_SUFFIX: &str = ".final";
 
-/// A snapshot's name, taken apart. Displays as the last part of the object's key.
+/// A parsed snapshot name. Displays as the last part of the object's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotName {
     /// Full or incremental.
@@ -34,20 +34,20 @@ pub struct SnapshotName {
     pub start_revision: i64,
     /// The last revision in it.
     pub last_revision: i64,
-    /// When it was begun, in seconds since 1970.
+    /// Its start time, in seconds since 1970.
     pub created_unix: i64,
     /// The compression's suffix with its dot, such as `.gz`.
     pub suffix: Option<String>,
-    /// Whether it was taken as the last one before a shutdown.
+    /// Whether it is the last one before a shutdown.
     pub is_final: bool,
 }
 
 /// Full or incremental.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A whole database.
+    /// A complete database.
     Full,
-    /// Events since the snapshot before it.
+    /// Events since the previous snapshot.
     Incr,
 }
 
@@ -65,7 +65,7 @@ impl SnapshotName {
         }
     }
 
-    /// The object's key below a prefix, which may be empty.
+    /// The object's key under a prefix, which may be empty.
     pub fn key_under(&self, prefix: &str) -> String {
         match prefix.trim_end_matches('/') {
             "" => format!("{LAYOUT}/{self}"),
@@ -73,7 +73,7 @@ impl SnapshotName {
         }
     }
 
-    /// Reads the last part of an object's key. Objects of other names are none of ours: `None`.
+    /// Parses the last part of an object's key. `None` for objects with other names.
     pub fn parse(key: &str) -> Option<Self> {
         let name = key.rsplit_once('/').map_or(key, |(_, name)| name);
         let (name, is_final) = match name.strip_suffix(FINAL_SUFFIX) {
@@ -107,7 +107,7 @@ impl SnapshotName {
     }
 }
 
-/// Digits only: `parse` alone would take a sign.
+/// Digits only: `parse` alone would accept a sign.
 fn number(text: &str) -> Option<i64> {
     text.bytes()
         .all(|byte| byte.is_ascii_digit())

@@ -1,25 +1,25 @@
 //! The part of protobuf's wire format that etcd's records use.
 //!
-//! Owns: varints, field tags, length-delimited fields, both directions. Must not know any message. A decoder borrows from
-//! its input and never allocates, so hostile lengths cost nothing. Written by hand because generated code leaves out the
-//! zero fields which etcd's proto2 messages always carry.
+//! Owns: encoding and decoding of varints, field tags and length-delimited fields. Must not know any message. A decoder borrows
+//! from its input and never allocates, so hostile lengths cost nothing. Written by hand because generated code omits the zero
+//! fields that etcd's proto2 messages always contain.
 
 use crate::width::{u64_of, usize_of};
 
 /// A varint of 64 bits takes at most this many bytes (ceil(64 / 7)).
 const VARINT_BYTES_MAX: usize = 10;
 
-/// Bytes that are no protobuf message, or not the one expected.
+/// The bytes are not a protobuf message, or not the expected one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("protobuf byte {offset}: {defect}")]
 pub struct ProtoError {
-    /// Where in the message the fault lies.
+    /// The offset of the defect in the message.
     pub offset: u64,
-    /// What is wrong there.
+    /// The defect.
     pub defect: ProtoDefect,
 }
 
-/// What can be wrong in a protobuf message.
+/// A defect of a protobuf message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtoDefect {
@@ -35,10 +35,10 @@ pub enum ProtoDefect {
     /// Field numbers are 1 to 2^29-1.
     #[error("field number {0} is out of range")]
     FieldNumber(u64),
-    /// A known field came with another wire type.
+    /// A known field has the wrong wire type.
     #[error("field {0} has the wrong wire type")]
     WrongType(u32),
-    /// A known field holds a value outside its range.
+    /// A known field has a value outside its range.
     #[error("field {0} holds a value out of range")]
     Range(u32),
 }
@@ -101,7 +101,7 @@ impl<'a> Fields<'a> {
         Self { bytes, at: 0 }
     }
 
-    /// The next field, or `None` at the end. Unknown fields are handed out as well: the caller skips them.
+    /// The next field, or `None` at the end. Unknown fields are returned too: the caller skips them.
     pub(crate) fn next_field(&mut self) -> Result<Option<Field<'a>>, ProtoError> {
         if self.at >= self.bytes.len() {
             return Ok(None);
@@ -145,7 +145,7 @@ impl<'a> Fields<'a> {
                 .ok_or_else(|| self.fault(ProtoDefect::Truncated))?;
             self.at += 1;
             let low = u64::from(byte & 0x7f);
-            // The tenth byte has room for one bit only.
+            // The tenth byte can hold only one bit.
             if shift == VARINT_BYTES_MAX - 1 && low > 1 {
                 break;
             }

@@ -1,4 +1,4 @@
-//! What a restore changes in the database.
+//! The changes of a restore to the database.
 //!
 //! Owns: the list of changes, the same for every etcd from 3.4 to 3.7. Must not know how they are written. Source: etcd
 //! `etcdutl/snapshot/v3_snapshot.go` (`updateCIndex`, `saveDB`) and `membership/storev2.go`.
@@ -33,7 +33,7 @@ use crate::{
 /// The raft term of a restored log.
 pub const RESTORE_TERM: u64 = 1;
 
-/// What may differ between restores.
+/// Options of a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestoreOptions {
     /// Remove the storage version, the cluster version and a pending downgrade, so that an older etcd boots the data.
@@ -74,11 +74,11 @@ pub fn edit_for(membership: &Membership, options: &RestoreOptions) -> Edit {
     Edit { buckets }
 }
 
-/// Raises the revision to `revision` and schedules a compaction there, so that every watch and read at an older one fails
-/// and clients list anew: `--bump-revision` with `--mark-compacted`. Source: `etcdutl/snapshot/v3_snapshot.go`
+/// Raises the revision to `revision` and schedules a compaction there, so that every watch and read at an older revision fails
+/// and clients list again: `--bump-revision` with `--mark-compacted`. Source: `etcdutl/snapshot/v3_snapshot.go`
 /// (`modifyLatestRevision`).
 ///
-/// The new row has no value: etcd decodes it to an empty key, which no range returns.
+/// The new row has no value: etcd decodes it as an empty key, which no range returns.
 pub fn raise_revision(edit: &mut Edit, revision: i64) {
     let row = RevisionKey {
         main: revision,

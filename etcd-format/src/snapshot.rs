@@ -1,15 +1,15 @@
-//! The snapshot file: a bolt database, then the SHA-256 of it.
+//! The snapshot file: a bolt database followed by its SHA-256.
 //!
-//! Owns: the 32-byte trailer that `etcdctl snapshot save` appends, the rule by which its presence is known, and the digest
-//! over a stream. Must not know what is in the database. Source: etcd `server/etcdserver/api/v3rpc/maintenance.go` and
+//! Owns: the 32-byte trailer that `etcdctl snapshot save` appends, the rule that detects it, and the digest of a stream. Must not
+//! know the contents of the database. Source: etcd `server/etcdserver/api/v3rpc/maintenance.go` and
 //! `etcdutl/snapshot/v3_snapshot.go`.
 //!
 //! | offset | bytes | content |
 //! |---|---|---|
 //! | 0 | n, a multiple of the page size | the bolt database, see [`crate::bolt`] |
-//! | n | 32 | SHA-256 of the bytes before; absent from files that were copied out of a data directory |
+//! | n | 32 | SHA-256 of the bytes before; missing in files copied from a data directory |
 //!
-//! Whether the trailer is there follows from the length: page sizes are at least 512, so `length % 512` is 32 or 0.
+//! The length shows whether there is a trailer: page sizes are multiples of 512, so `length % 512` is 32 or 0.
 //!
 //! ```
 //! use strongroom_etcd_format::snapshot::{StreamDigest, Trailer};
@@ -30,26 +30,26 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// The trailer is one SHA-256.
+/// Length of the trailer: one SHA-256.
 pub const TRAILER_BYTES: u64 = 32;
 
-/// Databases are whole pages and no page is smaller than this, so the remainder tells whether a trailer is there.
+/// Smallest page. Databases consist of whole pages, so the remainder shows whether there is a trailer.
 const PAGE_BYTES_MIN: u64 = 512;
 
-/// Two meta pages of the smallest size: nothing shorter can be a database.
+/// Two meta pages of the smallest size: a database cannot be shorter.
 const DB_BYTES_MIN: u64 = 2 * PAGE_BYTES_MIN;
 
 const TRAILER_LEN: usize = 32;
 
-/// Whether a file of this length ends in a trailer: the only test that etcd's own tools make.
+/// Whether a file of this length ends with a trailer. etcd's own tools use only this test.
 pub fn has_trailer(file_len: u64) -> bool {
     file_len % PAGE_BYTES_MIN == TRAILER_BYTES
 }
 
-/// How many bytes of a file of this length are database.
+/// The length of the database in a file of this length.
 ///
 /// # Errors
-/// The length alone shows that it is no snapshot.
+/// The length shows that it is not a snapshot.
 pub fn db_len(file_len: u64) -> Result<u64, SnapshotError> {
     if file_len == 0 {
         return Err(SnapshotError::Empty);
@@ -64,7 +64,7 @@ pub fn db_len(file_len: u64) -> Result<u64, SnapshotError> {
     }
 }
 
-/// Digests a snapshot of unknown length as it streams by, holding the last 32 bytes back.
+/// Hashes a stream of unknown length. It always holds back the last 32 bytes.
 #[derive(Debug, Clone)]
 pub struct StreamDigest {
     hasher: Sha256,
@@ -75,7 +75,7 @@ pub struct StreamDigest {
 }
 
 impl StreamDigest {
-    /// A digest that has seen nothing.
+    /// A new digest.
     pub fn new() -> Self {
         Self {
             hasher: Sha256::new(),
@@ -100,7 +100,7 @@ impl StreamDigest {
             self.held_len = TRAILER_LEN;
             return;
         }
-        // Fewer than 32 bytes came: release just as many of the oldest as do not fit.
+        // Fewer than 32 bytes: release only as many of the oldest bytes as necessary.
         let mut joined = [0_u8; 2 * TRAILER_LEN];
         let total = self.held_len + bytes.len();
         let (old, new) = joined.split_at_mut(self.held_len);
@@ -121,15 +121,15 @@ impl StreamDigest {
         self.held_len = kept.len();
     }
 
-    /// How many bytes came so far.
+    /// The number of bytes so far.
     pub fn file_len(&self) -> u64 {
         self.file_len
     }
 
-    /// Decides by the length what the last 32 bytes were, and compares them where they are a trailer.
+    /// Decides by the length whether the last 32 bytes are a trailer, and if so, compares them.
     ///
     /// # Errors
-    /// The length shows that it is no snapshot, or the trailer belongs to other bytes.
+    /// The length shows that it is not a snapshot, or the trailer does not match.
     pub fn finish(mut self) -> Result<StreamSummary, SnapshotError> {
         let db_len = db_len(self.file_len)?;
         let held = self
@@ -169,7 +169,7 @@ impl Default for StreamDigest {
     }
 }
 
-/// What a whole stream turned out to be.
+/// The result for a complete stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamSummary {
     /// Bytes in the file, trailer included.
@@ -178,24 +178,24 @@ pub struct StreamSummary {
     pub db_len: u64,
     /// SHA-256 over the database bytes.
     pub sha256: [u8; 32],
-    /// Whether a trailer vouches for them.
+    /// The state of the trailer.
     pub trailer: Trailer,
 }
 
 /// The state of a snapshot's trailer. A wrong one is an error, not a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trailer {
-    /// The trailer is there and equals the SHA-256 of the database.
+    /// The trailer equals the SHA-256 of the database.
     Matches,
-    /// The file has the length of a database alone, like a file copied out of a data directory.
+    /// No trailer: the length is that of a database alone, as for a file copied from a data directory.
     Missing,
 }
 
-/// A file that cannot be a snapshot, or not the one that was saved.
+/// The file is not a snapshot, or was changed after it was saved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
-    /// Nothing came.
+    /// The file is empty.
     #[error("the snapshot is empty")]
     Empty,
     /// Shorter than the smallest database.
@@ -213,18 +213,18 @@ pub enum SnapshotError {
         /// Bytes in the file.
         len: u64,
     },
-    /// The stored SHA-256 is not that of the database bytes.
+    /// The stored SHA-256 does not match the database bytes.
     #[error(
         "the snapshot's SHA-256 trailer at offset {offset} is {}, but its {offset} database bytes have {}: they were altered",
         Hex(stored),
         Hex(computed)
     )]
     TrailerMismatch {
-        /// Where the trailer begins: the length of the database.
+        /// The offset of the trailer: the length of the database.
         offset: u64,
         /// The trailer.
         stored: [u8; 32],
-        /// The digest of what precedes it.
+        /// The digest of the bytes before it.
         computed: [u8; 32],
     },
 }

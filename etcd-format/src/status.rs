@@ -1,7 +1,7 @@
 //! The numbers of `snapshot status`: a fingerprint of one file, its revision, its keys and its size.
 //!
-//! Owns: what etcd's tools of 3.4 to 3.7 compute, in the same walk that checks and inspects the database. Must not know how
-//! they are printed. Source: etcd `etcdutl/snapshot/v3_snapshot.go` (`Status`).
+//! Owns: the values that etcd's tools 3.4 to 3.7 compute, in the same walk that checks and inspects the database. Must not know
+//! how they are printed. Source: etcd `etcdutl/snapshot/v3_snapshot.go` (`Status`).
 //!
 //! # The rules
 //! ```text
@@ -13,8 +13,8 @@
 //! totalSize = pages below the high water mark x page size: the file without its trailer
 //! version   = from 3.6 on: meta/storageVersion where that is a version, else empty
 //! ```
-//! The hash covers what differs between members (raft index, term, member list), so it tells whether two *files* hold
-//! the same, not whether two members do: that is what [`crate::hashkv`] tells.
+//! The hash includes values that differ between members (raft index, term, member list). So it compares two *files*. Use
+//! [`crate::hashkv`] to compare the data of two members.
 //!
 //! ```
 //! use strongroom_etcd_format::{bolt::Bolt, snapshot, status};
@@ -36,7 +36,7 @@ use crate::{
     version::is_version,
 };
 
-/// What `etcdutl snapshot status` prints.
+/// The values that `etcdutl snapshot status` prints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// The fingerprint.
@@ -45,32 +45,32 @@ pub struct Status {
     pub revision: i64,
     /// Keys in all buckets: `totalKey` of etcd 3.4 and 3.5.
     pub total_entries: u64,
-    /// User keys alive: `totalKey` from etcd 3.6 on. Told apart by hashes, see [`Inspection::live_keys`].
+    /// Live user keys: `totalKey` since etcd 3.6. Counted by their hashes, see [`Inspection::live_keys`].
     pub live_keys: u64,
     /// Bytes of the database.
     pub total_size: u64,
-    /// The storage version where etcd would print one.
+    /// The storage version, if etcd would print one.
     pub version: Option<String>,
 }
 
-/// Everything that one walk over a database finds.
+/// The results of one walk over a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examined {
-    /// The pages, all of them sound.
+    /// The report of the check, which passed.
     pub report: CheckReport,
-    /// What etcd keeps in them.
+    /// etcd's records.
     pub inspection: Inspection,
     /// The numbers that etcd's tools print.
     pub status: Status,
-    /// Members that were removed from the cluster since it was founded or restored.
+    /// Members that were removed since the cluster was created or restored.
     pub members_removed: u64,
 }
 
-/// Checks the whole database, reads what etcd keeps in it and computes its status, each page read once (those of the
-/// top-level tree twice). Memory: one page, a bit per page and at most 18 bytes per live key.
+/// Checks the whole database, reads etcd's records and computes the status. Reads each page once (those of the top-level tree
+/// twice). Memory: one page, a bit per page and at most 18 bytes per live key.
 ///
 /// # Errors
-/// The database is damaged or is none of etcd's.
+/// The database is damaged or not written by etcd.
 pub fn examine<S: PageSource>(bolt: &Bolt<S>) -> Result<Examined, InspectError> {
     let buckets = bolt.buckets()?;
     inspect::require_buckets(&buckets)?;
@@ -103,7 +103,7 @@ pub fn examine<S: PageSource>(bolt: &Bolt<S>) -> Result<Examined, InspectError> 
     })
 }
 
-/// The running hash; it knows all buckets beforehand, since empty ones have no entry.
+/// The incremental hash. It needs the list of all buckets in advance, since empty ones have no entries.
 struct Fingerprint {
     crc: crc_fast::Digest,
     names: std::vec::IntoIter<Vec<u8>>,

@@ -1,6 +1,6 @@
 //! Versions in etcd's records.
 //!
-//! Owns: what etcd's semver parser takes for one. Must not know which record holds it.
+//! Owns: the texts that etcd's semver parser accepts. Must not know the record that contains them.
 
 /// Whether etcd reads the text as a version: three numbers, then perhaps `-` or `+` with more.
 pub(crate) fn is_version(text: &str) -> bool {

@@ -4,8 +4,8 @@
 //! above them and a new top-level leaf at the high water mark; then both metas point there. Pages without references become
 //! free when bbolt next opens the file, because the new metas store no freelist.
 //!
-//! It never splits a page: a leaf that grows beyond a page gets overflow pages, which is legal. bbolt splits it at its next write.
-//! The same database and edit always give the same bytes.
+//! It never splits a page: a leaf that grows beyond a page gets overflow pages, which is legal. bbolt splits it at the next
+//! write. The same database and edit always give the same bytes.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The bolt modules against golden bytes, random trees and hostile files.
+//! Tests of the bolt modules with golden bytes, random trees and hostile files.
 
 mod builder;
 mod defects;

@@ -1,7 +1,7 @@
-//! Targets over database files: raw bytes, single fields of a real one, and the snapshot's trailer.
+//! Fuzz targets for database files: raw bytes, single fields of a real one, and the snapshot's trailer.
 //!
-//! Owns: everything that reads a database, called in turn, and the editor with its promise: what passes the check can be
-//! edited and passes again.
+//! Owns: calls to everything that reads a database, and to the editor. The editor's promise: if a database passes the check, it
+//! can be edited and passes again.
 
 use sha2::{Digest, Sha256};
 
@@ -21,13 +21,13 @@ use crate::{
 /// A snapshot that a real etcd saved.
 const REAL: &[u8] = include_bytes!("../../tests/fixtures/etcd-3.4.db");
 
-/// Keys of which a lookup is compared with the walk: enough to meet every shape of a small tree.
+/// Number of keys whose lookup is compared with the walk: enough for every shape of a small tree.
 const LOOKUPS_MAX: usize = 64;
 
 const CHECKSUM_AT: usize = 72;
 const FIELDS_AT: usize = 16;
 
-/// A database as it came, and again with the checksums of its metas made right.
+/// A database unchanged, and again with corrected checksums in its metas.
 pub(super) fn bolt(data: &[u8]) {
     exercise(data);
     let mut repaired = data.to_vec();
@@ -37,7 +37,7 @@ pub(super) fn bolt(data: &[u8]) {
     }
 }
 
-/// A real database with fields changed: pages and places in them, widths and values.
+/// A real database with changed fields: pages, positions in them, widths and values.
 pub(super) fn bolt_fields(data: &[u8]) {
     const PAGE: usize = 4096;
     let mut db = REAL.get(..REAL.len() - 32).unwrap_or_default().to_vec();
@@ -57,8 +57,8 @@ pub(super) fn bolt_fields(data: &[u8]) {
     exercise(&db);
 }
 
-/// A snapshot as a stream: the first byte cuts it into pieces, the rest is the file; and the same with its trailer made
-/// right.
+/// A snapshot as a stream: the first byte sets the size of the pieces, the rest is the file. Then the same with a correct
+/// trailer.
 pub(super) fn snapshot(data: &[u8]) {
     let mut input = Input::new(data);
     let piece = usize::from(input.byte()) + 1;
@@ -104,7 +104,7 @@ fn stream(file: &[u8], piece: usize) -> Result<Trailer, SnapshotError> {
     Ok(summary.trailer)
 }
 
-/// Everything that reads a database, over one that may be broken.
+/// Calls everything that reads a database on one that may be broken.
 pub(super) fn exercise(db: &[u8]) {
     let Ok(bolt) = Bolt::open(db, u64_of(db.len())) else {
         return;
@@ -135,7 +135,7 @@ pub(super) fn exercise(db: &[u8]) {
             let _ = hashkv::hash_kv(&bolt, at, rules);
         }
     }
-    // The very last transactions have no successor.
+    // The last possible transaction ids have no successor.
     if bolt.meta().txid < u64::MAX - 2 {
         let after = applied(db, &appended.expect("it passed the check"));
         let edited = Bolt::open(after.as_slice(), u64_of(after.len())).expect("new metas");
@@ -145,7 +145,7 @@ pub(super) fn exercise(db: &[u8]) {
     }
 }
 
-/// What a restore does, in kind: a bucket replaced, a key put into a small one, and one behind all rows of the large one.
+/// An edit like that of a restore: replaces a bucket, puts a key into a small one, and one after all rows of the large one.
 fn an_edit() -> Edit {
     Edit {
         buckets: vec![
@@ -171,7 +171,7 @@ pub(super) fn applied(db: &[u8], appended: &Appended) -> Vec<u8> {
     out
 }
 
-/// A lookup reads other pages in another order than the walk; both must find the same.
+/// A lookup reads other pages than the walk, in another order. Both must find the same.
 fn compare_lookups(bolt: &Bolt<&[u8]>, report: &CheckReport) {
     let mut entries = Vec::new();
     let mut keys = 0;
@@ -202,7 +202,7 @@ fn compare_lookups(bolt: &Bolt<&[u8]>, report: &CheckReport) {
     }
 }
 
-/// Makes the checksums of both metas right: page 1 begins where page 0 says, else at the usual place.
+/// Corrects the checksums of both metas. The page size in page 0 gives the start of page 1; otherwise the usual size is used.
 fn repair_checksums(db: &mut [u8]) {
     let said = le_u32(db, 24).and_then(|size| usize_of(u64::from(size)));
     let second = said

@@ -1,10 +1,10 @@
-//! The target over what etcd keeps in a database: rows, members, marks.
+//! The fuzz target for etcd's records in a database: rows, members, marks.
 //!
-//! Owns: a database with any contents, built by the editor from an empty one. That makes it a test of the editor as well:
-//! what was put must come out, in order, and the result must pass the check.
+//! Owns: a database with any contents, built by the editor from an empty one. So it also tests the editor: the entries put into
+//! it must come out in order, and the result must pass the check.
 //!
-//! Input is a row of records: kind, key length, value length (u16 LE), key, value. The kind's low nibble is the bucket; its
-//! upper bits ask for keys and values that etcd writes, with numbers taken from the bytes.
+//! The input is a sequence of records: kind, key length, value length (u16 LE), key, value. The kind's low nibble is the
+//! bucket. Its upper bits select keys and values that etcd writes, with numbers taken from the bytes.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ use crate::{
     width::u64_of,
 };
 
-/// The buckets that the library looks into, and one that it does not know.
+/// The buckets that the library reads, and one that it does not know.
 const BUCKETS: &[&[u8]] = &[
     b"key",
     b"meta",
@@ -34,7 +34,7 @@ const BUCKETS: &[&[u8]] = &[
     b"other",
 ];
 
-/// Keys that mean something in `meta`, `cluster` and `auth`.
+/// Keys with a meaning in `meta`, `cluster` and `auth`.
 const MARKS: &[&[u8]] = &[
     b"consistent_index",
     b"term",
@@ -47,16 +47,16 @@ const MARKS: &[&[u8]] = &[
     b"authEnabled",
 ];
 
-/// The key is one that etcd writes there.
+/// The key is one that etcd writes in this bucket.
 const REAL_KEY: u8 = 0x80;
-/// The value is a `KeyValue`, or a revision where the bucket has those.
+/// The value is a `KeyValue`, or a revision if the bucket has revisions.
 const REAL_VALUE: u8 = 0x40;
 /// The row is a tombstone.
 const TOMBSTONE: u8 = 0x20;
 
 type Contents = BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Vec<u8>>>;
 
-/// Rows of any kind, decoded one by one and then looked at as a database.
+/// Rows of any kind, decoded one by one and then read as a database.
 pub(super) fn mvcc(data: &[u8]) {
     let mut contents = Contents::new();
     let mut input = Input::new(data);
@@ -133,7 +133,7 @@ fn value_of(kind: u8, bucket: &[u8], bytes: &[u8]) -> Vec<u8> {
     .encode()
 }
 
-/// One row by itself: what decodes must encode to the same meaning, and a key to the same bytes.
+/// A single row: a decoded value must encode to the same meaning, and a decoded key to the same bytes.
 fn decode_row(key: &[u8], value: &[u8]) {
     if let Ok(revision) = RevisionKey::decode(key) {
         assert_eq!(revision.encode(), key, "a row key has one spelling");
@@ -148,7 +148,7 @@ fn decode_row(key: &[u8], value: &[u8]) {
     }
 }
 
-/// An empty database of small pages, and these contents put into it at once.
+/// An empty database with small pages, into which one edit puts these contents.
 fn database_of(contents: &Contents) -> Vec<u8> {
     let empty = empty_database();
     let bolt = Bolt::open(empty.as_slice(), u64_of(empty.len())).expect("two metas and a leaf");
@@ -167,7 +167,7 @@ fn database_of(contents: &Contents) -> Vec<u8> {
     applied(&empty, &appended)
 }
 
-/// Two metas and an empty leaf: what bbolt's `init` writes, but for its page of free pages.
+/// Two metas and an empty leaf: as bbolt's `init` writes them, but without its freelist page.
 fn empty_database() -> Vec<u8> {
     const PAGE: usize = 512;
     const CHECKED: usize = 56;

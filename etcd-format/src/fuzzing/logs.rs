@@ -1,7 +1,7 @@
-//! Targets over the two other files of a data directory: write-ahead log and raft snapshot.
+//! Fuzz targets for the two other files of a data directory: write-ahead log and raft snapshot.
 //!
-//! Owns: the second try, with checksums made right: a log's frames are written anew with the chain of CRCs that fits, and a
-//! raft snapshot gets the CRC of its data.
+//! Owns: the second run, with correct checksums: the frames of a log are rewritten with a matching chain of CRCs, and a raft
+//! snapshot gets the CRC of its data.
 
 use crate::{
     crc32c,
@@ -12,7 +12,7 @@ use crate::{
 
 const WAL_CRC: u64 = 4;
 
-/// A log segment as it came, and again with right CRCs.
+/// A log segment unchanged, and again with correct CRCs.
 pub(super) fn wal(data: &[u8]) {
     let _ = read_log(data);
     let resealed = resealed(data);
@@ -43,13 +43,13 @@ fn read_log(bytes: &[u8]) -> Result<(), wal::WalError> {
     Ok(())
 }
 
-/// The records of every frame that can be taken apart, framed anew.
+/// The records of every frame that can be parsed, in new frames.
 fn resealed(data: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut crc = crc32c::running();
     let mut at = 0;
     while let Some(field) = le_u64(data, at).filter(|field| *field != 0) {
-        // The low 16 bits are length enough for inputs of this size.
+        // 16 bits are enough for the length of such inputs.
         let length = usize_of(field & 0xffff).unwrap_or(0);
         let record = data.get(at + 8..).unwrap_or_default();
         let record = record.get(..length).unwrap_or(record);
@@ -75,7 +75,7 @@ fn resealed(data: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Type and data of a record, as far as it can be read; what cannot is an entry.
+/// Type and data of a record, as far as it can be read. Unreadable ones become entries.
 fn parts(record: &[u8]) -> (u64, &[u8]) {
     let (mut kind, mut body) = (2, record);
     let mut fields = Fields::new(record);
@@ -89,7 +89,7 @@ fn parts(record: &[u8]) -> (u64, &[u8]) {
     (kind, body)
 }
 
-/// A raft snapshot file as it came, and the whole input as its data, with the right CRC.
+/// A raft snapshot file unchanged, and one with the whole input as its data and the correct CRC.
 pub(super) fn raft_snap(data: &[u8]) {
     let _ = raft_snap::decode(data);
     let inner = stored_data(data).unwrap_or(data);

@@ -1,18 +1,18 @@
 //! One function per fuzz target, shared by libFuzzer and by the replay of seeds on stable Rust.
 //!
-//! Owns: how raw bytes become input of each decoder, and what must hold whatever the bytes. Compiled for tests and with the
-//! feature `fuzzing` only. Where a checksum guards a decoder, the function also makes it right, so that the fuzzer gets
-//! behind it; the checksums are computed anew here where that is short, so that two implementations must agree.
-//! Invariant: a target may only panic where the library is wrong.
+//! Owns: the conversion of raw bytes into input for each decoder, and the properties that hold for all bytes. Compiled only for
+//! tests and with the feature `fuzzing`. If a checksum guards a decoder, the function also tries a corrected checksum, so that
+//! the fuzzer gets past it. Where this is short, checksums are implemented again here, so that two implementations must agree.
+//! Invariant: a target panics only if the library is wrong.
 
 mod database;
 mod history;
 mod logs;
 
-/// What a target does with its input.
+/// A target's function on its input.
 pub type Target = fn(&[u8]);
 
-/// The targets by the names of their files and of their folders of seeds.
+/// The targets. Their names are also the names of their files and seed folders.
 pub const TARGETS: &[(&str, Target)] = &[
     ("bolt", database::bolt),
     ("bolt_fields", database::bolt_fields),
@@ -25,14 +25,14 @@ pub const TARGETS: &[(&str, Target)] = &[
 /// Runs one target.
 ///
 /// # Panics
-/// There is no such target, or the library is wrong about this input.
+/// There is no such target, or the library has a bug with this input.
 pub fn run(target: &str, data: &[u8]) {
     let found = TARGETS.iter().find(|(name, _)| *name == target);
     let (_, run) = found.expect("the fuzz targets are those of the table");
     run(data);
 }
 
-/// Takes input apart, piece by piece; what is missing at the end is zero or empty.
+/// Splits the input, piece by piece; missing bytes at the end are zero or empty.
 struct Input<'d> {
     rest: &'d [u8],
 }

@@ -1,4 +1,4 @@
-//! The committed seeds, replayed: what a fuzzer once reached, or once broke, is run by every `make test`.
+//! Replays the committed seeds: every `make test` runs the inputs that a fuzzer once reached or broke.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! HashKV against what etcdutl 3.7.1 printed for a real database, and rules that few real databases meet.
+//! Compares HashKV with the output of etcdutl 3.7.1 for a real database; tests rules that rarely apply in real databases.
 
 use super::*;
 use crate::{
@@ -18,7 +18,7 @@ fn at(revision: i64) -> At {
     At::Revision(revision)
 }
 
-/// A database with these rows (main, sub, tombstone, user key) and compactions alone.
+/// A database with only these rows (main, sub, tombstone, user key) and compactions.
 fn history(rows: &[(i64, i64, bool, &str)], finished: i64, scheduled: i64) -> Vec<u8> {
     let encoded = |main, sub, tombstone| {
         RevisionKey {
@@ -69,7 +69,7 @@ fn of(database: &[u8], at: At, rules: Rules) -> Result<HashKv, HashKvError> {
     hash_kv(&bolt, at, rules)
 }
 
-/// The CRC over "key" and the rows at these places.
+/// The CRC over "key" and the rows at these positions.
 fn over(database: &[u8], places: &[usize]) -> u32 {
     let bolt = Bolt::open(database, u64_of(database.len())).expect("the editor wrote it");
     let (mut bytes, mut place) = (b"key".to_vec(), 0);

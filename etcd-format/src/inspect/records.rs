@@ -1,7 +1,7 @@
-//! Records that an inspection does not show, read because etcd panics at boot on the ones that are broken.
+//! Records that an inspection does not show. They are read because etcd panics at boot if they are broken.
 //!
-//! Owns: the shape of leases, users, roles, and of single-value rows. Must not keep any of their contents: they hold
-//! password hashes.
+//! Owns: the form of leases, users, roles and single-value rows. Must not keep any of their contents: they include password
+//! hashes.
 
 use super::{InspectError, values::text};
 use crate::{
@@ -37,7 +37,7 @@ pub(super) fn role(entry: Entry<'_>) -> Result<(), InspectError> {
     named(entry, "the role", &[2])
 }
 
-/// One byte. etcd takes any other value for "off", which would open the restored cluster to everybody.
+/// One byte. etcd treats any other value as "off", which would open the restored cluster to everyone.
 pub(super) fn auth_enabled(entry: Entry<'_>) -> Result<bool, InspectError> {
     match entry.value {
         [0] => Ok(false),
@@ -51,7 +51,7 @@ pub(super) fn auth_enabled(entry: Entry<'_>) -> Result<bool, InspectError> {
     }
 }
 
-/// etcd panics at boot when this is no version; of the storage version it then knows nothing.
+/// etcd panics at boot if this is not a version. An invalid storage version it only treats as unknown.
 pub(super) fn cluster_version(entry: Entry<'_>) -> Result<String, InspectError> {
     let what = "cluster/clusterVersion";
     let found = text(entry, what)?;

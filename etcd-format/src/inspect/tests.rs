@@ -1,4 +1,4 @@
-//! Records that only some databases hold, and records that are none, put into a real database.
+//! Optional records and broken records, put into a real database.
 
 use super::{values::JSON_BYTES_MAX, *};
 use crate::{
@@ -104,7 +104,7 @@ fn a_deleted_key_is_not_alive_until_it_is_put_again() {
 
 #[test]
 fn records_that_etcd_never_writes_are_named_with_their_offset() {
-    // All were appended: they lie behind what etcd wrote.
+    // All were appended, so they are after the data that etcd wrote.
     let beyond = |offset: &u64| *offset >= u64_of(REAL.len() - 32);
     let row = RevisionKey {
         main: 200,

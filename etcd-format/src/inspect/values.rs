@@ -1,13 +1,13 @@
-//! One record's bytes as a value: JSON, protobuf, text, numbers. Every error carries the offset of its element.
+//! Decodes the bytes of one record: JSON, protobuf, text, numbers. Every error has the offset of its element.
 //!
-//! Owns: the shape of single records. Must not know in which bucket they lie.
+//! Owns: the form of single records. Must not know their bucket.
 
 use serde::Deserialize;
 
 use super::{Alarm, AlarmKind, InspectError, StoredMember};
 use crate::{bolt::Entry, membership::MemberId, mvcc::RevisionKey, proto::Fields};
 
-/// Longest member or downgrade record that is read: a name and a few URLs.
+/// Longest member or downgrade record that is accepted: a name and a few URLs.
 pub(super) const JSON_BYTES_MAX: usize = 64 << 10;
 
 fn json<'a, T: Deserialize<'a>>(entry: Entry<'a>, what: &'static str) -> Result<T, InspectError> {
@@ -92,7 +92,7 @@ pub(super) fn text(entry: Entry<'_>, what: &'static str) -> Result<String, Inspe
     })
 }
 
-/// A version is three numbers, perhaps with a suffix.
+/// Most bytes of a version: three numbers, perhaps with a suffix.
 const VERSION_BYTES_MAX: usize = 64;
 
 pub(super) fn big_endian(entry: Entry<'_>, what: &'static str) -> Result<u64, InspectError> {

@@ -1,10 +1,10 @@
-//! What can be wrong with what an operator types about members.
+//! Errors in an operator's arguments about members.
 //!
-//! Owns: the error types. Each message says what to change; where etcd's own tool refuses the same, the words are alike.
+//! Owns: the error types. Each message says what to change. If etcd's own tool refuses the same input, the wording is similar.
 
 use super::{MEMBERS_MAX, MemberId, PeerUrl};
 
-/// Arguments that describe no cluster, or not this member of it.
+/// The arguments do not describe a cluster, or not this member of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MembershipError {
@@ -17,7 +17,7 @@ pub enum MembershipError {
         /// The part.
         part: String,
     },
-    /// A name is empty, or begins or ends with blanks, or holds control characters.
+    /// A name is empty, starts or ends with blanks, or contains control characters.
     #[error(
         "--initial-cluster: the name in `{part}` is empty, has blanks around it or holds control characters"
     )]
@@ -25,7 +25,7 @@ pub enum MembershipError {
         /// The part.
         part: String,
     },
-    /// More members than any cluster has.
+    /// More members than are supported.
     #[error("--initial-cluster lists {count} members, at most {MEMBERS_MAX} are supported")]
     TooManyMembers {
         /// How many are listed.
@@ -34,9 +34,9 @@ pub enum MembershipError {
     /// Not a peer URL.
     #[error("{defect}: `{text}`")]
     Url {
-        /// What was typed.
+        /// The typed text.
         text: String,
-        /// What is wrong with it.
+        /// The defect.
         defect: UrlDefect,
     },
     /// A URL is listed twice.
@@ -45,22 +45,22 @@ pub enum MembershipError {
         /// The URL.
         url: PeerUrl,
     },
-    /// The member's id is 0 or another's, too.
+    /// The member's id is 0 or also that of another member.
     #[error(
         "member {name} gets the id {id}, which is taken or 0: choose another --initial-cluster-token"
     )]
     IdClash {
         /// The id.
         id: MemberId,
-        /// The second member that gets it.
+        /// The second member with this id.
         name: String,
     },
     /// No member has that name.
     #[error("couldn't find local name \"{name}\" in the initial cluster configuration, which names {}", names.join(", "))]
     NoSuchName {
-        /// The name wanted.
+        /// The requested name.
         name: String,
-        /// The names there are.
+        /// The existing names.
         names: Vec<String>,
     },
     /// The name was not given and cannot be inferred.
@@ -70,7 +70,7 @@ pub enum MembershipError {
     NameUnknown {
         /// The advertised URLs.
         advertise: Vec<PeerUrl>,
-        /// The names there are.
+        /// The existing names.
         names: Vec<String>,
     },
     /// The member has a URL that is not advertised.
@@ -80,7 +80,7 @@ pub enum MembershipError {
         name: String,
         /// Its URL.
         url: String,
-        /// What is advertised.
+        /// The advertised URLs.
         advertised: Vec<String>,
     },
     /// A URL is advertised that is not the member's.
@@ -95,7 +95,7 @@ pub enum MembershipError {
     },
 }
 
-/// Why a text is no peer URL.
+/// Why a text is not a peer URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlDefect {
@@ -108,19 +108,19 @@ pub enum UrlDefect {
     /// Not `host:port`.
     #[error("URL address does not have the form \"host:port\"")]
     HostPort,
-    /// Host is empty or has characters that no host name or address has.
+    /// The host is empty or has characters that are not valid in a host name or address.
     #[error("URL host is empty or has characters that no host has")]
     Host,
     /// Port is not a number from 1 to 65535.
     #[error("URL port must be a number from 1 to 65535")]
     Port,
-    /// There is more behind the port.
+    /// Something follows the port.
     #[error("URL must not contain a path")]
     Path,
     /// A query, a fragment, or user and password.
     #[error("URL must not contain a query, a fragment or a user")]
     Extra,
-    /// A socket's path has characters that would need escaping.
+    /// A socket path is empty or has characters that would need escaping.
     #[error("unix socket path is empty or has characters that need escaping")]
     SocketPath,
 }

@@ -1,6 +1,6 @@
 //! Ids of members and clusters.
 //!
-//! Owns: how they follow from URLs and token, and how they are written. Source: etcd
+//! Owns: their computation from URLs and token, and their text form. Source: etcd
 //! `server/etcdserver/api/membership/member.go` (`computeMemberId`) and `cluster.go` (`genID`).
 
 use std::fmt;
@@ -26,8 +26,8 @@ impl fmt::Display for MemberId {
 }
 
 impl ClusterId {
-    /// The id of a cluster that was founded, or restored, with exactly these members. Nothing in a database says which id
-    /// its cluster has; members that joined or left later do not change it.
+    /// The id of a cluster that was created or restored with exactly these members. A database does not contain the id of its
+    /// cluster. Members that join or leave later do not change it.
     pub fn founded_by(members: impl IntoIterator<Item = MemberId>) -> Self {
         let mut ids: Vec<_> = members.into_iter().collect();
         ids.sort_unstable();
@@ -41,7 +41,7 @@ impl fmt::Display for ClusterId {
     }
 }
 
-/// The first 8 bytes of SHA-1 over the sorted URLs and the token, nothing between them. The name does not count.
+/// The first 8 bytes of SHA-1 over the sorted URLs and the token, without separators. The name is not included.
 pub(super) fn member_id(sorted_urls: &[String], token: &Token) -> MemberId {
     let mut hasher = Sha1::new();
     for url in sorted_urls {

@@ -1,17 +1,17 @@
-//! Who the members of a cluster are, from what an operator types.
+//! The members of a cluster, from an operator's arguments.
 //!
 //! Owns: parsing of `--initial-cluster`, `--initial-advertise-peer-urls` and the token, etcd's checks between them, and the
-//! ids that follow from them. Must not know DNS: URLs are compared as text, and a host name equals only itself. Source: etcd
+//! resulting ids. Must not know DNS: URLs are compared as text, so a host name equals only itself. Source: etcd
 //! `client/pkg/types/urlsmap.go`, `server/config/config.go` (`VerifyBootstrap`, `advertiseMatchesCluster`) and
 //! `server/etcdserver/api/membership/member.go`.
 //!
 //! | id | first 8 bytes, big-endian, of the SHA-1 over |
 //! |---|---|
-//! | member | its peer URLs, sorted, then the token; nothing between them |
-//! | cluster | the ids of its founders, ascending, each as u64 BE |
+//! | member | its peer URLs, sorted, then the token; no separators |
+//! | cluster | the ids of its initial members, ascending, each as u64 BE |
 //!
-//! A member as etcd stores it: JSON `{"id":N,"peerURLs":[...],"name":"..."}`, the id in decimal, texts escaped as Go does
-//! (also `<`, `>` and `&`); `isLearner` and `clientURLs` come in between and behind where they are set.
+//! A member as etcd stores it: JSON `{"id":N,"peerURLs":[...],"name":"..."}`, the id in decimal, strings escaped as in Go
+//! (also `<`, `>` and `&`). If set, `isLearner` follows `peerURLs`, and `clientURLs` comes last.
 //!
 //! ```
 //! use strongroom_etcd_format::membership::{InitialCluster, Membership, Token};
@@ -37,18 +37,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::gojson;
 
-/// More members than this are refused. etcd advises seven; the v2 store's event ring of 1000 must hold one event for each.
+/// Most members. etcd recommends at most seven; the v2 store's ring of 1000 events must hold one event per member.
 pub const MEMBERS_MAX: usize = 100;
 
-/// The token that tells clusters of the same URLs apart.
+/// The token that distinguishes clusters with the same URLs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token(String);
 
 impl Token {
-    /// What etcd takes when none is given.
+    /// etcd's default token.
     pub const DEFAULT: &'static str = "etcd-cluster";
 
-    /// Any text is a token.
+    /// A token from any text.
     pub fn new(text: &str) -> Self {
         Self(text.to_owned())
     }
@@ -58,7 +58,7 @@ impl Token {
         &self.0
     }
 
-    /// Whether it is etcd's default: with the same URLs, the restored cluster then has the ids of the old one, and a stale
+    /// Whether it is etcd's default. With the same URLs, the restored cluster then has the same ids as the old one, and a stale
     /// member could join it.
     pub fn is_default(&self) -> bool {
         self.0 == Self::DEFAULT
@@ -71,14 +71,14 @@ impl Default for Token {
     }
 }
 
-/// `--initial-cluster`: names with their peer URLs, each name's sorted. No URL occurs twice.
+/// `--initial-cluster`: names with their peer URLs, sorted per name. No URL occurs twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InitialCluster {
     members: BTreeMap<String, Vec<PeerUrl>>,
 }
 
 impl InitialCluster {
-    /// Reads `name=url,name=url,...`; a name that comes twice is one member with several URLs.
+    /// Reads `name=url,name=url,...`; a repeated name is one member with several URLs.
     ///
     /// # Errors
     /// A part has no name or no valid URL, a URL occurs twice, or there are none or too many.
@@ -134,7 +134,7 @@ impl AdvertiseUrls {
     /// Reads `url,url,...`.
     ///
     /// # Errors
-    /// A part is no valid URL.
+    /// A part is not a valid URL.
     pub fn parse(text: &str) -> Result<Self, MembershipError> {
         let mut urls = text
             .split(',')
@@ -151,10 +151,10 @@ impl AdvertiseUrls {
     }
 }
 
-/// The name that nobody typed: of the only member, or of the one member whose URLs are the advertised ones.
+/// Infers a missing name: the only member, or the one member with the advertised URLs.
 ///
 /// # Errors
-/// No member fits, or the advertised URLs do not tell which.
+/// No member matches, or the advertised URLs do not identify one.
 pub fn infer_name(
     cluster: &InitialCluster,
     advertise: &AdvertiseUrls,
@@ -228,7 +228,7 @@ impl Membership {
         })
     }
 
-    /// The member of that name, if the advertised URLs are its own.
+    /// The member of that name, if its URLs are the advertised ones.
     ///
     /// # Errors
     /// There is no such member, or the URLs differ.

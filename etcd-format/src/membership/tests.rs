@@ -1,4 +1,4 @@
-//! Ids against vectors of real etcds, and the refusals of etcd's own tool.
+//! Ids compared with test vectors of real etcds, and the same refusals as etcd's own tool.
 
 use super::*;
 

@@ -1,14 +1,14 @@
 //! Peer URLs.
 //!
-//! Owns: which texts are peer URLs, and their one spelling. Must not know members. etcd lets a few more pass (user, query,
-//! empty host or port), none of which can be reached; they are refused here. Source: etcd `client/pkg/types/urls.go`.
+//! Owns: the validation and the normal form of peer URLs. Must not know members. etcd accepts a few more (user, query, empty host
+//! or port); none of these can be reached, so they are refused here. Source: etcd `client/pkg/types/urls.go`.
 
 use std::fmt;
 
 use super::{MembershipError, UrlDefect};
 
-/// A peer URL: `http(s)://host:port`, or `unix(s)://` with a socket. Blanks are gone and the scheme is lower case; the
-/// host's case is kept, as etcd does.
+/// A peer URL: `http(s)://host:port`, or `unix(s)://` with a socket. Blanks are removed and the scheme is lower case; the
+/// case of the host is kept, as in etcd.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PeerUrl(String);
 
@@ -16,7 +16,7 @@ impl PeerUrl {
     /// Reads one URL.
     ///
     /// # Errors
-    /// It is none that etcd could use.
+    /// etcd could not use it.
     pub fn parse(text: &str) -> Result<Self, MembershipError> {
         let trimmed = text.trim();
         match normal_form(trimmed) {
@@ -78,7 +78,7 @@ fn check_address(address: &str) -> Result<(), UrlDefect> {
     }
 }
 
-/// An address, perhaps with a zone behind an escaped percent sign.
+/// An address, perhaps followed by an escaped percent sign and a zone.
 fn check_ipv6(inner: &str) -> Result<(), UrlDefect> {
     let (address, zone) = match inner.split_once("%25") {
         Some((address, zone)) => (address, Some(zone)),

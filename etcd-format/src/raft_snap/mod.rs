@@ -1,7 +1,7 @@
-//! Raft's snapshot file (`.snap`): the membership, as etcd 3.4 to 3.6 read it at boot.
+//! Raft's snapshot file (`.snap`): the membership that etcd 3.4 to 3.6 read at boot.
 //!
-//! Owns: the file a restored member starts with, byte for byte that of etcdutl 3.5, and reading any such file. Must not know
-//! files. Source: etcd `server/etcdserver/api/snap`, `raft/raftpb`, `server/etcdserver/api/v2store`.
+//! Owns: the file of a restored member, identical byte for byte to that of etcdutl 3.5, and reading any such file. Must not know
+//! file I/O. Source: etcd `server/etcdserver/api/snap`, `raft/raftpb`, `server/etcdserver/api/v2store`.
 //!
 //! A file is protobuf `snappb.Snapshot`, and its data raft's `Snapshot`:
 //!
@@ -15,7 +15,7 @@
 //! | 2.2.2 | varint | raft index |
 //! | 2.2.3 | varint | raft term |
 //!
-//! Its name is term and index, 16 hex digits each.
+//! The file name is term and index, 16 hex digits each.
 //!
 //! ```
 //! use strongroom_etcd_format::{membership::{InitialCluster, Membership, Token}, raft_snap};
@@ -45,7 +45,7 @@ use crate::{
 
 pub use store::V2Member;
 
-/// The file that goes with [`crate::wal::restore_wal`].
+/// The file that belongs to [`crate::wal::restore_wal`].
 pub fn restore_snap(membership: &Membership) -> Vec<u8> {
     let mut metadata = Vec::new();
     put_bytes_field(&mut metadata, 1, &wal::conf_state(membership));
@@ -72,7 +72,7 @@ pub fn file_name(membership: &Membership) -> String {
     name
 }
 
-/// What a `.snap` file says.
+/// The contents of a `.snap` file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RaftSnapshot {
     /// Its raft index.
@@ -83,52 +83,52 @@ pub struct RaftSnapshot {
     pub voters: Vec<MemberId>,
     /// The members in the v2 store, by the text of their ids.
     pub members: Vec<V2Member>,
-    /// Whether the v2 store holds anything but the membership: etcd 3.6 refuses to boot from it.
+    /// Whether the v2 store contains more than the membership: then etcd 3.6 refuses to boot from it.
     pub has_v2_content: bool,
 }
 
-/// Bytes that are no `.snap` file.
+/// The bytes are not a `.snap` file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RaftSnapError {
-    /// The frame is no protobuf message.
+    /// The frame is not a protobuf message.
     #[error("raft snapshot file")]
     Frame(#[source] ProtoError),
     /// etcd treats a file without data or CRC as broken.
     #[error("raft snapshot file has no data or no CRC")]
     Empty,
-    /// The CRC belongs to other data.
+    /// The CRC does not match the data.
     #[error("raft snapshot file: its CRC is {stored:#010x}, its data has {computed:#010x}")]
     Crc {
-        /// What is there.
+        /// The stored CRC.
         stored: u32,
-        /// What the data gives.
+        /// The CRC of the data.
         computed: u32,
     },
-    /// The data is no raft snapshot.
+    /// The data is not a raft snapshot.
     #[error("raft snapshot at offset {offset}")]
     Snapshot {
         /// The file offset of the data.
         offset: u64,
-        /// What is wrong with it.
+        /// The defect.
         #[source]
         source: ProtoError,
     },
-    /// The v2 store is no JSON of etcd's.
+    /// The v2 store is not JSON as written by etcd.
     #[error("v2 store at offset {offset}")]
     Store {
         /// The file offset of the JSON.
         offset: u64,
-        /// What is wrong with it.
+        /// The defect.
         #[source]
         source: serde_json::Error,
     },
-    /// The v2 store holds a member whose id is no hex number.
+    /// The v2 store has a member whose id is not a hex number.
     #[error("v2 store at offset {offset}: `{id}` is no member id")]
     MemberId {
         /// The file offset of the JSON.
         offset: u64,
-        /// What is there.
+        /// The text in place of the id.
         id: String,
     },
 }
@@ -136,7 +136,7 @@ pub enum RaftSnapError {
 /// Reads a file.
 ///
 /// # Errors
-/// It is damaged or none.
+/// It is damaged or not such a file.
 pub fn decode(bytes: &[u8]) -> Result<RaftSnapshot, RaftSnapError> {
     let (stored, data) = frame(bytes).map_err(RaftSnapError::Frame)?;
     if stored == 0 || data.is_empty() {

@@ -1,8 +1,8 @@
 //! The v2 store as JSON.
 //!
-//! Owns: the document that etcd 3.4 and 3.5 write after one `create` per member, and what of any such document concerns
-//! membership. Must not know the file around it. Kept byte for byte, although etcd would boot from less: deterministic output
-//! can be compared by its hash, with the official tool's as well.
+//! Owns: the document that etcd 3.4 and 3.5 write after one `create` per member, and reading the membership from any such
+//! document. Must not know the file around it. The output is identical byte for byte, although etcd would boot from less:
+//! deterministic output can be compared by its hash, also with the official tool's.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -15,17 +15,17 @@ use crate::{
     width::u64_of,
 };
 
-/// Slots of the v2 store's ring of events; those never used are `null`.
+/// Slots of the v2 store's ring of events; unused slots are `null`.
 const EVENTS: usize = 1000;
 const _: () = assert!(
     crate::membership::MEMBERS_MAX < EVENTS,
     "the ring must not wrap"
 );
 
-/// What v2 nodes that never expire carry.
+/// The expiry time of v2 nodes that never expire.
 const NO_EXPIRY: &str = "0001-01-01T00:00:00Z";
 
-/// The document after the members were created in the order of their ids.
+/// The document after the creation of all members in the order of their ids.
 pub(super) fn restore_json(membership: &Membership) -> String {
     let members = &membership.members;
     let count = u64_of(members.len());
@@ -69,7 +69,7 @@ pub(super) fn restore_json(membership: &Membership) -> String {
 }
 
 fn put_root(out: &mut String, members: &[Member]) {
-    // Go sorts map keys as text, which differs from the order of the ids when they differ in length.
+    // Go sorts map keys as text. This differs from the order of ids of different lengths.
     let by_text: BTreeMap<String, (u64, &Member)> = (1..)
         .zip(members)
         .map(|(index, member)| (member.id.to_string(), (index, member)))
@@ -102,7 +102,7 @@ fn put_root(out: &mut String, members: &[Member]) {
     out.push_str("{}}}}");
 }
 
-/// A node up to its children, which the caller writes and closes.
+/// A node up to its children; the caller writes the children and closes the node.
 fn put_node(out: &mut String, path: &str, index: u64, value: &str) {
     out.push_str("{\"Path\":");
     gojson::put_string(out, path);
@@ -131,7 +131,7 @@ fn put_event(out: &mut String, member: &Member, index: u64) {
     );
 }
 
-/// JSON that becomes a string inside JSON: it is escaped twice.
+/// JSON for a string inside JSON: it is escaped twice.
 fn raft_attributes(member: &Member) -> String {
     let mut out = String::from("{\"peerURLs\":");
     gojson::put_string_array(&mut out, &member.peer_urls);
@@ -148,9 +148,9 @@ fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
 pub struct V2Member {
     /// Its id.
     pub id: MemberId,
-    /// Where other members reach it.
+    /// URLs for other members.
     pub peer_urls: Vec<String>,
-    /// Its name, once it has published itself.
+    /// Its name, if it has published one.
     pub name: Option<String>,
 }
 
@@ -194,7 +194,7 @@ struct Attributes {
     name: Option<String>,
 }
 
-/// The members in the document, and whether it holds keys of users.
+/// The members in the document, and whether it contains user keys.
 pub(super) fn decode(json: &[u8], offset: u64) -> Result<(Vec<V2Member>, bool), RaftSnapError> {
     let fault = |source| RaftSnapError::Store { offset, source };
     let document: Document = serde_json::from_slice(json).map_err(fault)?;

@@ -1,4 +1,4 @@
-//! Files against those of etcdutl 3.5, and hostile ones.
+//! Files compared with those of etcdutl 3.5, and hostile files.
 
 use proptest::prelude::{any, prop, proptest};
 use sha2::{Digest, Sha256};

@@ -1,7 +1,7 @@
 //! Reading a log segment.
 //!
-//! Owns: frames, the CRC chain and the meaning of records. Borrows from the segment, so memory stays in proportion to it:
-//! at most one small struct for every 24 bytes. What follows the end of the log must be zeros or nothing.
+//! Owns: frames, the CRC chain and the meaning of records. It borrows from the segment, so memory is proportional to it: at most
+//! one small struct per 24 bytes. Only zeros or nothing may follow the end of the log.
 
 use super::{CRC, ENTRY, FRAME_ALIGN, LENGTH_BITS, METADATA, PADDED, SNAPSHOT, STATE};
 use crate::{
@@ -14,17 +14,17 @@ use crate::{
 /// A log segment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wal<'a> {
-    /// Whose log it is.
+    /// The member and cluster of the log.
     pub metadata: Option<(MemberId, ClusterId)>,
     /// Raft entries in the order of the log.
     pub entries: Vec<Entry<'a>>,
     /// The last state.
     pub hard_state: Option<HardState>,
-    /// Where snapshots were taken.
+    /// Marks of snapshots.
     pub snapshots: Vec<SnapshotMark>,
     /// The stored CRC of every record, in the order of the log.
     pub crcs: Vec<u32>,
-    /// Where the log ends.
+    /// The end of the log.
     pub end: u64,
 }
 
@@ -37,7 +37,7 @@ pub struct Entry<'a> {
     pub term: u64,
     /// Its index.
     pub index: u64,
-    /// What it proposes.
+    /// The proposed data.
     pub data: &'a [u8],
 }
 
@@ -52,12 +52,12 @@ pub struct ConfChange<'a> {
     pub context: &'a [u8],
 }
 
-/// What raft must not forget.
+/// Raft's persistent state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HardState {
     /// The term.
     pub term: u64,
-    /// Whom this member voted for.
+    /// The candidate that this member voted for.
     pub vote: u64,
     /// The last index known to be committed.
     pub commit: u64,
@@ -74,17 +74,17 @@ pub struct SnapshotMark {
     pub voters: Vec<MemberId>,
 }
 
-/// Bytes that are no log segment.
+/// The bytes are not a log segment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("write-ahead log, record at offset {offset}: {defect}")]
 pub struct WalError {
     /// The file offset of the record's frame.
     pub offset: u64,
-    /// What is wrong with it.
+    /// The defect.
     pub defect: WalDefect,
 }
 
-/// What can be wrong with a record.
+/// A defect of a record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WalDefect {
@@ -94,30 +94,30 @@ pub enum WalDefect {
         /// Record bytes with padding.
         len: u64,
     },
-    /// The length field is none.
+    /// The length field is not valid.
     #[error("its length field is {field:#018x}")]
     Length {
-        /// What is there.
+        /// The found field.
         field: u64,
     },
-    /// The CRC belongs to other data.
+    /// The CRC does not match the data.
     #[error("its CRC is {stored:#010x}, the log so far gives {computed:#010x}")]
     Crc {
-        /// What is there.
+        /// The stored CRC.
         stored: u32,
-        /// What the data gives.
+        /// The CRC of the data.
         computed: u32,
     },
     /// A record of unknown type.
     #[error("its type is {found}")]
     Type {
-        /// What is there.
+        /// The found type.
         found: u64,
     },
     /// Something follows the end of the log.
     #[error("it is not zero although the log has ended")]
     AfterEnd,
-    /// A message is none.
+    /// A message is not valid.
     #[error("it cannot be decoded: {0}")]
     Message(#[from] ProtoError),
 }
@@ -138,7 +138,7 @@ pub fn decode(bytes: &[u8]) -> Result<Wal<'_>, WalError> {
         let record = Record::decode(record).map_err(|error| fault(error.into()))?;
         wal.crcs.push(record.crc);
         if record.kind == CRC {
-            // The first record of a segment carries on from the segment before; later ones repeat the running value.
+            // The first record of a segment continues the previous segment; later ones repeat the current value.
             let computed = crc32c::value(&crc);
             if at > 0 && computed != record.crc {
                 return Err(fault(WalDefect::Crc {
@@ -188,7 +188,7 @@ impl<'a> Wal<'a> {
     }
 }
 
-/// The record at `at` and where the next frame begins, or `None` at the end of the log.
+/// The record at `at` and the start of the next frame, or `None` at the end of the log.
 fn frame(bytes: &[u8], at: usize) -> Result<Option<(&[u8], usize)>, WalError> {
     let fault = |defect| WalError {
         offset: u64_of(at),
@@ -293,7 +293,7 @@ impl<'a> Entry<'a> {
         Ok(entry)
     }
 
-    /// The change of membership that an entry of type 1 proposes.
+    /// The change of membership in an entry of type 1.
     ///
     /// # Errors
     /// Its data is not that message.
@@ -344,7 +344,7 @@ impl SnapshotMark {
     }
 }
 
-/// The voters of raft's `ConfState`, written one field each.
+/// The voters of raft's `ConfState`, one field each.
 pub(crate) fn voters(conf_state: &[u8]) -> Result<Vec<MemberId>, ProtoError> {
     let mut voters = Vec::new();
     let mut fields = Fields::new(conf_state);

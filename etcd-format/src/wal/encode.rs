@@ -1,7 +1,7 @@
 //! Writing the log of a restored member.
 //!
-//! Owns: the records that a restore writes, in their order, byte for byte those of etcdutl 3.5. Between the members of one
-//! cluster only the metadata record differs, and with it every CRC behind it.
+//! Owns: the records of a restore, in order, identical byte for byte to those of etcdutl 3.5. Only the metadata record, and so
+//! every CRC after it, differs between the members of one cluster.
 
 use super::{CRC, ENTRY, FRAME_ALIGN, LENGTH_BITS, METADATA, PADDED, SNAPSHOT, STATE};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     width::u64_of,
 };
 
-/// The whole log of member `local`.
+/// The complete log of member `local`.
 pub fn restore_wal(membership: &Membership, local: MemberId) -> Vec<u8> {
     let mut log = Log::new();
     let count = u64_of(membership.members.len());
@@ -30,7 +30,7 @@ pub fn restore_wal(membership: &Membership, local: MemberId) -> Vec<u8> {
         put_bytes_field(&mut entry, 4, &change);
         log.record(ENTRY, Some(&entry));
     }
-    // Members ascend by id: the smallest one has won the vote.
+    // Members are sorted by id; the one with the smallest id has the vote.
     let vote = membership.members.first().map_or(0, |member| member.id.0);
     log.record(
         STATE,

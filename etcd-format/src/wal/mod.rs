@@ -1,13 +1,13 @@
 //! The write-ahead log of raft.
 //!
-//! Owns: the log that a restored member starts with, and reading any log segment. Must not know files: etcd preallocates
-//! segments, which is not needed. Source: etcd `server/storage/wal` and `raft/raftpb`.
+//! Owns: the log of a restored member, and reading any log segment. Must not know file I/O: etcd preallocates segments, but does
+//! not require it. Source: etcd `server/storage/wal` and `raft/raftpb`.
 //!
-//! A segment is a row of frames, which a zero length field (or the end of the file) ends:
+//! A segment is a sequence of frames, ended by a zero length field or the end of the file:
 //!
 //! | offset in the frame | type | field |
 //! |---|---|---|
-//! | 0 | u64 LE | low 56 bits: n, bytes of the record; top byte: `0x80 \| padding` where there is padding, else 0 |
+//! | 0 | u64 LE | low 56 bits: n, bytes of the record; top byte: `0x80 \| padding` if there is padding, else 0 |
 //! | 8 | n bytes | the record |
 //! | 8 + n | 0 to 7 zero bytes | padding up to a multiple of 8 |
 //!
@@ -17,7 +17,7 @@
 //! |---|---|---|
 //! | 1 | varint | type: 1 metadata, 2 entry, 3 state, 4 crc, 5 snapshot |
 //! | 2 | varint | CRC-32C over the data of all records so far, this one's included |
-//! | 3 | bytes | data; absent in type 4, which begins each segment with the CRC so far |
+//! | 3 | bytes | data; absent in type 4, which starts each segment with the CRC so far |
 //!
 //! Data by type, all protobuf:
 //!
@@ -26,7 +26,7 @@
 //! | 1 metadata | 1 member id, 2 cluster id |
 //! | 2 entry | 1 kind (0 normal, 1 change of membership), 2 term, 3 index, 4 data (a change: 2 kind, 3 member id, 4 the member's JSON) |
 //! | 3 state | 1 term, 2 vote, 3 commit |
-//! | 5 snapshot | 1 index, 2 term, 3 conf_state (1 voter each; from etcd 3.5 on) |
+//! | 5 snapshot | 1 index, 2 term, 3 conf_state (1 voter each; since etcd 3.5) |
 //!
 //! ```
 //! use strongroom_etcd_format::{membership::{InitialCluster, Membership, Token}, wal};
@@ -53,7 +53,7 @@ pub(crate) use {decode::voters, encode::conf_state};
 /// The name of a member's first segment: sequence and first raft index, both 0.
 pub const FILE_NAME: &str = "0000000000000000-0000000000000000.wal";
 
-/// What etcd preallocates for a segment; a shorter file is as good.
+/// Size that etcd preallocates for a segment; a shorter file works too.
 pub const SEGMENT_BYTES: u64 = 64 * 1000 * 1000;
 
 const METADATA: u64 = 1;

@@ -1,4 +1,4 @@
-//! Logs against those of etcdutl 3.5, and hostile segments.
+//! Logs compared with those of etcdutl 3.5, and hostile segments.
 
 use proptest::prelude::{any, prop, proptest};
 use sha2::{Digest, Sha256};
@@ -213,7 +213,7 @@ proptest! {
     }
 }
 
-/// The message of the first record: no data, type 4, crc 0. Whatever one of its bytes turns it into, it says nothing.
+/// The message of the first record: no data, type 4, crc 0. A change to one of its bytes has no effect.
 const FIRST_RECORD: std::ops::Range<usize> = 8..12;
 
 #[test]
@@ -226,7 +226,7 @@ fn each_changed_byte_is_found_unless_it_means_nothing() {
         for byte in 0..=u8::MAX {
             changed[at] = byte;
             let unseen = decode(&changed).is_ok_and(|decoded| decoded == whole);
-            // Padding is zeros that nobody reads.
+            // Padding is not read.
             let means_nothing = byte == log[at] || log[at] == 0 || FIRST_RECORD.contains(&at);
             assert!(!unseen || means_nothing, "byte {at} as {byte} goes unseen");
         }

@@ -1,6 +1,6 @@
 //! Builds databases of any shape for tests: many levels, gaps, freelists, inline buckets, any page size.
 //!
-//! Not the editor: pages are filled up to a number of elements, so that small contents make deep trees.
+//! It does not use the editor: it limits the elements per page, so that small contents make deep trees.
 
 use std::{collections::BTreeMap, io};
 
@@ -33,7 +33,7 @@ pub(super) const PLAIN: Shape = Shape {
     freelist: false,
 };
 
-/// A database with these contents, of exactly the pages in use.
+/// A database with these contents that ends with the last page in use.
 pub(super) fn build(contents: &Contents, shape: Shape) -> Vec<u8> {
     let mut builder = Builder {
         shape,
@@ -178,7 +178,7 @@ fn small(count: usize) -> u16 {
     u16::try_from(count).expect("test pages have few elements")
 }
 
-/// A large file of which only a few places are not zero.
+/// A large file that is zero except at a few positions.
 #[derive(Debug)]
 pub(super) struct Sparse {
     pub(super) len: u64,

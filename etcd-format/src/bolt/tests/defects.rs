@@ -1,4 +1,4 @@
-//! Each kind of error is provoked once, in a file where nothing else is wrong.
+//! Provokes each kind of error once, in a file without other defects.
 
 mod inline_and_freelist;
 
@@ -35,7 +35,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), BoltError> {
     Bolt::open(bytes, len(bytes))?.check().map(|_| ())
 }
 
-/// The error after `put` bytes were written at `at` of page `page`.
+/// The error after writing `put` at `at` of page `page`.
 fn broken(page: u64, at: usize, put: &[u8]) -> BoltError {
     let mut db = sample();
     write(&mut db, page, at, put);
@@ -47,7 +47,7 @@ fn write(db: &mut [u8], page: u64, at: usize, put: &[u8]) {
     db[start..start + put.len()].copy_from_slice(put);
 }
 
-/// The sample with another meta on both meta pages.
+/// The sample with a changed meta on both meta pages.
 pub(super) fn with_meta(change: impl Fn(&mut Meta)) -> Vec<u8> {
     let mut db = sample();
     let mut meta = *Bolt::open(db.as_slice(), len(&db))
@@ -180,7 +180,7 @@ fn one_bad_meta_is_survived_and_the_newest_valid_one_counts() {
     let bolt = Bolt::open(db.as_slice(), len(&db)).expect("page 1 is enough");
     assert_eq!((bolt.meta().txid, bolt.one_meta_only()), (8, true));
     bolt.check().expect("page 1 is enough");
-    // A second meta of another page size is none, even when it is newer.
+    // A second meta with another page size is not used, even if it is newer.
     let mut db = sample();
     let meta = *Bolt::open(db.as_slice(), len(&db))
         .expect("it is built right")
@@ -424,7 +424,7 @@ fn elements() {
         element(key(3), &8_u64.to_be_bytes()),
         (4, 3, 2112, ElementDefect::AboveSeparator)
     );
-    // The last key of leaf 8 meets the separator of the branch next to its own.
+    // The last key of leaf 8 equals the separator of the next branch.
     let defect = element_defect(&broken(8, key(3), &16_u64.to_be_bytes()));
     assert_eq!(defect, (8, 3, 4160, ElementDefect::AboveSeparator));
     // The same rules hold for branches.

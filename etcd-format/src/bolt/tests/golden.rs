@@ -38,7 +38,7 @@ fn inline_buckets_are_those_of_bbolt() {
     );
 }
 
-/// 76970 free pages, as a real etcd listed them: more than the 16-bit count can say.
+/// 76970 free pages, as a real etcd listed them: more than the 16-bit count can hold.
 #[test]
 fn a_freelist_of_more_than_65534_pages_is_read() {
     const FREE: u64 = 76_970;

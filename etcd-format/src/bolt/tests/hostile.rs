@@ -1,6 +1,6 @@
-//! Hostile files: random bytes, and single fields of real databases changed, with the meta checksum made right again.
+//! Hostile files: random bytes, and real databases with single changed fields and corrected meta checksums.
 //!
-//! Whatever the bytes: an error or a pass, never a panic, and soon.
+//! For all bytes, the check ends soon with an error or success, never with a panic.
 
 use proptest::{
     prelude::{Strategy, any, prop, proptest},
@@ -21,7 +21,7 @@ use crate::inspect;
 
 const REAL: &[u8] = include_bytes!("../../../tests/fixtures/etcd-3.4.db");
 
-/// Everything that reads a database, over one that may be broken.
+/// Calls everything that reads a database on one that may be broken.
 fn exercise(db: &[u8]) -> Result<(), TestCaseError> {
     let len = u64::try_from(db.len())?;
     let Ok(bolt) = Bolt::open(db, len) else {
@@ -39,7 +39,7 @@ fn exercise(db: &[u8]) -> Result<(), TestCaseError> {
         ],
     };
     let appended = edit::append(&bolt, &edit);
-    // What passes the check can be edited (but for the very last transactions), and still passes.
+    // A database that passes the check can be edited (except at the last transaction ids) and passes again.
     if bolt.check().is_ok() && bolt.meta().txid < u64::MAX - 2 {
         let after = apply(db, &appended.expect("it passed the check"));
         let after_len = u64::try_from(after.len())?;
@@ -51,7 +51,7 @@ fn exercise(db: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// A value that is likely to lie at a limit.
+/// A value that is likely to be at a limit.
 fn interesting(page_size: u64, high_water: u64) -> impl Strategy<Value = u64> {
     let edges = vec![
         0,
@@ -92,7 +92,7 @@ fn interesting(page_size: u64, high_water: u64) -> impl Strategy<Value = u64> {
     proptest::prop_oneof![prop::sample::select(edges), near, any::<u64>()]
 }
 
-/// One field: a width and a place among the header and the first elements of a page, or in the data behind them.
+/// One field: a width and a position in the header and first elements of a page, or in the data after them.
 #[derive(Debug, Clone)]
 struct Field {
     page: prop::sample::Index,
@@ -132,7 +132,7 @@ fn mutated(db: &[u8], page_size: usize, changes: &[Field]) -> Vec<u8> {
     out
 }
 
-/// Makes the checksum of both metas right, whatever their fields say.
+/// Corrects the checksums of both metas, whatever their fields are.
 fn repair_checksums(db: &mut [u8], page_size: usize) {
     for start in [0, page_size] {
         if let Err(MetaDefect::Checksum { computed, .. }) = Meta::decode(&db[start..start + 80]) {
@@ -225,7 +225,7 @@ proptest! {
             PageHeader { id, flags, count, overflow }.encode(&mut header);
             let at = usize::try_from(id)? * 512;
             db[at..at + 16].copy_from_slice(&header);
-            // Positions, sizes and children are small, so that many of them lie inside.
+            // Positions, sizes and children are small, so that many of them are valid.
             for word in db[at + 16..at + 16 + usize::from(count) * 16].chunks_exact_mut(4) {
                 word.copy_from_slice(&(u32::from(word[0]) * u32::from(word[1] & 1)).to_le_bytes());
             }
@@ -244,7 +244,7 @@ proptest! {
         let pages = db.len() / 512;
         let page = page % pages;
         let header_id = u64::from_le_bytes(db[page * 512..page * 512 + 8].try_into().expect("8 bytes"));
-        // Free pages hold garbage.
+        // Free pages contain garbage.
         if header_id == u64::try_from(page)? {
             let mut db = db;
             db[page * 512 + place] ^= flip;

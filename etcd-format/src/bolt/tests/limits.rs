@@ -1,4 +1,4 @@
-//! What is larger or deeper than a named limit, in files and in edits.
+//! Files and edits that exceed a named limit.
 
 use super::{
     super::{
@@ -11,7 +11,7 @@ use super::{
     defects::{check, len, page_defect, sample, with_meta},
 };
 
-/// A chain of branch pages with one child each, the last of which is no page at all.
+/// A chain of branch pages with one child each; the last child is not a page.
 fn chain(levels: u64) -> Vec<u8> {
     let meta = Meta {
         page_size: 512,
@@ -110,7 +110,7 @@ fn pages_that_are_too_large() {
         (2, 2 * size, PageDefect::TooLarge { bytes })
     );
 
-    // One branch element whose key lies 65 MiB further on.
+    // One branch element with its key 65 MiB further.
     let header = PageHeader {
         id: 2,
         flags: FLAG_BRANCH,

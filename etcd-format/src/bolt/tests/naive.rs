@@ -1,5 +1,5 @@
-//! A second reader, which shares no code with the first: straight from the format's description, recursive, trusting
-//! nothing and bounded by nothing, for small files only. It panics where a file breaks a rule.
+//! A second reader that shares no code with the first. It follows the description of the format, recursively, without trust and
+//! without limits, for small files only. It panics if a file breaks a rule.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ struct Naive<'d> {
     seen: BTreeSet<usize>,
 }
 
-/// One element as it stands in the file: flags (leaf) or child (branch), key, value.
+/// One element as stored: flags (leaf) or child (branch), key, value.
 struct Element<'d> {
     word: u64,
     key: &'d [u8],
@@ -58,7 +58,7 @@ pub(super) fn read(db: &[u8]) -> Contents {
 }
 
 impl<'d> Naive<'d> {
-    /// The leaf elements of a tree, in order, all within the bounds that the branches above give.
+    /// The leaf elements of a tree, in order, all within the bounds of the branches above.
     fn tree(
         &mut self,
         page: usize,

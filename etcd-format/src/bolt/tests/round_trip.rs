@@ -1,5 +1,5 @@
-//! The editor against a model: random trees, random edits, and over the result the checker and a second reader that shares
-//! no code with it.
+//! Tests the editor against a model: random trees and random edits. The checker, and a second reader that shares no code with it,
+//! verify the result.
 
 use std::collections::BTreeMap;
 
@@ -75,7 +75,7 @@ fn model(mut contents: Contents, edit: &Edit) -> Contents {
 }
 
 fn keys() -> impl Strategy<Value = Vec<u8>> {
-    // Few different bytes, so that edits meet existing keys and neighbours.
+    // Few different bytes, so that edits hit existing keys and neighbours.
     prop::collection::vec(prop::sample::select(vec![0, 1, b'a', b'b', 255]), 1..5)
 }
 
@@ -97,7 +97,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
     let page_sizes = prop::sample::select(vec![512_u32, 1024, 4096, 65536]);
     (page_sizes, 2_usize..9, any::<bool>(), any::<bool>()).prop_map(
         |(page_size, fanout, gaps, freelist)| {
-            // Without a freelist a gap is a free page, too.
+            // Without a freelist a gap is also a free page.
             Shape {
                 page_size,
                 fanout,
@@ -165,7 +165,7 @@ proptest! {
         let mut changes: BTreeMap<Vec<u8>, Option<Vec<u8>>> =
             removed.iter().map(|index| (index.get(&rows).clone(), None)).collect();
         for (place, value) in put {
-            // Between existing rows, and behind them.
+            // Between existing rows, and after them.
             let at = u64::from(place % 250).to_be_bytes();
             changes.insert([at.as_slice(), b"_new"].concat(), Some(value));
         }

@@ -1,4 +1,4 @@
-//! Defects of what lies apart from the trees' pages: inline buckets and the freelist.
+//! Defects outside of the trees' pages: inline buckets and the freelist.
 
 use super::{
     super::super::{BoltError, ElementDefect, FreelistDefect, InlineDefect},
@@ -7,7 +7,7 @@ use super::{
 
 #[test]
 fn inline_buckets() {
-    // The value of bucket "a" stands behind the two elements and the one-byte name; its page image 16 bytes further.
+    // The value of bucket "a" follows the two elements and the one-byte name; its page image is 16 bytes further.
     let value = 16 + 2 * 16 + 1;
     let inline = |at: usize, put: &[u8]| match broken(TOP, value + 16 + at, put) {
         BoltError::Inline { offset, defect } => (offset, defect),
