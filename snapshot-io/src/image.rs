@@ -1,7 +1,7 @@
-//! A snapshot that can be looked into: read-only, unpacked, with its trailer compared.
+//! A snapshot opened for reading: read-only, decompressed, with its trailer compared.
 //!
-//! A file that is not packed is read in place and never written to; all else goes into a [`Scratch`] file. Memory stays
-//! below a few MiB. The pages have yet to be checked, by [`Image::check`].
+//! An uncompressed file is read in place and never written to. All other sources go into a [`Scratch`] file. Memory use is at
+//! most a few MiB. The pages are not checked yet; [`Image::check`] does that.
 
 use std::{
     fs::File,
@@ -21,29 +21,29 @@ use crate::{
     scratch::{Scratch, ScratchError},
 };
 
-/// An unpacked snapshot. The state of its trailer is in [`Image::taken`].
+/// A decompressed snapshot. [`Image::taken`] has the state of its trailer.
 #[derive(Debug)]
 pub struct Image<S> {
     pages: FilePages<S>,
     taken: Taken,
 }
 
-/// Why a snapshot cannot be looked into.
+/// Why a snapshot cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// It is not at hand, not readable, or no snapshot.
+    /// It is missing, not readable, or not a snapshot.
     #[error(transparent)]
     Intake(#[from] IntakeError),
-    /// There is no room for it unpacked.
+    /// There is no space for the decompressed snapshot.
     #[error(transparent)]
     Scratch(#[from] ScratchError),
-    /// Nobody wants it any more.
+    /// The caller stopped it.
     #[error("stopped")]
     Stopped,
 }
 
 impl<S: Stop> Image<S> {
-    /// Opens a file: in place where it is not packed.
+    /// Opens a file, in place if it is not compressed.
     ///
     /// # Errors
     /// See [`ImageError`].
@@ -68,7 +68,7 @@ impl<S: Stop> Image<S> {
         Ok(Self::of(file, taken, stop))
     }
 
-    /// Unpacks all of `stored` into a scratch file.
+    /// Decompresses all of `stored` into a scratch file.
     ///
     /// # Errors
     /// See [`ImageError`].
@@ -95,7 +95,7 @@ impl<S: Stop> Image<S> {
         }
     }
 
-    /// Its packing, length, digest and trailer.
+    /// Its compression, length, digest and trailer.
     pub fn taken(&self) -> &Taken {
         &self.taken
     }
@@ -126,7 +126,7 @@ fn go_on(stop: &impl Stop) -> Result<(), ImageError> {
     Ok(())
 }
 
-/// Fills as much of `buf` as the file has.
+/// Fills `buf`, or less if the file is shorter.
 fn read_up_to(file: &File, buf: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {

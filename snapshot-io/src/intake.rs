@@ -1,8 +1,8 @@
-//! A snapshot's way into this process: told by its first bytes, unpacked, and digested beside being handed on.
+//! Reads a snapshot: detects its kind by its first bytes, decompresses it, and hashes it while it passes the bytes on.
 //!
-//! It pulls from any buffered source, so a file and a download feed it alike. Blocks travel in a circle: filled here,
-//! given to the caller's sink here, digested on a thread of their own, and back. Memory: [`BLOCKS_MAX`] blocks and one
-//! decoder's window. The pages of what comes out have yet to be checked.
+//! It reads from any buffered source, such as a file or a download. Blocks circulate: this thread fills them and passes them to
+//! the caller's sink, a second thread hashes them and returns them. Memory: [`BLOCKS_MAX`] blocks and one decoder window. The
+//! pages of the output are not checked yet.
 
 use std::{
     io::{self, BufRead, Cursor, Read},
@@ -14,21 +14,21 @@ use strongroom_etcd_format::snapshot::{self, SnapshotError, StreamDigest, Stream
 
 use crate::packing::{self, ForeignPacking, Kind, MAGIC_BYTES, Packing};
 
-/// Large enough that system calls and hand-overs cost nothing, small enough to stay in a cache.
+/// Large enough that system calls and hand-overs are cheap, small enough for the CPU cache.
 pub const BLOCK_BYTES: usize = 1024 * 1024;
-/// One being filled, one being digested, and some for the side that is ahead.
+/// One block is being filled, one is being hashed; the others are for the side that is ahead.
 const BLOCKS_MAX: usize = 6;
-/// etcd advises at most 8 GiB; this leaves room for eight times that, and ends a decompression bomb.
+/// etcd recommends at most 8 GiB. This allows eight times that, and stops a decompression bomb.
 pub const UNPACKED_BYTES_MAX: u64 = 64 << 30;
 
 /// A snapshot that was read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taken {
-    /// How it was packed.
+    /// Its compression.
     pub packing: Packing,
-    /// Bytes unpacked, trailer included.
+    /// Length after decompression, with trailer.
     pub file_len: u64,
-    /// Bytes of database.
+    /// Length of the database.
     pub db_len: u64,
     /// SHA-256 over the database bytes.
     pub sha256: [u8; 32],
@@ -39,60 +39,60 @@ pub struct Taken {
 /// The state of a snapshot's trailer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trailer {
-    /// It is the SHA-256 of the database.
+    /// It equals the SHA-256 of the database.
     Matches,
-    /// There is none: the length is that of a database alone, as of a file copied out of a data directory.
+    /// There is none: the length is that of a database alone, as for a file copied from a data directory.
     Missing,
-    /// It belongs to other bytes.
+    /// It does not match the database.
     Differs {
         /// The SHA-256 in the file.
         stored: [u8; 32],
     },
 }
 
-/// Why a source does not give a snapshot.
+/// Why a source is not a snapshot.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    /// Packed in a way that is not read here.
+    /// It has an unsupported compression.
     #[error("it is {packing}, which this version does not unpack")]
     Foreign {
-        /// Its packing.
+        /// Its compression.
         packing: ForeignPacking,
     },
     /// The source failed.
     #[error("reading failed at byte {offset}")]
     Read {
-        /// How far it was read, packed bytes.
+        /// The number of bytes read from the source, before decompression.
         offset: u64,
-        /// As the source gave it.
+        /// The source's error.
         source: io::Error,
     },
-    /// The packed stream is damaged or ends early.
+    /// The compressed stream is damaged or ends early.
     #[error("its {packing} stream breaks after {unpacked} unpacked bytes")]
     Unpack {
-        /// How it is packed.
+        /// Its compression.
         packing: Packing,
-        /// Bytes that came out before.
+        /// The number of decompressed bytes before the error.
         unpacked: u64,
         /// The decoder's error.
         source: io::Error,
     },
-    /// More came out than any etcd holds.
+    /// The output is larger than any etcd database.
     #[error("it unpacks to more than {limit} bytes: that is no snapshot of an etcd")]
     TooLarge {
-        /// How much was allowed.
+        /// The limit.
         limit: u64,
     },
-    /// The length is none that a snapshot has, or the trailer belongs to other bytes.
+    /// The length is not that of a snapshot, or the trailer does not match.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-    /// The digest's thread does not start.
+    /// The hashing thread cannot be started.
     #[error("no thread can be started")]
     Thread(#[source] io::Error),
 }
 
 impl Taken {
-    /// The same, unless its trailer belongs to other bytes. A missing one passes.
+    /// Returns itself, or an error if the trailer does not match. A missing trailer is accepted.
     ///
     /// # Errors
     /// [`SnapshotError::TrailerMismatch`].
@@ -108,9 +108,9 @@ impl Taken {
     }
 }
 
-/// Reads `stored` to its end and gives each unpacked block to `sink`, at most `bytes_max` in all. A failure of the source
-/// comes out as [`IntakeError::Read`], with the source's own error in it, also through a decoder. `name` helps where the
-/// bytes do not tell what they are; see [`Kind::of`].
+/// Reads `stored` to its end and passes each decompressed block to `sink`, at most `bytes_max` bytes in total. A failure of the
+/// source gives [`IntakeError::Read`] with the source's own error, even behind a decoder. `name` helps if the bytes do not show
+/// the kind; see [`Kind::of`].
 ///
 /// # Errors
 /// [`IntakeError`], or the sink's own error.
@@ -155,20 +155,20 @@ fn digest_of(blocks: &Receiver<Vec<u8>>, back: &Sender<Vec<u8>>) -> StreamDigest
     let mut digest = StreamDigest::new();
     for block in blocks {
         digest.update(&block);
-        // Nobody takes it back after the last one.
+        // After the last block, the receiver is gone.
         let _ended = back.send(block);
     }
     digest
 }
 
-/// The blocks' way to the digest and back.
+/// The channels that move blocks to the hashing thread and back.
 struct Circle {
     to_digest: Sender<Vec<u8>>,
     free: Receiver<Vec<u8>>,
 }
 
 impl Circle {
-    /// Reads, gives to the sink and hands to the digest, block by block.
+    /// Reads block by block, passes each to the sink and then to the hashing thread.
     fn pour<E: From<IntakeError>>(
         &self,
         mut plain: Box<dyn Read + '_>,
@@ -206,13 +206,13 @@ impl Circle {
     }
 }
 
-/// The caller's source. Its failures are marked, so that they can be told from a decoder's complaint about its input.
+/// The caller's source. It marks its failures, so that they can be distinguished from a decoder's errors.
 struct Source<R> {
     inner: R,
     offset: u64,
 }
 
-/// A source's failure on its way through a decoder, which knows only `io::Error`.
+/// A source's failure, wrapped to pass through a decoder, which knows only `io::Error`.
 #[derive(Debug, thiserror::Error)]
 #[error("the source failed at byte {offset}")]
 struct SourceFailed {
@@ -222,7 +222,7 @@ struct SourceFailed {
 
 fn mark(offset: u64, source: io::Error) -> io::Error {
     match source.kind() {
-        // Asked again by whoever reads.
+        // The reader tries again.
         io::ErrorKind::Interrupted => source,
         _ => io::Error::other(SourceFailed { offset, source }),
     }
@@ -251,7 +251,7 @@ impl<R: BufRead> BufRead for Source<R> {
     }
 }
 
-/// The reason behind a failed read: the source's, or else the decoder's complaint about its input.
+/// The reason of a failed read: the source's error, or otherwise the decoder's error.
 fn explain(error: io::Error, packing: Packing, unpacked: u64) -> IntakeError {
     match error.downcast::<SourceFailed>() {
         Ok(SourceFailed { offset, source }) => IntakeError::Read { offset, source },
@@ -263,7 +263,7 @@ fn explain(error: io::Error, packing: Packing, unpacked: u64) -> IntakeError {
     }
 }
 
-/// A wrong trailer is a state here; the caller decides whether it is an error.
+/// A wrong trailer is only a state here; the caller decides whether it is an error.
 fn judge(
     packing: Packing,
     found: Result<StreamSummary, SnapshotError>,

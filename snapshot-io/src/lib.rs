@@ -1,12 +1,11 @@
-//! Snapshot files from any source: their kind, their unpacked bytes, their digest, their pages.
+//! Reads snapshot files from any source: detects their kind, decompresses and hashes them, and checks their pages.
 //!
-//! [`packing`] tells a file's kind by its first bytes. [`intake`] reads a source to its end, unpacks it, digests it and
-//! hands the bytes on, block by block. [`image`] makes an open database of it, for which a packed one goes into a [`scratch`]
+//! [`packing`] detects a file's kind by its first bytes. [`intake`] reads a source to its end, decompresses it, hashes it and
+//! passes the bytes on, block by block. [`image`] opens the database in it; a compressed one is decompressed into a [`scratch`]
 //! file. [`pages`] reads a database file page by page and checks it.
 //!
-//! Invariants: memory does not grow with a snapshot; nothing in a file is trusted: errors tell where it is wrong, and
-//! nothing panics; no clock, no environment, no network, no async runtime. The contents of a
-//! snapshot belong to [`strongroom_etcd_format`].
+//! Invariants: memory does not grow with the snapshot; files are not trusted: errors give the position of a defect, and nothing
+//! panics; no clock, no environment, no network, no async runtime. [`strongroom_etcd_format`] handles the contents of a snapshot.
 //!
 //! ```
 //! use std::io::Cursor;

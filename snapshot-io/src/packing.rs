@@ -1,24 +1,24 @@
-//! How snapshots are packed by their writers, told by their first bytes.
+//! The compression of snapshots, detected by their first bytes.
 //!
-//! etcdbrctl writes gzip and zlib, scripts write gzip and zstd. A bolt database begins with eight zero bytes (the number of
-//! page 0), so no packed file can be taken for one. Must not know where the bytes come from.
+//! etcdbrctl writes gzip and zlib, scripts write gzip and zstd. A bolt database starts with eight zero bytes (the number of
+//! page 0), so a compressed file cannot be mistaken for one. Must not know the source of the bytes.
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 
-/// The longest of the magics.
+/// Length of the longest magic number.
 pub const MAGIC_BYTES: usize = 8;
-/// zstd's own default: a frame that wants a larger window was not made for streaming.
+/// zstd's own default: a frame with a larger window was not made for streaming.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
-/// How a snapshot is packed.
+/// A supported compression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packing {
-    /// Not at all.
+    /// Not compressed.
     None,
-    /// gzip, of one or several members.
+    /// gzip, with one or several members.
     Gzip,
     /// zlib.
     Zlib,
@@ -37,14 +37,14 @@ impl fmt::Display for Packing {
     }
 }
 
-/// How else snapshots are found packed.
+/// An unsupported compression or encryption of snapshots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForeignPacking {
-    /// k3s writes these.
+    /// Written by k3s.
     Zip,
     /// etcdbrctl's `.Z`.
     Lzw,
-    /// Encrypted by age, as talos-backup does.
+    /// Encrypted with age, as by talos-backup.
     Age,
 }
 
@@ -58,22 +58,23 @@ impl fmt::Display for ForeignPacking {
     }
 }
 
-/// The kind of a file, by its first bytes and its name.
+/// The kind of a file, detected by its first bytes and its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It begins as a bolt database does.
+    /// It starts like a bolt database.
     Database,
-    /// It can be unpacked here.
+    /// It has a supported compression.
     Packed(Packing),
-    /// It is known and cannot be unpacked here.
+    /// It is known but not supported.
     Foreign(ForeignPacking),
-    /// Nothing that is known.
+    /// Unknown.
     Unknown,
 }
 
 impl Kind {
-    /// Tells it by a file's first [`MAGIC_BYTES`] (or all of it, if it is shorter). The name is asked only where the bytes
-    /// say nothing, since people rename files: etcdbrctl's LZW has no magic and is called `.Z`. An empty name says nothing.
+    /// Detects the kind by a file's first [`MAGIC_BYTES`] (or the whole file, if it is shorter). The name is used only if the
+    /// bytes do not decide, because people rename files: etcdbrctl's LZW has no magic number but the suffix `.Z`. An empty name
+    /// has no effect.
     pub fn of(first: &[u8], name: &str) -> Self {
         match first {
             [0, 0, 0, 0, 0, 0, 0, 0, ..] => Self::Database,
@@ -82,7 +83,7 @@ impl Kind {
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Packed(Packing::Zstd),
             [b'P', b'K', 3, 4, ..] => Self::Foreign(ForeignPacking::Zip),
             _ if first.starts_with(b"age-encr") => Self::Foreign(ForeignPacking::Age),
-            // RFC 1950: method 8 with a window of at most 32 KiB, and a header that 31 divides.
+            // RFC 1950: method 8, a window of at most 32 KiB, and a header divisible by 31.
             [
                 method @ (0x08 | 0x18 | 0x28 | 0x38 | 0x48 | 0x58 | 0x68 | 0x78),
                 flags,
@@ -96,10 +97,10 @@ impl Kind {
     }
 }
 
-/// Unpacks while it is read; bytes that are not packed pass through.
+/// A reader that decompresses; uncompressed bytes pass through.
 ///
 /// # Errors
-/// The decoder cannot be made (memory).
+/// The decoder cannot be created (memory).
 pub fn reader<'r>(packing: Packing, packed: impl BufRead + 'r) -> io::Result<Box<dyn Read + 'r>> {
     Ok(match packing {
         Packing::None => Box::new(packed),

@@ -1,7 +1,7 @@
-//! A database file, read page by page.
+//! Reads a database file page by page.
 //!
-//! Each read asks first whether it is to stop, which ends a walk over gigabytes within a page. Memory does not grow with
-//! the file. Must not know where the file came from.
+//! Each read first checks for a stop request, so a walk over gigabytes ends within one page. Memory does not grow with the file.
+//! Must not know the origin of the file.
 
 use std::{fs::File, io, os::unix::fs::FileExt as _};
 
@@ -10,13 +10,13 @@ use strongroom_etcd_format::{
     inspect::{self, InspectError, Inspection},
 };
 
-/// Ends a walk over pages from outside.
+/// A stop request for a walk over pages.
 pub trait Stop {
-    /// Whether it is to end.
+    /// Whether the walk should stop.
     fn is_raised(&self) -> bool;
 }
 
-/// Nobody stops it.
+/// Never stops.
 #[derive(Debug, Clone, Copy)]
 pub struct Unstoppable;
 
@@ -43,7 +43,7 @@ impl<S: Stop> FilePages<S> {
     /// Walks every page and decodes every record of the database in the first `db_len` bytes.
     ///
     /// # Errors
-    /// The damage and its place; a read that failed or was stopped is [`BoltError::Read`], the latter of the kind
+    /// The damage and its position. A failed or stopped read gives [`BoltError::Read`], a stopped one with the kind
     /// `Interrupted`.
     ///
     /// [`BoltError::Read`]: strongroom_etcd_format::bolt::BoltError::Read
@@ -52,17 +52,17 @@ impl<S: Stop> FilePages<S> {
         inspect::check_and_inspect(&bolt)
     }
 
-    /// The file behind the pages.
+    /// The file with the pages.
     pub fn file(&self) -> &File {
         &self.file
     }
 
-    /// The value that may stop the reading.
+    /// The stop request.
     pub fn stop(&self) -> &S {
         &self.stop
     }
 
-    /// The file was changed on purpose, and has so many bytes now.
+    /// Sets the new length after the caller has changed the file.
     pub fn set_len(&mut self, len: u64) {
         self.len = len;
     }
@@ -89,7 +89,7 @@ mod tests {
 
     use super::*;
 
-    /// Raised when it was asked so many times.
+    /// Stops after it was checked so many times.
     struct After(Cell<u32>);
 
     impl Stop for After {

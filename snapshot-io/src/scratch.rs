@@ -1,7 +1,7 @@
 //! Temporary files without a name.
 //!
-//! A snapshot holds every secret of a cluster: the file is created for its owner only, under a name that did not exist and
-//! that nobody can guess, and loses that name at once. The kernel frees it with the last handle, however the process ends.
+//! A snapshot contains all secrets of a cluster. So the file is created for its owner only, under a new and unguessable name,
+//! and is unlinked immediately. The kernel frees it with the last handle, however the process ends.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -11,30 +11,30 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Names tried before giving up: each is another random number of 64 bits.
+/// Names tried before giving up; each has a random number of 64 bits.
 const NAME_TRIES: u32 = 16;
 const MODE: u32 = 0o600;
 
-/// The folder where temporary files are made.
+/// The folder for temporary files.
 #[derive(Debug, Clone)]
 pub struct Scratch {
     folder: PathBuf,
 }
 
-/// The folder refuses a file or its bytes.
+/// A temporary file cannot be created, written or read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} a temporary file in {}", folder.display())]
 pub struct ScratchError {
     /// The attempted action.
     pub action: &'static str,
-    /// In which folder.
+    /// The folder.
     pub folder: PathBuf,
     /// Why.
     pub source: io::Error,
 }
 
 impl Scratch {
-    /// Files are made in this folder.
+    /// Creates files in this folder.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
@@ -46,13 +46,13 @@ impl Scratch {
         &self.folder
     }
 
-    /// A new file for reading and writing.
+    /// Creates a file for reading and writing.
     ///
     /// # Errors
-    /// The folder refuses it.
+    /// The file cannot be created.
     pub fn file(&self) -> Result<File, ScratchError> {
         for number in 0..NAME_TRIES {
-            // The standard library's keys are random for each table, and change with each one made.
+            // The standard library's hash keys are random, and differ for each new table.
             let random = RandomState::new().hash_one(number);
             let path = self.folder.join(format!(".strongroom-{random:016x}"));
             let opened = OpenOptions::new()
@@ -74,7 +74,7 @@ impl Scratch {
         Err(self.failed("create", io::ErrorKind::AlreadyExists.into()))
     }
 
-    /// A failure of one of its files.
+    /// The error of a failed action on one of its files.
     pub fn failed(&self, action: &'static str, source: io::Error) -> ScratchError {
         ScratchError {
             action,

@@ -1,4 +1,4 @@
-//! Files of each packing, whole, cut and damaged.
+//! Files with each compression: complete, truncated and damaged.
 
 use std::{fs, path::PathBuf};
 
@@ -15,7 +15,7 @@ use crate::{
     pages::Unstoppable,
 };
 
-/// Pages of nothing in particular, with their trailer: their contents do not matter here.
+/// Arbitrary pages with a trailer: their contents do not matter here.
 fn snapshot() -> Vec<u8> {
     let mut file: Vec<u8> = (0..300_u32 * 512)
         .map(|n| u8::try_from(n / 7 % 251).expect("below 251"))
@@ -147,7 +147,7 @@ fn without_room_to_unpack_it_is_the_folders_fault() {
     assert!(matches!(error, ImageError::Scratch(_)), "{error}");
 }
 
-/// Wanted by nobody from the start.
+/// Stopped from the start.
 struct Unwanted;
 
 impl Stop for Unwanted {

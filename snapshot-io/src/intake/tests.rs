@@ -1,4 +1,4 @@
-//! Each packing, whole and broken, in pieces of any size.
+//! Each compression, complete and broken, in pieces of any size.
 
 use std::io::{BufReader, Write as _};
 
@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::*;
 
-/// Bytes with the shape of a snapshot file (whole pages and their digest); the contents of the pages do not matter here.
+/// Bytes with the form of a snapshot file (whole pages and their digest); the contents of the pages do not matter here.
 fn snapshot() -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..8 * 4096_u32)
         .map(|n| u8::try_from(n % 251).expect("small"))
@@ -27,7 +27,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory")
 }
 
-/// Hands out at most so many bytes at once.
+/// Returns at most so many bytes at once.
 struct Pieces<'a>(&'a [u8], usize);
 
 impl Read for Pieces<'_> {
@@ -37,7 +37,7 @@ impl Read for Pieces<'_> {
     }
 }
 
-/// The blocks that came out, when it succeeded.
+/// The output blocks of a successful run.
 fn take_from(source: impl Read) -> Result<(Taken, Vec<u8>), IntakeError> {
     let mut out = Vec::new();
     let taken = super::take(BufReader::new(source), "", UNPACKED_BYTES_MAX, |block| {
@@ -47,7 +47,7 @@ fn take_from(source: impl Read) -> Result<(Taken, Vec<u8>), IntakeError> {
     Ok((taken, out))
 }
 
-/// The trailer must not belong to other bytes.
+/// As `take_from`, but a trailer that does not match is an error.
 fn take(stored: &[u8], piece: usize) -> Result<(Taken, Vec<u8>), IntakeError> {
     let (taken, out) = take_from(Pieces(stored, piece))?;
     Ok((taken.unaltered()?, out))
@@ -103,7 +103,7 @@ fn every_cut_and_flip_of_a_packed_snapshot_is_damage() {
     for at in (2..stored.len()).step_by(101) {
         let mut flipped = stored.clone();
         flipped[at] ^= 0x20;
-        // The header's time, name and operating system carry nothing.
+        // The header's time, name and operating system have no effect.
         if let Err(error) = take(&flipped, 64) {
             assert!(
                 matches!(error, IntakeError::Unpack { .. } | IntakeError::Snapshot(_)),
@@ -183,7 +183,7 @@ fn foreign_packings_are_named_before_anything_comes_out() {
     }
 }
 
-/// The answer of a sink.
+/// An error of the sink.
 #[derive(Debug)]
 enum Answer {
     Enough,
@@ -229,7 +229,7 @@ fn more_than_allowed_never_comes_out() {
     assert!(came <= limit, "{came}");
 }
 
-/// The source's own error comes out unchanged, with its place, through every decoder.
+/// The source's own error passes unchanged, with its position, through every decoder.
 #[test]
 fn a_source_that_fails_is_not_taken_for_damage() {
     struct Failing<'a>(&'a [u8]);
