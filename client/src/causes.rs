@@ -1,11 +1,11 @@
-//! Walking an error's chain of causes: for messages, and to tell a TLS failure from a network failure.
+//! Walks the chain of causes of an error: for messages, and to distinguish TLS failures from network failures.
 
 use std::error::Error;
 
-/// Causes deeper than this are a cycle or noise.
+/// Most causes followed; a longer chain is a cycle or noise.
 const DEPTH_MAX: usize = 16;
 
-/// The error and its causes as one line, `a: b: c`, without repeating a cause that its parent already told.
+/// The error and its causes in one line, `a: b: c`. A cause that its parent's message already contains is not repeated.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     for cause in causes(error).skip(1) {
@@ -18,10 +18,10 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     line
 }
 
-/// Whether rustls is among the causes: the peer cannot prove its identity, so another try is pointless.
+/// Whether rustls is among the causes: the peer cannot prove its identity, so a retry is pointless.
 pub(crate) fn tls_is_to_blame(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| {
-        // An io::Error hides what it wraps from `source`.
+        // `source` does not return the error inside an io::Error.
         let wrapped = cause
             .downcast_ref::<std::io::Error>()
             .and_then(std::io::Error::get_ref)

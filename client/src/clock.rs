@@ -1,7 +1,7 @@
-//! The only place of this crate that reads a clock or waits.
+//! The only module of this crate that reads a clock or waits.
 //!
-//! Everything else takes a [`Clock`], so that a test (or a user with a wrong clock) can shift
-//! it. It knows nothing of S3: the offset learned from a server lives in `s3::skew`.
+//! Everything else takes a [`Clock`], so that a test (or a user with a wrong clock) can shift it. Must not know S3: `s3::skew`
+//! keeps the offset learned from a server.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,7 @@ impl Clock {
         Self { shift_secs: 0 }
     }
 
-    /// The machine's clock plus `secs`: how tests show a master whose clock is wrong.
+    /// The machine's clock plus `secs`: tests use it to simulate a wrong clock.
     pub fn shifted_by_secs(secs: i64) -> Self {
         Self { shift_secs: secs }
     }
@@ -34,7 +34,7 @@ impl Clock {
         unix_secs(self.now())
     }
 
-    /// A fraction in 0..1000 that differs between callers: enough to keep a fleet's retries from marching in step.
+    /// A fraction in 0..1000 that differs between callers, so that the retries of many clients are not synchronized.
     pub(crate) fn jitter_per_mille(self) -> u32 {
         let nanos = self
             .now()
@@ -44,7 +44,7 @@ impl Clock {
     }
 }
 
-/// `time` plus `secs`; stays where it is when the sum cannot be expressed.
+/// `time` plus `secs`, or unchanged `time` if the sum cannot be represented.
 pub(crate) fn shift(time: SystemTime, secs: i64) -> SystemTime {
     let by = Duration::from_secs(secs.unsigned_abs());
     let moved = if secs < 0 {
@@ -63,7 +63,7 @@ pub(crate) fn unix_secs(time: SystemTime) -> i64 {
     }
 }
 
-/// Measures how long something took.
+/// A stopwatch.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(Instant);
 
@@ -81,12 +81,12 @@ impl Stopwatch {
     }
 }
 
-/// Waits without holding a thread: between two tries at a server that just failed, asking again at once would only load it.
+/// Waits without blocking a thread. An immediate retry would only add load to a server that has just failed.
 pub async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
-/// Gives `work` at most `limit`; `None` when it took longer (the work is dropped).
+/// Runs `work` for at most `limit`; `None` if it took longer (the work is dropped).
 pub async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(limit, work).await.ok()
 }

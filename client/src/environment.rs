@@ -1,16 +1,16 @@
-//! The only place of this crate that reads environment variables.
+//! The only module of this crate that reads environment variables.
 //!
-//! A program takes one picture of its environment at the start and passes it on, so that every setting is a pure
-//! function of flags and this value, and tests need no process of their own.
+//! A program copies its environment at the start and passes the copy on. So every setting is a pure function of flags and this
+//! value, and tests need no separate process.
 
 use std::collections::BTreeMap;
 
-/// Environment variables by name. Empty ones count as absent, as the tools that people know treat them.
+/// Environment variables by name. Empty ones count as unset, as in common tools.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// The variables of this process; those that are not UTF-8 are left out.
+    /// The variables of this process, except those that are not UTF-8.
     pub fn of_process() -> Self {
         #[expect(
             clippy::disallowed_methods,

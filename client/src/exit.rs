@@ -1,38 +1,38 @@
-//! The exit codes that all three programs share, and nothing else.
+//! The exit codes that all three programs share.
 //!
-//! Scripts and cron jobs branch on these numbers, so a meaning never changes once it is released.
+//! Scripts and cron jobs depend on these numbers, so the meaning of a released code never changes.
 
 /// The exit code of a finished program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExitCode {
-    /// Everything asked for was done.
+    /// Success.
     Ok,
-    /// It failed for a reason without a code of its own.
+    /// Failure without a more specific code.
     Failed,
     /// The command line is wrong, or a confirmation was refused.
     Usage,
-    /// The request was done in part.
+    /// Partial success.
     Partial,
     /// The bucket, object or snapshot does not exist.
     NotFound,
     /// Wrong credentials, no permission, or a peer that cannot prove its identity.
     Auth,
-    /// Network failure, timeout or an overloaded server: worth another try.
+    /// Network failure, timeout or overloaded server: try again.
     Network,
-    /// Bytes are damaged.
+    /// Data is damaged.
     Integrity,
-    /// The surroundings forbid it: etcd is running, a directory is in use, a disk is full, a member is no fit source.
+    /// A precondition is not met: etcd is running, a directory is in use, a disk is full, a member is not a suitable source.
     Precondition,
     /// Another process holds the file or directory.
     HeldElsewhere,
-    /// A promised objective is broken.
+    /// A promised objective was missed.
     Objective,
-    /// A signal ended it; it tidied up first.
+    /// A signal stopped it; it cleaned up first.
     Interrupted,
 }
 
 impl ExitCode {
-    /// The number the operating system sees.
+    /// The process exit code.
     pub fn number(self) -> u8 {
         match self {
             Self::Ok => 0,
@@ -57,7 +57,7 @@ impl From<ExitCode> for std::process::ExitCode {
     }
 }
 
-/// The table that `--help` prints, so that nobody has to look it up.
+/// The table in the output of `--help`.
 pub const HELP: &str = "Exit codes: 0 ok, 1 failed, 2 usage, 3 partial, 4 not found, 5 auth, 6 network or timeout \
 (try again), 7 integrity failure, 8 precondition (unfit member, disk full, directory in use), 9 held elsewhere, \
 10 objective broken, 130 interrupted";

@@ -1,11 +1,11 @@
 //! The Strongroom client library: signed S3 calls, etcd snapshot streams, and the parts of the `strongroom` command.
 //!
-//! The S3 side (`s3`, `uri`, `exit`, `clock`, `environment`) is free of gRPC and of a command line, so that the restore
-//! tool links it statically. The feature `etcd` adds the snapshot stream and `save`, `cli` the command and `image`, by
-//! which it looks into snapshots.
+//! The S3 part (`s3`, `uri`, `exit`, `clock`, `environment`) has no gRPC and no command line, so that the restore tool can link
+//! it statically. The feature `etcd` adds the snapshot stream and `save`. The feature `cli` adds the command and `image`, which
+//! inspects snapshots.
 //!
-//! Invariants: never imports the server; never resolves names through the C library on the S3 side; reads the
-//! environment only in `environment` and the clock only in `clock`; no credential is ever printed or logged.
+//! Invariants: it never imports the server; the S3 part never resolves names through the C library; only `environment` reads the
+//! environment, and only `clock` reads the clock; no credential is ever printed or logged.
 
 pub mod causes;
 #[cfg(feature = "cli")]

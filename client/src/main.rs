@@ -1,4 +1,4 @@
-//! The `strongroom` command. Everything is in the library; this only hands over the process.
+//! The `strongroom` command. All code is in the library; this file only calls it.
 
 use strongroom_client::cli;
 use strongroom_client::environment::Environment;

@@ -1,7 +1,7 @@
-//! `s3://bucket/prefix`: the one spelling of a place in a store. Parsing is pure; nothing is looked up.
+//! `s3://bucket/prefix`: a location in a store. Parsing is pure and looks nothing up.
 //!
-//! The prefix is taken as typed: no percent-decoding, no normalisation, because S3 keys are any text. Only the joining
-//! slash is managed here, so that `prefix` and `prefix/` name the same place and `cluster1` never covers `cluster10`.
+//! The prefix is used as typed, without percent-decoding or normalisation, because S3 keys are arbitrary text. Only the joining
+//! slash is handled here, so that `prefix` and `prefix/` are the same location and `cluster1` never includes `cluster10`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ pub struct S3Uri {
     prefix: String,
 }
 
-/// Why a text is no `s3://` URI.
+/// Why a text is not an `s3://` URI.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UriError {
     /// Another scheme or none.
@@ -33,7 +33,7 @@ pub enum UriError {
         /// As given.
         text: String,
     },
-    /// A bucket name that no S3 server accepts.
+    /// The bucket name is not valid in S3.
     #[error(
         "bucket name {bucket:?} is not valid: 3 to 63 characters of a-z, 0-9, '.' and '-', with a letter or digit at both ends"
     )]
@@ -41,7 +41,7 @@ pub enum UriError {
         /// The name.
         bucket: String,
     },
-    /// A prefix that leaves no room for a name below it.
+    /// The prefix is too long to add a name.
     #[error("the prefix is {bytes} bytes long; S3 keys end at {KEY_BYTES_MAX}")]
     PrefixTooLong {
         /// Its length.
@@ -53,7 +53,7 @@ impl S3Uri {
     /// Parses `s3://bucket[/prefix]`.
     ///
     /// # Errors
-    /// When the scheme, the bucket or the prefix is wrong; the message shows the right form.
+    /// If the scheme, the bucket or the prefix is wrong; the message shows the right form.
     pub fn parse(text: &str) -> Result<Self, UriError> {
         let rest = text.strip_prefix("s3://").ok_or_else(|| UriError::Scheme {
             text: text.to_owned(),
@@ -67,10 +67,10 @@ impl S3Uri {
         Self::from_parts(bucket, prefix)
     }
 
-    /// A place from its two parts, as the restore tool gets them from separate flags.
+    /// A location from its two parts, which the restore tool gets from separate flags.
     ///
     /// # Errors
-    /// When the bucket's name or the prefix is not valid.
+    /// If the bucket's name or the prefix is not valid.
     pub fn from_parts(bucket: &str, prefix: &str) -> Result<Self, UriError> {
         if !bucket_is_valid(bucket) {
             return Err(UriError::Bucket {
@@ -98,7 +98,7 @@ impl S3Uri {
         &self.prefix
     }
 
-    /// The prefix to list with: empty, or ending in exactly the slash that keeps `cluster1` apart from `cluster10`.
+    /// The prefix for a listing: empty, or with the final slash that distinguishes `cluster1` from `cluster10`.
     pub fn list_prefix(&self) -> String {
         if self.prefix.is_empty() || self.prefix.ends_with('/') {
             self.prefix.clone()
@@ -107,7 +107,7 @@ impl S3Uri {
         }
     }
 
-    /// The key of `name` below this place.
+    /// The key of `name` under this location.
     pub fn join(&self, name: &str) -> String {
         format!("{}{name}", self.list_prefix())
     }

@@ -1,4 +1,5 @@
-//! The command line. No environment is read here: `settings` joins both, so that each rule can be tested as a value.
+//! The command line. This module does not read the environment: `settings` combines both, so that each rule can be tested as a
+//! value.
 
 use std::path::PathBuf;
 
@@ -7,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::forms::{Form, Minor};
 use crate::exit;
 
-/// Saves etcd snapshots into a Strongroom (or any S3) server, lists them and looks into them.
+/// Saves etcd snapshots into a Strongroom (or any S3) server, lists and inspects them.
 #[derive(Debug, Parser)]
 #[command(name = "strongroom", version, after_help = exit::HELP, propagate_version = true)]
 pub(super) struct Arguments {
@@ -19,7 +20,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Save, list and look into etcd snapshots
+    /// Save, list and inspect etcd snapshots
     Snapshot {
         #[command(subcommand)]
         command: SnapshotCommand,
@@ -28,13 +29,13 @@ pub(super) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SnapshotCommand {
-    /// Save a snapshot of a running etcd into a file or straight into a bucket
+    /// Save a snapshot of a running etcd into a file or directly into a bucket
     #[command(after_help = SAVE_HELP)]
     Save(SaveArguments),
-    /// List the snapshots below a bucket's prefix, oldest first
+    /// List the snapshots under a bucket's prefix, oldest first
     #[command(after_help = LIST_HELP)]
     List(ListArguments),
-    /// Verify a snapshot and print the lines of `etcdutl snapshot status`, and its members
+    /// Verify a snapshot and print the output of `etcdutl snapshot status`, and its members
     #[command(after_help = STATUS_HELP)]
     Status(StatusArguments),
     /// Print the hash of a snapshot's history, as `etcdutl hashkv` does
@@ -42,11 +43,11 @@ pub(super) enum SnapshotCommand {
     Hashkv(HashkvArguments),
 }
 
-/// The flags of etcdctl, by its names, before or after the subcommand.
+/// The flags of etcdctl, with the same names, before or after the subcommand.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "etcd (as etcdctl)")]
 pub(super) struct EtcdArguments {
-    /// etcd endpoints, comma separated; the first healthy voting member is asked [env: ETCDCTL_ENDPOINTS] [default: 127.0.0.1:2379]
+    /// etcd endpoints, comma separated; uses the first healthy voting member [env: ETCDCTL_ENDPOINTS] [default: 127.0.0.1:2379]
     #[arg(long, global = true, value_delimiter = ',', value_name = "URL,...")]
     pub(super) endpoints: Vec<String>,
     /// The CA that signed etcd's certificates [env: ETCDCTL_CACERT]
@@ -58,7 +59,7 @@ pub(super) struct EtcdArguments {
     /// The client certificate's key [env: ETCDCTL_KEY]
     #[arg(long, global = true, value_name = "PEM-FILE")]
     pub(super) key: Option<PathBuf>,
-    /// User, where etcd has authentication on; asks for the password unless it is given [env: ETCDCTL_USER]
+    /// User, if etcd has authentication enabled; prompts for the password unless it is given [env: ETCDCTL_USER]
     #[arg(long, global = true, value_name = "NAME[:PASSWORD]")]
     pub(super) user: Option<String>,
     /// Password for --user, visible in the process list: prefer the variable [env: ETCDCTL_PASSWORD]
@@ -66,7 +67,7 @@ pub(super) struct EtcdArguments {
     pub(super) password: Option<String>,
 }
 
-/// Where the S3 server is. Credentials come from the environment only, since a command line is no secret.
+/// The S3 server. Credentials come only from the environment, since a command line is not secret.
 #[derive(Debug, Args)]
 #[command(
     next_help_heading = "S3 (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN from the environment)"
@@ -133,7 +134,7 @@ pub(super) struct HashkvArguments {
     pub(super) s3: S3Arguments,
 }
 
-/// The snapshot, and the form of the answer.
+/// The snapshot, and the output format.
 #[derive(Debug, Args)]
 pub(super) struct LookArguments {
     /// The snapshot: a file (read in place, never written to) or an object; plain, gzip, zlib or zstd
@@ -142,7 +143,7 @@ pub(super) struct LookArguments {
     /// Output format
     #[arg(short, long, value_enum, default_value_t = Form::Simple, value_name = "FORMAT")]
     pub(super) write_out: Form,
-    /// Print exactly what the tool of this etcd prints, nothing more [default: like 3.7's, followed by our own lines]
+    /// Print exactly the output of this etcd version's tool [default: that of 3.7, followed by our own lines]
     #[arg(
         long = "etcd",
         value_enum,
@@ -152,7 +153,7 @@ pub(super) struct LookArguments {
     pub(super) like: Option<Minor>,
 }
 
-/// How a listing is printed.
+/// The output format of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Output {
     Table,

@@ -1,4 +1,4 @@
-//! Everything that can end the command badly, its exit code, and the next command to type.
+//! Everything that can make the command fail, with the exit code and the next command to run.
 
 use std::io;
 use std::path::PathBuf;
@@ -17,10 +17,10 @@ use crate::s3::{S3Error, S3ErrorKind};
 use crate::save::SaveError;
 use crate::uri::UriError;
 
-/// The end of a command that did not succeed.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// Flags and environment do not make a plan.
+    /// Flags or environment are wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// The save failed.
@@ -29,10 +29,10 @@ pub(super) enum Failure {
     /// An S3 call failed.
     #[error(transparent)]
     S3(#[from] S3Error),
-    /// A snapshot could not be brought to hand.
+    /// A snapshot could not be opened.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// The snapshot gives no answer.
+    /// The snapshot was refused.
     #[error("{name}")]
     Look {
         /// The file or object.
@@ -40,21 +40,21 @@ pub(super) enum Failure {
         /// Why.
         source: Refused,
     },
-    /// This process cannot run at all.
+    /// The process cannot be set up.
     #[error("the process cannot set itself up")]
     Runtime(#[source] io::Error),
-    /// Standard output cannot be written.
+    /// Writing to standard output failed.
     #[error("the result cannot be printed")]
     Output(#[source] io::Error),
 }
 
-/// Why a snapshot gives no answer.
+/// Why a snapshot is refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refused {
     /// It is damaged.
     #[error("the database is damaged or none of etcd's")]
     Database(#[source] InspectError),
-    /// It does not have the revision.
+    /// The revision is not in it.
     #[error(transparent)]
     HashKv(HashKvError),
 }
@@ -122,7 +122,7 @@ impl Failure {
         }
     }
 
-    /// The next command, where it is known.
+    /// The next command, if known.
     pub(super) fn next_step(&self) -> Option<String> {
         match self {
             Self::Save(SaveError::S3(error))
@@ -190,7 +190,7 @@ fn look_step(name: &str, refused: &Refused) -> String {
     }
 }
 
-/// Nothing mends a damaged snapshot: another one is needed.
+/// A damaged snapshot cannot be repaired: another one is needed.
 fn another_snapshot(name: &str) -> String {
     match name.rsplit_once('/') {
         Some((folder, _)) if name.starts_with("s3://") => format!(

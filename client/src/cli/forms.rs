@@ -1,13 +1,13 @@
-//! The four forms in which etcd's tools print: one line, a table, JSON, fields.
+//! The four output formats of etcd's tools: one line, a table, JSON, fields.
 //!
-//! Byte for byte those of etcdutl, because scripts read them. Must not know where the numbers come from. Source: etcd
-//! `etcdutl/etcdutl/printer*.go`, and the libraries that these use (go-humanize, tablewriter).
+//! They are identical to those of etcdutl, byte for byte, because scripts read them. Must not know the origin of the values.
+//! Source: etcd `etcdutl/etcdutl/printer*.go`, and the libraries used there (go-humanize, tablewriter).
 
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
 
-/// How a result is printed, by etcdutl's names.
+/// The output format of a result, with etcdutl's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Form {
     /// Values in one line
@@ -20,7 +20,7 @@ pub(super) enum Form {
     Fields,
 }
 
-/// Whose tool is imitated.
+/// The etcd version whose tool is imitated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(super) enum Minor {
     #[value(name = "3.4")]
@@ -33,7 +33,7 @@ pub(super) enum Minor {
     V37,
 }
 
-/// Corners and crossings of a table, from the top down, and its lines.
+/// Corners, crossings and lines of a table, from top to bottom.
 struct Border {
     top: [char; 3],
     middle: [char; 3],
@@ -58,7 +58,7 @@ const BOXES: Border = Border {
     bar: '│',
 };
 
-/// One row below its header: names centred, values to the right.
+/// One row under its header: names centred, values right-aligned.
 pub(super) fn table(minor: Minor, columns: &[(&str, String)]) -> String {
     let border = if minor < Minor::V37 { ASCII } else { BOXES };
     let width = |(name, value): &(&str, String)| name.len().max(value.len());
@@ -88,7 +88,7 @@ pub(super) fn table(minor: Minor, columns: &[(&str, String)]) -> String {
     .concat()
 }
 
-/// The odd blank goes to the right.
+/// An odd blank goes to the right.
 fn centred(text: &str, width: usize) -> String {
     let left = width.saturating_sub(text.len()) / 2;
     format!("{:left$}{text:<1$}", "", width - left)
@@ -109,7 +109,7 @@ pub(super) fn fields(fields: &[(&str, String)]) -> String {
     out
 }
 
-/// A size as etcd's tools write it: SI units, one decimal below ten, else none (halves to the even neighbour).
+/// A size as in etcd's tools: SI units, one decimal below ten, otherwise none (ties round to even).
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
     if bytes < 10 {

@@ -1,4 +1,4 @@
-//! `strongroom snapshot hashkv`: the hash by which etcd's members compare their history, from a file.
+//! `strongroom snapshot hashkv`: computes from a file the hash that etcd's members use to compare their history.
 
 use serde_json::json;
 use strongroom_etcd_format::bolt::Bolt;
@@ -49,7 +49,7 @@ fn text(found: &HashKv, form: Form, minor: Minor) -> String {
         Form::Simple => forms::simple(&columns),
         Form::Table => forms::table(minor, &columns),
         Form::Fields => forms::fields(&named(["Hash", "Hash revision", "Compact revision"])),
-        // serde_json sorts names; these are to stand as etcdutl writes them.
+        // serde_json sorts names; these must be in etcdutl's order.
         Form::Json => format!(
             "{{\"hash\":{},\"hashRevision\":{},\"compactRevision\":{}}}\n",
             json!(hash),

@@ -1,4 +1,4 @@
-//! `strongroom snapshot list`: the objects below a prefix that are named like snapshots, oldest first.
+//! `strongroom snapshot list`: the objects under a prefix with snapshot names, oldest first.
 
 use serde_json::json;
 use strongroom_etcd_format::name::{Kind, SnapshotName};
@@ -23,7 +23,7 @@ pub(super) async fn run(plan: ListPlan, output: Output) -> Result<(), Failure> {
     }
 }
 
-/// Snapshots by time, and how many objects are something else.
+/// Snapshots by time, and the number of other objects.
 struct Listing {
     snapshots: Vec<(SnapshotName, ObjectEntry)>,
     others: usize,
@@ -110,7 +110,7 @@ impl Listing {
     }
 }
 
-/// A full snapshot holds one revision or later, a delta a range.
+/// A full snapshot has one revision or a later one, a delta a range.
 fn revisions(name: &SnapshotName) -> String {
     match name.kind {
         Kind::Full => name.last_revision.to_string(),

@@ -1,7 +1,8 @@
 //! The `strongroom` command: arguments in, one exit code out.
 //!
-//! `args` is the command line, `settings` turns it and the environment into plans (pure), `save`, `list`, `status` and
-//! `hashkv` carry them out, `report` prints, `forms` knows etcdutl's ways of printing. Standard output carries results only; everything else goes to standard error.
+//! `args` is the command line. `settings` turns it and the environment into plans (pure). `save`, `list`, `status` and `hashkv`
+//! execute the plans. `report` prints. `forms` has etcdutl's output formats. Only results go to standard output; everything else
+//! goes to standard error.
 
 mod args;
 mod failure;
@@ -27,9 +28,9 @@ use crate::exit::ExitCode;
 use args::{Arguments, Command, HashkvArguments, SnapshotCommand, StatusArguments};
 use failure::Failure;
 
-/// Two threads: one receives and digests, the other sends; hashing of parts runs beside them.
+/// Two threads: one receives and hashes, the other sends. The hashing of parts runs on other threads.
 const WORKER_THREADS: usize = 2;
-/// The log filter unless STRONGROOM_LOG is set: this program's notes, only warnings of its libraries.
+/// The log filter unless STRONGROOM_LOG is set: this program's info messages, only warnings of its libraries.
 const LOG_DEFAULT: &str = "warn,strongroom_client=info";
 
 /// Runs the command line `arguments` (the program's name first) in `environment`.
@@ -37,7 +38,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // A closed pipe (`strongroom --help | head -1`) is no failure.
+            // A closed pipe (`strongroom --help | head -1`) is not a failure.
             let _closed = error.print();
             return if error.use_stderr() {
                 ExitCode::Usage
@@ -80,7 +81,7 @@ async fn dispatch(arguments: Arguments, environment: &Environment) -> Result<(),
         }
         SnapshotCommand::Hashkv(HashkvArguments { revision, look, s3 }) => {
             let plan = settings::look_plan(&look, &s3, environment)?;
-            // As for etcd's tools, 0 is the newest one.
+            // As in etcd's tools, 0 means the newest one.
             let at = revision
                 .filter(|revision| *revision != 0)
                 .map_or(At::Current, At::Revision);
@@ -89,7 +90,7 @@ async fn dispatch(arguments: Arguments, environment: &Environment) -> Result<(),
     }
 }
 
-/// Ends when the user or the system asks this program to stop.
+/// Completes when the user or the system asks this program to stop.
 fn interrupted() -> Result<impl Future<Output = ()>, Failure> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Runtime)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Runtime)?;

@@ -1,10 +1,10 @@
-//! Asking for a password on the terminal, without showing it.
+//! Prompts for a password on the terminal, without echo.
 
 use std::io::{self, IsTerminal as _};
 
 use crate::s3::Secret;
 
-/// The password typed for `user`; `None` where there is no terminal to ask on: a job must fail, not wait.
+/// The password typed for `user`; `None` without a terminal: a job must fail instead of wait.
 pub(super) fn ask(user: &str) -> Option<Secret> {
     if !io::stdin().is_terminal() {
         return None;

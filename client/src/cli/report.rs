@@ -1,4 +1,4 @@
-//! Printing: results to standard output, failures to standard error, and how sizes and times are written.
+//! Prints results to standard output and failures to standard error; formats sizes and times.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -29,11 +29,11 @@ pub(super) fn failure(failure: &Failure) {
         text.push_str(&next);
         text.push('\n');
     }
-    // Nobody is left to be told when standard error is closed.
+    // If standard error is closed, nobody can be told.
     let _closed = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// A size as people read it; exact below 10 kB.
+/// A human-readable size; exact below 10 kB.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [(&str, u64); 4] = [
         ("TB", 1_000_000_000_000),
@@ -50,7 +50,7 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
-/// A time as `2026-11-22T09:44:13Z`; the bare number when no calendar holds it.
+/// A time as `2026-11-22T09:44:13Z`, or only the number if it is outside the calendar's range.
 pub(super) fn utc(unix_secs: i64) -> String {
     OffsetDateTime::from_unix_timestamp(unix_secs)
         .ok()

@@ -1,4 +1,4 @@
-//! `strongroom snapshot save`: carries a plan out, shows progress on a terminal, prints one line (or JSON).
+//! `strongroom snapshot save`: executes a plan, shows progress on a terminal, prints one line (or JSON).
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::s3::S3Client;
 use crate::save::{self, SaveError, Saved, SavedTo};
 
 const BAR: &str = "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
-/// A terminal redraws often enough at this rate.
+/// Redraws per second of the progress bar.
 const BAR_DRAWS_PER_SEC: u8 = 5;
 
 pub(super) async fn run(
@@ -24,7 +24,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let watch = Stopwatch::start();
     let mut interrupt = std::pin::pin!(interrupt);
-    // The store's settings are checked before etcd is asked for anything.
+    // Check the store's settings before any request to etcd.
     let destination = match plan.destination {
         Destination::File(path) => Target::File(path),
         Destination::S3(config, place) => Target::S3(S3Client::new(*config)?, place),
@@ -64,7 +64,7 @@ enum Target {
     S3(S3Client, crate::uri::S3Uri),
 }
 
-/// A progress bar where somebody looks, nothing elsewhere.
+/// A progress bar on a terminal, otherwise nothing.
 struct Bar(ProgressBar);
 
 impl Bar {

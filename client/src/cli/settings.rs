@@ -1,6 +1,6 @@
-//! From flags and environment to plans. Pure but for reading the files that flags name.
+//! Turns flags and environment into plans. Pure, except that it reads the files in flags.
 //!
-//! A flag outweighs its variable. Files are read here, once, so that the plan holds everything a run needs.
+//! A flag overrides its variable. Files are read here, once, so that the plan contains everything that a run needs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ pub(super) struct SavePlan {
     pub(super) destination: Destination,
 }
 
-/// The file or store that a snapshot goes to.
+/// The destination of a snapshot: a file or a store.
 #[derive(Debug)]
 pub(super) enum Destination {
     File(PathBuf),
@@ -50,14 +50,14 @@ pub(super) struct LookPlan {
     pub(super) scratch: Scratch,
 }
 
-/// The file or object that holds a snapshot.
+/// The file or object with a snapshot.
 #[derive(Debug)]
 pub(super) enum SnapshotSource {
     File(PathBuf),
     Object(Box<S3Config>, S3Uri),
 }
 
-/// Temporary files go there unless TMPDIR is set.
+/// The folder for temporary files unless TMPDIR is set.
 const SCRATCH_DEFAULT: &str = "/tmp";
 const S3_SCHEME: &str = "s3://";
 
@@ -157,7 +157,7 @@ fn etcd_config(
     })
 }
 
-/// As etcdctl: `name:password` in one, or the password apart, or asked for.
+/// As in etcdctl: `name:password`, or a separate password, or a prompt.
 fn credentials(
     flags: &EtcdArguments,
     environment: &Environment,
@@ -194,7 +194,7 @@ fn credentials(
 fn s3_config(flags: &S3Arguments, environment: &Environment) -> Result<S3Config, SettingsError> {
     let (from, text) = match &flags.endpoint {
         Some(flag) => ("--s3-endpoint", flag.as_str()),
-        // No default: a snapshot holds every secret of a cluster and must not go somewhere by omission.
+        // No default: a snapshot contains all secrets of a cluster and must not go to an unintended place.
         None => environment
             .first(&S3_ENDPOINT_NAMES)
             .ok_or(SettingsError::NoS3Endpoint)?,

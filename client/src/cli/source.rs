@@ -1,11 +1,11 @@
-//! From a file or an object to an answer about the snapshot in it, off the event loop.
+//! Opens the snapshot in a file or object and inspects it, off the event loop.
 
 use super::failure::{Failure, Refused};
 use super::settings::{LookPlan, SnapshotSource};
 use crate::image::Image;
 use crate::s3::S3Client;
 
-/// Brings the snapshot to hand and asks it.
+/// Opens the snapshot and inspects it.
 pub(super) async fn look<T: Send + 'static>(
     plan: LookPlan,
     ask: impl FnOnce(&Image) -> Result<T, Refused> + Send + 'static,

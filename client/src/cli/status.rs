@@ -1,7 +1,8 @@
-//! `strongroom snapshot status`: etcdutl's answer, and more that one look into a snapshot tells.
+//! `strongroom snapshot status`: etcdutl's output, and more facts about the snapshot.
 //!
-//! etcdutl's own part comes first and in its own words; our own lines follow it in the forms for people and for programs
-//! that read names (table, fields, JSON). The one line of the simple form has nothing of ours, since scripts cut it by place.
+//! etcdutl's part comes first, with its own wording. In the formats for people and for programs that read names (table, fields,
+//! JSON), our own lines follow. The single line of the simple format has only etcdutl's values, since scripts split it by
+//! position.
 
 use serde::Serialize;
 use strongroom_etcd_format::bolt::Bolt;
@@ -60,7 +61,7 @@ impl Looked {
         }
     }
 
-    /// The trailer is absent from files that were copied out of a data directory: no failure, but worth a word.
+    /// Files copied from a data directory have no trailer: not a failure, but worth a warning.
     fn warn(&self) {
         if self.trailer == Trailer::Missing {
             tracing::warn!(
@@ -82,7 +83,8 @@ impl Looked {
         }
     }
 
-    /// Only where nothing in the file speaks against it: members that left or cannot vote joined after the founding.
+    /// Only if nothing in the file contradicts it: members that left, or learners, mean that the members have changed since the
+    /// cluster was created.
     fn cluster_id(&self) -> Option<String> {
         let members = &self.examined.inspection.members;
         let changed = self.examined.members_removed > 0
@@ -235,7 +237,7 @@ fn member_words(member: &StoredMember) -> String {
     let name = if member.name.is_empty() {
         "(not started)".to_owned()
     } else {
-        // A name is whatever somebody typed; it must not steer a terminal.
+        // A name is arbitrary text; it must not control a terminal.
         member.name.escape_debug().to_string()
     };
     let learner = if member.is_learner { " learner" } else { "" };
@@ -256,7 +258,7 @@ fn line(document: &impl Serialize) -> String {
     text + "\n"
 }
 
-/// etcdutl's part, of one minor.
+/// etcdutl's part, for one minor version.
 struct Theirs<'s> {
     status: &'s Status,
     minor: Minor,

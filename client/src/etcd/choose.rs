@@ -1,4 +1,4 @@
-//! Whether a member may be asked for a snapshot: a pure decision over the member's own status.
+//! Decides whether a member may be asked for a snapshot: a pure decision on the member's own status.
 
 use std::fmt;
 
@@ -9,33 +9,33 @@ pub enum AlarmKind {
     Corrupt,
     /// The database reached its quota; its content is sound.
     NoSpace,
-    /// One that this version does not know.
+    /// Unknown to this version.
     Other,
 }
 
-/// An alarm that is raised in the cluster.
+/// An active alarm in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Alarm {
-    /// The member it was raised for; 0 when etcd cannot tell.
+    /// The member it was raised for; 0 if unknown.
     pub member_id: u64,
     /// Its kind.
     pub kind: AlarmKind,
 }
 
-/// A member's status of itself and its cluster, before the stream.
+/// The status of a member and its cluster, before the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberStatus {
     /// Its id.
     pub member_id: u64,
     /// Its cluster's id.
     pub cluster_id: u64,
-    /// Its revision: the snapshot has at least this one.
+    /// Its revision; the snapshot has this revision or a later one.
     pub revision: i64,
     /// The size of its database file.
     pub db_bytes: u64,
-    /// The leader that it knows; 0 is none.
+    /// The leader that it knows; 0 if none.
     pub leader: u64,
-    /// Whether it only follows, and may lag arbitrarily.
+    /// Whether it is a learner, which may lag arbitrarily.
     pub is_learner: bool,
     /// The version of etcd that it runs.
     pub version: String,
@@ -43,16 +43,16 @@ pub struct MemberStatus {
     pub alarms: Vec<Alarm>,
 }
 
-/// Why a member is no fit source, while another one may be.
+/// Why this member is not a suitable source; another member may be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    /// A learner may lag behind without bound.
+    /// A learner may lag behind without limit.
     #[error("member {} is a learner, which may lag behind the cluster without limit", Hex(*member_id))]
     Learner {
         /// The member.
         member_id: u64,
     },
-    /// A member without leader may have missed writes, and its cluster has lost its quorum.
+    /// A member without a leader may have missed writes, or its cluster has lost its quorum.
     #[error("member {} knows no leader: it may have missed writes, or the cluster has lost its quorum", Hex(*member_id))]
     NoLeader {
         /// The member.
@@ -63,18 +63,18 @@ pub enum Unfit {
 /// The decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Ask it.
+    /// Use it.
     Fit,
-    /// Ask another one.
+    /// Try another one.
     Skip(Unfit),
-    /// Ask none: the cluster's members disagree about their data.
+    /// Use none: the cluster's members disagree about their data.
     Corrupt {
-        /// The members that the alarm names.
+        /// The members in the alarms.
         member_ids: Vec<u64>,
     },
 }
 
-/// Decides. Corruption outweighs everything, because it concerns the cluster and not the member.
+/// Decides. Corruption takes precedence, because it concerns the whole cluster.
 pub fn verdict(status: &MemberStatus) -> Verdict {
     let corrupt = status
         .alarms

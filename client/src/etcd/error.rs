@@ -1,4 +1,4 @@
-//! Failures between this client and etcd. Each variant names its endpoint.
+//! Failures between this client and etcd. Each variant has its endpoint.
 
 use std::error::Error;
 use std::fmt;
@@ -11,10 +11,10 @@ use crate::exit::ExitCode;
 /// A failure at etcd, or a refusal to take a snapshot from it.
 #[derive(Debug, thiserror::Error)]
 pub enum EtcdError {
-    /// No endpoint was named.
+    /// No endpoint was given.
     #[error("no etcd endpoint is named")]
     NoEndpoint,
-    /// An endpoint that is no address.
+    /// An endpoint is not an address.
     #[error(
         "{endpoint:?} is no etcd endpoint: write host:port, http://host:port or https://host:port"
     )]
@@ -31,7 +31,7 @@ pub enum EtcdError {
     /// The connection failed or broke.
     #[error("etcd at {endpoint} cannot be reached, or the connection broke")]
     Unreachable {
-        /// Where.
+        /// The endpoint.
         endpoint: String,
         /// The cause.
         source: Box<dyn Error + Send + Sync>,
@@ -39,37 +39,37 @@ pub enum EtcdError {
     /// The peer's certificate is not trusted, or TLS cannot be agreed on.
     #[error("TLS with etcd at {endpoint} failed")]
     Distrusted {
-        /// Where.
+        /// The endpoint.
         endpoint: String,
         /// The cause.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// A limit passed.
+    /// A time limit was exceeded.
     #[error("etcd at {endpoint} gave no {awaited} within {} s", limit.as_secs())]
     Timeout {
-        /// Where.
+        /// The endpoint.
         endpoint: String,
         /// The awaited step.
         awaited: &'static str,
         /// The limit.
         limit: Duration,
     },
-    /// etcd refuses this user, or asks for one.
+    /// etcd refuses this user, or requires one.
     #[error("etcd at {endpoint} refuses: {message}")]
     Denied {
-        /// Where.
+        /// The endpoint.
         endpoint: String,
-        /// etcd's words.
+        /// etcd's message.
         message: String,
     },
     /// Any other answer that is not success.
     #[error("etcd at {endpoint} answered with gRPC code {code}: {message}")]
     Answer {
-        /// Where.
+        /// The endpoint.
         endpoint: String,
         /// The gRPC status code.
         code: i32,
-        /// etcd's words.
+        /// etcd's message.
         message: String,
     },
     /// The members disagree about their data.
@@ -78,37 +78,37 @@ pub enum EtcdError {
         ids(member_ids)
     )]
     Corrupt {
-        /// The member that told it.
+        /// The member that reported it.
         endpoint: String,
-        /// Whom the alarm names.
+        /// The members in the alarms.
         member_ids: Vec<u64>,
     },
-    /// None of the endpoints may be asked.
+    /// None of the endpoints is suitable.
     #[error("no endpoint is fit to take a snapshot from:{}", lines(skipped))]
     NoneFit {
-        /// Why, for each.
+        /// The reason for each.
         skipped: Vec<Skipped>,
     },
     /// The stream broke off.
     #[error("the snapshot stream from {endpoint} broke off after {received} bytes")]
     StreamBroken {
-        /// Where.
+        /// The endpoint.
         endpoint: String,
-        /// Bytes until then.
+        /// Bytes received.
         received: u64,
         /// The cause.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The stream ended before all announced bytes had come.
+    /// The stream ended before all announced bytes arrived.
     #[error(
         "the snapshot stream from {endpoint} ended after {received} bytes, {missing} bytes early"
     )]
     StreamShort {
-        /// Where.
+        /// The endpoint.
         endpoint: String,
-        /// Bytes until then.
+        /// Bytes received.
         received: u64,
-        /// Bytes announced beyond them.
+        /// Announced bytes that are missing.
         missing: u64,
     },
 }
@@ -116,14 +116,14 @@ pub enum EtcdError {
 /// An endpoint that was not used, and why.
 #[derive(Debug)]
 pub enum Skipped {
-    /// It answered, but is no fit source.
+    /// It answered, but is not a suitable source.
     Unfit {
-        /// Where.
+        /// The endpoint.
         endpoint: String,
         /// Why.
         reason: Unfit,
     },
-    /// It did not answer well.
+    /// It failed to answer.
     Failed(Box<EtcdError>),
 }
 
@@ -137,7 +137,7 @@ impl fmt::Display for Skipped {
 }
 
 impl EtcdError {
-    /// The exit code a program ends with after this error.
+    /// The program's exit code for this error.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::NoEndpoint | Self::Address { .. } | Self::TlsFiles { .. } => ExitCode::Usage,
@@ -152,7 +152,7 @@ impl EtcdError {
         }
     }
 
-    /// Sorts an error of the gRPC client by its cause.
+    /// Classifies an error of the gRPC client by its cause.
     pub(super) fn of_client(endpoint: &str, error: etcd_client::Error) -> Self {
         let endpoint = endpoint.to_owned();
         let status = match error {
@@ -161,7 +161,7 @@ impl EtcdError {
         };
         let (code, message) = (i32::from(status.code()), status.message().to_owned());
         match code {
-            // INVALID_ARGUMENT: none of our requests has an argument but the user's name and password.
+            // INVALID_ARGUMENT: the only arguments of our requests are the user's name and password.
             3 | 7 | 16 => Self::Denied { endpoint, message },
             // CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE: the transport, or a member going down.
             1 | 2 | 4 | 13 | 14 => {
@@ -184,7 +184,8 @@ impl EtcdError {
     }
 }
 
-/// An unfit member outweighs refused users, and these outweigh silence: the first tells most about the next step.
+/// An unsuitable member takes precedence over a refused user, and this over no answer: the first is most useful for the next
+/// step.
 fn none_fit_code(skipped: &[Skipped]) -> ExitCode {
     let code = |skipped: &Skipped| match skipped {
         Skipped::Unfit { .. } => ExitCode::Precondition,
@@ -203,7 +204,7 @@ fn none_fit_code(skipped: &[Skipped]) -> ExitCode {
         .unwrap_or(ExitCode::Failed)
 }
 
-/// The gRPC client's error type hides its causes; this uncovers them.
+/// Extracts the causes that the gRPC client's error type hides.
 pub(super) fn cause(error: etcd_client::Error) -> Box<dyn Error + Send + Sync> {
     match error {
         etcd_client::Error::TransportError(error) => Box::new(error),
@@ -216,7 +217,7 @@ pub(super) fn cause(error: etcd_client::Error) -> Box<dyn Error + Send + Sync> {
     }
 }
 
-/// A gRPC status without the debug dump that its own text appends; its causes stay reachable.
+/// A gRPC status without the debug dump in its own text; its causes stay available.
 #[derive(Debug)]
 struct Rpc<S> {
     text: String,

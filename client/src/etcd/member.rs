@@ -1,4 +1,4 @@
-//! Connecting to members and asking them about themselves.
+//! Connects to members and queries their status.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use crate::s3::Secret;
 
 /// etcdctl's dial timeout is 2 s; TLS with a busy control plane may take longer.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// etcdctl's command timeout is 5 s; reading alarms goes through raft and an election may be under way.
+/// etcdctl's command timeout is 5 s. Reading alarms goes through raft, and an election may be in progress.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-/// A peer that vanished without closing is noticed after both; etcd refuses pings more often than every 5 s.
+/// Interval and timeout. A peer that vanished without closing is detected after both; etcd refuses more than one ping per 5 s.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(15));
 
-/// The user.
+/// A user and its password.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     /// The user's name.
@@ -30,16 +30,16 @@ pub struct Credentials {
     pub password: Secret,
 }
 
-/// Where etcd is and how to be let in.
+/// The address of etcd and the credentials.
 #[derive(Debug, Clone)]
 pub struct EtcdConfig {
     /// `host:port`, `http://host:port` or `https://host:port`, tried in this order.
     pub endpoints: Vec<String>,
-    /// PEM of the CA; the system's certificates when absent.
+    /// PEM of the CA; by default the system's certificates.
     pub ca_pem: Option<Vec<u8>>,
     /// PEM of the client's certificate and key.
     pub client_pem: Option<(Vec<u8>, Secret)>,
-    /// When etcd asks for a user.
+    /// The user, if etcd requires one.
     pub credentials: Option<Credentials>,
 }
 
@@ -61,10 +61,10 @@ impl Member {
         &self.status
     }
 
-    /// Begins its snapshot.
+    /// Starts its snapshot stream.
     ///
     /// # Errors
-    /// When the member refuses or is gone.
+    /// If the member refuses or is not reachable.
     pub async fn snapshot(mut self) -> Result<SnapshotStream, EtcdError> {
         let stream = answer(
             &self.endpoint,
@@ -76,10 +76,10 @@ impl Member {
     }
 }
 
-/// Asks the endpoints in their order and takes the first that may be asked for a snapshot.
+/// Queries the endpoints in order and returns the first suitable member.
 ///
 /// # Errors
-/// When none is fit, with the reason for each; when any tells of corruption, at once.
+/// If none is suitable, with the reason for each. If one reports corruption, immediately.
 pub async fn choose_member(config: &EtcdConfig) -> Result<Member, EtcdError> {
     if config.endpoints.is_empty() {
         return Err(EtcdError::NoEndpoint);
@@ -143,8 +143,8 @@ async fn ask(config: &EtcdConfig, endpoint: &str) -> Result<Member, EtcdError> {
     let client = answer(endpoint, "connection", connecting).await?;
     let mut maintenance = client.maintenance_client();
     let status = answer(endpoint, "status", maintenance.status()).await?;
-    // Reading alarms takes a quorum, so it would only time out where there is no leader, and a learner refuses it
-    // with the code of a lost connection. Either is reason enough not to use the member.
+    // Reading alarms needs a quorum, so it would time out without a leader, and a learner refuses it
+    // with the code of a lost connection. In both cases the member is not used anyway.
     let alarms = if status.leader() == 0 || status.is_learner() {
         Vec::new()
     } else {
@@ -233,7 +233,7 @@ fn tls_options(config: &EtcdConfig) -> Result<TlsOptions, EtcdError> {
     Ok(tls)
 }
 
-/// The gRPC library reports unusable PEM only as a broken connection, so it is tried out first.
+/// The gRPC library reports unusable PEM only as a broken connection, so it is checked first.
 fn check_pem(config: &EtcdConfig) -> Result<(), EtcdError> {
     use rustls_pki_types::pem::PemObject;
     use rustls_pki_types::{CertificateDer, PrivateKeyDer};

@@ -1,7 +1,7 @@
-//! etcd as a source of snapshots: which member to ask, and its snapshot stream.
+//! etcd as a source of snapshots: chooses a member and reads its snapshot stream.
 //!
-//! One gRPC client per endpoint, because a client given several balances over all of them, and the revision must come
-//! from the very member that streams. Every wait has a limit. Knows nothing of S3, files or the command line.
+//! There is one gRPC client per endpoint: a client with several endpoints balances requests over them, but the revision must come
+//! from the same member as the stream. Every wait has a limit. Must not know S3, files or the command line.
 
 mod choose;
 mod error;

@@ -1,4 +1,4 @@
-//! Tests only: one real etcd with some data, on free ports, ended by its process id.
+//! Tests only: one real etcd with some data, on free ports, stopped by its process id.
 
 use std::net::TcpListener;
 use std::process::{Child, Stdio};
@@ -11,10 +11,10 @@ use strongroom_tests::programs;
 use super::{EtcdConfig, Member, choose_member};
 use crate::clock::{self, Stopwatch};
 
-/// etcd takes one to two seconds to elect itself; a loaded machine longer.
+/// etcd takes one to two seconds to elect itself, longer on a loaded machine.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// A single-member etcd with some data. Dropping it ends it.
+/// A single-member etcd with some data. Dropping it stops it.
 pub(crate) struct Etcd {
     process: Mutex<Child>,
     pub(crate) url: String,
@@ -24,7 +24,7 @@ pub(crate) struct Etcd {
 impl Etcd {
     pub(crate) async fn start(value_bytes: usize, keys: usize) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        // Both sockets are held until both ports are known, so that they differ.
+        // Keep both sockets until both ports are known, so that the ports differ.
         let sockets = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
         let [client, peer] = sockets.each_ref().map(|socket| {
             format!(

@@ -1,4 +1,4 @@
-//! The bytes of Maintenance.Snapshot as they arrive. etcd sends 32 KiB pieces and last the SHA-256 of all before.
+//! The byte stream of Maintenance.Snapshot. etcd sends pieces of 32 KiB, and at the end the SHA-256 of all of them.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use etcd_client::{SnapshotResponse, SnapshotStreaming};
 use super::error::{EtcdError, cause};
 use crate::clock;
 
-/// etcd reads pages from disk as it sends; a minute without a piece means that it hangs.
+/// etcd reads pages from disk while it sends; a minute without a piece means that it hangs.
 const IDLE_LIMIT: Duration = Duration::from_mins(1);
 
-/// A snapshot on its way.
+/// A snapshot stream.
 pub struct SnapshotStream {
     endpoint: String,
     stream: SnapshotStreaming,
@@ -19,7 +19,7 @@ pub struct SnapshotStream {
     total: Option<u64>,
 }
 
-/// Some bytes of the snapshot, still in the message they came in.
+/// Some bytes of the snapshot, still in their message.
 pub struct Piece(SnapshotResponse);
 
 impl Piece {
@@ -40,7 +40,7 @@ impl SnapshotStream {
         }
     }
 
-    /// Where it comes from.
+    /// The endpoint it comes from.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -50,7 +50,7 @@ impl SnapshotStream {
         self.received
     }
 
-    /// All bytes, as far as etcd has announced them with the first piece.
+    /// The total number of bytes, once etcd has announced it with the first piece.
     pub fn total(&self) -> Option<u64> {
         self.total
     }
@@ -58,7 +58,7 @@ impl SnapshotStream {
     /// The next piece, or `None` after the last.
     ///
     /// # Errors
-    /// When the stream breaks off, falls silent, or ends before all announced bytes have come.
+    /// If the stream breaks off, stalls, or ends before all announced bytes arrived.
     pub async fn next(&mut self) -> Result<Option<Piece>, EtcdError> {
         let endpoint = || self.endpoint.clone();
         let message = match clock::within(IDLE_LIMIT, self.stream.message()).await {
@@ -90,7 +90,7 @@ impl SnapshotStream {
         Ok(Some(Piece(message)))
     }
 
-    /// A refusal stays what it is; all else is a stream that broke off.
+    /// A refusal stays a refusal; any other error means that the stream broke off.
     fn broken(&self, error: etcd_client::Error) -> EtcdError {
         let refused = match &error {
             etcd_client::Error::GRpcStatus(status) => {

@@ -1,4 +1,4 @@
-//! Reasons why a snapshot cannot be looked into, and their exit codes.
+//! Reasons why a snapshot cannot be inspected, and their exit codes.
 
 use std::io;
 
@@ -7,10 +7,10 @@ use strongroom_snapshot_io::{image, intake::IntakeError, scratch::ScratchError};
 use crate::exit::ExitCode;
 use crate::s3::S3Error;
 
-/// A snapshot that cannot be looked into.
+/// Why a snapshot cannot be inspected.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// The store's side.
+    /// An error of the store.
     #[error(transparent)]
     S3(#[from] S3Error),
     /// The file cannot be opened.
@@ -21,16 +21,16 @@ pub enum ImageError {
         /// Why.
         source: io::Error,
     },
-    /// A folder, a pipe or a device.
+    /// It is a folder, a pipe or a device.
     #[error("{name} is no regular file")]
     NotAFile {
-        /// As named.
+        /// The name as given.
         name: String,
     },
-    /// There is no room for fetched or unpacked bytes.
+    /// There is no space for fetched or decompressed bytes.
     #[error(transparent)]
     Scratch(#[from] ScratchError),
-    /// It cannot be read or unpacked, or it is no snapshot.
+    /// It cannot be read or decompressed, or it is not a snapshot.
     #[error("cannot look into {name}")]
     Snapshot {
         /// The file or object.
@@ -38,7 +38,7 @@ pub enum ImageError {
         /// Why.
         source: IntakeError,
     },
-    /// The look was ended from outside.
+    /// The inspection was stopped by the caller.
     #[error("stopped looking into {name}")]
     Stopped {
         /// The file or object.
@@ -55,7 +55,7 @@ impl ImageError {
         }
     }
 
-    /// The exit code a program ends with after this error.
+    /// The program's exit code for this error.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::S3(error) => error.exit_code(),

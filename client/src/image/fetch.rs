@@ -1,4 +1,4 @@
-//! An object into a temporary file, continued where a connection broke.
+//! Downloads an object into a temporary file and resumes after broken connections.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -11,7 +11,7 @@ use super::error::ImageError;
 use crate::s3::{BodyStream, S3Client, S3Error, S3ErrorKind};
 use crate::uri::S3Uri;
 
-/// Connections in a row that bring nothing before the fetch is given up; each of them was tried several times itself.
+/// Connections in a row without data before the download is given up. Each connection already includes several tries.
 const FRUITLESS_MAX: u32 = 3;
 
 pub(super) async fn into_scratch(
@@ -46,7 +46,7 @@ pub(super) async fn into_scratch(
     }
 }
 
-/// Takes the body's pieces; the inner error is the connection's.
+/// Reads the pieces of the body; the inner error is that of the connection.
 async fn drain(
     body: &mut BodyStream,
     file: &mut Blocks<'_>,
@@ -71,7 +71,7 @@ fn is_worth_another_try(error: &S3Error) -> bool {
     )
 }
 
-/// A file written in blocks, each by the blocking pool.
+/// A file that is written in blocks on the blocking pool.
 struct Blocks<'s> {
     file: File,
     block: Vec<u8>,

@@ -1,7 +1,7 @@
-//! A snapshot at hand for looking into it, wherever it lies: a file, or an object that is fetched first.
+//! Opens a snapshot for inspection: a file, or an object that is downloaded first.
 //!
-//! A file that is not packed is read in place and never written to; everything else goes into a file without a name that
-//! the kernel removes with the process. A trailer that belongs to other bytes is an error; a missing one is not.
+//! An uncompressed file is read in place and never written to. Everything else goes into an unnamed file, which the kernel
+//! removes when the process ends. A trailer that does not match is an error; a missing one is not.
 
 mod error;
 mod fetch;
@@ -18,7 +18,7 @@ pub use error::ImageError;
 use crate::s3::S3Client;
 use crate::uri::S3Uri;
 
-/// An unpacked snapshot whose trailer, where it has one, matches.
+/// A decompressed snapshot. Its trailer matches or is missing.
 #[derive(Debug)]
 pub struct Image {
     unpacked: Unpacked<Unstoppable>,
@@ -40,7 +40,7 @@ impl Image {
         }
     }
 
-    /// Fetches the object whose key is the whole path of `uri`.
+    /// Downloads the object at `uri`: the key is the complete path.
     ///
     /// # Errors
     /// See [`ImageError`].
@@ -57,7 +57,7 @@ impl Image {
     }
 
     fn unpacked(file: File, name: String, scratch: &Scratch) -> Result<Self, ImageError> {
-        // People rename files: what it is, is told by its bytes alone.
+        // People rename files, so only the bytes decide the kind.
         let unpacked = match Unpacked::open(file, "", scratch, Unstoppable) {
             Ok(unpacked) => unpacked,
             Err(error) => return Err(ImageError::of(name, error)),
@@ -71,12 +71,12 @@ impl Image {
         }
     }
 
-    /// How people call it: a path or an `s3://` address.
+    /// Its name for messages: a path or an `s3://` address.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its packing, length, digest and trailer.
+    /// Its compression, length, digest and trailer.
     pub fn taken(&self) -> &Taken {
         self.unpacked.taken()
     }

@@ -1,4 +1,4 @@
-//! Files that open, and the exit codes of those that do not.
+//! Files that can be opened, and the exit codes for those that cannot.
 
 use std::fs;
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use strongroom_snapshot_io::packing::Packing;
 use super::*;
 use crate::exit::ExitCode;
 
-/// Pages of nothing in particular, with their trailer: their contents do not matter here.
+/// Arbitrary pages with a trailer: their contents do not matter here.
 fn snapshot() -> Vec<u8> {
     let mut file: Vec<u8> = (0..300_u32 * 512)
         .map(|n| u8::try_from(n / 7 % 251).expect("below 251"))

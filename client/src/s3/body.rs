@@ -1,4 +1,4 @@
-//! The bytes of an object as they arrive, with a limit on silence and a count that must come out right.
+//! The body of an object as a stream, with a limit on idle time and a check of the length.
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -14,7 +14,7 @@ pub struct BodyStream {
     received: u64,
     expected: u64,
     idle: Duration,
-    /// Builds this call's error; it knows bucket, key and endpoint.
+    /// Builds an error of this call, with bucket, key and endpoint.
     error: Box<dyn Fn(S3ErrorKind) -> S3Error + Send + Sync>,
 }
 
@@ -34,12 +34,12 @@ impl BodyStream {
         }
     }
 
-    /// Bytes handed out so far.
+    /// Bytes returned so far.
     pub fn received(&self) -> u64 {
         self.received
     }
 
-    /// The next piece; `None` after exactly as many bytes as the header promised.
+    /// The next piece; `None` after exactly the number of bytes in the header.
     pub async fn next(&mut self) -> Option<Result<Bytes, S3Error>> {
         let body = self.body.as_mut()?;
         loop {
@@ -75,10 +75,10 @@ impl BodyStream {
         }
     }
 
-    /// All bytes, if they are no more than `bytes_max`: for small objects.
+    /// All bytes, if there are at most `bytes_max`: for small objects.
     ///
     /// # Errors
-    /// As [`Self::next`]; an object longer than `bytes_max` is an integrity error of the caller's expectation.
+    /// As [`Self::next`]; an object longer than `bytes_max` is an integrity error, because the caller expects less.
     pub async fn collect(mut self, bytes_max: u64) -> Result<Bytes, S3Error> {
         if self.expected > bytes_max {
             let (expected, actual) = (

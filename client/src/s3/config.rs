@@ -1,4 +1,4 @@
-//! A client's configuration: endpoint, credentials, limits. No environment is read here.
+//! The configuration of a client: endpoint, credentials, limits. This module does not read the environment.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::clock::Clock;
 
-/// A credential that never shows itself: no `Display`, and `Debug` prints a placeholder.
+/// A credential that is never shown: no `Display`, and `Debug` prints a placeholder.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -29,7 +29,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// How a bucket is named in a request.
+/// The position of the bucket name in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Addressing {
     /// `https://host/bucket/key`: works with every server and any certificate.
@@ -39,39 +39,40 @@ pub enum Addressing {
     VirtualHost,
 }
 
-/// How long each step may take and how often it may be tried.
+/// Time limits of each step, and the number of tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Name lookup and TCP connect, per address.
     pub connect: Duration,
-    /// From sending a request to its answer's header, for requests without much body.
+    /// From sending a request to the header of its answer, for requests with a small body.
     pub answer: Duration,
-    /// The same for CompleteMultipartUpload, where a server joins up to 10,000 parts.
+    /// The same for CompleteMultipartUpload: a server joins up to 10,000 parts.
     pub complete: Duration,
-    /// The longest silence inside a body.
+    /// The longest idle time within a body.
     pub idle: Duration,
-    /// The slowest upload that still counts as alive; it extends `answer` by the body's size.
+    /// The slowest acceptable upload. It extends `answer` in proportion to the size of the body.
     pub upload_bytes_per_sec_min: u64,
-    /// Tries of one call, the first included.
+    /// Tries of one call, including the first.
     pub attempts: u32,
-    /// The pause before the first repeat; it doubles each time, up to `backoff_max`.
+    /// The pause before the first retry; it doubles each time, up to `backoff_max`.
     pub backoff_first: Duration,
     /// The longest pause between two tries.
     pub backoff_max: Duration,
 }
 
 impl Limits {
-    /// Long enough for a TCP SYN to be repeated three times (1, 3, 7 s).
+    /// Long enough for three retransmissions of a TCP SYN (1, 3, 7 s).
     pub const CONNECT: Duration = Duration::from_secs(10);
-    /// S3 servers answer within seconds; a disk that syncs behind a full queue may need longer.
+    /// S3 servers answer within seconds; a disk with a full queue may take longer to sync.
     pub const ANSWER: Duration = Duration::from_secs(30);
-    /// etcdbrctl gives Complete 30 s; joining 10,000 parts on a busy server deserves more, since all bytes are there.
+    /// etcdbrctl allows 30 s for Complete. Joining 10,000 parts on a busy server may take longer, and all bytes are already
+    /// there.
     pub const COMPLETE: Duration = Duration::from_mins(5);
     /// A server that reads from a failing disk may stall; a minute of silence means that it is gone.
     pub const IDLE: Duration = Duration::from_mins(1);
     /// 128 KiB/s moves a part of 16 MiB in about two minutes (etcdbrctl allows 180 s per part).
     pub const UPLOAD_BYTES_PER_SEC_MIN: u64 = 128 * 1024;
-    /// With the pauses below the five tries span about 6 s: a server restart is survived, a dead one is reported soon.
+    /// With the pauses below, five tries take about 6 s: enough for a server restart, and a dead server is reported soon.
     pub const ATTEMPTS: u32 = 5;
     /// The first pause.
     pub const BACKOFF_FIRST: Duration = Duration::from_millis(400);
@@ -99,7 +100,7 @@ impl Default for Limits {
 pub struct S3Config {
     /// `http://` or `https://`, host, optional port, optional base path.
     pub endpoint: Url,
-    /// The region in the signature's scope; most non-AWS servers take any.
+    /// The region in the signature's scope; most non-AWS servers accept any.
     pub region: String,
     /// The access key id.
     pub access_key: String,
@@ -109,16 +110,16 @@ pub struct S3Config {
     pub session_token: Option<Secret>,
     /// PEM certificates to trust *instead of* the system's, as AWS_CA_BUNDLE does.
     pub ca_bundle_pem: Option<Vec<u8>>,
-    /// Path style unless told otherwise.
+    /// Path style by default.
     pub addressing: Addressing,
     /// Timeouts and tries.
     pub limits: Limits,
-    /// The clock that signatures are dated by.
+    /// The clock for the dates in signatures.
     pub clock: Clock,
 }
 
 impl S3Config {
-    /// The region signed for when none is named: the one every S3 server accepts.
+    /// The default region, which every S3 server accepts.
     pub const REGION_DEFAULT: &'static str = "us-east-1";
 
     /// Path style, default limits, system clock, no token, the system's trusted certificates.

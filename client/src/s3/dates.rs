@@ -1,4 +1,4 @@
-//! The two spellings of time in S3 answers: HTTP dates in headers, RFC 3339 in XML. Parsing only; no clock.
+//! The two time formats in S3 answers: HTTP dates in headers, RFC 3339 in XML. Only parsing; no clock.
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

@@ -1,8 +1,8 @@
-//! Name lookup in pure Rust: IP literals never get here, then /etc/hosts, then the servers of /etc/resolv.conf.
+//! Name lookup in pure Rust: first /etc/hosts, then the servers of /etc/resolv.conf. IP literals need no lookup.
 //!
-//! The C library's resolver cannot be linked statically, and the restore tool must run where nothing is installed. The
-//! configuration is read at the first lookup only, so a broken resolv.conf does no harm where an IP address is given.
-//! Without a usable resolv.conf, /etc/hosts and `localhost` still work.
+//! The C library's resolver cannot be linked statically, and the restore tool must run on machines where nothing is installed.
+//! The configuration is read at the first lookup, so a broken resolv.conf does no harm if an IP address is given. Without a
+//! usable resolv.conf, /etc/hosts and `localhost` still work.
 
 use std::future::Future;
 use std::io;
@@ -19,13 +19,13 @@ use hyper_util::client::legacy::connect::dns::Name;
 use tokio::sync::OnceCell;
 use tower_service::Service;
 
-/// The resolver that hyper's connector asks for addresses.
+/// The resolver for hyper's connector.
 #[derive(Clone, Default)]
 pub(super) struct PureResolver {
     resolver: Arc<OnceCell<TokioResolver>>,
 }
 
-/// A name that has no address here.
+/// A name could not be resolved.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot resolve host name {name:?} by /etc/hosts or DNS")]
 struct LookupError {
@@ -47,7 +47,7 @@ impl PureResolver {
             .await
             .map_err(failed)?;
         let found = resolver.lookup_ip(name.as_str()).await.map_err(failed)?;
-        // The connector puts the port in; zero is its convention.
+        // The connector sets the port; by convention it is zero here.
         let addresses: Vec<SocketAddr> = found.iter().map(|ip| SocketAddr::new(ip, 0)).collect();
         Ok(addresses.into_iter())
     }

@@ -1,20 +1,20 @@
 //! Percent-encoding for S3: the path and query exactly as they are signed and sent.
 //!
-//! S3 signs the path once-encoded and never normalised, so `a//b`, `..` and `+` are sent as they are. Encoding and
-//! decoding stand side by side. Rules: AWS SigV4 documentation, "UriEncode".
+//! In S3 the signed path is encoded once and never normalised, so `a//b`, `..` and `+` are sent unchanged. Rules: AWS SigV4
+//! documentation, "UriEncode".
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// Everything but the unreserved characters of RFC 3986.
+/// All characters except the unreserved ones of RFC 3986.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
-/// The same, with the slashes of a key kept.
+/// The same, but the slashes of a key are kept.
 const PATH: &AsciiSet = &QUERY.remove(b'/');
 
-/// A key as it stands in the path.
+/// A key in the path.
 pub(super) fn key(key: &str) -> String {
     utf8_percent_encode(key, PATH).to_string()
 }
@@ -34,8 +34,8 @@ pub(super) fn query(parameters: &[(&str, &str)]) -> String {
     encoded.join("&")
 }
 
-/// A name from a listing with `encoding-type=url`, where servers write a space as `+` or `%20`. `None` when the bytes
-/// are no UTF-8, which no S3 key is.
+/// A name from a listing with `encoding-type=url`; servers write a space as `+` or `%20`. `None` if the bytes are not UTF-8,
+/// as S3 keys always are.
 pub(super) fn decode_listed(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     percent_decode_str(&spaced)

@@ -1,7 +1,7 @@
 //! The error of every S3 call: the action, its object, the server, and the reason.
 //!
-//! Callers decide on [`S3ErrorKind`], never on text. A server's text is bounded and stripped of control characters
-//! before it is kept, because it ends up on a terminal.
+//! Callers decide by [`S3ErrorKind`], never by text. A server's text is truncated and stripped of control characters, because it
+//! may be shown on a terminal.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::exit::ExitCode;
 
-/// A server's text longer than this is cut; AWS' own messages stay below 200 bytes.
+/// A longer text of a server is truncated; AWS' own messages have less than 200 bytes.
 const SERVER_TEXT_CHARS_MAX: usize = 300;
 
 /// The call that was attempted.
@@ -51,7 +51,7 @@ impl fmt::Display for Operation {
     }
 }
 
-/// A request that cannot be sent as asked.
+/// Why a request cannot be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidInput {
     /// Neither http nor https, or without a host.
@@ -60,39 +60,39 @@ pub enum InvalidInput {
         /// As given.
         endpoint: String,
     },
-    /// A CA bundle without a usable certificate.
+    /// The CA bundle has no usable certificate.
     #[error("the CA bundle holds no usable PEM certificate")]
     CaBundle,
-    /// No trusted certificates on this machine.
+    /// This machine has no trusted certificates.
     #[error(
         "this system has no trusted certificates: install ca-certificates or name a bundle by AWS_CA_BUNDLE"
     )]
     NoRoots,
-    /// A key that is empty or too long.
+    /// The key is empty or too long.
     #[error("a key has 1 to 1024 bytes, this one {bytes}")]
     KeyLength {
         /// Its length.
         bytes: usize,
     },
-    /// A bucket name that would change the request's path.
+    /// The bucket name would change the path of the request.
     #[error("{bucket:?} is no bucket name")]
     Bucket {
         /// As given.
         bucket: String,
     },
-    /// A header value (metadata, content type) that HTTP cannot carry.
+    /// A header value (metadata, content type) is not valid in HTTP.
     #[error("the value of {name} holds characters that an HTTP header cannot carry")]
     HeaderValue {
         /// The header's name.
         name: String,
     },
-    /// A part number or count outside S3's limits.
+    /// A part number or count is outside of S3's limits.
     #[error("part numbers run from 1 to 10000, got {number}")]
     PartNumber {
         /// As given.
         number: u32,
     },
-    /// More objects below a prefix than a caller is willing to hold.
+    /// There are more objects under the prefix than the caller's limit.
     #[error("more than {limit} objects: name a longer prefix")]
     TooManyObjects {
         /// The caller's limit.
@@ -116,9 +116,9 @@ pub enum S3ErrorKind {
         status: u16,
         /// S3's code, such as SignatureDoesNotMatch.
         code: String,
-        /// The server's words.
+        /// The server's message.
         message: String,
-        /// The id under which the server's operator finds the request.
+        /// The id of the request, for the server's operator.
         request_id: Option<String>,
     },
     /// The server could not be reached, or the connection broke.
@@ -129,7 +129,7 @@ pub enum S3ErrorKind {
         "TLS failure: the server's certificate is not trusted (is AWS_CA_BUNDLE right?) or TLS cannot be agreed on"
     )]
     Tls,
-    /// A named limit has passed.
+    /// A named time limit was exceeded.
     #[error("no {awaited} within {} s", limit.as_secs())]
     Timeout {
         /// The awaited step.
@@ -142,9 +142,9 @@ pub enum S3ErrorKind {
     Integrity {
         /// The compared value.
         what: &'static str,
-        /// The promise.
+        /// The expected value.
         expected: String,
-        /// The fact.
+        /// The actual value.
         actual: String,
     },
     /// The two clocks differ by more than S3 allows, and signing with the server's time did not help.
@@ -162,20 +162,20 @@ pub enum S3ErrorKind {
     Service {
         /// HTTP status.
         status: u16,
-        /// S3's code, or the status' name when the body told none.
+        /// S3's code, or the name of the status if the body has none.
         code: String,
-        /// The server's words.
+        /// The server's message.
         message: String,
-        /// The id under which the server's operator finds the request.
+        /// The id of the request, for the server's operator.
         request_id: Option<String>,
     },
-    /// An answer that is not S3's: a proxy, another service, or damage.
+    /// The answer is not from S3: a proxy, another service, or damage.
     #[error("the answer is not what an S3 server sends ({what})")]
     Malformed {
         /// The defect.
         what: &'static str,
     },
-    /// The request cannot be sent as asked.
+    /// The request cannot be sent.
     #[error(transparent)]
     Invalid(#[from] InvalidInput),
 }
@@ -238,12 +238,12 @@ impl S3Error {
         self.0.operation
     }
 
-    /// The bucket it was about.
+    /// The bucket of the call.
     pub fn bucket(&self) -> Option<&str> {
         self.0.bucket.as_deref()
     }
 
-    /// The key it was about.
+    /// The key of the call.
     pub fn key(&self) -> Option<&str> {
         self.0.key.as_deref()
     }
@@ -253,17 +253,17 @@ impl S3Error {
         &self.0.endpoint
     }
 
-    /// How often it was attempted.
+    /// The number of attempts.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// Whether the thing asked for does not exist.
+    /// Whether the bucket, key or upload does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self.0.kind, S3ErrorKind::NotFound { .. })
     }
 
-    /// S3's error code, when the server answered with one.
+    /// S3's error code, if the server returned one.
     pub fn code(&self) -> Option<&str> {
         match &self.0.kind {
             S3ErrorKind::NotFound { code }
@@ -273,7 +273,7 @@ impl S3Error {
         }
     }
 
-    /// The exit code a program ends with after this error.
+    /// The program's exit code for this error.
     pub fn exit_code(&self) -> ExitCode {
         match &self.0.kind {
             S3ErrorKind::NotFound { .. } => ExitCode::NotFound,
@@ -317,7 +317,7 @@ impl Error for S3Error {
     }
 }
 
-/// A server's text, fit for a terminal and a log line.
+/// A server's text, made safe for a terminal and a log line.
 pub(super) fn server_text(text: &str) -> String {
     text.chars()
         .filter(|c| !c.is_control())

@@ -1,4 +1,4 @@
-//! One call from signing to a usable answer: send, judge, learn the clock, repeat, read.
+//! One call, from signing to a usable answer: send, evaluate, learn the clock offset, retry, read.
 //!
 //! Every operation goes through [`S3Client::collect`] (answer in memory, bounded) or [`S3Client::stream`] (answer as a
 //! stream). Nothing else sends requests.
@@ -25,10 +25,10 @@ use super::xml::Element;
 use super::{dates, xml};
 use crate::{causes, clock};
 
-/// An error document is below 2 KiB; a proxy's HTML page may be longer, and is only looked at.
+/// An error document has less than 2 KiB. A proxy's HTML page may be longer; its text only helps with the diagnosis.
 const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// Signed S3 calls to one server; cheap to clone, all clones share connections and the learned clock offset.
+/// Signed S3 calls to one server. Clones are cheap and share connections and the learned clock offset.
 #[derive(Clone)]
 pub struct S3Client {
     inner: Arc<Inner>,
@@ -41,12 +41,12 @@ struct Inner {
     skew: Skew,
 }
 
-/// One call as its operation describes it.
+/// One call, as described by its operation.
 pub(super) struct Call<'a> {
     pub(super) operation: Operation,
     pub(super) parts: Parts<'a>,
     pub(super) repeat: Repeat,
-    /// The limit for the answer's header, without the time that the payload may take.
+    /// The time limit for the answer's header, without the time for the payload.
     pub(super) answer: Duration,
 }
 
@@ -75,7 +75,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// A try that did not succeed.
+/// A failed try.
 struct Failure {
     kind: S3ErrorKind,
     source: Option<Box<dyn Error + Send + Sync>>,
@@ -100,7 +100,7 @@ impl Failure {
     }
 }
 
-/// How the answer's body is wanted.
+/// How to return the answer's body.
 #[derive(Clone, Copy)]
 enum Want {
     Stream,
@@ -113,10 +113,10 @@ enum Body {
 }
 
 impl S3Client {
-    /// Checks the configuration and prepares connections; nothing is sent yet.
+    /// Checks the configuration and prepares connections; sends nothing yet.
     ///
     /// # Errors
-    /// [`S3ErrorKind::Invalid`] when the endpoint or the CA bundle cannot be used.
+    /// [`S3ErrorKind::Invalid`] if the endpoint or the CA bundle cannot be used.
     pub fn new(config: S3Config) -> Result<Self, S3Error> {
         let invalid = |input| {
             S3Error::new(
@@ -164,13 +164,13 @@ impl S3Client {
         &self.inner.config
     }
 
-    /// Seconds that the server's clock is ahead of this machine's (negative: behind), once a refused request has taught
-    /// them. `None` means that the clocks agree well enough. Signatures carry the server's time from then on.
+    /// Seconds by which the server's clock is ahead of this machine's (negative: behind), learned from a refused request. From
+    /// then on signatures use the server's time. `None` means that the clocks agree well enough.
     pub fn clock_offset_secs(&self) -> Option<i64> {
         self.inner.skew.offset_secs()
     }
 
-    /// Sends a call and keeps its answer of at most `bytes_max` in memory.
+    /// Sends a call and reads its answer, at most `bytes_max` bytes, into memory.
     pub(super) async fn collect(
         &self,
         call: &Call<'_>,
@@ -182,7 +182,7 @@ impl S3Client {
         }
     }
 
-    /// Sends a call whose answer is read as a stream.
+    /// Sends a call and returns its answer as a stream.
     pub(super) async fn stream(
         &self,
         call: &Call<'_>,
@@ -193,7 +193,7 @@ impl S3Client {
         }
     }
 
-    /// An error of this call that no answer told.
+    /// An error of this call without an answer.
     pub(super) fn error(&self, call: &Call<'_>, kind: S3ErrorKind) -> S3Error {
         S3Error::new(kind, call.operation, &self.inner.config.endpoint)
             .at(call.parts.bucket, call.parts.key)
@@ -289,7 +289,7 @@ impl S3Client {
             Want::Stream => Ok((parts, Body::Stream(body))),
             Want::Collect { bytes_max } => {
                 let bytes = self.read(body, bytes_max, call.repeat).await?;
-                // CompleteMultipartUpload sends 200 early to keep the connection alive and may fail afterwards.
+                // CompleteMultipartUpload may send 200 early to keep the connection alive, and fail afterwards.
                 match Element::parse(&bytes) {
                     Ok(root) if root.name == "Error" => {
                         Err(failure_of(500, Some(&root), &parts, call.repeat))
@@ -307,7 +307,7 @@ impl S3Client {
         call.answer.max(limits.answer).saturating_add(sending)
     }
 
-    /// Turns an answer other than success into a failure, and looks whether the clock is to blame.
+    /// Turns an unsuccessful answer into a failure, and checks whether the clock is the cause.
     async fn refused(
         &self,
         call: &Call<'_>,
@@ -316,7 +316,7 @@ impl S3Client {
     ) -> Failure {
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();
-        // The status decides; a body that cannot be read only costs the explanation.
+        // The status decides; without a readable body only the explanation is missing.
         let bytes = self
             .read(body, ERROR_BODY_BYTES_MAX, call.repeat)
             .await
@@ -350,7 +350,7 @@ impl S3Client {
         failure
     }
 
-    /// Reads a body of at most `bytes_max`, giving each piece the idle limit.
+    /// Reads a body of at most `bytes_max` bytes, with the idle limit for each piece.
     async fn read(
         &self,
         mut body: Incoming,
@@ -399,7 +399,7 @@ fn unsent_or_broken(error: hyper_util::client::legacy::Error, repeat: Repeat) ->
     Failure::new(kind, outcome, repeat).caused_by(error)
 }
 
-/// The failure that a status and an error document stand for.
+/// The failure for a status and an error document.
 fn failure_of(
     status: u16,
     root: Option<&xml::Element>,

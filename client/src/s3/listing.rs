@@ -1,6 +1,6 @@
-//! ListObjectsV2, page by page or all of a prefix within a limit.
+//! ListObjectsV2, page by page, or all objects of a prefix up to a limit.
 //!
-//! Names are asked for and decoded with `encoding-type=url`, since XML cannot carry every key.
+//! Names are requested and decoded with `encoding-type=url`, since XML cannot represent every key.
 
 use hyper::Method;
 use time::OffsetDateTime;
@@ -10,25 +10,25 @@ use super::exchange::{Call, S3Client};
 use super::xml::Element;
 use super::{dates, encode};
 
-/// The most objects that [`S3Client::list_all`] holds by default: 58 days of one cluster's deltas every 20 s, about 50 MB.
+/// Default limit of [`S3Client::list_all`]: the deltas of one cluster, every 20 s for 58 days, about 50 MB.
 pub const LIST_ALL_OBJECTS_MAX: usize = 250_000;
 /// A page has up to 1,000 keys of 1,024 bytes, each byte up to 3 encoded, and 500 bytes of markup each: 3.6 MB.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// No server may keep a client asking for ever with pages that hold nothing.
+/// Most empty pages, so that a server cannot make a client list forever.
 const EMPTY_PAGES_MAX: u32 = 1_000;
 
-/// One page of a listing.
+/// A request for one page of a listing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListRequest {
-    /// Keys that begin with this.
+    /// Only keys with this prefix.
     pub prefix: String,
-    /// Fold keys that share the text up to this after the prefix.
+    /// Group keys that share the text between the prefix and this delimiter.
     pub delimiter: Option<String>,
-    /// Keys after this one.
+    /// Only keys after this one.
     pub start_after: Option<String>,
-    /// [`ListPage::next`] of the page before.
+    /// [`ListPage::next`] of the previous page.
     pub continuation: Option<String>,
-    /// At most so many entries (a server's own limit is 1,000).
+    /// Most entries (a server's own limit is 1,000).
     pub max_keys: Option<u32>,
 }
 
@@ -50,7 +50,7 @@ pub struct ObjectEntry {
 pub struct ListPage {
     /// Objects in key order.
     pub objects: Vec<ObjectEntry>,
-    /// Folded prefixes.
+    /// Common prefixes of grouped keys.
     pub common_prefixes: Vec<String>,
     /// The next page's continuation; `None` on the last.
     pub next: Option<String>,
@@ -60,7 +60,7 @@ impl S3Client {
     /// Lists one page.
     ///
     /// # Errors
-    /// [`S3ErrorKind::NotFound`] when the bucket does not exist, [`S3ErrorKind::Malformed`] on an answer that is not S3's.
+    /// [`S3ErrorKind::NotFound`] if the bucket does not exist, [`S3ErrorKind::Malformed`] for an answer that is not from S3.
     pub async fn list_page(
         &self,
         bucket: &str,
@@ -90,7 +90,7 @@ impl S3Client {
         page(&root).map_err(|what| self.error(&call, S3ErrorKind::Malformed { what }))
     }
 
-    /// Lists everything below a prefix, in key order.
+    /// Lists everything under a prefix, in key order.
     ///
     /// # Errors
     /// As [`Self::list_page`]; [`InvalidInput::TooManyObjects`] beyond `limit`.
@@ -133,7 +133,7 @@ impl S3Client {
     }
 }
 
-/// Reads a ListBucketResult; the error names the defect.
+/// Reads a ListBucketResult; the error is the defect.
 fn page(root: &Element) -> Result<ListPage, &'static str> {
     if root.name != "ListBucketResult" {
         return Err("not a ListBucketResult");

@@ -1,8 +1,8 @@
-//! A small S3 client: the calls that saving, listing and restoring snapshots need, each signed by aws-sigv4.
+//! A small S3 client with the calls for saving, listing and restoring snapshots, signed with aws-sigv4.
 //!
-//! Invariants: every header that is sent is signed (`authorization` aside); every wait has a named limit; every answer
-//! that is kept in memory has a size limit; a call is repeated only when repeating is safe; names are resolved in pure
-//! Rust (/etc/hosts, then resolv.conf), never through the C library. Knows nothing of etcd, files or the command line.
+//! Invariants: every header that is sent is signed (except `authorization`); every wait has a named limit; every answer kept in
+//! memory has a size limit; a call is repeated only if that is safe; names are resolved in pure Rust (/etc/hosts, then
+//! resolv.conf), never through the C library. Must not know etcd, files or the command line.
 
 mod body;
 mod buckets;

@@ -1,7 +1,7 @@
-//! Multipart uploads: begin, parts, complete, abort.
+//! Multipart uploads: create, upload parts, complete, abort.
 //!
-//! Each part carries a signed CRC32, repeated on completion, so a part that was stored wrong cannot become part of an
-//! object. A completion whose answer was lost is settled by looking at the object, not guessed.
+//! Each part has a signed CRC32, which is sent again on completion, so a part that was stored wrong cannot become part of an
+//! object. If the answer of a completion is lost, the client checks the object instead of guessing.
 
 use bytes::Bytes;
 use hyper::Method;
@@ -16,10 +16,10 @@ use super::xml;
 
 /// S3's own limit of parts per upload.
 pub const PARTS_MAX: u32 = 10_000;
-/// Short XML answers.
+/// Limit for short XML answers.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
-/// A server's name for an open upload.
+/// A server's id of an open upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadId(String);
 
@@ -30,7 +30,7 @@ impl UploadId {
     }
 }
 
-/// A stored part, as completion must name it.
+/// A stored part, as needed for completion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartTag {
     number: u32,
@@ -63,10 +63,10 @@ impl PartTag {
 }
 
 impl S3Client {
-    /// Begins an upload. Its parts stay invisible until it is completed, and cost space until it is aborted.
+    /// Creates an upload. Its parts are invisible until it is completed, and use space until it is completed or aborted.
     ///
     /// # Errors
-    /// [`S3ErrorKind::NotFound`] when the bucket does not exist.
+    /// [`S3ErrorKind::NotFound`] if the bucket does not exist.
     pub async fn create_upload(
         &self,
         bucket: &str,
@@ -101,10 +101,10 @@ impl S3Client {
         })
     }
 
-    /// Stores one part; sending a number again replaces it.
+    /// Stores one part; a repeated number replaces it.
     ///
     /// # Errors
-    /// [`S3ErrorKind::NotFound`] when the upload was aborted or completed.
+    /// [`S3ErrorKind::NotFound`] if the upload was aborted or completed.
     pub async fn upload_part(
         &self,
         bucket: &str,
@@ -144,10 +144,10 @@ impl S3Client {
         Ok(PartTag::new(number, etag, crc32))
     }
 
-    /// Joins the parts, in the order given (ascending numbers), into the object.
+    /// Joins the parts, in the given order (ascending numbers), into the object.
     ///
     /// # Errors
-    /// When the server misses a part or refuses it; then nothing is visible and the upload can still be aborted.
+    /// If a part is missing or the server refuses it. Then nothing is visible, and the upload can still be aborted.
     pub async fn complete_upload(
         &self,
         bucket: &str,
@@ -174,7 +174,7 @@ impl S3Client {
                     .to_owned();
                 Ok(PutResult { etag })
             }
-            // A first try may have succeeded without its answer arriving; the server then knows the upload no more.
+            // An earlier try may have succeeded, but its answer was lost. Then the server does not know the upload any more.
             Err(error) if error.code() == Some("NoSuchUpload") && error.attempts() > 1 => {
                 let expected = joined_etag(parts);
                 match self.head_object(bucket, key).await {
@@ -188,10 +188,10 @@ impl S3Client {
         }
     }
 
-    /// Gives an upload up and frees its parts; one that does not exist any more is no error.
+    /// Aborts an upload and frees its parts. A missing upload is not an error.
     ///
     /// # Errors
-    /// When the server cannot be reached or refuses it.
+    /// If the server cannot be reached or refuses it.
     pub async fn abort_upload(
         &self,
         bucket: &str,
@@ -212,8 +212,8 @@ impl S3Client {
     }
 }
 
-/// The entity tag that S3 gives to these parts joined: MD5 of the parts' MD5s, then their count. `None` when a part's tag
-/// is no MD5 (encrypted stores), so that nothing can be concluded.
+/// The entity tag of an object joined from these parts: MD5 of the parts' MD5s, then their count. `None` if a part's tag is not
+/// an MD5 (encrypted stores), so that nothing can be concluded.
 fn joined_etag(parts: &[PartTag]) -> Option<String> {
     use md5::Digest as _;
     let mut joined = md5::Md5::new();

@@ -1,6 +1,6 @@
-//! Object calls: get (whole or a range) and look, and the parts that uploads share with them.
+//! Object calls: get (complete or a range) and head, and code shared with uploads.
 //!
-//! Uploaded bytes are covered end to end: a signed CRC32 header always, and over plain http the signed SHA-256 as well.
+//! Uploaded bytes are protected end to end: always by a signed CRC32 header, and over plain HTTP also by the signed SHA-256.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -22,16 +22,16 @@ use super::error::{Operation, S3Error, S3ErrorKind};
 use super::exchange::{Call, S3Client};
 use super::signing::{Payload, PayloadHash};
 
-/// Answers without content; anything longer is not S3.
+/// Limit for answers without content; a longer answer is not from S3.
 const SHORT_ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// Hashing more than this takes over 0.1 ms and moves off the event loop.
+/// Hashing more than this takes over 0.1 ms, so it runs off the event loop.
 const INLINE_DIGEST_BYTES_MAX: usize = 128 * 1024;
 const METADATA_PREFIX: &str = "x-amz-meta-";
 
 /// Content type and metadata of a new object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PutOptions {
-    /// `Content-Type`; the server's default when absent.
+    /// `Content-Type`; `None` means the server's default.
     pub content_type: Option<String>,
     /// User metadata: names without `x-amz-meta-`, values in printable ASCII.
     pub metadata: BTreeMap<String, String>,
@@ -44,7 +44,7 @@ pub struct PutResult {
     pub etag: String,
 }
 
-/// An object's header.
+/// The header of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectHead {
     /// The object's size in bytes.
@@ -57,10 +57,10 @@ pub struct ObjectHead {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// An object's header and its bytes to come.
+/// The header of an object and the stream of its bytes.
 #[derive(Debug)]
 pub struct GetObject {
-    /// Bytes in `body`: the whole object or the range asked for.
+    /// Length of `body`: the complete object or the requested range.
     pub len: u64,
     /// The entity tag without quotes.
     pub etag: String,
@@ -76,7 +76,7 @@ impl S3Client {
     /// Reads an object, or the bytes `range` of it, as a stream.
     ///
     /// # Errors
-    /// [`S3ErrorKind::NotFound`] when it does not exist; the stream reports later failures.
+    /// [`S3ErrorKind::NotFound`] if it does not exist; the stream reports later failures.
     pub async fn get_object(
         &self,
         bucket: &str,
@@ -86,10 +86,10 @@ impl S3Client {
         self.get(bucket, key, range, None).await
     }
 
-    /// As [`Self::get_object`], but only while the object still has this entity tag: for continuing a broken download.
+    /// As [`Self::get_object`], but only if the object still has this entity tag: for resuming a download.
     ///
     /// # Errors
-    /// `PreconditionFailed` (see [`S3Error::code`]) when the object was replaced meanwhile.
+    /// `PreconditionFailed` (see [`S3Error::code`]) if the object was replaced.
     pub async fn get_object_if_match(
         &self,
         bucket: &str,
@@ -142,10 +142,10 @@ impl S3Client {
         })
     }
 
-    /// Looks at an object without reading it.
+    /// Reads the header of an object.
     ///
     /// # Errors
-    /// [`S3ErrorKind::NotFound`] when it does not exist.
+    /// [`S3ErrorKind::NotFound`] if it does not exist.
     pub async fn head_object(&self, bucket: &str, key: &str) -> Result<ObjectHead, S3Error> {
         let call = Call::new(Operation::HeadObject, Method::HEAD, Some(bucket), Some(key));
         let (parts, _bytes) = self.collect(&call, SHORT_ANSWER_BYTES_MAX).await?;
@@ -165,9 +165,9 @@ impl S3Client {
         })
     }
 
-    /// The payload as it will be signed, and its CRC32.
+    /// The payload for signing, and its CRC32.
     pub(super) async fn digested(&self, bytes: Bytes) -> (Payload, u32) {
-        // Over TLS the bytes cannot be changed on the way, so the costlier hash is left out, as AWS' SDKs do.
+        // Over TLS the bytes cannot be changed in transit, so the expensive hash is omitted, as in AWS' SDKs.
         let sha256_wanted = self.config().endpoint.scheme() == "http";
         if bytes.len() <= INLINE_DIGEST_BYTES_MAX {
             return digest(bytes, sha256_wanted);
@@ -188,7 +188,7 @@ fn digest(bytes: Bytes, sha256_wanted: bool) -> (Payload, u32) {
     (Payload { bytes, hash }, crc32)
 }
 
-/// S3 writes a CRC32 as base64 of its four bytes, most significant first.
+/// A CRC32 in S3's form: base64 of its four bytes, most significant first.
 pub(super) fn crc32_base64(crc32: u32) -> String {
     STANDARD.encode(crc32.to_be_bytes())
 }
@@ -211,7 +211,7 @@ pub(super) fn option_headers(
     Ok(headers)
 }
 
-/// The entity tag without quotes; empty when there is none.
+/// The entity tag without quotes; empty if there is none.
 pub(super) fn etag(parts: &response::Parts) -> String {
     header(parts, &ETAG)
         .unwrap_or_default()

@@ -1,28 +1,28 @@
-//! Which failed tries are repeated, and the pauses between them. Pure decisions; nothing waits here.
+//! Decides which failed tries are repeated, and the pauses between them. Pure decisions; nothing waits here.
 
 use std::time::Duration;
 
 use super::config::Limits;
 
-/// Whether a call may be sent twice.
+/// Whether a call may be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// Sending it twice has the effect of sending it once.
+    /// Sending it twice has the same effect as sending it once.
     Safe,
-    /// A second one leaves something behind (a second open upload): repeat it only if the server has surely not done it.
+    /// A second call has a side effect (a second open upload): repeat it only if the server certainly did not execute the first.
     UnlessDone,
 }
 
-/// How a try ended.
+/// The result of a failed try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome<'a> {
     /// No connection was made.
     NotSent,
     /// The peer cannot prove its identity.
     Distrusted,
-    /// The connection broke after the request was begun.
+    /// The connection broke after sending had started.
     Broken,
-    /// A limit passed.
+    /// A time limit was exceeded.
     TimedOut,
     /// An answer other than success.
     Answered { status: u16, code: &'a str },
@@ -30,7 +30,7 @@ pub(super) enum Outcome<'a> {
     Unreadable,
 }
 
-/// Whether another try is worth it.
+/// Whether a retry makes sense.
 pub(super) fn worth_repeating(outcome: Outcome<'_>, repeat: Repeat) -> bool {
     match outcome {
         Outcome::NotSent => true,
@@ -48,7 +48,7 @@ pub(super) fn worth_repeating(outcome: Outcome<'_>, repeat: Repeat) -> bool {
     }
 }
 
-/// The pause before try `attempt + 1` (the first try is 1): doubling, bounded, and spread by up to a half.
+/// The pause before try `attempt + 1` (the first try is 1): doubled each time, bounded, with jitter of up to a half.
 pub(super) fn pause(limits: &Limits, attempt: u32, jitter_per_mille: u32) -> Duration {
     let doublings = attempt.saturating_sub(1).min(16);
     let full = limits

@@ -1,4 +1,4 @@
-//! Tests only: clients of the suites' fake S3, and its answers as the tests of this crate write them.
+//! Tests only: clients for the suites' fake S3, and helpers for its scripted answers.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use url::Url;
 use super::{Limits, S3Client, S3Config, Secret};
 use crate::clock::Clock;
 
-/// A whole answer.
+/// A complete answer.
 pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Reply {
     let reply = Reply::new(status, body);
     let more = headers.iter();
     more.fold(reply, |reply, (name, value)| reply.header(name, value))
 }
 
-/// A client that loses no time with waiting.
+/// A client without long waits.
 pub(crate) fn client_of(server: &FakeS3, clock: Clock) -> S3Client {
     let endpoint = Url::parse(&server.endpoint()).expect("an address is a URL");
     let mut config = S3Config::new(endpoint, "id", Secret::new("secret"));

@@ -1,6 +1,6 @@
-//! One S3 call as a signed HTTP request. Pure but for its arguments: the time is given.
+//! Builds a signed HTTP request for one S3 call. Pure: the time is an argument.
 //!
-//! Signed is every header that is sent, also `user-agent` and `content-length`; `authorization` carries the signature.
+//! Every header that is sent is signed, including `user-agent` and `content-length`; `authorization` contains the signature.
 
 use std::time::SystemTime;
 
@@ -22,10 +22,10 @@ use super::error::InvalidInput;
 
 /// S3's own limit for a key.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 1..=crate::uri::KEY_BYTES_MAX;
-/// How servers' logs recognise this client.
+/// The name of this client in server logs.
 const AGENT: &str = concat!("strongroom/", env!("CARGO_PKG_VERSION"));
 
-/// The bytes of a request and how the signature covers them.
+/// The bytes of a request, and how the signature covers them.
 #[derive(Debug, Clone)]
 pub(super) struct Payload {
     pub(super) bytes: Bytes,
@@ -39,7 +39,7 @@ pub(super) enum PayloadHash {
     OfBytes,
     /// Lowercase hex SHA-256, computed off the event loop.
     Known(String),
-    /// Not at all: TLS and the signed CRC32 header cover the bytes.
+    /// Not covered: TLS and the signed CRC32 header protect the bytes.
     Unsigned,
 }
 
@@ -56,7 +56,7 @@ impl Payload {
     }
 }
 
-/// The parts of a request, without the server and the credentials.
+/// The parts of a request, without server and credentials.
 #[derive(Debug, Clone)]
 pub(super) struct Parts<'a> {
     pub(super) method: Method,
@@ -67,7 +67,7 @@ pub(super) struct Parts<'a> {
     pub(super) payload: Payload,
 }
 
-/// Builds and signs; fails only on input that cannot be a request.
+/// Builds and signs a request; fails only if the input is not valid in a request.
 pub(super) fn request(
     config: &S3Config,
     credentials: &Credentials,

@@ -1,14 +1,14 @@
-//! Clock skew: the server says that this machine's clock is wrong.
+//! Clock skew: the server reports that this machine's clock is wrong.
 //!
-//! S3 refuses requests dated more than 15 minutes off. A master that is being rebuilt may well have a wrong clock, so
-//! the client learns the server's time from its answer and signs with it. TLS certificates are still checked against the
-//! machine's own clock.
+//! S3 refuses requests whose date is more than 15 minutes off. A control plane node that is being rebuilt may have a wrong
+//! clock. So the client learns the server's time from the answer and uses it for signatures. TLS certificates are still checked
+//! against the machine's own clock.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// S3's tolerance; a 403 without a body (HEAD) is put down to the clock only beyond it.
+/// S3's tolerance; a 403 without a body (HEAD) is attributed to the clock only above it.
 const TOLERANCE_SECS: u64 = 15 * 60;
-/// No offset was learned.
+/// No offset learned yet.
 const NONE: i64 = i64::MIN;
 
 /// The learned difference, server minus local, in seconds.
@@ -32,20 +32,20 @@ impl Skew {
     }
 }
 
-/// The server's time in a refusal.
+/// A refusal, and the times to compare.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Refusal<'a> {
     pub(super) status: u16,
-    /// `None` when the answer had no body to tell one.
+    /// S3's error code; `None` if the answer had no body.
     pub(super) code: Option<&'a str>,
     pub(super) server_unix_secs: Option<i64>,
-    /// The machine's clock, without any offset.
+    /// The machine's clock, without offset.
     pub(super) local_unix_secs: i64,
     /// The time that the request was signed with.
     pub(super) signed_unix_secs: i64,
 }
 
-/// The offset to sign with from now on, if this refusal is about the clock.
+/// The offset for signatures from now on, if the clock is the cause of this refusal.
 pub(super) fn offset_to_learn(refusal: &Refusal<'_>) -> Option<i64> {
     let server = refusal.server_unix_secs?;
     let blamed = match refusal.code {

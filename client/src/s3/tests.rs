@@ -1,4 +1,4 @@
-//! Error paths of S3 calls against a scripted server: overload, cuts, silence, skewed clocks, lies.
+//! Error paths of S3 calls with a scripted server: overload, cut connections, silence, skewed clocks, wrong answers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -218,7 +218,7 @@ async fn listings_that_lie_end() {
     );
 }
 
-/// Answers as S3 does: 403 beyond 15 minutes, with its own time in `Date`.
+/// Answers like S3: 403 above 15 minutes, with its own time in `Date`.
 fn checks_the_clock(_: usize, seen: &Request) -> Reply {
     let format = time::macros::format_description!("[year][month][day]T[hour][minute][second]Z");
     let signed = time::PrimitiveDateTime::parse(&seen.headers["x-amz-date"], format)
@@ -330,7 +330,7 @@ async fn a_completion_whose_answer_was_lost_is_settled_by_looking() {
             "PUT" => answer(200, &[("ETag", "\"d41d8cd98f00b204e9800998ecf8427e\"")], ""),
             "HEAD" => answer(200, &[("ETag", stored)], ""),
             _ if completed.swap(true, Ordering::Relaxed) => Reply::error(404, "NoSuchUpload"),
-            // The late failure of a 200, as S3 documents it.
+            // A late failure after status 200, as documented by S3.
             _ => answer(200, &[], "\n <Error><Code>InternalError</Code></Error>"),
         });
         let client = client_of(&server, Clock::system());

@@ -1,4 +1,4 @@
-//! Connections: TCP through the pure resolver, TLS by rustls with ring. Knows no S3.
+//! Connections: TCP with the pure Rust resolver, TLS with rustls and ring. Must not know S3.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -20,9 +20,9 @@ use super::error::InvalidInput;
 /// A pooled HTTP/1.1 client over plain TCP or TLS.
 pub(super) type HttpClient = Client<HttpsConnector<HttpConnector<PureResolver>>, Full<Bytes>>;
 
-/// Servers and load balancers close idle connections after 60 s or more; leaving first avoids racing them.
+/// Servers and load balancers close idle connections after 60 s or more. Closing earlier avoids races with them.
 const POOL_IDLE: Duration = Duration::from_secs(20);
-/// Two parts in flight and one small call beside them.
+/// Enough for two parts in flight and a small call at the same time.
 const POOL_PER_HOST_MAX: usize = 4;
 
 pub(super) fn client(
@@ -46,7 +46,7 @@ pub(super) fn client(
         .build(connector))
 }
 
-/// A plain-http endpoint needs no certificates, so that a machine without any can still restore.
+/// An endpoint with plain HTTP needs no certificates, so a machine without certificates can still restore.
 fn tls_config(needed: bool, ca_bundle_pem: Option<&[u8]>) -> Result<ClientConfig, InvalidInput> {
     let builder =
         ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))

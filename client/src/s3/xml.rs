@@ -1,8 +1,8 @@
-//! XML of S3 answers as a small tree, and the two documents that the client sends.
+//! Parses the XML of S3 answers into a small tree, and writes the documents that the client sends.
 //!
-//! Servers are not trusted: depth, element count and (by the callers' read limits) bytes are bounded, document types are
-//! refused, and only XML's own five entities and character references are resolved, so nothing can expand. Attributes and
-//! namespaces carry nothing that S3 clients need and are ignored.
+//! Servers are not trusted: depth, element count and (through the callers' read limits) bytes are bounded. Document types are
+//! refused. Only XML's five predefined entities and character references are resolved, so nothing can expand. Attributes and
+//! namespaces are ignored, because S3 clients do not need them.
 
 use quick_xml::Reader;
 use quick_xml::escape::escape;
@@ -10,12 +10,12 @@ use quick_xml::events::Event;
 
 use super::multipart::PartTag;
 
-/// S3's answers nest four deep (result, version, owner, id).
+/// S3's answers have four levels (result, version, owner, id).
 const DEPTH_MAX: usize = 16;
-/// A page of 1,000 objects has about 10 elements each; ten times that is no listing.
+/// A page of 1,000 objects has about 10,000 elements; ten times that is not a listing.
 const ELEMENTS_MAX: usize = 100_000;
 
-/// Why bytes are no XML that an S3 server sends.
+/// Why bytes are not XML from an S3 server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum XmlError {
     #[error("not UTF-8 at byte {offset}")]
@@ -36,7 +36,7 @@ pub(super) enum XmlError {
     SecondRoot { offset: u64 },
 }
 
-/// An element: its local name, its own text, its children in order.
+/// An element: local name, text, children in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Element {
     pub(super) name: String,
@@ -45,7 +45,7 @@ pub(super) struct Element {
 }
 
 impl Element {
-    /// Parses a whole document.
+    /// Parses a complete document.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, XmlError> {
         let text = std::str::from_utf8(bytes).map_err(|error| XmlError::Utf8 {
             offset: error.valid_up_to(),
@@ -98,7 +98,7 @@ impl Element {
     }
 }
 
-/// The tree while it is being built.
+/// The tree under construction.
 #[derive(Default)]
 struct Tree {
     open: Vec<Element>,
@@ -127,7 +127,7 @@ impl Tree {
 
     fn close(&mut self, offset: u64) -> Result<(), XmlError> {
         let mut done = self.open.pop().ok_or(XmlError::Truncated { offset })?;
-        // White space between children is layout; the text of a leaf is data, white space included.
+        // White space between children is layout; the text of a leaf is data, including white space.
         if !done.children.is_empty() {
             done.text.clear();
         }
@@ -151,7 +151,7 @@ impl Tree {
     }
 }
 
-/// XML's own five entities.
+/// XML's five predefined entities.
 fn own_entity(name: &str) -> Option<&'static str> {
     match name {
         "amp" => Some("&"),
@@ -165,7 +165,7 @@ fn own_entity(name: &str) -> Option<&'static str> {
 
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
-/// The body of CompleteMultipartUpload, parts in the order given.
+/// The body of CompleteMultipartUpload, with the parts in the given order.
 pub(super) fn complete_document(parts: &[PartTag]) -> String {
     use std::fmt::Write as _;
     let mut document = format!("<CompleteMultipartUpload xmlns=\"{NAMESPACE}\">");

@@ -11,37 +11,37 @@ use crate::etcd::EtcdError;
 use crate::exit::ExitCode;
 use crate::s3::S3Error;
 
-/// A save that did not happen.
+/// Why a snapshot was not saved.
 #[derive(Debug, thiserror::Error)]
 pub enum SaveError {
-    /// etcd's side.
+    /// An error of etcd.
     #[error(transparent)]
     Etcd(#[from] EtcdError),
-    /// The store's side.
+    /// An error of the store.
     #[error(transparent)]
     S3(#[from] S3Error),
-    /// The stream ended, but its bytes are no sound snapshot.
+    /// The stream ended, but its bytes are not a valid snapshot.
     #[error("the snapshot from {endpoint} is damaged")]
     Snapshot {
-        /// Where it came from.
+        /// The endpoint.
         endpoint: String,
         /// The defect.
         source: SnapshotError,
     },
-    /// The stream ended without the SHA-256 that etcd sends last.
+    /// The stream ended without the SHA-256 that etcd sends at the end.
     #[error(
         "the snapshot from {endpoint} ended after {bytes} bytes without etcd's SHA-256 trailer: it cannot be trusted"
     )]
     NoTrailer {
-        /// Where it came from.
+        /// The endpoint.
         endpoint: String,
-        /// How long it was.
+        /// Its length.
         bytes: u64,
     },
-    /// All bytes came as they were sent, but the member's database is damaged.
+    /// All bytes arrived correctly, but the member's database is damaged.
     #[error("the snapshot from {endpoint} is damaged on that member's side")]
     Database {
-        /// Where it came from.
+        /// The endpoint.
         endpoint: String,
         /// The defect.
         source: InspectError,
@@ -51,7 +51,7 @@ pub enum SaveError {
     File {
         /// The attempted action.
         action: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
         /// Why.
         source: io::Error,
@@ -62,24 +62,24 @@ pub enum SaveError {
         /// The part file.
         path: PathBuf,
     },
-    /// Something that is no regular file is in the way.
+    /// The path exists and is not a regular file.
     #[error("{} exists and is no regular file", path.display())]
     InTheWay {
         /// The path.
         path: PathBuf,
     },
-    /// A signal came.
+    /// A signal was received.
     #[error("interrupted: nothing was saved")]
     Interrupted,
 }
 
 impl SaveError {
-    /// The exit code a program ends with after this error.
+    /// The program's exit code for this error.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Etcd(error) => error.exit_code(),
             Self::S3(error) => error.exit_code(),
-            // What was just written cannot be read: the disk's fault.
+            // Data that was just written cannot be read: the disk is the cause.
             Self::Database {
                 source: InspectError::Bolt(BoltError::Read { .. }),
                 ..

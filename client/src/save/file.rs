@@ -1,7 +1,7 @@
-//! The file side of a save: `<target>.part`, synced, renamed, its directory synced.
+//! Saves into a file: writes and syncs `<target>.part`, renames it, and syncs its directory.
 //!
-//! Writing runs on the blocking pool, one block behind the stream. The part file is locked while it is written, so two
-//! saves into one file cannot mix, and removed on drop unless it was persisted.
+//! Writes run on the blocking pool, one block behind the stream. The part file is locked during the write, so two saves into
+//! one file cannot mix. It is removed on drop unless it was persisted.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -17,11 +17,11 @@ use tokio::task::JoinHandle;
 use super::Sink;
 use super::error::SaveError;
 
-/// Large enough that a write call costs nothing beside its copy, small enough to stay in the cache.
+/// Large enough that a write call is cheap compared with its copy, small enough for the CPU cache.
 const BLOCK_BYTES: usize = 1024 * 1024;
-/// Snapshots hold every secret of a cluster.
+/// Snapshots contain all secrets of a cluster.
 const MODE: u32 = 0o600;
-/// Another save may rename the file away between open and lock; that can happen once per save that runs.
+/// Another save may rename the file between open and lock; this can happen once per concurrent save.
 const LOCK_TRIES: u32 = 8;
 
 pub(super) struct PartFile {
@@ -31,7 +31,7 @@ pub(super) struct PartFile {
     block: Vec<u8>,
 }
 
-/// Either nothing is being written, or a block is, or an error took the file.
+/// Either nothing is being written, or a block is, or the file is gone after an error.
 enum State {
     Idle(File, Vec<u8>),
     Writing(JoinHandle<io::Result<(File, Vec<u8>)>>),
@@ -49,7 +49,7 @@ impl PartFile {
         }
         name.push(".part");
         let path = target.with_file_name(name);
-        // A planted link must not lead the write elsewhere.
+        // A planted link must not redirect the write.
         if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
             return Err(SaveError::InTheWay { path });
         }
@@ -63,18 +63,18 @@ impl PartFile {
         })
     }
 
-    /// Checks the database that was written, its first `db_len` bytes.
+    /// Checks the written database, the first `db_len` bytes.
     pub(super) async fn check(&mut self, endpoint: &str, db_len: u64) -> Result<(), SaveError> {
         self.hand_over_block().await?;
         let (file, spare) = self.settle().await?;
-        // Dropped with this future: the check then ends at its next page.
+        // If this future is dropped, this is dropped too, and the check ends at its next page.
         let wanted = Arc::new(());
         let read_back = file
             .metadata()
             .and_then(|found| Ok((file.try_clone()?, found.len())));
         let (written, len) = read_back.map_err(|source| failed("read back", &self.path, source))?;
         let pages = FilePages::new(written, len, Wanted(Arc::downgrade(&wanted)));
-        // They were written a moment ago, so they come from the page cache: about 0.3 s for 400 MB.
+        // The pages were just written, so they come from the page cache: about 0.3 s for 400 MB.
         let checked = tokio::task::spawn_blocking(move || pages.check(db_len).map(drop)).await;
         self.state = State::Idle(file, spare);
         checked
@@ -85,7 +85,7 @@ impl PartFile {
             })
     }
 
-    /// Makes everything written durable under the target's name.
+    /// Makes the written data durable under the target's name.
     pub(super) async fn persist(mut self) -> Result<(), SaveError> {
         self.hand_over_block().await?;
         let (file, _spare) = self.settle().await?;
@@ -96,7 +96,7 @@ impl PartFile {
         Ok(())
     }
 
-    /// Gives the filled block to the blocking pool, once the one before is written.
+    /// Passes the filled block to the blocking pool after the previous one is written.
     async fn hand_over_block(&mut self) -> Result<(), SaveError> {
         let (mut file, spare) = self.settle().await?;
         let mut full = mem::replace(&mut self.block, spare);
@@ -108,7 +108,7 @@ impl PartFile {
         Ok(())
     }
 
-    /// Waits until nothing is being written and takes the file.
+    /// Waits for the current write and takes the file.
     async fn settle(&mut self) -> Result<(File, Vec<u8>), SaveError> {
         match mem::replace(&mut self.state, State::Lost) {
             State::Idle(file, spare) => Ok((file, spare)),
@@ -125,7 +125,7 @@ impl PartFile {
     }
 }
 
-/// Ends a check that nobody waits for any more.
+/// Stops a check when nobody waits for it any more.
 struct Wanted(Weak<()>);
 
 impl Stop for Wanted {
@@ -157,7 +157,7 @@ impl Drop for PartFile {
 }
 
 fn make_durable(file: &File, path: &Path, target: &Path) -> Result<(), SaveError> {
-    // ORDER: content before name, name before success. A crash in between leaves the old target or the whole new one.
+    // ORDER: content before name, name before success. A crash in between leaves the old target or the complete new one.
     file.sync_all()
         .map_err(|source| failed("sync", path, source))?;
     fs::rename(path, target).map_err(|source| failed("rename to the target", path, source))?;
@@ -170,7 +170,7 @@ fn make_durable(file: &File, path: &Path, target: &Path) -> Result<(), SaveError
         .map_err(|source| failed("sync", folder, source))
 }
 
-/// Opens the part file, empty, with the lock on the very file that the name stands for.
+/// Opens the part file, empty, and locks it. The locked file is the one that has the name.
 fn open_locked(path: &Path) -> Result<File, SaveError> {
     let create = |source| failed("create", path, source);
     for _ in 0..LOCK_TRIES {
@@ -194,7 +194,7 @@ fn open_locked(path: &Path) -> Result<File, SaveError> {
         let held = file.metadata().map_err(create)?;
         let named = fs::symlink_metadata(path).ok();
         if named.is_some_and(|named| (named.dev(), named.ino()) == (held.dev(), held.ino())) {
-            // A part file left by a crash may be longer, or readable by others.
+            // A part file from a crash may be longer, or readable by others.
             file.set_permissions(fs::Permissions::from_mode(MODE))
                 .map_err(create)?;
             file.set_len(0).map_err(create)?;

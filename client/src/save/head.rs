@@ -1,14 +1,14 @@
-//! A check of a stream's first bytes, once its length is known: whether a bolt database begins there, and whether all of
-//! its pages came.
+//! Checks the first bytes of a stream after its length is known: they must be the start of a bolt database, and none of its
+//! pages may be missing.
 //!
-//! An upload cannot be read back before it becomes visible, so this is all that it is checked for beside length and
-//! trailer. The pages behind are not looked at.
+//! An upload cannot be read back before it becomes visible. So apart from length and trailer, this is its only check. The other
+//! pages are not checked.
 
 use std::io;
 
 use strongroom_etcd_format::bolt::{Bolt, BoltError, PageSource};
 
-/// Both meta pages for every page size that machines have: the second begins at 64 KiB at the latest.
+/// Enough for both meta pages with every page size in use: the second starts at 64 KiB at the latest.
 const HEAD_BYTES: usize = 128 * 1024;
 
 /// The first bytes.
@@ -18,14 +18,14 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Takes the next bytes of the stream.
+    /// Adds the next bytes of the stream.
     pub(super) fn update(&mut self, bytes: &[u8]) {
         let room = HEAD_BYTES.saturating_sub(self.bytes.len()).min(bytes.len());
         let (kept, _) = bytes.split_at(room);
         self.bytes.extend_from_slice(kept);
     }
 
-    /// The metas, and that their pages fit into `db_len` bytes.
+    /// Checks the metas, and that their pages fit into `db_len` bytes.
     pub(super) fn check(&self, db_len: u64) -> Result<(), BoltError> {
         let stream = Stream {
             head: &self.bytes,
@@ -35,7 +35,7 @@ impl Head {
     }
 }
 
-/// The database as far as it was kept: zeros behind that, which are no meta page.
+/// The kept start of the database, followed by zeros, which are not a valid meta page.
 struct Stream<'h> {
     head: &'h [u8],
     len: u64,

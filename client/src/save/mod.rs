@@ -1,9 +1,9 @@
-//! Saving a snapshot: from a member's stream into a file or straight into a multipart upload, without a temporary copy.
+//! Saves a snapshot: from a member's stream into a file or directly into a multipart upload, without a temporary copy.
 //!
-//! Invariants: nothing becomes visible (rename, Complete) before the stream has ended well and its SHA-256 trailer has
-//! been compared and its meta pages checked; a file gets its name only after every page and record in it was checked (an
-//! upload's pages are gone by then: the tools that read it check them); on any failure the part file is removed or the
-//! upload aborted; memory stays below three parts.
+//! Invariants: nothing becomes visible (rename, Complete) before the stream has ended successfully, its SHA-256 trailer was
+//! compared and its meta pages were checked. A file gets its name only after every page and record was checked. (The pages of
+//! an upload are already sent by then; the tools that read it check them.) On any failure the part file is removed or the
+//! upload aborted. Memory stays below three parts.
 
 mod error;
 mod file;
@@ -26,12 +26,12 @@ use file::PartFile;
 use head::Head;
 use upload::PartUploader;
 
-/// A saved snapshot, its member and its destination.
+/// A saved snapshot, with its member and destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saved {
     /// The member's address.
     pub endpoint: String,
-    /// The member's status before the stream; the snapshot holds its revision or a later one.
+    /// The member's status before the stream; the snapshot has its revision or a later one.
     pub member: MemberStatus,
     /// Length and digest of the snapshot; its trailer matches.
     pub summary: StreamSummary,
@@ -39,32 +39,31 @@ pub struct Saved {
     pub saved_to: SavedTo,
 }
 
-/// The file or object that holds a saved snapshot.
+/// The file or object of a saved snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SavedTo {
-    /// In a file.
+    /// A file.
     File(PathBuf),
-    /// In a store.
+    /// An object in a store.
     Object {
         /// The bucket.
         bucket: String,
         /// The key.
         key: String,
-        /// The entity tag that the server gave it.
+        /// The entity tag from the server.
         etag: String,
-        /// Whether the server was seen to hold the object in full length afterwards. Credentials that may only write
-        /// cannot look.
+        /// Whether a check afterwards found the object with its full length. Write-only credentials do not allow this check.
         confirmed: bool,
     },
 }
 
-/// Told after each piece: bytes so far, and all bytes once etcd has announced them.
+/// Called after each piece, with the bytes so far, and the total once etcd has announced it.
 pub type Progress<'a> = &'a (dyn Fn(u64, Option<u64>) + Send + Sync);
 
-/// Saves into `target`, by way of `<target>.part`, readable by the owner only.
+/// Saves into `target` through `<target>.part`, readable by the owner only.
 ///
 /// # Errors
-/// See [`SaveError`]; `target` is then as it was before.
+/// See [`SaveError`]; `target` is then unchanged.
 pub async fn to_file(
     member: Member,
     target: &Path,
@@ -76,7 +75,7 @@ pub async fn to_file(
     let streamed = async {
         let mut stream = member.snapshot().await?;
         let summary = pump(&mut stream, &mut part, progress).await?;
-        // ORDER: before the name. The trailer vouches for the way from the member, not for what the member holds.
+        // ORDER: before the name. The trailer covers only the transfer from the member, not the member's data itself.
         part.check(&endpoint, summary.db_len).await?;
         Ok::<_, SaveError>(summary)
     };
@@ -94,10 +93,10 @@ pub async fn to_file(
     })
 }
 
-/// Saves as an object below `place`, under the name that etcdbrctl would give it.
+/// Saves as an object under `place`, with the name that etcdbrctl would use.
 ///
 /// # Errors
-/// See [`SaveError`]; no object is then visible, and the upload was aborted as far as the server could be reached.
+/// See [`SaveError`]; then no object is visible, and the upload was aborted if the server could be reached.
 pub async fn to_s3(
     member: Member,
     client: &S3Client,
@@ -155,7 +154,8 @@ pub async fn to_s3(
     })
 }
 
-/// etcdbrctl's name, dated by the server's clock where this machine's is known to be wrong: "newest" is read from it.
+/// etcdbrctl's name. It has the server's time if this machine's clock is known to be wrong, because it decides which snapshot is
+/// the newest.
 fn object_key(
     place: &S3Uri,
     status: &MemberStatus,
@@ -169,12 +169,12 @@ fn object_key(
     ))
 }
 
-/// Takes the bytes.
+/// A destination of the bytes.
 trait Sink {
     async fn write(&mut self, bytes: &[u8]) -> Result<(), SaveError>;
 }
 
-/// Moves the stream into the sink; at the end compares the trailer and checks the meta pages.
+/// Copies the stream into the sink. At the end, compares the trailer and checks the meta pages.
 async fn pump(
     stream: &mut SnapshotStream,
     sink: &mut impl Sink,

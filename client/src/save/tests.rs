@@ -1,4 +1,4 @@
-//! Saves from a real etcd; the store is scripted.
+//! Saves from a real etcd into a scripted store.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -19,7 +19,7 @@ fn digest(bytes: &[u8]) -> StreamSummary {
     digest.finish().expect("a sound snapshot")
 }
 
-/// A store that takes uploads and keeps nothing but its request log.
+/// A store that accepts uploads and keeps only its request log.
 fn store(_: usize, seen: &Request) -> Reply {
     match (seen.method.as_str(), seen.target.contains('?')) {
         ("POST", _) if seen.target.ends_with("?uploads=") => {

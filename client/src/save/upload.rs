@@ -1,6 +1,6 @@
-//! The store side of a save: parts sent while the stream runs, a bounded number at once.
+//! Saves into a store: sends parts while the stream runs, a bounded number at a time.
 //!
-//! Memory: one part being filled and [`PARTS_IN_FLIGHT_MAX`] on their way.
+//! Memory: one part being filled and [`PARTS_IN_FLIGHT_MAX`] in flight.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,17 +15,17 @@ use crate::s3::{
     Operation, PARTS_MAX, PartTag, PutOptions, S3Client, S3Error, S3ErrorKind, UploadId,
 };
 
-/// The smallest part: few enough requests for a common database (100 MB: 6), and 48 MiB of memory at most.
+/// The smallest part: few requests for a typical database (6 for 100 MB), and at most 48 MiB of memory.
 pub const PART_BYTES_MIN: u64 = 16 * 1024 * 1024;
-/// One part is hashed and sent while the one before waits for its answer; more would only cost memory.
+/// One part is hashed and sent while the previous one waits for its answer. More would only cost memory.
 pub const PARTS_IN_FLIGHT_MAX: usize = 2;
-/// Part sizes are whole MiB, so that a store's own blocks line up.
+/// Part sizes are whole MiB, so that they align with a store's blocks.
 const PART_STEP_BYTES: u64 = 1024 * 1024;
-/// Giving up must not take longer than a person waits after Ctrl-C.
+/// An abort must not take longer than a person waits after Ctrl-C.
 const ABORT_LIMIT: Duration = Duration::from_secs(10);
 
-/// The part size for a database: the smallest that lets [`PARTS_MAX`] parts hold it, even if it grows by a quarter
-/// between the question for its size and the snapshot.
+/// The part size for a database: the smallest for which [`PARTS_MAX`] parts are enough, even if the database grows by a quarter
+/// between the query of its size and the snapshot.
 pub fn part_bytes(db_bytes: u64) -> u64 {
     let room = db_bytes.saturating_add(db_bytes / 4);
     let least = room.div_ceil(u64::from(PARTS_MAX));
@@ -35,16 +35,16 @@ pub fn part_bytes(db_bytes: u64) -> u64 {
         .max(PART_BYTES_MIN)
 }
 
-/// Fails early, and with the right words, where the upload cannot work; it also teaches the client the server's clock.
+/// Fails early, with a clear message, if the upload cannot work. The client also learns the server's clock from it.
 pub(super) async fn check_bucket(client: &S3Client, bucket: &str) -> Result<(), S3Error> {
     match client.head_bucket(bucket).await {
-        // Credentials that may only write objects may not look at the bucket; the upload itself will tell.
+        // Write-only credentials may not check the bucket; the upload itself will show whether it works.
         Err(error) if matches!(error.kind(), S3ErrorKind::Auth { .. }) => Ok(()),
         outcome => outcome,
     }
 }
 
-/// Looks whether the store holds the object in full length. `false` when it may not be looked at.
+/// Checks whether the store has the object with its full length. `false` if the check is not allowed.
 pub(super) async fn confirm(
     client: &S3Client,
     bucket: &str,
@@ -114,7 +114,7 @@ impl PartUploader {
         })
     }
 
-    /// Sends the part that is being filled, once there is a free place.
+    /// Sends the part that is being filled, after waiting for a free slot.
     async fn launch(&mut self) -> Result<(), SaveError> {
         while self.flying.len() >= PARTS_IN_FLIGHT_MAX {
             self.land().await?;
@@ -153,7 +153,7 @@ impl PartUploader {
         Ok(())
     }
 
-    /// Makes the object visible; gives the upload up when that fails.
+    /// Makes the object visible; aborts the upload if that fails.
     pub(super) async fn complete(mut self) -> Result<String, SaveError> {
         self.landed.sort_unstable_by_key(PartTag::number);
         let Target {
@@ -174,7 +174,7 @@ impl PartUploader {
         }
     }
 
-    /// Gives the upload up, as far as the server can be reached.
+    /// Aborts the upload, if the server can be reached.
     pub(super) async fn abort(mut self) {
         self.flying.shutdown().await;
         let Target {
