@@ -1,13 +1,13 @@
-//! The command line as typed: names, shapes and defaults, no environment, no file, no meaning.
+//! The command line as typed: names, types and defaults; no environment and no files.
 //!
-//! The flags are those of `etcdbrctl restore` and `etcdutl snapshot restore`, so that a runbook needs no change but
-//! the program's name. [`crate::plan`] gives the values their meaning.
+//! The flags are those of `etcdbrctl restore` and `etcdutl snapshot restore`, so that in a runbook only the program's name
+//! changes. [`crate::plan`] interprets the values.
 
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
-/// The text behind the options in `--help`.
+/// The text after the options in `--help`.
 const AFTER_HELP: &str = "\
 Environment:
   ECS   ECS_ENDPOINT, ECS_ACCESS_KEY_ID, ECS_SECRET_ACCESS_KEY, ECS_DISABLE_SSL, or a credentials file or folder in
@@ -32,22 +32,22 @@ Examples:
     --initial-cluster-token=etcd-cluster-1 --initial-cluster=kube-etcd-0=https://...,kube-etcd-1=https://... \\
     --initial-advertise-peer-urls=https://kube-etcd-1.kube-etcd:2380";
 
-/// A revision has 63 bits; half of them are more than any cluster reaches.
+/// A revision has 63 bits; half of the range is more than any cluster reaches.
 const BUMP_MAX: u64 = 1 << 62;
 
-/// The stores that etcdbrctl knows and this program can read.
+/// The stores of etcdbrctl that this program can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum StorageProvider {
-    /// Any S3-compatible endpoint, by `ECS_*` variables.
+    /// Any S3-compatible endpoint, configured with `ECS_*` variables.
     #[value(name = "ECS")]
     Ecs,
-    /// AWS S3 or an endpoint given by `AWS_*` variables.
+    /// AWS S3 or another endpoint, configured with `AWS_*` variables.
     #[value(name = "S3")]
     S3,
 }
 
-/// Rebuilds an etcd data directory from a snapshot, offline: verifies the snapshot, builds the directory beside the
-/// target and puts it in place with one rename. On any failure the target stays as it was.
+/// Rebuilds an etcd data directory from a snapshot, offline: verifies the snapshot, builds `member` in a
+/// staging directory and puts it in place with one rename. On any failure the target is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(name = "strongroom-restore", version, after_help = AFTER_HELP, args_override_self = true, max_term_width = 120)]
 #[expect(
@@ -55,11 +55,11 @@ pub enum StorageProvider {
     reason = "each is a switch as typed; what they mean together is the plan's"
 )]
 pub struct LowArgs {
-    /// The word `restore` is allowed, as in etcdbrctl, and changes nothing.
+    /// The word `restore` is allowed, as in etcdbrctl, and has no effect.
     #[arg(value_parser = ["restore"], value_name = "restore")]
     pub command: Option<String>,
 
-    /// The directory etcd will be started with; `member` appears in it.
+    /// The data directory of etcd; `member` is created in it.
     #[arg(long, short = 'd', value_name = "DIR")]
     pub data_dir: PathBuf,
 
@@ -71,19 +71,19 @@ pub struct LowArgs {
     )]
     pub initial_cluster: String,
 
-    /// This member's peer URLs [default: those that --initial-cluster gives this member].
+    /// This member's peer URLs [default: those of this member in --initial-cluster].
     #[arg(long, value_name = "URLS")]
     pub initial_advertise_peer_urls: Vec<String>,
 
-    /// This member's name [default: the member that --initial-advertise-peer-urls belongs to].
+    /// This member's name [default: the member with the --initial-advertise-peer-urls].
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Goes into the ids of the cluster and its members: choose a new one for each restore, the same on all members.
+    /// Part of the ids of the cluster and its members: choose a new one for each restore, the same on all members.
     #[arg(long, value_name = "TOKEN")]
     pub initial_cluster_token: Option<String>,
 
-    /// Restore this file instead of the newest snapshot of a store: as saved by etcdctl, plain or packed by gzip,
+    /// Restore this file instead of the newest snapshot of a store: as saved by etcdctl, plain or compressed with gzip,
     /// zlib or zstd.
     #[arg(
         long,
@@ -100,20 +100,20 @@ pub struct LowArgs {
     #[arg(long, value_name = "BUCKET")]
     pub store_container: Option<String>,
 
-    /// The cluster's prefix in the bucket; its snapshots lie below PREFIX/v2/.
+    /// The cluster's prefix in the bucket; its snapshots are under PREFIX/v2/.
     #[arg(long, value_name = "PREFIX", default_value = "")]
     pub store_prefix: String,
 
-    /// The store's address, in place of the environment's.
+    /// The store's address; overrides the environment.
     #[arg(long, value_name = "URL")]
     pub store_endpoint_override: Option<String>,
 
-    /// Remove the storage and cluster version keys, so that an older etcd minor boots (3.6 from a 3.7 snapshot).
+    /// Remove the storage and cluster version keys, so that an older etcd minor version boots (3.6 from a 3.7 snapshot).
     #[arg(long)]
     pub clear_storage_version: bool,
 
-    /// Raise the revision by this much above the snapshot's, so that no client sees a revision twice; for Kubernetes
-    /// 1000000000 is usual. The same on all members.
+    /// Raise the revision by this number above the snapshot's, so that no client sees a revision twice. For Kubernetes,
+    /// 1000000000 is usual. Use the same value on all members.
     #[arg(
         long,
         value_name = "N",
@@ -122,38 +122,38 @@ pub struct LowArgs {
     )]
     pub bump_revision: Option<u64>,
 
-    /// Mark all revisions up to the raised one as compacted, so that watches are told to list anew.
+    /// Mark all revisions up to the raised one as compacted, so that watches fail and clients list again.
     #[arg(long, requires = "bump_revision")]
     pub mark_compacted: bool,
 
-    /// Put the write-ahead log into this directory instead of DATA-DIR/member/wal; etcd needs the same --wal-dir.
+    /// Put the write-ahead log into this directory instead of DATA-DIR/member/wal; etcd then needs the same --wal-dir.
     #[arg(long, value_name = "DIR")]
     pub wal_dir: Option<PathBuf>,
 
-    /// Accept a file without SHA-256 trailer, such as a database copied out of a data directory, or with a wrong one.
+    /// Accept a file without SHA-256 trailer, such as a database copied from a data directory, or with a wrong trailer.
     /// Every page and record is still checked.
     #[arg(long)]
     pub skip_hash_check: bool,
 
-    /// Give all that is created to this user and group (names or numbers), such as etcd:etcd.
+    /// Make this user and group (names or numbers) the owner of everything created, such as etcd:etcd.
     #[arg(long, value_name = "USER[:GROUP]")]
     pub chown: Option<String>,
 
-    /// Find the snapshot and print the files and ids that a restore would read and make; write nothing.
+    /// Find the snapshot and print the files and ids that a restore would read and create; write nothing.
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Print the summary as JSON, also that of a failed run.
+    /// Print the summary as JSON, also for a failed run.
     #[arg(long)]
     pub json: bool,
 
-    /// Flags of etcdbrctl that have no meaning here.
+    /// Flags of etcdbrctl that have no effect here.
     #[command(flatten)]
     pub meaningless: MeaninglessFlags,
 }
 
-/// Flags that etcdbrctl and etcdutl need for their embedded etcd, their delta fetchers or their mmap. This program
-/// has none of these, so each is accepted, and a warning says that it has no effect.
+/// Flags that etcdbrctl and etcdutl need for their embedded etcd, their delta fetchers or their mmap. This program has none of
+/// these, so it accepts each flag and warns that it has no effect.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct MeaninglessFlags {
     #[arg(long, hide = true)]
@@ -183,7 +183,7 @@ pub struct MeaninglessFlags {
 }
 
 impl MeaninglessFlags {
-    /// The names of those that were typed.
+    /// The names of the flags that were given.
     pub(crate) fn typed(&self) -> Vec<&'static str> {
         [
             (
@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict);
     }
 
-    /// As in etcdbrctl's own parser: of a repeated flag the last counts, of a list each.
+    /// As in etcdbrctl's own parser: the last value of a repeated flag is used; a repeated list flag adds up.
     #[test]
     fn repeated_flags_behave_as_in_etcdbrctl() {
         let line = [
@@ -297,7 +297,7 @@ mod tests {
         );
     }
 
-    /// As in etcdutl, where either alone ends with a usage error.
+    /// As in etcdutl: each one alone is a usage error.
     #[test]
     fn bumping_and_marking_belong_together() {
         let line = |flags: &[&str]| parse(&[&["-d", "x", "--snapshot", "f"], flags].concat());

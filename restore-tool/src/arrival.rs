@@ -1,7 +1,7 @@
-//! The snapshot's way to disk: unpacked and digested by [`intake`], written, handed to the disk while more comes, and
-//! stopped before the disk is full.
+//! Writes the snapshot to disk: [`intake`] decompresses and hashes it; written data is synced while more arrives. It stops before
+//! the disk is full.
 //!
-//! The file has yet to be checked by [`crate::image`].
+//! The file is not checked yet; [`crate::image`] does that.
 
 use std::{
     fs::File,
@@ -18,19 +18,19 @@ use crate::{
     write_behind::WriteBehind,
 };
 
-/// Free space is looked at again each time this much was written (a packed file does not tell its size beforehand), and
-/// as much is handed to the disk.
+/// After each of these strides, free space is checked again (the size of a compressed file is not known in advance) and the
+/// data is synced.
 const STRIDE_BYTES: u64 = 32 * 1024 * 1024;
 
-/// Whether a snapshot must be vouched for by its trailer.
+/// Whether a snapshot needs a matching trailer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HashCheck {
     Required,
-    /// For files that never had a trailer: copied out of a data directory.
+    /// For files without a trailer, copied from a data directory.
     Skipped,
 }
 
-/// Where the bytes go.
+/// The destination of the bytes.
 pub(crate) struct Destination<'a> {
     pub(crate) file: &'a File,
     pub(crate) path: &'a Path,
@@ -38,24 +38,24 @@ pub(crate) struct Destination<'a> {
     pub(crate) interrupt: &'a Interrupt,
 }
 
-/// A source's own failure on its way through a reader, which knows only `io::Error`.
+/// A source's own error, wrapped to pass through a reader, which knows only `io::Error`.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 struct Carried(RestoreError);
 
-/// Makes an error of the source one that [`take`] gives back as it is.
+/// Wraps an error of the source, so that [`take`] returns it unchanged.
 pub(crate) fn carry(error: impl Into<RestoreError>) -> io::Error {
     io::Error::other(Carried(error.into()))
 }
 
-/// Takes all of `stored` in. Errors of the source come through [`carry`].
+/// Reads all of `stored`. Errors of the source pass through [`carry`].
 pub(crate) fn take(
     stored: impl BufRead,
     into: &Destination<'_>,
     check: HashCheck,
 ) -> Result<Taken, RestoreError> {
     let (mut written, mut next_stride) = (0_u64, STRIDE_BYTES);
-    // People rename files: what it is, is told by its bytes alone.
+    // People rename files, so only the bytes decide the kind.
     let taken = intake::take(stored, "", UNPACKED_BYTES_MAX, |block| {
         into.interrupt.check()?;
         let mut file = into.file;
@@ -130,7 +130,7 @@ mod tests {
         Ok((taken, std::fs::read(&path).expect("written")))
     }
 
-    /// A source that raises the interrupt when it has given a few blocks, and never ends.
+    /// An endless source that raises the interrupt after a few blocks.
     struct Endless(interrupt::Trigger, usize);
 
     impl Read for Endless {

@@ -1,23 +1,22 @@
-//! Which snapshot of a listing is restored, and which deltas are not: a pure fold over object keys.
+//! Selects the snapshot to restore from a listing, and the deltas that are not applied: a pure fold over object keys.
 //!
-//! The newest full is the one with the highest unix time in its name (etcdbrctl takes the highest revision instead, so
-//! that a rebuilt cluster is shadowed by its dead predecessor). Deltas are counted, never applied. An empty full is what
-//! a failed upload leaves: never restored, always told. Names that are not a snapshot's (`.part`, chunks, foreign
-//! files) are no candidates. Memory: three numbers per delta
-//! that is newer than the newest full seen so far, nothing per full.
+//! The newest full snapshot is the one with the highest unix time in its name. (etcdbrctl uses the highest revision instead, so
+//! a rebuilt cluster is shadowed by its dead predecessor.) Deltas are counted, never applied. An empty full snapshot comes from
+//! a failed upload: it is never restored, but always reported. Other names (`.part`, chunks, foreign files) are ignored.
+//! Memory: three numbers per delta that is newer than the newest full snapshot so far, nothing per full snapshot.
 
 use std::cmp::Ordering;
 
 use strongroom_etcd_format::name::{Kind, SnapshotName};
 
-/// Endings that writers append for compression. Anything else (`.part`, `.tmp`) is no finished snapshot.
+/// Suffixes that writers append for compression. Anything else (`.part`, `.tmp`) is not a finished snapshot.
 const SUFFIXES: [&str; 4] = [".gz", ".zlib", ".Z", ".zst"];
 
 /// One full snapshot in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) key: String,
-    /// The key below `v2/` or `v1/`, as etcdbrctl prints it.
+    /// The key under `v2/` or `v1/`, as etcdbrctl prints it.
     pub(crate) shown: String,
     pub(crate) revision: i64,
     pub(crate) created_unix: i64,
@@ -36,40 +35,40 @@ pub(crate) struct Chain {
     newest: Option<Candidate>,
     highest: Option<Candidate>,
     deltas: Vec<Delta>,
-    /// The highest revision of a delta older than the newest full.
+    /// The highest revision of the deltas older than the newest full snapshot.
     older_delta_revision: Option<i64>,
-    /// The newest full without a byte: its time and how it is shown.
+    /// The newest empty full snapshot: its time and its name for messages.
     newest_empty: Option<(i64, String)>,
 }
 
-/// Why a listing holds nothing to restore.
+/// Why a listing has nothing to restore.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NoBase {
     /// No full snapshot at all.
     Absent,
-    /// Every full is empty; the newest of them.
+    /// All full snapshots are empty; this is the newest.
     Empty { shown: String },
 }
 
-/// The choice.
+/// The selected snapshot.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Selection {
     pub(crate) base: Candidate,
-    /// An older full with a higher revision.
+    /// An older full snapshot with a higher revision.
     pub(crate) shadowed: Option<Candidate>,
     pub(crate) newer_deltas: NewerDeltas,
-    /// A newer full without a byte, which is passed over.
+    /// A newer, empty full snapshot, which is skipped.
     pub(crate) newer_empty: Option<String>,
-    /// The last revision of older deltas, where it is higher than the base's.
+    /// The last revision of older deltas, if it is higher than the base's.
     pub(crate) older_delta_revision: Option<i64>,
 }
 
-/// Deltas written after the base was.
+/// Deltas written after the base.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NewerDeltas(Vec<Delta>);
 
 impl NewerDeltas {
-    /// Those that hold something beyond `revision`: their count and last revision.
+    /// The deltas with revisions above `revision`: their count and last revision.
     pub(crate) fn beyond(&self, revision: i64) -> Option<(usize, i64)> {
         let beyond = self.0.iter().filter(|delta| delta.last_revision > revision);
         let last = beyond.clone().map(|delta| delta.last_revision).max()?;
@@ -78,7 +77,7 @@ impl NewerDeltas {
 }
 
 impl Chain {
-    /// Looks at one object of the listing: `folder` is the listed prefix with its slash, which `key` starts with.
+    /// Adds one object of the listing. `folder` is the listed prefix with its slash; `key` starts with it.
     pub(crate) fn offer(&mut self, folder: &str, key: &str, bytes: u64) {
         let Some(shown) = key.strip_prefix(folder) else {
             return;
@@ -139,7 +138,7 @@ impl Chain {
         }
     }
 
-    /// The choice, when there is anything to choose.
+    /// The selected snapshot, if there is one.
     pub(crate) fn select(self) -> Result<Selection, NoBase> {
         let Some(base) = self.newest else {
             return Err(match self.newest_empty {
@@ -168,12 +167,12 @@ impl Chain {
     }
 }
 
-/// Newer by the time in the name; of two in the same second, the one that holds more; then by key, to be stable.
+/// Compares by the time in the name, then by revision for the same second, then by key, to be stable.
 fn newer(a: &Candidate, b: &Candidate) -> Ordering {
     (a.created_unix, a.revision, &a.key).cmp(&(b.created_unix, b.revision, &b.key))
 }
 
-/// `Full-...` directly below the folder, or `Backup-<unix>/Full-...` as etcdbrctl's old layout has it.
+/// `Full-...` directly under the folder, or `Backup-<unix>/Full-...` as in etcdbrctl's old layout.
 fn snapshot_name(shown: &str) -> Option<SnapshotName> {
     let file = match shown.split_once('/') {
         None => shown,

@@ -1,11 +1,11 @@
-//! The only place of this crate that reads the clock.
+//! The only module of this crate that reads the clock.
 //!
-//! Times are used for two things: telling how long a step took, and giving up on a silent neighbour. No decision
-//! about data depends on the local clock; a master's clock may be wrong by hours.
+//! Times have two uses: the duration of a step, and timeouts for a peer that does not answer. No decision about data depends on
+//! the local clock, which may be wrong by hours.
 
 use std::time::{Duration, Instant};
 
-/// A started measurement.
+/// A running stopwatch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stopwatch(Instant);
 

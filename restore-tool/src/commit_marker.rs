@@ -1,13 +1,13 @@
-//! The commit marker: a restore is complete, and nobody has been told yet.
+//! The commit marker: a restore is complete, but its success has not been reported yet.
 //!
-//! A run that is killed after its last rename and before its last word leaves complete data. Its operator saw no success
-//! and runs the same command again. The marker tells these data from anybody else's. It is a file beside them that lists
-//! each of their files by inode, length and time of change. It is renamed into place before them and removed after the
-//! success has been told. A later run may replace the marked data as long as nothing was changed, added or copied: the first
-//! write of an etcd breaks the description.
+//! If a run is killed after its last rename and before its last message, it leaves complete data. The operator saw no success
+//! and runs the same command again. The marker distinguishes this data from any other. It is a file next to the data that lists
+//! the inode, length and modification time of each file. It is renamed into place before the data and removed after success is
+//! reported. A later run may replace the marked data if nothing was changed, added or copied: the first write by an etcd
+//! invalidates the marker.
 //!
-//! etcd ignores the file. Its format belongs to this module and lives for one failed run: the first line names the
-//! version, each other line is `inode length seconds.nanoseconds path`. A directory's length and time are `-`.
+//! etcd ignores the file. Only this module uses its format, and only until the next run: the first line is the version, each
+//! other line is `inode length seconds.nanoseconds path`. The length and time of a directory are `-`.
 
 use std::{
     fmt::Write as _,
@@ -19,7 +19,7 @@ use std::{
 
 use crate::{error::TargetError, staging};
 
-/// Its name in the target.
+/// The marker's name in the target.
 pub(crate) const FILE_NAME: &str = "restore-unconfirmed";
 const VERSION_LINE: &str = "strongroom-restore unconfirmed 1";
 /// A restored directory has seven entries of at most 200 bytes each.
@@ -39,8 +39,7 @@ pub(crate) fn write(staging: &Path, entries: &[&str]) -> Result<(), TargetError>
         .map_err(|source| TargetError::io("writing", &path, source))
 }
 
-/// Whether the marker in `dir` describes every file of the entries that are there. Entries that cannot be read count as
-/// somebody else's.
+/// Whether the marker in `dir` matches every file of the existing entries. Unreadable entries do not match.
 pub(crate) fn describes(dir: &Path, entries: &[&str]) -> bool {
     let Ok(marker) = read(&dir.join(FILE_NAME)) else {
         return false;
@@ -66,7 +65,7 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// One line for the entry, and for each one below it.
+/// Writes one line for the entry, and one for each entry below it.
 fn describe(root: &Path, entry: &Path, text: &mut String) -> io::Result<()> {
     let path = root.join(entry);
     let metadata = path.symlink_metadata()?;
@@ -90,7 +89,7 @@ fn describe(root: &Path, entry: &Path, text: &mut String) -> io::Result<()> {
 fn line(metadata: &Metadata, entry: &Path, text: &mut String) {
     let inode = metadata.ino();
     let written = if metadata.is_dir() {
-        // Its listing stands for it: a rename may change its time.
+        // A directory has no time: a rename may change it. Its entries are listed instead.
         writeln!(text, "{inode} - - {entry:?}")
     } else {
         let (secs, nanos) = (metadata.mtime(), metadata.mtime_nsec());
@@ -148,7 +147,7 @@ mod tests {
                     .write(true)
                     .open(dir.join("member/snap/db"))?;
                 (&db).write_all(b"PAGES")?;
-                // Within the clock's step of the file system the time would not show it.
+                // Within one clock tick of the file system, the time would not change.
                 db.set_times(FileTimes::new().set_modified(std::time::UNIX_EPOCH))
             }),
             ("a longer file", |dir| {

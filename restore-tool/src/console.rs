@@ -1,7 +1,7 @@
-//! The program's messages while it works: plain lines on stderr, as etcdbrctl's, and a progress bar on a terminal.
+//! The program's messages during a run: plain lines on stderr, as in etcdbrctl, and a progress bar on a terminal.
 //!
-//! Scripts search these lines, so the texts in [`lines`] never change. Warnings are printed at once and kept, so
-//! that the summary can repeat them where nobody can scroll past them. No credentials, no contents of keys.
+//! Scripts search for these lines, so the texts in [`lines`] never change. Warnings are printed immediately and also kept, so
+//! that the summary can repeat them at the end. Messages never contain credentials or contents of keys.
 
 use std::{
     fmt::Display,
@@ -11,12 +11,12 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 
-/// Lines that scripts look for, letter by letter those of etcdbrctl.
+/// Lines that scripts search for, identical to those of etcdbrctl.
 pub(crate) mod lines {
     use std::time::Duration;
 
     pub(crate) const FINDING: &str = "Finding latest set of snapshot to recover from...";
-    /// The last line, only and always on success.
+    /// The last line, always and only on success.
     pub(crate) const SUCCESS: &str = "Successfully restored the etcd data directory.";
 
     pub(crate) fn restoring_from(name: &str) -> String {
@@ -31,7 +31,7 @@ pub(crate) mod lines {
     }
 }
 
-/// The program's voice.
+/// Prints messages and keeps warnings.
 #[derive(Debug, Default)]
 pub(crate) struct Console {
     warnings: Mutex<Vec<String>>,
@@ -56,7 +56,7 @@ impl Console {
         self.warnings.lock().clone()
     }
 
-    /// A bar that shows only on a terminal.
+    /// A bar that is shown only on a terminal.
     #[expect(clippy::unused_self, reason = "bars share stderr with the lines")]
     pub(crate) fn progress(&self, total_bytes: u64) -> ProgressBar {
         let bar = ProgressBar::new(total_bytes);

@@ -1,8 +1,8 @@
-//! How the store is reached: environment and credentials files of etcdbrctl, turned into one [`S3Config`].
+//! Turns the environment and the credentials files of etcdbrctl into one [`S3Config`].
 //!
-//! Two providers: ECS (any S3-compatible store: endpoint and keys required, path style, region `US-Standard`) and S3
-//! (AWS' own variables). A credentials file is one JSON object (`..._JSON` names it), or a folder with one `*.json` or
-//! with one file per key; it wins over single variables, as in etcdbrctl. Values are secrets: no error shows one.
+//! There are two providers: ECS (any S3-compatible store: endpoint and keys required, path style, region `US-Standard`) and S3
+//! (AWS' own variables). Credentials files are one JSON object (its path is in `..._JSON`), or a folder with one `*.json` or
+//! with one file per key. They override single variables, as in etcdbrctl. Values are secrets: no error contains one.
 
 use std::{
     collections::BTreeMap,
@@ -16,14 +16,14 @@ use url::Url;
 
 use crate::{args::StorageProvider, environment::Environment, error::PlanError};
 
-/// A credentials file holds ten short values; Kubernetes' own limit for a whole secret is 1 MiB.
+/// A credentials file has ten short values; Kubernetes' limit for a secret is 1 MiB.
 const CREDENTIALS_BYTES_MAX: u64 = 1024 * 1024;
 /// A bundle of every public CA has 230 KiB.
 const CA_BUNDLE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The region that etcdbrctl signs ECS requests for.
 const ECS_REGION: &str = "US-Standard";
 
-/// Where the settings of one provider come from.
+/// The names of the settings of one provider.
 struct Names {
     json: &'static str,
     folder: &'static str,
@@ -48,7 +48,7 @@ const S3: Names = Names {
     keys_help: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a file in AWS_APPLICATION_CREDENTIALS_JSON",
 };
 
-/// The store, and warnings about it.
+/// The configuration of the store, and warnings about it.
 #[derive(Debug)]
 pub(crate) struct Access {
     pub(crate) config: S3Config,
@@ -113,7 +113,7 @@ fn s3(settings: &Settings<'_>, endpoint_override: Option<&str>) -> Result<S3Conf
     };
     let path_style = match settings.file.get("s3ForcePathStyle") {
         Some(text) => boolean("s3ForcePathStyle", text)?,
-        // AWS itself wants virtual hosts; whoever names an endpoint has a store that may not know them.
+        // AWS itself needs virtual hosts; other stores, which need an endpoint, may not support them.
         None => address.is_some(),
     };
     let mut config = with_keys(&S3, settings, endpoint)?;
@@ -144,7 +144,7 @@ fn with_keys(names: &Names, settings: &Settings<'_>, endpoint: Url) -> Result<S3
     Ok(S3Config::new(endpoint, access_key, Secret::new(secret_key)))
 }
 
-/// Old releases of etcdbrctl take `host:port`, newer ones want the scheme.
+/// Old releases of etcdbrctl accept `host:port`, newer ones require the scheme.
 fn endpoint_url(address: &str, plain: bool) -> Result<Url, PlanError> {
     let with_scheme = match (address.contains("://"), plain) {
         (true, _) => address.to_owned(),
@@ -167,7 +167,7 @@ fn ca_bundle(settings: &Settings<'_>) -> Result<Option<Vec<u8>>, PlanError> {
     read_bounded(Path::new(path), CA_BUNDLE_BYTES_MAX).map(Some)
 }
 
-/// A file's values before the environment's.
+/// Settings; values from a file override the environment.
 struct Settings<'a> {
     file: BTreeMap<String, String>,
     environment: &'a Environment,
@@ -181,7 +181,7 @@ impl Settings<'_> {
             .or_else(|| self.environment.get(variable))
     }
 
-    /// A truth value; only ECS has variables for them.
+    /// A boolean; only ECS has variables for these.
     fn flag(
         &self,
         key: &'static str,
@@ -198,7 +198,7 @@ impl Settings<'_> {
     }
 }
 
-/// The spellings of Go's `strconv.ParseBool`.
+/// Accepts the same values as Go's `strconv.ParseBool`.
 fn boolean(name: &'static str, text: &str) -> Result<bool, PlanError> {
     match text.trim() {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
@@ -220,7 +220,7 @@ fn file_settings(
     }
 }
 
-/// The first `*.json` if there is one, else a file per key (as Kubernetes mounts a secret).
+/// The first `*.json` if there is one, otherwise a file per key (as in a mounted Kubernetes secret).
 fn folder_settings(folder: &Path) -> Result<BTreeMap<String, String>, PlanError> {
     let unreadable = |source| PlanError::CredentialsFile {
         path: folder.to_owned(),

@@ -1,7 +1,6 @@
-//! The process environment: the only place of this crate that reads it, once, into a value.
+//! The process environment: the only module of this crate that reads it, once, into a value.
 //!
-//! Only the variables named here exist for the program; an empty one counts as not set. It does not know what they
-//! mean.
+//! The program uses only the variables listed here; an empty one counts as unset. Must not know their meaning.
 
 use std::{collections::BTreeMap, env, fmt};
 
@@ -41,7 +40,7 @@ impl Environment {
         Self::from_lookup(|name| env::var(name).ok())
     }
 
-    /// An environment given by a function, for tests and other front ends.
+    /// An environment from a function, for tests and other front ends.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
         Self(
             NAMES
@@ -58,7 +57,7 @@ impl Environment {
     }
 }
 
-/// Values may be secrets: only the names show.
+/// Shows only the names: values may be secrets.
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()

@@ -1,8 +1,8 @@
-//! Errors as data: each knows its action, its object and its cause, its exit code and the next command.
+//! Errors as data: each has an action, an object, a cause, an exit code and the next command.
 //!
-//! Families follow the questions of an operator: is my command wrong ([`PlanError`]), can the snapshot be had
-//! ([`SourceError`]), is it whole ([`Damage`]), may the directory be built ([`TargetError`]). Decisions are made on
-//! variants, never on text. No credential and no contents of keys ever get in.
+//! The error types follow an operator's questions: is my command wrong ([`PlanError`]), is the snapshot available
+//! ([`SourceError`]), is it intact ([`Damage`]), can the directory be built ([`TargetError`]). Decisions depend on variants,
+//! never on text. Errors never contain credentials or contents of keys.
 
 mod advice;
 
@@ -20,19 +20,19 @@ use strongroom_snapshot_io::{intake::IntakeError, packing::ForeignPacking};
 
 use crate::{interrupt::Interrupted, owner::OwnerError};
 
-/// Why there is no restored directory.
+/// Why a restore failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// The command line, environment or credentials file is wrong.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// The snapshot cannot be had.
+    /// The snapshot is not available.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// The snapshot is not whole.
+    /// The snapshot is damaged.
     #[error("the snapshot is damaged: {0}")]
     Damage(#[from] Damage),
-    /// The same, once it is known which.
+    /// The same, with the name of the snapshot.
     #[error("the snapshot {snapshot} is damaged")]
     Damaged {
         /// The file or object.
@@ -41,16 +41,16 @@ pub enum RestoreError {
         #[source]
         damage: Damage,
     },
-    /// The snapshot is packed in a way that this version does not read.
+    /// The snapshot has an unsupported compression.
     #[error("the snapshot is {packing}, which this version does not unpack")]
     ForeignPacking {
-        /// How it is packed.
+        /// The compression.
         packing: ForeignPacking,
     },
     /// The directory cannot be built.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// A signal came.
+    /// A signal was received.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
     /// The program itself could not start (threads, signal handlers).
@@ -66,21 +66,21 @@ pub enum PlanError {
         "no snapshot is named: give --snapshot FILE, or --storage-provider=ECS|S3 with --store-container"
     )]
     NoSource,
-    /// A store without a bucket.
+    /// No bucket was given.
     #[error("no bucket is named: give --store-container, or set STORAGE_CONTAINER")]
     NoContainer,
-    /// A bucket or prefix that S3 does not know.
+    /// The bucket or prefix is not valid in S3.
     #[error(transparent)]
     Uri(#[from] UriError),
-    /// A setting of the store is in none of its places.
+    /// A setting of the store is missing.
     #[error("{setting} is not set: the environment needs {variables}")]
     Missing {
         /// The missing setting.
         setting: &'static str,
-        /// Where it would be read.
+        /// The variables that can set it.
         variables: &'static str,
     },
-    /// The endpoint is no URL.
+    /// The endpoint is not a URL.
     #[error("the endpoint {value:?} is not an address like http://10.6.212.13:9000")]
     Endpoint {
         /// As given.
@@ -88,7 +88,7 @@ pub enum PlanError {
         /// The parser's error.
         source: url::ParseError,
     },
-    /// A flag in the environment that is neither true nor false.
+    /// A boolean in the environment is neither true nor false.
     #[error("{name} must be true or false")]
     NotABool {
         /// The variable or key.
@@ -102,7 +102,7 @@ pub enum PlanError {
         /// Why.
         source: io::Error,
     },
-    /// A credentials file is no JSON object with plain values. The text is not shown: it may hold secrets.
+    /// A credentials file is not a JSON object with plain values. Its text is not shown, because it may contain secrets.
     #[error("{path} is not a JSON object of plain values (line {line}, column {column})", path = path.display())]
     CredentialsJson {
         /// The file.
@@ -112,22 +112,22 @@ pub enum PlanError {
         /// Where the parser stopped.
         column: usize,
     },
-    /// A setting that would be needed to read the store and is not supported.
+    /// A setting that is needed to read the store is not supported.
     #[error("the credentials set {key}, which this version does not support")]
     Unsupported {
         /// The key.
         key: &'static str,
     },
-    /// Names and URLs do not fit together.
+    /// Names and URLs do not match.
     #[error(transparent)]
     Membership(#[from] MembershipError),
-    /// The log's directory would lie where the data directory's own files do.
+    /// The log's directory overlaps with the data directory.
     #[error("--wal-dir {path} is the data directory or lies in its member folder: name one beside it", path = path.display())]
     WalDir {
         /// As given.
         path: PathBuf,
     },
-    /// Nobody of that name.
+    /// There is no such user or group.
     #[error(transparent)]
     Owner(#[from] OwnerError),
     /// The raised revision does not fit.
@@ -135,23 +135,23 @@ pub enum PlanError {
         "--bump-revision: the snapshot's revision {revision} plus {by} is above the largest revision there is"
     )]
     Bump {
-        /// Of the snapshot.
+        /// The snapshot's revision.
         revision: i64,
         /// As given.
         by: u64,
     },
 }
 
-/// The snapshot cannot be had.
+/// The snapshot is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The file is not there.
+    /// The file does not exist.
     #[error("snapshot file {path} does not exist", path = path.display())]
     NoFile {
         /// As given.
         path: PathBuf,
     },
-    /// A directory or device.
+    /// It is a directory or device.
     #[error("{path} is not a regular file", path = path.display())]
     NotAFile {
         /// As given.
@@ -162,7 +162,7 @@ pub enum SourceError {
     File {
         /// As given.
         path: PathBuf,
-        /// How far it was read.
+        /// The number of bytes read.
         offset: u64,
         /// Why.
         source: io::Error,
@@ -170,7 +170,7 @@ pub enum SourceError {
     /// The source cannot be read.
     #[error("cannot read the snapshot at byte {offset}")]
     Read {
-        /// How far it was read.
+        /// The number of bytes read.
         offset: u64,
         /// Why.
         source: io::Error,
@@ -178,12 +178,12 @@ pub enum SourceError {
     /// The store failed or refused.
     #[error("cannot {doing} the snapshot")]
     Store {
-        /// find or fetch.
+        /// Either `find` or `fetch`.
         doing: &'static str,
         /// The client's error.
         source: S3Error,
     },
-    /// Nothing to restore there.
+    /// There is nothing to restore.
     #[error(
         "no full snapshot below s3://{bucket}/{prefix}{}",
         elsewhere_suffix(.elsewhere)
@@ -193,7 +193,7 @@ pub enum SourceError {
         bucket: String,
         /// The listed prefix.
         prefix: String,
-        /// Prefixes of the bucket that do hold full snapshots.
+        /// Prefixes in the bucket that have full snapshots.
         elsewhere: Vec<String>,
     },
     /// Every full snapshot there is empty.
@@ -206,7 +206,7 @@ pub enum SourceError {
         /// The newest one, as etcdbrctl prints it.
         shown: String,
     },
-    /// More objects than any chain has.
+    /// There are more objects than any chain has.
     #[error("more than {limit} objects below s3://{bucket}/{prefix}")]
     TooMany {
         /// The bucket.
@@ -216,28 +216,28 @@ pub enum SourceError {
         /// The limit.
         limit: u64,
     },
-    /// A line that would take hours.
+    /// The connection is so slow that the download would take hours.
     #[error("s3://{bucket}/{key}: {bytes} bytes did not come within {} minutes", limit.as_secs() / 60)]
     TooSlow {
         /// The bucket.
         bucket: String,
         /// The object.
         key: String,
-        /// Asked for at once.
+        /// The size of the requested range.
         bytes: u64,
-        /// How long it was waited for.
+        /// The time limit.
         limit: Duration,
     },
-    /// The body ended early or went on, or another object is there than was listed.
+    /// The body was too short or too long, or the object is not the listed one.
     #[error("s3://{bucket}/{key} has {expected} bytes by its listing, but {received} came")]
     Length {
         /// The bucket.
         bucket: String,
         /// The object.
         key: String,
-        /// By the listing or the header.
+        /// The length in the listing or the header.
         expected: u64,
-        /// Counted.
+        /// The counted bytes.
         received: u64,
     },
 }
@@ -271,35 +271,35 @@ fn elsewhere_suffix(elsewhere: &[String]) -> String {
 /// The snapshot's bytes are damaged.
 #[derive(Debug, thiserror::Error)]
 pub enum Damage {
-    /// Length or trailer.
+    /// Its length or its trailer is wrong.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-    /// A database without the hash that etcd appends.
+    /// The hash that etcd appends is missing.
     #[error(
         "its {len} bytes end without the SHA-256 that etcd appends: the upload was cut short, or this is a copy of a \
          database file instead of a saved snapshot"
     )]
     NoTrailer {
-        /// Unpacked length.
+        /// The length after decompression.
         len: u64,
     },
-    /// The packed stream is broken, ends early or never ends.
+    /// The compressed stream is broken, ends early or never ends.
     #[error(transparent)]
     Unpack(IntakeError),
-    /// The pages.
+    /// A page is damaged.
     #[error(transparent)]
     Bolt(#[from] BoltError),
-    /// The records.
+    /// A record is damaged.
     #[error(transparent)]
     Records(#[from] InspectError),
-    /// Written rows do not read back: the target's disk or memory is failing.
+    /// Rows read back differ from the written ones: the target's disk or memory is failing.
     #[error("reading back what was written: {what} is {actual}, not {expected}")]
     ReadBack {
         /// The compared value.
         what: &'static str,
-        /// As intended.
+        /// The written value.
         expected: String,
-        /// As read.
+        /// The value read back.
         actual: String,
     },
 }
@@ -307,13 +307,13 @@ pub enum Damage {
 /// The directory cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    /// Data is there already.
+    /// Data exists already.
     #[error("{path} exists already; a restore never overwrites data", path = path.display())]
     MemberExists {
         /// The `member` entry.
         path: PathBuf,
     },
-    /// A log is there already.
+    /// A log exists already.
     #[error("{path} holds a write-ahead log already; a restore never overwrites data", path = path.display())]
     LogExists {
         /// The log's directory.
@@ -325,24 +325,24 @@ pub enum TargetError {
         /// The database.
         path: PathBuf,
     },
-    /// An etcd answers where this member would.
+    /// An etcd answers at an address of this member.
     #[error("an etcd is running on this machine: {evidence}")]
     EtcdAnswers {
-        /// Where and how.
+        /// The address and the answer.
         evidence: String,
     },
-    /// Another restore works here.
+    /// Another restore uses this directory.
     #[error("another restore works on {path}", path = path.display())]
     Busy {
         /// The data directory.
         path: PathBuf,
     },
-    /// No space, or a quota.
+    /// There is not enough space, or a quota was reached.
     #[error("{path}: not enough free space{}", space_suffix(*.needed, *.free), path = path.display())]
     DiskFull {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// Bytes wanted, reserve included.
+        /// Bytes needed, including the reserve.
         needed: Option<u64>,
         /// Bytes free.
         free: Option<u64>,
@@ -352,7 +352,7 @@ pub enum TargetError {
     Forbidden {
         /// The attempted action.
         action: &'static str,
-        /// On what.
+        /// The path.
         path: PathBuf,
         /// Why.
         source: io::Error,
@@ -362,7 +362,7 @@ pub enum TargetError {
     Io {
         /// The attempted action.
         action: &'static str,
-        /// On what.
+        /// The path.
         path: PathBuf,
         /// Why.
         source: io::Error,
@@ -377,7 +377,7 @@ fn space_suffix(needed: Option<u64>, free: Option<u64>) -> String {
 }
 
 impl TargetError {
-    /// Sorts a failure of the file system by its remedy.
+    /// Classifies a failure of the file system by its remedy.
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {

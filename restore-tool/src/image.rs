@@ -1,7 +1,7 @@
-//! The database file in the staging directory: checked whole, edited by appending, read back.
+//! The database file in the staging directory: completely checked, edited by appending, and read back.
 //!
-//! Pages are read from the file one by one, so memory does not grow with the database. Each read asks the interrupt,
-//! which makes the long walk stoppable.
+//! Pages are read from the file one by one, so memory does not grow with the database. Each read checks the interrupt, so that
+//! a long walk can be stopped.
 
 use std::{fs::File, os::unix::fs::FileExt as _, path::PathBuf};
 
@@ -18,7 +18,7 @@ use crate::{
     interrupt::Interrupt,
 };
 
-/// The database under construction: the snapshot, then the restored member's.
+/// The database under construction: first the snapshot, then the restored member's database.
 #[derive(Debug)]
 pub(crate) struct Image {
     pages: FilePages<Interrupt>,
@@ -26,7 +26,7 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// The file's first `len` bytes; the trailer behind them is cut off.
+    /// Uses the file's first `len` bytes and cuts off the trailer after them.
     pub(crate) fn new(
         file: File,
         path: PathBuf,
@@ -48,7 +48,7 @@ impl Image {
             .map_err(|error| self.explain_inspect(error))
     }
 
-    /// Gives the database its new membership, and where it is `raised` its new revision, and syncs it.
+    /// Gives the database its new membership and, if `raised`, its new revision, and syncs it.
     pub(crate) fn edit(
         &mut self,
         membership: &Membership,
@@ -76,7 +76,7 @@ impl Image {
         Ok(())
     }
 
-    /// Reads the edited rows back: `members` as intended, `consistent_index` the number of members.
+    /// Reads the edited rows back: `members` must be as written, `consistent_index` must be the number of members.
     pub(crate) fn read_back(&self, membership: &Membership) -> Result<(), RestoreError> {
         let bolt = self.open()?;
         let mut expected: Vec<String> = membership
@@ -120,7 +120,7 @@ impl Image {
         }
     }
 
-    /// A failed read is the disk's or a signal's fault, not the snapshot's.
+    /// A failed read comes from the disk or a signal, not from the snapshot.
     fn explain(&self, error: BoltError) -> RestoreError {
         match (error, self.pages.stop().check()) {
             (BoltError::Read { .. }, Err(stop)) => stop.into(),

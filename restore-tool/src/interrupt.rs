@@ -1,7 +1,7 @@
-//! SIGINT and SIGTERM as a value that every step can ask and every wait can watch.
+//! SIGINT and SIGTERM as a value that steps can check and waits can watch.
 //!
-//! Invariants: a signal never ends the process by itself, so that drop guards run; once the restored directory is in
-//! place (the rename), the interrupt is not asked any more and the run ends as a success.
+//! Invariants: a signal never ends the process directly, so that drop guards run; after the rename of the restored directory, the
+//! interrupt is not checked any more and the run ends successfully.
 
 use std::future::pending;
 
@@ -11,15 +11,15 @@ use tokio::{
     sync::watch,
 };
 
-/// The end of the signal handler: raises the interrupt.
+/// The sending side, for the signal handler: raises the interrupt.
 #[derive(Debug)]
 pub(crate) struct Trigger(watch::Sender<bool>);
 
-/// The end of the steps: cheap to clone, cheap to ask.
+/// The receiving side, for the steps: cheap to clone and to check.
 #[derive(Debug, Clone)]
 pub(crate) struct Interrupt(watch::Receiver<bool>);
 
-/// Somebody asked the program to stop.
+/// The program was asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("interrupted by a signal")]
 pub struct Interrupted;
@@ -51,7 +51,7 @@ impl Interrupt {
         }
     }
 
-    /// Resolves when the interrupt is raised, never otherwise.
+    /// Completes only when the interrupt is raised.
     pub(crate) async fn raised(&mut self) {
         if self.0.wait_for(|raised| *raised).await.is_err() {
             pending::<()>().await;

@@ -1,12 +1,12 @@
 //! `strongroom-restore`: rebuilds an etcd data directory from a snapshot, offline.
 //!
-//! A run: [`args`] (as typed) and [`environment`] become a [`plan`] (valid). `source` finds and fetches the snapshot.
-//! `arrival` unpacks it into the directory that `staging` made beside the target. `image` checks every page and record and
-//! gives the database its new membership. One rename puts it in place; `report` tells about it.
+//! A run: [`args`] (as typed) and [`environment`] become a [`plan`] (valid). `source` finds and fetches the snapshot. `arrival`
+//! decompresses it into the staging directory that `staging` created in the target. `image` checks every page and record and
+//! gives the database its new membership. One rename puts it in place, and `report` prints the result.
 //!
-//! Invariants: nothing but the staging directory is written before the rename, and any failure or signal before it leaves
-//! the target as it was; memory does not grow with the snapshot; no RocksDB, no gRPC, no OpenSSL, no C resolver is linked; only this
-//! machine's own ports are probed; the environment is read in [`environment`], the clock in `clock`.
+//! Invariants: only the staging directory is written before the rename, and any failure or signal before the rename leaves the
+//! target unchanged; memory does not grow with the snapshot; no RocksDB, gRPC, OpenSSL or C resolver is linked; only this
+//! machine's own ports are probed; only [`environment`] reads the environment, and only `clock` reads the clock.
 
 pub mod args;
 pub mod environment;
@@ -53,7 +53,7 @@ use crate::{
     staging::CommitMarker,
 };
 
-/// Plans, restores, and tells how it went.
+/// Plans, restores and reports the result.
 pub fn run(args: LowArgs, environment: &Environment) -> ExitCode {
     log_warnings();
     let form = if args.json { Form::Json } else { Form::Text };
@@ -65,7 +65,8 @@ pub fn run(args: LowArgs, environment: &Environment) -> ExitCode {
                 Form::Json => json::report(&report),
             });
             console.line(lines::SUCCESS);
-            // ORDER: after the last word. A run that is killed before it has told nobody, and the next may start anew.
+            // ORDER: after the last message. A run that is killed earlier has not reported success, so the next run may start
+            // again.
             markers.into_iter().for_each(CommitMarker::remove);
             ExitCode::Ok
         }
@@ -89,14 +90,14 @@ pub fn run(args: LowArgs, environment: &Environment) -> ExitCode {
     }
 }
 
-/// How the summary is printed.
+/// The output format of the summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Text,
     Json,
 }
 
-/// A closed stdout does not undo a restore.
+/// A closed stdout does not make a restore fail.
 fn print(text: &str) {
     let mut out = stdout().lock();
     let _closed = write!(out, "{text}").and_then(|()| out.flush());
@@ -116,8 +117,8 @@ fn plan_and_run(
     runtime.block_on(supervise(plan, Arc::clone(console)))
 }
 
-/// Runs the steps on a blocking thread and turns signals into an interrupt. Always waits for their end, so that they tidy
-/// up.
+/// Runs the steps on a blocking thread and turns signals into an interrupt. Always waits for the end of the steps, so that they
+/// can clean up.
 async fn supervise(plan: RestorePlan, console: Arc<Console>) -> Result<Done, RestoreError> {
     let mut signals = StopSignals::install().map_err(RestoreError::Start)?;
     let (trigger, interrupt) = interrupt::channel();
@@ -135,7 +136,7 @@ async fn supervise(plan: RestorePlan, console: Arc<Console>) -> Result<Done, Res
     }
 }
 
-/// Sends the libraries' warnings (retries, a broken resolv.conf) to stderr as well.
+/// Also sends the libraries' warnings (retries, a broken resolv.conf) to stderr.
 fn log_warnings() {
     let _installed_before = tracing_subscriber::fmt()
         .with_writer(stderr)

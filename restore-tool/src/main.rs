@@ -1,4 +1,4 @@
-//! The program: command line and environment in, exit code out. Everything else is in the library.
+//! The program: command line and environment in, exit code out. All other code is in the library.
 
 use std::process::ExitCode;
 

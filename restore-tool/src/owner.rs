@@ -1,7 +1,7 @@
-//! Whose files the restored ones will be.
+//! The owner of the restored files.
 //!
-//! Names are looked up in `/etc/passwd` and `/etc/group` alone: the C library's lookup cannot be linked statically, and a
-//! service's user on a master is a local one.
+//! Names are looked up only in `/etc/passwd` and `/etc/group`: the C library's lookup cannot be linked statically, and service
+//! users on control plane nodes are local.
 
 use std::{
     fs, io,
@@ -22,23 +22,23 @@ pub(crate) struct Owner {
     pub(crate) gid: u32,
 }
 
-/// Why `USER[:GROUP]` names nobody.
+/// Why `USER[:GROUP]` is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum OwnerError {
-    /// A name that the file does not hold.
+    /// The name is not in the file.
     #[error("--chown: {name:?} is not in {file}")]
     Unknown {
         /// User or group.
         name: String,
-        /// Where it was looked for.
+        /// The file.
         file: PathBuf,
     },
-    /// A number without a group, and nobody of that number.
+    /// A number without a group, and the number is not in the file.
     #[error("--chown: {uid} is not in {file}, so its group is not known: give {uid}:GROUP")]
     NoGroup {
         /// The number.
         uid: u32,
-        /// Where it was looked for.
+        /// The file.
         file: PathBuf,
     },
     /// The file cannot be read.
@@ -52,7 +52,7 @@ pub enum OwnerError {
 }
 
 impl Owner {
-    /// Understands `USER`, `USER:GROUP`, names or numbers.
+    /// Parses `USER` or `USER:GROUP`, with names or numbers.
     pub(crate) fn parse(typed: &str) -> Result<Self, OwnerError> {
         Self::by_files(typed, Path::new(PASSWD), Path::new(GROUP))
     }
@@ -92,7 +92,7 @@ impl Owner {
         Ok(Self { uid, gid })
     }
 
-    /// Gives a file or directory to this owner.
+    /// Changes the owner of a file or directory to this one.
     pub(crate) fn take(self, path: &Path) -> Result<(), TargetError> {
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
         rustix::fs::chown(path, Some(uid), Some(gid))
@@ -100,7 +100,7 @@ impl Owner {
     }
 }
 
-/// The fields of the line whose name, or whose number in field `number_at`, is `wanted`.
+/// The fields of the line with the name `wanted`, or with this number in field `number_at`.
 fn find(file: &Path, wanted: &str, number_at: usize) -> Result<Option<Vec<String>>, OwnerError> {
     let text = fs::read_to_string(file).map_err(|source| OwnerError::Read {
         file: file.to_owned(),

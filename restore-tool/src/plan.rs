@@ -1,6 +1,6 @@
-//! The plan of a restore, made before anything is touched: command line and environment become one valid value.
+//! The plan of a restore: command line and environment become one valid value before anything is changed.
 //!
-//! After [`RestorePlan::new`] nobody checks names, URLs or settings again. It reads credentials files, and nothing else.
+//! After [`RestorePlan::new`] no code checks names, URLs or settings again. It reads only credentials files.
 
 use std::path::{Path, PathBuf};
 
@@ -23,9 +23,9 @@ pub struct RestorePlan {
     pub(crate) membership: Membership,
     pub(crate) local: Local,
     pub(crate) options: RestoreOptions,
-    /// Above the snapshot's revision.
+    /// Number to add to the snapshot's revision.
     pub(crate) bump_revision: Option<u64>,
-    /// The log's directory, where it is not `member/wal`.
+    /// The log's directory, if it is not `member/wal`.
     pub(crate) wal_dir: Option<PathBuf>,
     pub(crate) hash_check: HashCheck,
     pub(crate) owner: Option<Owner>,
@@ -42,11 +42,11 @@ pub(crate) struct Local {
     pub(crate) peer_urls: Vec<String>,
 }
 
-/// Where the snapshot comes from.
+/// The source of the snapshot.
 #[derive(Debug)]
 pub(crate) enum SourcePlan {
     File(PathBuf),
-    /// The newest full snapshot at this place.
+    /// The newest full snapshot at this location.
     Store {
         config: Box<S3Config>,
         place: S3Uri,
@@ -57,7 +57,7 @@ impl RestorePlan {
     /// Makes the plan.
     ///
     /// # Errors
-    /// A flag, a variable or a credentials file is wrong or missing, or names and URLs do not fit together.
+    /// A flag, a variable or a credentials file is wrong or missing, or names and URLs do not match.
     pub fn new(args: LowArgs, environment: &Environment) -> Result<Self, PlanError> {
         let mut warnings: Vec<String> = args
             .meaningless
@@ -103,7 +103,7 @@ impl RestorePlan {
     }
 }
 
-/// The log's own directory; the usual place inside `member` is none.
+/// The log's separate directory; `None` for the usual place in `member`.
 fn wal_dir(typed: Option<PathBuf>, data_dir: &Path) -> Result<Option<PathBuf>, PlanError> {
     let Some(wal_dir) = typed else {
         return Ok(None);

@@ -14,7 +14,7 @@ use crate::{
     staging::MEMBER,
 };
 
-/// A restore that was not done.
+/// A dry run of a restore.
 #[derive(Debug)]
 pub(crate) struct Preview {
     pub(crate) place: String,
@@ -24,7 +24,7 @@ pub(crate) struct Preview {
     pub(crate) data_dir: PathBuf,
     pub(crate) wal_dir: Option<PathBuf>,
     pub(crate) owner: Option<Owner>,
-    /// Files that would appear.
+    /// Files that would be created.
     pub(crate) writes: Vec<String>,
     pub(crate) bump_revision: Option<u64>,
     pub(crate) warnings: Vec<String>,

@@ -1,6 +1,6 @@
 //! The report of a finished restore: the summary on stdout, and warnings about the snapshot's contents.
 //!
-//! Pure: values in, text out; [`json`] says the same to programs.
+//! Pure: values in, text out; [`json`] has the same for programs.
 
 pub(crate) mod json;
 
@@ -15,7 +15,7 @@ use strongroom_snapshot_io::intake::{Taken, Trailer};
 
 use crate::{owner::Owner, plan::Local};
 
-/// How long the steps took.
+/// The durations of the steps.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Times {
     pub(crate) fetch: Duration,
@@ -32,7 +32,7 @@ pub struct Report {
     pub(crate) taken: Taken,
     pub(crate) checked: CheckReport,
     pub(crate) inspection: Inspection,
-    /// Where the revision goes on, when it was raised.
+    /// The raised revision, if it was raised.
     pub(crate) raised_revision: Option<i64>,
     pub(crate) membership: Membership,
     pub(crate) local: Local,
@@ -112,7 +112,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// The cluster that results, one line per member.
+/// The resulting cluster, one line per member.
 pub(crate) fn write_membership(
     f: &mut fmt::Formatter<'_>,
     membership: &Membership,
@@ -142,7 +142,7 @@ pub(crate) fn write_warnings(f: &mut fmt::Formatter<'_>, warnings: &[String]) ->
         .try_for_each(|warning| writeln!(f, "warning     {warning}"))
 }
 
-/// The version of the etcd that wrote it, as far as it says so.
+/// The version of the etcd that wrote the snapshot, if known.
 fn written_by(found: &Inspection) -> Option<&str> {
     let version = found.storage_version.as_ref();
     version
@@ -158,7 +158,7 @@ fn trailer_words(trailer: Trailer) -> &'static str {
     }
 }
 
-/// The warning when no trailer vouches for the bytes.
+/// The warning if the trailer is missing or does not match.
 pub(crate) fn trailer_warning(trailer: Trailer) -> Option<String> {
     let what = match trailer {
         Trailer::Matches => return None,
@@ -191,7 +191,7 @@ impl Report {
     }
 }
 
-/// Warnings about the data, for the operator, before clients come back.
+/// Warnings about the data, for the operator, before clients reconnect.
 pub(crate) fn inspection_warnings(found: &Inspection, raised: Option<i64>) -> Vec<String> {
     let mut warnings: Vec<String> = found.alarms.iter().map(alarm_warning).collect();
     if found.downgrade_enabled {
@@ -293,7 +293,7 @@ mod tests {
             assert!(warning.contains(word), "{warning}");
         }
         assert_eq!(warnings.len(), 6);
-        // A raised revision does not go back.
+        // A raised revision does not decrease.
         assert_eq!(inspection_warnings(&loud, Some(1_000_000_007)).len(), 5);
     }
 }

@@ -1,7 +1,7 @@
-//! The restore, step by step: look, find, fetch, check, build, put in place, report.
+//! The restore, step by step: probe, find, fetch, check, build, put in place, report.
 //!
-//! Everything up to the rename happens in a staging directory beside the target; [`crate::staging`] says what each way out
-//! leaves. The steps run on a blocking thread and drive the network through the runtime's handle.
+//! Everything before the rename happens in a staging directory in the target; [`crate::staging`] describes the result of
+//! each exit. The steps run on a blocking thread and use the network through the runtime's handle.
 
 use std::{
     fs::File,
@@ -34,13 +34,13 @@ use crate::{
 
 /// A run that succeeded.
 pub(crate) enum Done {
-    /// The markers are removed once the report was told.
+    /// The markers are removed after the report is printed.
     Restored(Box<Report>, Vec<CommitMarker>),
     /// Nothing was written.
     Previewed(Box<Preview>),
 }
 
-/// Restores, or previews the restore. On any error the target is as it was.
+/// Restores, or previews the restore. On any error the target is unchanged.
 pub(crate) fn run(
     plan: &RestorePlan,
     console: &Arc<Console>,
@@ -97,7 +97,7 @@ fn restore(
     image.read_back(&plan.membership)?;
     dirs.write_logs(plan)?;
     around.interrupt.check()?;
-    // An etcd may have been started meanwhile.
+    // An etcd may have been started in the meantime.
     running_etcd::refuse_member(&plan.data_dir)?;
     let markers = dirs.place(plan)?;
     let report = Report {
@@ -152,7 +152,7 @@ fn look_at_target(plan: &RestorePlan, around: &Surroundings<'_>) -> Result<(), R
 /// The directories under construction.
 struct StagingDirs {
     data: Staging,
-    /// For a log in a directory of its own.
+    /// For a log in a separate directory.
     log: Option<Staging>,
     snap_dir: PathBuf,
 }
@@ -198,7 +198,7 @@ impl StagingDirs {
         Ok(())
     }
 
-    /// Puts the log in place first: an etcd must find no member before all of it is there.
+    /// Puts the log in place first: an etcd must not find a member before it is complete.
     fn place(self, plan: &RestorePlan) -> Result<Vec<CommitMarker>, TargetError> {
         let mut dirs: Vec<Staging> = self.log.into_iter().chain([self.data]).collect();
         for dir in &mut dirs {
@@ -233,7 +233,7 @@ fn fetch(
         .and_then(|stored| arrival::take(stored, &into, plan.hash_check));
     progress.finish_and_clear();
     let taken = taken?;
-    // The remaining bytes go to disk while the pages are checked.
+    // Sync the remaining bytes while the pages are checked.
     behind.nudge();
     let image = Image::new(file, path, taken.db_len, around.interrupt.clone())?;
     Ok((image, taken, fetching.elapsed(), behind))
@@ -277,8 +277,8 @@ fn sync(path: &Path, file: &File) -> Result<(), TargetError> {
         .map_err(|source| TargetError::io("syncing", path, source))
 }
 
-/// As etcd does for each segment, so that its appends do not change the file's size. Best effort: a log that ends after
-/// its last record boots as well, so only a full disk is an error.
+/// Preallocates like etcd, so that appends do not change the file's size. Best effort: a log that ends after its last record also
+/// boots, so only a full disk is an error.
 fn preallocate(path: &Path, log: &File) -> Result<(), TargetError> {
     match rustix::fs::fallocate(log, FallocateFlags::empty(), 0, wal::SEGMENT_BYTES) {
         Err(errno @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT)) => {

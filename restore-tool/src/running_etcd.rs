@@ -1,10 +1,13 @@
-//! Is an etcd still running where this member will run? Only this machine is asked, and nothing is guessed.
+//! Detects an etcd that still runs in place of this member. It probes only this machine and does not guess.
 //!
-//! Three signs refuse a restore: `member/snap/db` is locked (bbolt holds a flock while it is open); the member's own
-//! peer URL, where its address belongs to this machine, is answered by an etcd or, for https, by a TLS server (etcd asks
-//! for a client certificate there, so its version cannot be read); the peer URL has the standard port, and the client port
-//! on loopback answers likewise. Anything less is a warning: another etcd on this node (a utility pod in the host's network,
-//! a second etcd on other ports) must not stop a restore. No address of another machine is contacted.
+//! A restore is refused in three cases:
+//! - `member/snap/db` is locked (bbolt holds a flock while it is open).
+//! - The address of the member's own peer URL belongs to this machine, and an etcd answers there. For https, any TLS server
+//!   counts, because etcd requires a client certificate there and its version cannot be read.
+//! - The peer URL has the standard port, and the client port on loopback answers in the same way.
+//!
+//! Anything else is only a warning: another etcd on this node (a utility pod in the host's network, a second etcd on other ports)
+//! must not prevent a restore. No address of another machine is contacted.
 
 use std::{
     fs::File,
@@ -26,29 +29,29 @@ use crate::{commit_marker, error::TargetError, staging::MEMBER};
 /// etcd's registered ports.
 const CLIENT_PORT: u16 = 2379;
 const PEER_PORT: u16 = 2380;
-/// A listener on this machine accepts at once; this covers a machine that is swapping.
+/// A listener on this machine accepts immediately; this allows for a machine that is swapping.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// `/version` is answered from memory.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// A name that takes longer is not in /etc/hosts, so it hardly is this machine.
+/// A name that takes longer is not in /etc/hosts, so it is probably not this machine.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
-/// The answer to `/version` is under 300 bytes with its headers.
+/// The answer to `/version` has less than 300 bytes, including headers.
 const ANSWER_BYTES_MAX: u64 = 4096;
 
-/// The entry at the place of the new `member`.
+/// What exists at the path of the new `member`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
     Nothing,
-    /// A complete restore with its commit marker: nobody was told of it, nobody has used it.
+    /// A complete restore with its commit marker: its success was not reported, and nobody has used it.
     Marked,
 }
 
-/// Refuses when `member` exists, and names the running etcd that holds it.
+/// Refuses if `member` exists, and reports a running etcd that has it open.
 pub(crate) fn refuse_member(data_dir: &Path) -> Result<Standing, TargetError> {
     let member = data_dir.join(MEMBER);
     match member.symlink_metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Standing::Nothing),
-        // A data directory that is a file: making the staging directory tells it.
+        // The data directory is a file: creating the staging directory will report it.
         Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(Standing::Nothing),
         Err(source) => return Err(TargetError::io("looking at", &member, source)),
         Ok(_) => {}
@@ -66,7 +69,7 @@ pub(crate) fn refuse_member(data_dir: &Path) -> Result<Standing, TargetError> {
     Err(TargetError::MemberExists { path: member })
 }
 
-/// Refuses when the log's own directory holds a log, unless a commit marker describes it.
+/// Refuses if the log's separate directory has a log, unless a commit marker matches it.
 pub(crate) fn refuse_log(wal_dir: &Path) -> Result<(), TargetError> {
     let entries = match std::fs::read_dir(wal_dir) {
         Ok(entries) => entries,
@@ -90,14 +93,14 @@ pub(crate) fn refuse_log(wal_dir: &Path) -> Result<(), TargetError> {
     Ok(())
 }
 
-/// Looks at the ports this member would use.
+/// The ports that this member would use.
 pub(crate) struct Ports<'a> {
     peer_urls: &'a [String],
     client_port: u16,
     standard_peer_port: u16,
 }
 
-/// The program at an address.
+/// What answers at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Nothing,
@@ -115,7 +118,7 @@ impl<'a> Ports<'a> {
         }
     }
 
-    /// The error refuses the restore; the texts are warnings.
+    /// Probes the ports. The error refuses the restore; the texts are warnings.
     pub(crate) async fn look(&self) -> Result<Vec<String>, TargetError> {
         let mut warnings = Vec::new();
         let mut standard_and_local = None;
@@ -160,7 +163,7 @@ fn running(evidence: String) -> TargetError {
     TargetError::EtcdAnswers { evidence }
 }
 
-/// The URL's addresses that belong to this machine.
+/// The addresses of the URL that belong to this machine.
 async fn local_addresses(url: &Url) -> Vec<IpAddr> {
     let found = match url.host() {
         Some(Host::Ipv4(ip)) => vec![IpAddr::V4(ip)],
@@ -171,7 +174,7 @@ async fn local_addresses(url: &Url) -> Vec<IpAddr> {
     found.into_iter().filter(|ip| is_local(*ip)).collect()
 }
 
-/// Addresses by /etc/hosts and DNS; none when the name is unknown here, as a pod's name often is outside its cluster.
+/// Addresses from /etc/hosts and DNS. Empty if the name is unknown here, like a pod's name outside of its cluster.
 async fn resolve(name: &str) -> Vec<IpAddr> {
     let Ok(resolver) =
         TokioResolver::builder_tokio().and_then(hickory_resolver::ResolverBuilder::build)
@@ -208,7 +211,7 @@ fn ask(address: SocketAddr, wants_tls: bool) -> Answer {
 
 fn connect(address: SocketAddr) -> Option<TcpStream> {
     let stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).ok()?;
-    // Connecting to a free port in the ephemeral range can meet itself (simultaneous open): nobody listens there.
+    // A connection to a free port in the ephemeral range can connect to itself (simultaneous open): nobody listens there.
     if stream.local_addr().ok()? == address {
         return None;
     }
@@ -223,14 +226,14 @@ fn answers_version(mut stream: TcpStream) -> bool {
     if stream.write_all(REQUEST).is_err() {
         return false;
     }
-    // An error after some bytes (a reset, the timeout) leaves what came.
+    // After an error (a reset, the timeout) the bytes so far are used.
     let _partial = stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer);
     answer
         .windows(b"\"etcdserver\"".len())
         .any(|window| window == b"\"etcdserver\"")
 }
 
-/// Begins a handshake that trusts nobody: a TLS server shows itself by the certificate we refuse, or by its alert.
+/// Starts a handshake that trusts no certificate. A TLS server is detected by the refused certificate or by its alert.
 fn speaks_tls(mut stream: TcpStream) -> bool {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let Ok(versions) =

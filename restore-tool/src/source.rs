@@ -1,7 +1,7 @@
-//! Where the snapshot's bytes come from: a file, or the newest full snapshot of a store.
+//! The source of the snapshot: a file, or the newest full snapshot of a store.
 //!
-//! Finding and opening are apart, so that space is checked between them. Both kinds open as one sequential reader whose
-//! errors are made by [`crate::arrival::carry`]. It does not know what the bytes mean.
+//! Finding and opening are separate steps, so that space is checked between them. Both kinds open as one sequential reader; its
+//! errors are wrapped with [`crate::arrival::carry`]. Must not know what the bytes mean.
 
 mod download;
 mod file;
@@ -16,22 +16,22 @@ use crate::{
     plan::SourcePlan,
 };
 
-/// The parts of the program that sources use.
+/// Parts of the program that sources use.
 pub(crate) struct Surroundings<'a> {
     pub(crate) console: &'a Arc<Console>,
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) runtime: &'a tokio::runtime::Handle,
 }
 
-/// A snapshot that exists.
+/// A snapshot that was found.
 pub(crate) struct Found {
-    /// As log lines and the summary name it.
+    /// Its name in log lines and in the summary.
     pub(crate) shown: String,
-    /// Full place: a path or an `s3://` address.
+    /// Its location: a path or an `s3://` address.
     pub(crate) place: String,
     /// Bytes to fetch.
     pub(crate) bytes: u64,
-    /// Deltas that the restore leaves out.
+    /// Deltas that the restore does not apply.
     pub(crate) newer_deltas: Option<NewerDeltas>,
     origin: Origin,
 }
@@ -41,7 +41,7 @@ enum Origin {
     Store(store::SnapshotObject),
 }
 
-/// Finds the snapshot, and the deltas behind it.
+/// Finds the snapshot, and the deltas after it.
 pub(crate) fn find(plan: &SourcePlan, around: &Surroundings<'_>) -> Result<Found, RestoreError> {
     match plan {
         SourcePlan::File(path) => file::find(path),
@@ -52,7 +52,7 @@ pub(crate) fn find(plan: &SourcePlan, around: &Surroundings<'_>) -> Result<Found
 }
 
 impl Found {
-    /// Opens it for reading once, from its beginning.
+    /// Opens it for one read from the start.
     pub(crate) fn open(
         &self,
         around: &Surroundings<'_>,

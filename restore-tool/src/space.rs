@@ -1,16 +1,16 @@
-//! Free space on the target's file system: asked before a restore begins and while it runs.
+//! Free space on the target's file system, checked before and during a restore.
 //!
-//! A master's disk that is filled to the last byte takes its other programs down, so a reserve stays free.
+//! A full disk on a control plane node stops its other programs, so a reserve stays free.
 
 use std::path::Path;
 
 use crate::error::TargetError;
 
-/// Stays free beside the database: 64,000,000 bytes that the write-ahead log preallocates, and room for the raft
-/// snapshot, the appended pages and files that others write meanwhile.
+/// Stays free in addition to the database: 64,000,000 bytes that the write-ahead log preallocates, and space for the raft
+/// snapshot, the appended pages and files of other programs.
 pub(crate) const RESERVE_BYTES: u64 = 80 * 1024 * 1024;
 
-/// Refuses when fewer than `bytes` plus the reserve are free where `path` lies.
+/// Refuses if less than `bytes` plus the reserve is free on the file system of `path`.
 pub(crate) fn require(path: &Path, bytes: u64) -> Result<(), TargetError> {
     let needed = bytes.saturating_add(RESERVE_BYTES);
     let free = free_bytes(path)?;
@@ -24,7 +24,7 @@ pub(crate) fn require(path: &Path, bytes: u64) -> Result<(), TargetError> {
     Ok(())
 }
 
-/// As [`require`] for a directory that may not exist yet: asked of the nearest one above it that does.
+/// As [`require`] for a directory that may not exist yet: checks the nearest existing parent.
 pub(crate) fn require_ahead(path: &Path, bytes: u64) -> Result<(), TargetError> {
     let existing = path.ancestors().find(|above| above.exists());
     require(existing.unwrap_or(Path::new(".")), bytes)

@@ -1,18 +1,19 @@
-//! The staging directory beside the target: filled out of sight, shown by renames, removed on every other way out.
+//! The staging directory in the target: it is filled first, then its entries are renamed into the target. On any failure it is
+//! removed.
 //!
-//! `<dir>/member.restore-XXXXXXXX/` (0700) lies on the target's file system, so one rename shows each entry (`member`, or
-//! the log in a directory of its own). As long as it exists, `<dir>` is locked (flock). Two restores therefore never meet, and
-//! a staging directory found under the lock was left by a killed run. A crash leaves:
+//! `<dir>/member.restore-XXXXXXXX/` (0700) is on the target's file system, so one rename publishes each entry (`member`, or the
+//! log in a separate directory). While it exists, `<dir>` is locked (flock). So two restores never run at the same time in one
+//! directory, and a staging directory that is found under the lock was left by a killed run. A crash leaves:
 //!
-//! | killed while | left behind | next run |
+//! | killed | left behind | next run |
 //! |---|---|---|
-//! | building | `member.restore-*`, no entry | removes it, starts anew |
+//! | while building | `member.restore-*`, no entry | removes it, starts again |
 //! | between the renames of marker and entry | as above, and the marker | as above |
-//! | after the entry's rename, before the success was told | the finished entry and its marker | starts anew, replaces it |
-//! | after the success was told | the finished entry, perhaps its marker | with the marker: replaces it if nobody used it; refuses otherwise |
+//! | after the entry's rename, before success was reported | the finished entry and its marker | starts again, replaces it |
+//! | after success was reported | the finished entry, perhaps its marker | valid marker: replaces it if unused; else refuses |
 //!
-//! The marker is [`crate::commit_marker`]'s. A missing directory and its parents are created 0700, and removed again on failure.
-//! Invariant: an entry of anybody else, or one that somebody has used, is never touched.
+//! The marker is that of [`crate::commit_marker`]. A missing directory and its parents are created with 0700, and removed again
+//! on failure. Invariant: an entry from elsewhere, or one that was used, is never changed.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -25,7 +26,7 @@ use rustix::fs::{CWD, FlockOperation, RenameFlags};
 
 use crate::{commit_marker, error::TargetError, owner::Owner};
 
-/// etcd's folder in its data directory.
+/// The name of etcd's folder in its data directory.
 pub(crate) const MEMBER: &str = "member";
 /// Followed by eight hex digits.
 pub(crate) const STAGING_PREFIX: &str = "member.restore-";
@@ -33,28 +34,28 @@ const STAGING_SUFFIX_HEX: usize = 8;
 const DIR_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
-/// A target under construction. Dropped before [`Staging::keep`], it leaves no trace.
+/// A target under construction. If it is dropped before [`Staging::keep`], it undoes everything.
 #[derive(Debug)]
 pub(crate) struct Staging {
     /// The target.
     dir: PathBuf,
-    /// Names that will appear in it.
+    /// The names of its future entries.
     entries: &'static [&'static str],
-    /// Directories that were missing and have been created, outermost first.
+    /// Directories that were missing and were created, outermost first.
     created: Vec<PathBuf>,
-    /// The target, open for its lock. [`Staging::keep`] hands it on.
+    /// The target, open for its lock. [`Staging::keep`] passes it on.
     lock: Option<File>,
-    /// The staging directory, beside the target.
+    /// The staging directory, inside the target.
     beside: PathBuf,
-    /// Directories in it, outermost first.
+    /// Directories in the staging directory, outermost first.
     inside: Vec<PathBuf>,
-    /// Holds the entries of an earlier, marked restore until these have taken their place.
+    /// Directory for the entries of an earlier, marked restore, until the new entries are in place.
     aside: Option<PathBuf>,
-    /// Renames so far, undone in reverse order: from, to.
+    /// Renames so far (from, to), for undoing in reverse order.
     moved: Vec<(PathBuf, PathBuf)>,
 }
 
-/// The marker of a restored directory whose success has not been told. The directory stays locked.
+/// The marker of a restored directory before success is reported. The directory stays locked.
 #[derive(Debug)]
 pub(crate) struct CommitMarker {
     path: PathBuf,
@@ -62,7 +63,7 @@ pub(crate) struct CommitMarker {
 }
 
 impl Staging {
-    /// Creates and locks the target, removes the leftovers of killed runs, makes an empty staging directory.
+    /// Creates and locks the target, removes leftovers of killed runs, creates an empty staging directory.
     pub(crate) fn begin(dir: &Path, entries: &'static [&'static str]) -> Result<Self, TargetError> {
         let staging_dir = unused_name(dir)?;
         let created = create_missing(dir)?;
@@ -88,7 +89,7 @@ impl Staging {
         Ok(staging)
     }
 
-    /// Makes a directory in the staging directory.
+    /// Creates a directory in the staging directory.
     pub(crate) fn dir(&mut self, name: &str) -> Result<PathBuf, TargetError> {
         let path = self.beside.join(name);
         make_dir(&path)?;
@@ -101,7 +102,7 @@ impl Staging {
         self.beside.join(name)
     }
 
-    /// Gives the entries and the created directories to `owner`.
+    /// Changes the owner of the entries and the created directories.
     pub(crate) fn give(&self, owner: Owner) -> Result<(), TargetError> {
         for entry in self.entries {
             give_tree(&self.beside.join(entry), owner)?;
@@ -109,23 +110,23 @@ impl Staging {
         self.created.iter().try_for_each(|dir| owner.take(dir))
     }
 
-    /// Syncs the staged directories and renames the entries into the target, all of them or none. Success may be told
-    /// once every target is placed.
+    /// Syncs the staged directories and renames the entries into the target, all of them or none. Success may be reported after
+    /// every target is in place.
     pub(crate) fn place(&mut self) -> Result<(), TargetError> {
         commit_marker::write(&self.beside, self.entries)?;
-        // ORDER: files are synced by their writers before this; their directories next, then the renames. Otherwise a
-        // power cut could leave an entry whose files are missing.
+        // ORDER: the writers have synced the files before this; next come their directories, then the renames. Otherwise a
+        // power cut could leave an entry with missing files.
         for dir in self.inside.iter().rev().chain([&self.beside]) {
             sync_dir(dir)?;
         }
         self.put_aside()?;
-        // ORDER: the marker before the entries. An entry without it could not be told from a used one.
+        // ORDER: the marker before the entries. An entry without it could not be distinguished from a used one.
         for name in [&[commit_marker::FILE_NAME], self.entries].concat() {
             let (from, to) = (self.beside.join(name), self.dir.join(name));
             rename_without_replacing(&from, &to)?;
             self.moved.push((from, to));
         }
-        // ORDER: only a synced directory keeps the new names over a power cut, so success is told after it.
+        // ORDER: only a synced directory keeps the new names after a power cut, so success is reported after this.
         sync_dir(&self.dir)?;
         for dir in &self.created {
             sync_dir(parent_of(dir))?;
@@ -143,7 +144,7 @@ impl Staging {
         }
     }
 
-    /// Moves a marked restore, or a marker alone, out of the way.
+    /// Moves a marked restore, or only a marker, out of the way.
     fn put_aside(&mut self) -> Result<(), TargetError> {
         if !commit_marker::describes(&self.dir, self.entries) {
             return Ok(());
@@ -186,7 +187,7 @@ impl Staging {
 }
 
 impl Drop for Staging {
-    /// Undoes everything. Failures cannot be told here; the next run removes a staging directory that stays.
+    /// Undoes everything. Failures cannot be reported here; the next run removes a remaining staging directory.
     fn drop(&mut self) {
         for (from, to) in self.moved.drain(..).rev() {
             let _stays = fs::rename(to, from);
@@ -199,14 +200,14 @@ impl Drop for Staging {
 }
 
 impl CommitMarker {
-    /// Removes the marker, once the success was told. A marker that stays allows no more than a restore over data that
-    /// nobody has used, so a failure is not told.
+    /// Removes the marker after success was reported. A failure is ignored: a remaining marker only allows another restore over
+    /// unused data.
     pub(crate) fn remove(self) {
         let _stays = fs::remove_file(&self.path);
     }
 }
 
-/// The warning about a directory that belongs to another user than its new files will.
+/// The warning about a directory that has another owner than its new files.
 pub(crate) fn owner_warning(dir: &Path, owner: Option<Owner>) -> Option<String> {
     let metadata = fs::metadata(dir).ok()?;
     let uid = owner.map_or_else(|| rustix::process::geteuid().as_raw(), |owner| owner.uid);
@@ -240,7 +241,7 @@ pub(crate) fn create_file(path: &Path) -> Result<File, TargetError> {
 }
 
 fn give_tree(path: &Path, owner: Owner) -> Result<(), TargetError> {
-    // Opened before it is given away: a program that may change owners need not be one that may read all files.
+    // Open before changing the owner: a program that may change owners may not be allowed to read all files.
     let opened = File::open(path).map_err(|source| TargetError::io("opening", path, source))?;
     owner.take(path)?;
     if path.is_dir() {
@@ -249,7 +250,7 @@ fn give_tree(path: &Path, owner: Owner) -> Result<(), TargetError> {
             give_tree(&entry.map_err(listing)?.path(), owner)?;
         }
     }
-    // ORDER: synced by its writer, but before its owner changed. A power cut could leave a member that etcd may not read.
+    // ORDER: sync again. The writer synced before the owner changed, so a power cut could leave a member that etcd may not read.
     opened
         .sync_all()
         .map_err(|source| TargetError::io("syncing", path, source))
@@ -323,7 +324,7 @@ fn rename_without_replacing(staged: &Path, member: &Path) -> Result<(), TargetEr
                 path: member.to_owned(),
             })
         }
-        // Some file systems (NFS, old kernels) cannot refuse by themselves: look, then rename.
+        // Some file systems (NFS, old kernels) do not support a rename without replacement: check, then rename.
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {
             if member.symlink_metadata().is_ok() {
                 return Err(TargetError::MemberExists {

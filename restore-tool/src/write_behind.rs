@@ -1,7 +1,7 @@
-//! Writes to disk while the program reads, hashes and checks, so that little is left at the end.
+//! Syncs data to disk while the program reads, hashes and checks, so that little is left at the end.
 //!
-//! One thread syncs the file whenever it is nudged. [`WriteBehind::finish`] tells a failed sync: the kernel tells it once,
-//! so a later sync of the same file would pass.
+//! One thread syncs the file on request. [`WriteBehind::finish`] returns the error of a failed sync: the kernel reports it only
+//! once, so a later sync of the same file would succeed.
 
 use std::{
     fs::File,
@@ -13,7 +13,7 @@ use std::{
 
 use crate::error::{RestoreError, TargetError};
 
-/// The thread, joined at the end in any case.
+/// The thread; it is always joined at the end.
 #[derive(Debug)]
 pub(crate) struct WriteBehind {
     nudges: Option<SyncSender<()>>,
@@ -22,12 +22,12 @@ pub(crate) struct WriteBehind {
 }
 
 impl WriteBehind {
-    /// Starts it for `file`, which is called `path` in errors.
+    /// Starts the thread for `file`; errors contain `path`.
     pub(crate) fn start(file: &File, path: &Path) -> Result<Self, RestoreError> {
         let file = file
             .try_clone()
             .map_err(|source| TargetError::io("opening", path, source))?;
-        // One nudge waits while another is served; more would say nothing new.
+        // One request waits while another is processed; more are not needed.
         let (nudges, inbox) = sync_channel(1);
         let thread = thread::Builder::new()
             .name("write-behind".to_owned())
@@ -40,18 +40,18 @@ impl WriteBehind {
         })
     }
 
-    /// Asks for a sync of the bytes so far. Never waits.
+    /// Requests a sync of the bytes so far. Never waits.
     pub(crate) fn nudge(&self) {
         if let Some(nudges) = &self.nudges {
-            // Full: it will see these bytes as well. Gone: a sync failed, and finish tells.
+            // Full: the waiting sync will include these bytes. Disconnected: a sync failed, and `finish` reports it.
             let _nothing_new = nudges.try_send(());
         }
     }
 
-    /// Waits for the nudges so far.
+    /// Waits for the requested syncs.
     ///
     /// # Errors
-    /// Any sync that failed.
+    /// A sync failed.
     pub(crate) fn finish(mut self) -> Result<(), TargetError> {
         match self.join() {
             Some(Err(source)) => Err(TargetError::io("syncing", &self.path, source)),
@@ -67,7 +67,7 @@ impl WriteBehind {
 }
 
 impl Drop for WriteBehind {
-    /// Another error is on its way out; the file goes with its staging directory.
+    /// Dropped because of another error; the file is removed with its staging directory.
     fn drop(&mut self) {
         let _undone = self.join();
     }
@@ -83,7 +83,7 @@ mod tests {
 
     use super::*;
 
-    /// A file that cannot be synced: a pipe's end.
+    /// A file that cannot be synced: one end of a pipe.
     #[test]
     fn a_failed_sync_is_told_at_the_end_and_stops_nobody_before() -> Result<(), RestoreError> {
         let (_reader, writer) = io::pipe().expect("a pipe");

@@ -1,4 +1,4 @@
-//! Environment and files in, configuration or a precise error out; secrets never show.
+//! Environment and files in, configuration or a precise error out; secrets are never shown.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! From an error to the operator's next step: the exit code, the whole message, the next command to type.
+//! Derives the operator's next step from an error: the exit code, the complete message, the next command to run.
 
 use std::{io, path::Path};
 
@@ -28,10 +28,10 @@ impl RestoreError {
         }
     }
 
-    /// The same error, telling which snapshot is damaged.
+    /// The same error, with the name of the damaged snapshot.
     pub(crate) fn naming(self, snapshot: &str) -> Self {
         match self {
-            // What was written and reads back wrong is this machine's fault.
+            // If written data reads back wrong, this machine is the cause.
             Self::Damage(damage) if !matches!(damage, Damage::ReadBack { .. }) => Self::Damaged {
                 snapshot: snapshot.to_owned(),
                 damage,
@@ -40,12 +40,12 @@ impl RestoreError {
         }
     }
 
-    /// The message with all its causes, on one line.
+    /// The message with all its causes, in one line.
     pub fn full_message(&self) -> String {
         causes::chain(self)
     }
 
-    /// The next command to type.
+    /// The next command to run.
     pub fn next_step(&self) -> Option<String> {
         match self {
             Self::Plan(_) => Some("strongroom-restore --help".to_owned()),
@@ -168,7 +168,7 @@ impl TargetError {
     }
 }
 
-/// The part of a path that is still there when the message is read: a failed run removes its staging directory.
+/// The part of a path that still exists when the message is read: a failed run removes its staging directory.
 fn lasting(path: &Path) -> &Path {
     let is_staging = |part: &&Path| {
         part.file_name()

@@ -1,4 +1,4 @@
-//! The summary for programs: one JSON object on one line, whose fields are added to and never changed.
+//! The summary for programs: one JSON object on one line. New versions add fields and never change them.
 //!
 //! `apiVersion` is `strongroom/v1`; `kind` is `Restore`, `RestorePreview` or `RestoreFailure`. Revisions, counts and bytes
 //! are numbers, ids are hex strings as etcdctl prints them, times are seconds.
@@ -54,7 +54,7 @@ pub(crate) fn report(report: &Report) -> String {
     }))
 }
 
-/// A restore that was not done.
+/// A dry run.
 pub(crate) fn preview(preview: &Preview) -> String {
     line(&json!({
         "apiVersion": API_VERSION,
@@ -68,7 +68,7 @@ pub(crate) fn preview(preview: &Preview) -> String {
     }))
 }
 
-/// Why there is none.
+/// A failed restore.
 pub(crate) fn failure(error: &RestoreError, warnings: &[String]) -> String {
     line(&json!({
         "apiVersion": API_VERSION,

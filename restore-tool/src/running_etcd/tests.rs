@@ -1,4 +1,4 @@
-//! Listeners that are and are not an etcd, on free ports of loopback.
+//! Listeners on free loopback ports, some of them etcds, others not.
 
 use std::net::Ipv6Addr;
 
@@ -42,7 +42,7 @@ async fn look(
     client_port: u16,
     standard_peer_port: u16,
 ) -> Result<Vec<String>, TargetError> {
-    // The probes block, as they do in the program, on a thread of their own.
+    // The probes block on a separate thread, as in the program.
     let runtime = tokio::runtime::Handle::current();
     tokio::task::spawn_blocking(move || {
         let ports = Ports {
@@ -101,7 +101,7 @@ async fn an_etcd_on_the_client_port_counts_only_beside_a_local_standard_peer_url
         .await
         .expect_err("this machine's etcd");
     assert!(error.to_string().contains(&client.to_string()), "{error}");
-    // Another port, or another machine (TEST-NET-1, never contacted): a utility pod beside somebody else's etcd.
+    // Another port, or another machine (TEST-NET-1, never contacted): a utility pod next to another etcd.
     assert_eq!(
         look(format!("http://127.0.0.1:{peer}"), client, 1)
             .await?

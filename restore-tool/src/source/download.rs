@@ -1,9 +1,9 @@
-//! An object's bytes in order, fetched as ranges side by side.
+//! Downloads an object in parallel ranges and returns its bytes in order.
 //!
-//! [`PARALLEL`] ranges are on their way at once, each a task of its own that continues where its connection broke; the
-//! reader takes them in order. Every range asks for the object's ETag, so that all belong to one object. Memory: what the
-//! ranges on their way hold, at most [`PARALLEL`] x [`RANGE_BYTES`]. A range that brings nothing for
-//! [`FRUITLESS_MAX`] connections in a row, or is not whole within [`RANGE_WITHIN`], ends the download.
+//! [`PARALLEL`] ranges are in flight at a time. Each has a task that resumes after a broken connection. The reader takes the
+//! ranges in order. Every range request requires the object's ETag, so that all ranges are from one object. Memory: the ranges
+//! in flight, at most [`PARALLEL`] x [`RANGE_BYTES`]. The download fails if a range gets no data for [`FRUITLESS_MAX`]
+//! connections in a row, or is not complete within [`RANGE_WITHIN`].
 
 use std::{
     collections::VecDeque,
@@ -31,16 +31,16 @@ use crate::{
     interrupt::{Interrupt, Interrupted},
 };
 
-/// One connection seldom fills a long line; four do, and a store feels no burden.
+/// One connection rarely saturates a link with high latency; four do, and are no burden for a store.
 pub(crate) const PARALLEL: usize = 4;
-/// Large enough that a request's head and round trip do not count, small enough that four fit in memory.
+/// Large enough that a request's header and round trip do not matter, small enough that four fit in memory.
 pub(crate) const RANGE_BYTES: u64 = 8 << 20;
-/// Connections in a row without a byte; each time the client itself has tried for several seconds.
+/// Connections in a row without data. For each, the client itself already retried for several seconds.
 const FRUITLESS_MAX: u32 = 5;
-/// Pauses between them: doubling from the first, bounded. In all some ten seconds.
+/// The first pause between them; it doubles, up to a limit. In total about ten seconds.
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// 14 KB/s: a line below that takes ten hours for a snapshot of common size, and nobody waits for it.
+/// This is 14 KB/s. At a lower rate a snapshot of typical size takes ten hours, and nobody waits for that.
 const RANGE_WITHIN: Duration = Duration::from_mins(10);
 
 /// An object of known length and ETag.
@@ -50,20 +50,20 @@ pub(super) struct Object {
     pub(super) bucket: String,
     pub(super) key: String,
     pub(super) bytes: u64,
-    /// Empty when the store gives none; the snapshot's trailer alone then tells a mixture.
+    /// Empty if the store returns none; then only the snapshot's trailer detects a mixture of objects.
     pub(super) etag: String,
 }
 
 type Piece = Result<Bytes, RestoreError>;
 
-/// The reader. Dropped, it ends its tasks.
+/// The reader. Dropping it stops its tasks.
 pub(super) struct Download {
     fetch: Arc<Fetch>,
     runtime: tokio::runtime::Handle,
     tasks: JoinSet<()>,
-    /// Ranges on their way, in order.
+    /// Ranges in flight, in order.
     coming: VecDeque<UnboundedReceiver<Piece>>,
-    /// Where the next range begins.
+    /// The start of the next range.
     next: u64,
     piece: Bytes,
     read: u64,
@@ -71,7 +71,7 @@ pub(super) struct Download {
 }
 
 impl Download {
-    /// Begins.
+    /// Starts the download.
     pub(super) fn start(
         object: Object,
         console: &Arc<Console>,
@@ -97,14 +97,14 @@ impl Download {
         download
     }
 
-    /// False when the object ends.
+    /// Starts the next range; false at the end of the object.
     fn start_range(&mut self) -> bool {
         let total = self.fetch.object.bytes;
         if self.next >= total {
             return false;
         }
         let end = total.min(self.next + RANGE_BYTES);
-        // Unbounded in name only: the task sends the range's bytes and no more.
+        // The channel is bounded in practice: the task sends at most the bytes of the range.
         let (sender, receiver) = unbounded_channel();
         let (fetch, range) = (Arc::clone(&self.fetch), self.next..=end - 1);
         let task = async move { fetch.range(range, &sender).await };
@@ -163,7 +163,7 @@ struct Fetch {
 }
 
 impl Fetch {
-    /// Sends a range's bytes, or the reason why they end.
+    /// Sends the bytes of a range, or the error that ends them.
     async fn range(&self, range: RangeInclusive<u64>, out: &UnboundedSender<Piece>) {
         let mut interrupt = self.interrupt.clone();
         let fetched = tokio::select! {
@@ -174,7 +174,7 @@ impl Fetch {
             }
         };
         if let Err(error) = fetched {
-            // A reader that is gone has its own reason.
+            // If the reader is gone, it has its own error.
             let _gone = out.send(Err(error));
         }
     }
@@ -212,7 +212,7 @@ impl Fetch {
         }
     }
 
-    /// One connection's worth of `at..=end`; moves `at` on.
+    /// Reads a part of `at..=end` from one connection, and advances `at`.
     async fn connect(
         &self,
         at: &mut u64,
@@ -243,7 +243,7 @@ impl Fetch {
         while let Some(piece) = answer.body.next().await {
             let piece = piece?;
             *at += u64::try_from(piece.len()).expect("a length fits 64 bits");
-            // A reader that is gone drops this task.
+            // If the reader is gone, this task is dropped.
             let _gone = out.send(Ok(piece));
         }
         Ok(())
@@ -260,9 +260,9 @@ impl Fetch {
     }
 }
 
-/// Why a connection ended before its range did.
+/// Why a connection ended before its range was complete.
 enum Cut {
-    /// Perhaps the next one brings the rest.
+    /// The connection failed; the next one may bring the rest.
     Connection(S3Error),
     Final(SourceError),
 }

@@ -14,7 +14,7 @@ use crate::{
     error::{RestoreError, SourceError},
 };
 
-/// A decoder reads so much at a time; plain bytes are read past it.
+/// Buffer size for decoders; reads of plain bytes bypass the buffer.
 const BUFFER_BYTES: usize = 256 * 1024;
 
 /// An open file.
@@ -23,7 +23,7 @@ pub(super) struct SnapshotFile {
     path: PathBuf,
 }
 
-/// The file from its beginning, told to the progress bar.
+/// Reads the file from the start and updates the progress bar.
 pub(super) struct Reading {
     file: File,
     path: PathBuf,
@@ -42,7 +42,7 @@ pub(super) fn find(path: &Path) -> Result<Found, RestoreError> {
             source,
         },
     };
-    // Looked at before it is opened: opening a pipe would wait for a writer.
+    // Check before opening: opening a pipe would wait for a writer.
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if !metadata.is_file() {
         return Err(SourceError::NotAFile {

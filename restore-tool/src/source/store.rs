@@ -1,7 +1,7 @@
 //! The newest full snapshot of a cluster in an S3 store.
 //!
-//! Listed are `<prefix>/v2/` and etcdbrctl's old `<prefix>/v1/`, with the slash, so that `cluster1` never sees
-//! `cluster10`. Nothing found is an error, never a success.
+//! It lists `<prefix>/v2/` and etcdbrctl's old `<prefix>/v1/`, with the slash, so that `cluster1` never includes `cluster10`. If
+//! nothing is found, this is an error.
 
 use std::collections::BTreeSet;
 
@@ -22,13 +22,13 @@ use crate::{
     interrupt::Interrupted,
 };
 
-/// etcdbrctl's folders: the present one and the read-only old one.
+/// etcdbrctl's folders: the current one and the old, read-only one.
 const FOLDERS: [&str; 2] = ["v2/", "v1/"];
-/// A million objects: deltas every 20 s for 230 days.
+/// Enough for a million objects: deltas every 20 s for 230 days.
 const PAGES_MAX: u64 = 1_000;
-/// When nothing is found, so many pages of the bucket are searched for a better prefix to name.
+/// If nothing is found, so many pages of the bucket are searched for prefixes to suggest.
 const HINT_PAGES_MAX: u64 = 5;
-/// So many prefixes are named at most.
+/// Most prefixes to suggest.
 const HINTS_MAX: usize = 8;
 
 /// An object to download.
@@ -89,7 +89,7 @@ async fn look(
     })
 }
 
-/// The object must be the listed one: its ranges are asked for by this ETag.
+/// Checks that the object is the listed one; its ranges are requested with this ETag.
 async fn object(client: S3Client, bucket: &str, base: &Candidate) -> Result<Object, SourceError> {
     let head = client
         .head_object(bucket, &base.key)
@@ -152,7 +152,7 @@ async fn select(
     Ok(chain.select())
 }
 
-/// Visits the keys of a listing; false when it is longer than `pages_max` pages.
+/// Visits the keys of a listing; false if it has more than `pages_max` pages.
 async fn each_key(
     client: &S3Client,
     bucket: &str,
@@ -173,7 +173,7 @@ async fn each_key(
     Ok(false)
 }
 
-/// A help for the message: which prefixes do hold full snapshots? Failures only make the message shorter.
+/// Prefixes with full snapshots, as a hint in the message. Failures only make the message shorter.
 async fn prefixes_with_snapshots(client: &S3Client, bucket: &str) -> Vec<String> {
     let mut prefixes = BTreeSet::new();
     let _shorter = each_key(
@@ -214,7 +214,7 @@ fn warn_of_higher(
     }
 }
 
-/// Says when requests are signed with the server's time.
+/// Reports if requests are signed with the server's time.
 fn tell_clock(client: &S3Client, around: &Surroundings<'_>) {
     let Some(offset) = client.clock_offset_secs().filter(|offset| *offset != 0) else {
         return;

@@ -1,4 +1,4 @@
-//! Each way out of a staging, and its leftovers on disk.
+//! Each exit from staging, and what it leaves on disk.
 
 use std::{io::Write as _, os::unix::fs::PermissionsExt as _};
 
@@ -27,7 +27,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("there").permissions().mode() & 0o7777
 }
 
-/// Restores a `member` whose database holds `text`, up to the marker.
+/// Restores a `member` with `text` as its database, up to the marker.
 fn restore(data_dir: &Path, text: &str) -> Result<CommitMarker, TargetError> {
     let mut staging = staged(data_dir, text)?;
     staging.place()?;
@@ -77,7 +77,7 @@ fn dropped_it_removes_all_it_made_and_nothing_else() -> Outcome {
 fn a_member_that_appears_meanwhile_is_never_replaced() -> Outcome {
     let base = tempfile::tempdir()?;
     let mut staging = staged(base.path(), "new")?;
-    // An empty directory is what rename(2) alone would silently replace.
+    // rename(2) alone would silently replace an empty directory.
     fs::create_dir(base.path().join(MEMBER))?;
     let error = staging.place().expect_err("somebody else's member");
     drop(staging);
@@ -118,7 +118,7 @@ fn a_marked_member_that_was_used_is_never_replaced() -> Outcome {
     Ok(())
 }
 
-/// An operator has moved the member away; its marker alone is in nobody's way.
+/// An operator has moved the member away; the remaining marker does not prevent a restore.
 #[test]
 fn a_marker_without_a_member_is_replaced() -> Outcome {
     let base = tempfile::tempdir()?;

@@ -1,4 +1,4 @@
-//! Every damaged snapshot and wrong argument: its exit code, its message, and a target that is as it was.
+//! Every damaged snapshot and wrong argument: its exit code, its message, and an unchanged target.
 
 use std::{fs, path::Path};
 
@@ -11,7 +11,7 @@ use crate::{
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// Restores into a fresh and into an existing directory; neither may change.
+/// Restores into a new and into an existing directory; neither may change.
 fn refused(file: &Path, flags: &[&str], code: i32) -> Run {
     let dir = tempfile::tempdir().expect("temporary directory");
     fs::create_dir(dir.path().join("lost+found")).expect("writable");

@@ -1,4 +1,4 @@
-//! A real etcd boots what the tool made, with the same data: from a raw and a gzip file, alone and as three members.
+//! A real etcd boots the restored directory with the same data: from a raw and a gzip file, as one and as three members.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::{
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// Scenario S3, then a write, a restart and a look again.
+/// Scenario S3, then a write, a restart and another check.
 #[test]
 fn a_file_restored_alone_boots_with_the_same_data_and_goes_on() -> Outcome {
     let sample = sample();
@@ -69,7 +69,7 @@ fn gzip_gives_byte_for_byte_what_raw_gives_whatever_its_name() -> Outcome {
         .enumerate()
         .map(|(number, file)| {
             let data_dir = dir.path().join(number.to_string());
-            // The word `restore` changes nothing.
+            // The word `restore` has no effect.
             run(&["restore", "--snapshot", text(file), "-d", text(&data_dir)]).expect_code(0);
             fingerprint(&data_dir)
         })

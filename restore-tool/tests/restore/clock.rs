@@ -1,15 +1,15 @@
-//! The suite's only access to time and environment: waiting for a condition with a deadline, and one variable.
+//! The suite's only use of time and environment: waiting for a condition with a deadline, and one variable.
 
 use std::{
     env, thread,
     time::{Duration, Instant},
 };
 
-/// Generous: a machine that compiles beside the tests is slow, and a passing test never waits this long.
+/// Generous: a machine that compiles during the tests is slow, and a passing test never waits this long.
 const DEADLINE: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Asks until there is an answer.
+/// Polls until there is an answer.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place of this suite that waits"

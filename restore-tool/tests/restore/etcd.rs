@@ -1,4 +1,4 @@
-//! A real etcd process and its etcdctl. Each ends with the test that started it.
+//! A real etcd process and its etcdctl. Each is stopped at the end of its test.
 
 use std::{
     fs::File,
@@ -14,7 +14,7 @@ use strongroom_tests::programs;
 
 use crate::{clock::eventually, tool::text};
 
-/// A port that was free a moment ago.
+/// A free port. Another process may take it before it is used.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
     listener.local_addr().expect("bound").port()
@@ -50,7 +50,7 @@ pub(crate) struct Etcd {
 }
 
 impl Etcd {
-    /// Starts etcd on `data_dir`; `cluster` are the initial-* flags of a new one, empty for a restored one.
+    /// Starts etcd on `data_dir`; `cluster` has the initial-* flags for a new cluster and is empty for a restored one.
     pub(crate) fn start(seat: &Seat, data_dir: &Path, cluster: &[&str]) -> Self {
         let log = File::create(data_dir.with_extension("log")).expect("a log file beside the data");
         let child = programs::etcd(Version::V3_4, "etcd")
@@ -79,7 +79,7 @@ impl Etcd {
         }
     }
 
-    /// Ends it as systemd does: what it has acknowledged is in its database then, not in its log alone.
+    /// Stops it like systemd, so that acknowledged data is in the database and not only in the log.
     pub(crate) fn stop(mut self) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::TERM).expect("it runs");
@@ -120,7 +120,7 @@ impl Etcd {
             .spawn()
             .expect("etcdctl starts");
         let mut stdin = child.stdin.take().expect("piped");
-        // etcdctl may end before it has read everything; its exit code tells.
+        // etcdctl may end before it has read everything; its exit code is what counts.
         let _closed = stdin.write_all(input.as_bytes());
         drop(stdin);
         let output = child.wait_with_output().expect("its child");
@@ -131,14 +131,14 @@ impl Etcd {
         }
     }
 
-    /// Everything a client sees: keys, values, revisions, leases.
+    /// Everything visible to a client: keys, values, revisions, leases.
     pub(crate) fn contents(&self) -> String {
         let json = self.ctl(&["get", "", "--prefix", "-w", "json"]);
         let mut json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         json["kvs"].take().to_string()
     }
 
-    /// The hash that members compare among each other, at a revision.
+    /// The hash that members compare with each other, at a revision.
     pub(crate) fn hash_kv(&self, revision: i64) -> u64 {
         let json = self.ctl(&[
             "endpoint",

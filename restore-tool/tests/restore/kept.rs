@@ -1,4 +1,4 @@
-//! What a restore changes in the database, key by key: the exact lists of what goes, what comes and what stays.
+//! The changes of a restore to the database, key by key: exact lists of removed, added and unchanged keys.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +22,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 /// Bucket -> key -> value.
 type Contents = BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>>;
 
-/// Every bucket that etcd 3.4 to 3.7 makes, and one that none of them knows, each with keys that the sample lacks.
+/// Every bucket of etcd 3.4 to 3.7, and an unknown one, each with keys that are not in the sample.
 const PLANTED: [(&str, &[(&str, &str)]); 11] = [
     ("alarm", &[("\u{8}\u{1}\u{10}\u{1}", "")]),
     (
@@ -63,7 +63,7 @@ const PLANTED: [(&str, &[(&str, &str)]); 11] = [
     ("strange", &[("unknown", "stays")]),
 ];
 
-/// Keys of `meta` that every restore writes anew.
+/// Keys of `meta` that every restore rewrites.
 const REWRITTEN: [&str; 2] = ["consistent_index", "term"];
 
 fn contents(file: &[u8], db_len: u64) -> Result<Contents, BoltError> {
@@ -80,7 +80,7 @@ fn contents(file: &[u8], db_len: u64) -> Result<Contents, BoltError> {
     Ok(all)
 }
 
-/// The sample with the planted keys and a trailer that is right again.
+/// The sample with the planted keys and a correct trailer.
 fn planted() -> Result<Vec<u8>, BoltError> {
     let bytes = &sample().bytes;
     let mut db = bytes.split_at(bytes.len() - 32).0.to_vec();
@@ -107,7 +107,7 @@ fn planted() -> Result<Vec<u8>, BoltError> {
     Ok(db)
 }
 
-/// Before and after a restore with these flags.
+/// The contents before and after a restore with these flags.
 fn restored(
     dir: &Path,
     flags: &[&str],
@@ -122,7 +122,7 @@ fn restored(
     Ok((before, contents(&db, u64::try_from(db.len())?)?))
 }
 
-/// `bucket/key` of each row that is in `one` and not in `other`, whatever its value.
+/// `bucket/key` of each row that is in `one` and not in `other`, regardless of its value.
 fn missing_in(one: &Contents, other: &Contents) -> BTreeSet<String> {
     let mut missing = BTreeSet::new();
     for (bucket, rows) in one {
@@ -139,7 +139,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// Everything but the membership and the two keys of the log's position is byte for byte what the snapshot held.
+/// Everything is identical to the snapshot, except the membership and the two keys of the log position.
 fn assert_else_unchanged(before: &Contents, after: &Contents) {
     for (bucket, rows) in before.iter().filter(|(bucket, _)| *bucket != "members") {
         for (key, value) in rows {
@@ -157,14 +157,14 @@ fn assert_else_unchanged(before: &Contents, after: &Contents) {
     assert_eq!(position("term"), 1_u64.to_be_bytes());
 }
 
-/// The row of the member that the default flags make.
+/// The row of the member from the default flags.
 fn new_member(after: &Contents) -> String {
     let members: Vec<_> = after["members"].keys().collect();
     assert_eq!(members.len(), 1, "{members:?}");
     format!("members/{}", members[0].escape_ascii())
 }
 
-/// Every member that the snapshot holds.
+/// All members in the snapshot.
 fn old_members(before: &Contents) -> Vec<String> {
     let ids = before["members"].keys();
     ids.map(|id| format!("members/{}", id.escape_ascii()))
@@ -185,12 +185,12 @@ fn a_restore_takes_the_old_membership_and_nothing_else() -> Outcome {
     Ok(())
 }
 
-/// etcd 3.4 keeps no term in its database.
+/// etcd 3.4 does not store a term in its database.
 fn missing_terms(before: &Contents) -> Option<String> {
     (!before["meta"].contains_key(b"term".as_slice())).then(|| "meta/term".to_owned())
 }
 
-/// What would keep an older etcd from booting the data goes as well: versions, and a downgrade that was pending.
+/// Keys that prevent an older etcd from booting are removed too: versions, and a pending downgrade.
 #[test]
 fn cleared_of_its_versions_it_loses_those_three_and_nothing_else() -> Outcome {
     let dir = tempfile::tempdir()?;
@@ -207,7 +207,7 @@ fn cleared_of_its_versions_it_loses_those_three_and_nothing_else() -> Outcome {
     Ok(())
 }
 
-/// One row comes with a raised revision, and the compaction up to it.
+/// A raised revision adds one row, and the compaction up to it.
 #[test]
 fn a_raised_revision_brings_its_row_and_its_compaction_and_nothing_else() -> Outcome {
     let dir = tempfile::tempdir()?;

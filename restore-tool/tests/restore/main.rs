@@ -1,7 +1,7 @@
-//! The restore tool as its users meet it: the real program, a real etcd, a small S3 store that misbehaves on demand.
+//! Tests of the restore tool as users run it: the real program, a real etcd, a small S3 store that misbehaves on demand.
 //!
-//! One test binary, so that one etcd is filled and saved once for all tests (`sample`). Needs etcd and etcdctl 3.4 of `make peers`,
-//! and root for the full-disk test (a private mount namespace).
+//! There is one test binary, so that one etcd is filled and saved only once for all tests (`sample`). It needs etcd and etcdctl
+//! 3.4 from `make peers`, and root for the full-disk test (a private mount namespace).
 
 mod bad_input;
 mod boot;

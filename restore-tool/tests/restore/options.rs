@@ -1,5 +1,5 @@
-//! What the options change: the raised revision, the log's own directory, files without trailer, the owner, the dry run,
-//! the summary for programs.
+//! The effect of the options: raised revision, separate log directory, files without trailer, owner, dry run, summary for
+//! programs.
 
 use std::{
     fs,
@@ -25,7 +25,7 @@ fn restore(data_dir: &Path, flags: &[&str]) -> Run {
     run(&[&base, flags].concat())
 }
 
-/// Scenario: controllers have seen higher revisions than the snapshot holds.
+/// Scenario: controllers have seen higher revisions than those in the snapshot.
 #[test]
 fn a_raised_revision_goes_on_above_it_and_older_ones_are_compacted() -> Outcome {
     const BY: i64 = 1_000_000_000;
@@ -79,7 +79,7 @@ fn the_log_may_have_a_directory_of_its_own() -> Outcome {
     etcd.ctl(&["put", "after", "restore"]);
     drop(etcd);
 
-    // Its data directory is put aside and its log forgotten: the log is not overwritten.
+    // The data directory was moved away, but the log was forgotten: the log is not overwritten.
     fs::rename(&data_dir, dir.path().join("etcd.old"))?;
     let before = fingerprint(dir.path());
     restore(&data_dir, &[&initial, &wal_flag])
@@ -142,13 +142,13 @@ fn a_database_copied_out_of_a_data_directory_needs_the_word_for_it() -> Outcome 
     Ok(())
 }
 
-/// The hash is skipped, the pages are not.
+/// The hash check is skipped, the page check is not.
 #[test]
 fn without_the_hash_a_broken_page_is_still_found() -> Outcome {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("snapshot.db");
     let mut bytes = sample().bytes.clone();
-    // The page header's count of the last page that is in use somewhere in the middle.
+    // Changes the count in the header of a used page near the middle.
     let middle = bytes.len() / 2 / 4096 * 4096;
     bytes[middle..middle + 16].fill(0xee);
     fs::write(&file, bytes)?;
@@ -228,7 +228,7 @@ fn a_dry_run_names_files_and_ids_and_writes_nothing() -> Outcome {
     assert_eq!(preview["kind"], "RestorePreview");
     assert_eq!(preview["writes"].as_array().map(Vec::len), Some(3));
 
-    // What it said is what happens.
+    // The restore does what the dry run printed.
     let done = json(&restore(&data_dir, &[&flags[..2], &["--json"]].concat()).expect_code(0));
     assert_eq!(preview["cluster"], done["cluster"]);
     assert!(

@@ -1,5 +1,5 @@
-//! One snapshot of a real etcd for all tests: several versions per key, deletes, a lease, a compaction, large values, so
-//! that branch and overflow pages occur.
+//! One snapshot of a real etcd for all tests: several versions per key, deletes, a lease, a compaction, and large values, so
+//! that there are branch and overflow pages.
 
 use std::{
     fmt::Write as _,
@@ -18,10 +18,10 @@ use crate::{
 };
 
 const KEYS: usize = 2_000;
-/// etcd takes 128 operations in a transaction.
+/// etcd allows 128 operations in a transaction.
 const PUTS_PER_TXN: usize = 100;
 
-/// The snapshot and what its etcd said about it.
+/// The snapshot and its etcd's values for it.
 pub(crate) struct Sample {
     pub(crate) raw: PathBuf,
     pub(crate) gzip: PathBuf,

@@ -1,6 +1,6 @@
-//! The program that is shipped: static, and free of what must not be in it.
+//! The released program is static and does not contain forbidden libraries.
 //!
-//! `STRONGROOM_RESTORE_BIN` names it when `make` has built it; else it is built here, into the same target directory.
+//! If `make` has built it, `STRONGROOM_RESTORE_BIN` is its path; otherwise it is built here, in the same target directory.
 
 use std::{
     fs,
@@ -101,7 +101,7 @@ fn no_rocksdb_grpc_or_openssl_is_in_it() {
             .windows(word.len())
             .any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
     };
-    // ring's assembler names OpenSSL's authors, so the bare word proves nothing: these are OpenSSL's own symbols.
+    // ring's assembler mentions OpenSSL's authors, so the word alone proves nothing. These are OpenSSL's own symbols.
     for banned in [
         "rocksdb",
         "tonic::",

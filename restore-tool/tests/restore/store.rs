@@ -1,4 +1,4 @@
-//! Scenario S2: the newest full snapshot of a store, as etcdbrctl's users type it, and everything a store can do wrong.
+//! Scenario S2: the newest full snapshot of a store, with the command of etcdbrctl's users, and all kinds of store failures.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ use crate::{
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// Its name tells less than it holds, as names do: the revision is read before the stream.
+/// The revision in its name is lower than that of its contents, as usual: it is read before the stream.
 pub(crate) const FULL: &str = "v2/Full-00000000-00000040-1679991074";
 
 pub(crate) fn objects(pairs: &[(&str, &[u8])]) -> Objects {
@@ -49,7 +49,7 @@ pub(crate) fn ecs(endpoint: &str, data_dir: &Path, flags: &[&str]) -> Command {
     command
 }
 
-/// Restores into a fresh directory; on failure nothing may be there.
+/// Restores into a new directory; after a failure it must not exist.
 fn restore(store: &FakeS3, flags: &[&str], code: i32) -> Run {
     restore_from(&store.endpoint(), flags, code)
 }
@@ -169,7 +169,7 @@ fn nothing_to_restore_is_never_a_success() {
     ]));
     restore(&store, &[], 4)
         .expect_words(&["no full snapshot below s3://etcd-backup/v2/", "Next: "]);
-    // An empty one is what a failed upload leaves: told as damage, not as absence.
+    // A failed upload leaves an empty one: this is reported as damage, not as absence.
     let empty = FakeS3::honest(objects(&[("v2/Full-00000000-00000045-1679991075", b"")]));
     restore(&empty, &[], 7).expect_words(&["Full-00000000-00000045-1679991075", "empty", "Next: "]);
     restore(&store, &["--store-container=missing"], 4).expect_words(&[
@@ -235,10 +235,10 @@ fn damage_on_the_way_is_an_integrity_failure() {
     restore(&other_length, &[], 7).expect_words(&["but 7 came"]);
 }
 
-/// What the tool asks for at once.
+/// The size of the tool's range requests.
 const RANGE_BYTES: usize = 8 << 20;
 
-/// The sample with free space behind its last page, as a database that once was larger has: several ranges long.
+/// The sample with free space after its last page, like a database that was larger before: several ranges long.
 fn large() -> Vec<u8> {
     let (db, _trailer) = sample().bytes.split_at(sample().bytes.len() - 32);
     let mut large = db.to_vec();
@@ -300,7 +300,7 @@ fn a_cut_download_continues_where_it_broke() {
     assert!(ranges(&store).contains(&"bytes=100001-8388607".to_owned()));
 }
 
-/// Every connection brings something, so the end is reached, however often it breaks.
+/// Every connection delivers some data, so the download completes, however often connections break.
 #[test]
 fn a_download_that_always_breaks_and_always_brings_something_is_finished() {
     let store = FakeS3::store(objects(&[(FULL, &sample().bytes)]), |request, reply, _| {
@@ -331,7 +331,7 @@ fn a_download_that_brings_nothing_any_more_fails_cleanly() {
     ]);
 }
 
-/// The object is replaced while it is read: ranges of two objects are never put together.
+/// The object is replaced while it is read: ranges of two objects are never combined.
 #[test]
 fn an_object_that_is_replaced_meanwhile_is_told() {
     let store = FakeS3::store(objects(&[(FULL, &large())]), |request, reply, _| {
@@ -345,7 +345,7 @@ fn an_object_that_is_replaced_meanwhile_is_told() {
     restore(&store, &[], 1).expect_words(&["PreconditionFailed"]);
 }
 
-/// A store that answers a range with other bytes of the same number.
+/// A store that answers a range request with other bytes of the same length.
 #[test]
 fn wrong_bytes_of_the_right_length_are_caught() {
     let object = large();
@@ -362,7 +362,7 @@ fn wrong_bytes_of_the_right_length_are_caught() {
     restore(&store, &[], 7).expect_words(&["SHA-256", "Next: "]);
 }
 
-/// A master's clock may be wrong: the store's time is used, and that is said.
+/// The local clock may be wrong: the store's time is used, and this is reported.
 #[test]
 fn a_wrong_clock_is_met_with_the_stores_time_and_told() {
     let store = FakeS3::store(objects(&[(FULL, &sample().bytes)]), |_, reply, before| {
@@ -425,7 +425,7 @@ fn a_signal_while_fetching_leaves_no_trace() -> Outcome {
     Ok(())
 }
 
-/// Names are resolved without the C library: `localhost`, and this machine's own name where /etc/hosts has it.
+/// Names are resolved without the C library: `localhost`, and this machine's own name if it is in /etc/hosts.
 #[test]
 fn the_endpoint_may_be_a_name() {
     let ok = |endpoint: &str| restore_from(endpoint, &[], 0);
@@ -439,8 +439,8 @@ fn the_endpoint_may_be_a_name() {
         .expect_words(&["no-such-host.invalid"]);
 }
 
-/// A name of this machine that only /etc/hosts can know: its host name if listed with a loopback address, else any such
-/// name that is not localhost, else localhost.
+/// A name of this machine that is only in /etc/hosts: its host name if listed with a loopback address, otherwise any such name
+/// other than localhost, otherwise localhost.
 fn hosts_name() -> (IpAddr, String) {
     let hosts = fs::read_to_string("/etc/hosts").expect("every Linux machine has it");
     let own = fs::read_to_string("/proc/sys/kernel/hostname").expect("Linux");

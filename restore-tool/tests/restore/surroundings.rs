@@ -1,4 +1,4 @@
-//! Limits of the machine: a disk that is too small, and memory that must not grow with the snapshot.
+//! Limits of the machine: a disk that is too small, and memory, which must not grow with the snapshot.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use crate::{
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// Restores onto a file system of its own in a private mount namespace; prints what is left there afterwards.
+/// Restores onto a separate file system in a private mount namespace; prints what is left there afterwards.
 fn on_a_disk_of(megabytes: u32, snapshot: &str) -> Run {
     let script = format!(
         "mount -t tmpfs -o size={megabytes}m,mode=0755 disk /mnt && {} --snapshot {snapshot} -d /mnt/etcd; code=$?; \
@@ -37,7 +37,7 @@ fn a_full_disk_is_foreseen_by_size_and_met_in_time_when_gzip_hides_it() -> Outco
         "known before the first byte: {}",
         small.stderr
     );
-    // 200 MiB of zeros are no snapshot, but the disk ends first.
+    // 200 MiB of zeros are not a snapshot, but the disk is full before this is noticed.
     let dir = tempfile::tempdir()?;
     let hidden = dir.path().join("hidden.gz");
     fs::write(&hidden, compress(&vec![0; 200 << 20]))?;
@@ -54,7 +54,7 @@ fn a_full_disk_is_foreseen_by_size_and_met_in_time_when_gzip_hides_it() -> Outco
     Ok(())
 }
 
-/// The snapshot has three times the memory that the program may allocate.
+/// The snapshot is three times as large as the memory that the program may allocate.
 #[test]
 fn memory_does_not_grow_with_the_snapshot() -> Outcome {
     const DATA_BYTES_MAX: &str = "50331648";

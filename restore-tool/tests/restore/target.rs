@@ -1,4 +1,4 @@
-//! Targets that must not be touched, and targets that look wrong but are fine.
+//! Targets that must not be changed, and targets that look wrong but are fine.
 
 use std::{
     fs::{self, File},
@@ -71,7 +71,7 @@ fn a_running_etcd_is_recognised_by_its_database_and_by_its_peer_url() -> Outcome
     Ok(())
 }
 
-/// The download takes its time, and somebody starts etcd on the directory meanwhile. The looks before it saw nothing.
+/// During a slow download, somebody starts etcd on the directory. The earlier checks found nothing.
 #[test]
 fn an_etcd_that_starts_during_the_download_is_named_and_keeps_its_directory() -> Outcome {
     let dir = tempfile::tempdir()?;
@@ -106,7 +106,7 @@ fn a_mount_point_with_lost_and_found_and_a_killed_runs_staging_directory_is_fine
     fs::create_dir_all(stale.join("snap"))?;
     fs::set_permissions(&stale, fs::Permissions::from_mode(0o700))?;
     fs::write(stale.join("snap/db"), "half")?;
-    // As people type it, with a slash at the end.
+    // With a slash at the end, as people type it.
     run(&[
         "--snapshot",
         text(&sample().raw),

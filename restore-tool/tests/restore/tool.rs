@@ -1,4 +1,4 @@
-//! Running the program, and looking at what it left.
+//! Runs the program and inspects its results.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-/// What a run ended with.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,
@@ -18,7 +18,7 @@ pub(crate) struct Run {
     pub(crate) stderr: String,
 }
 
-/// The program with nothing in its environment.
+/// The program with an empty environment.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom-restore"));
     command.args(args).env_clear().stdin(Stdio::null());
@@ -38,11 +38,11 @@ pub(crate) fn finish(mut command: Command) -> Run {
     }
 }
 
-/// The line that scripts search.
+/// The line that scripts search for.
 const SUCCESS: &str = "Successfully restored the etcd data directory.";
 
 impl Run {
-    /// Success ends with the line that scripts search; a failure never shows it and names the next command.
+    /// A success ends with the line that scripts search for. A failure never shows it and prints the next command.
     pub(crate) fn expect_code(self, code: i32) -> Self {
         assert_eq!(
             self.code,
@@ -63,7 +63,7 @@ impl Run {
         self
     }
 
-    /// A dry run ends well, without the line that says that something was restored.
+    /// A dry run succeeds without the line that reports a restore.
     pub(crate) fn expect_preview(self) -> Self {
         assert_eq!(self.code, Some(0), "{}", self.stderr);
         assert!(!self.stderr.contains(SUCCESS), "{}", self.stderr);
@@ -82,7 +82,7 @@ impl Run {
     }
 }
 
-/// Path -> (mode, size, digest of contents), for comparing a tree with itself.
+/// Path -> (mode, size, digest of contents), to compare a tree before and after.
 pub(crate) fn fingerprint(root: &Path) -> BTreeMap<PathBuf, (u32, u64, String)> {
     let mut found = BTreeMap::new();
     let mut left = vec![root.to_owned()];
