@@ -292,7 +292,7 @@ pub enum InlineDefect {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FreelistDefect {
-    /// There is no room for that many entries.
+    /// The entries do not fit into the page.
     #[error("its {count} entries do not fit its {bytes} bytes")]
     Count {
         /// Entries claimed.

@@ -81,7 +81,7 @@ impl InitialCluster {
     /// Reads `name=url,name=url,...`; a repeated name is one member with several URLs.
     ///
     /// # Errors
-    /// A part has no name or no valid URL, a URL occurs twice, or there are none or too many.
+    /// A part has no name or no valid URL, a URL occurs twice, or there are no or too many members.
     pub fn parse(text: &str) -> Result<Self, MembershipError> {
         let mut members: BTreeMap<String, Vec<PeerUrl>> = BTreeMap::new();
         let mut seen = BTreeSet::new();

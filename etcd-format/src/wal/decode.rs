@@ -232,7 +232,7 @@ fn frame(bytes: &[u8], at: usize) -> Result<Option<(&[u8], usize)>, WalError> {
     }
 }
 
-/// A running CRC-32C that has come to `value`.
+/// The fields of one record: type, CRC and data.
 struct Record<'a> {
     kind: u64,
     crc: u32,

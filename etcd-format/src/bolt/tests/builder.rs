@@ -20,7 +20,7 @@ pub(super) struct Shape {
     pub(super) page_size: u32,
     /// Most elements per page.
     pub(super) fanout: usize,
-    /// Leave a page of garbage behind every page.
+    /// Leave a page of garbage after every page.
     pub(super) gaps: bool,
     /// Store the free pages.
     pub(super) freelist: bool,
