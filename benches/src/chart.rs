@@ -65,8 +65,8 @@ fn draw(chart: &Chart, root: &Area<'_>) -> Result<(), Failed> {
         .label_style(("sans-serif", 15).into_font().color(&TEXT))
         .x_labels(scale.x_labels)
         .y_labels(TICKS)
-        .x_label_formatter(&|x| told(scale.steps.value(*x)))
-        .y_label_formatter(&|y| told(*y))
+        .x_label_formatter(&|x| format_number(scale.steps.value(*x)))
+        .y_label_formatter(&|y| format_number(*y))
         .x_desc(&chart.x)
         .y_desc(&chart.y)
         .draw()?;
@@ -167,7 +167,7 @@ impl Scale {
 }
 
 /// A number in its shortest form.
-fn told(value: f64) -> String {
+fn format_number(value: f64) -> String {
     if value >= 1e6 {
         return format!("{}M", value / 1e6);
     }
@@ -199,10 +199,10 @@ mod tests {
         let points = vec![(1.0, 0.0), (8.0, 5.0), (64.0, 10.0)];
         let chart = chart(points);
         let scale = Scale::of(&chart);
-        assert_eq!(scale.x.map(told), ["0", "6"]);
+        assert_eq!(scale.x.map(format_number), ["0", "6"]);
         assert_eq!(scale.x_labels, 7);
         let places = scale.places(chart.curves.first().expect("one"));
-        let places: Vec<_> = places.into_iter().map(|(x, _)| told(x)).collect();
+        let places: Vec<_> = places.into_iter().map(|(x, _)| format_number(x)).collect();
         assert_eq!(places, ["0", "3", "6"]);
         let drawn = svg(&chart);
         assert_eq!(drawn.matches("<circle").count(), 3, "{drawn}");
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn numbers_are_short() {
         assert_eq!(
-            [0.0, 1e6, 1500.0, 0.25].map(told),
+            [0.0, 1e6, 1500.0, 0.25].map(format_number),
             ["0", "1M", "1500", "0.25"]
         );
     }

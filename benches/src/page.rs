@@ -123,11 +123,11 @@ fn section(out: &mut String, report: &Report, sheet: &Sheet, folder: &str) {
 
 fn numbers(figure: &Figure) -> [String; 3] {
     let spread = figure.spread();
-    [spread.min, spread.median, spread.max].map(told)
+    [spread.min, spread.median, spread.max].map(format_number)
 }
 
 /// Three significant digits and no more than needed.
-fn told(value: f64) -> String {
+fn format_number(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),

@@ -19,7 +19,7 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 }
 
 /// Whether rustls is among the causes: the peer cannot prove its identity, so a retry is pointless.
-pub(crate) fn tls_is_to_blame(error: &(dyn Error + 'static)) -> bool {
+pub(crate) fn is_tls_failure(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| {
         // `source` does not return the error inside an io::Error.
         let wrapped = cause
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn a_tls_failure_is_found_inside_an_io_error() {
         let tls = rustls::Error::DecryptError;
-        assert!(tls_is_to_blame(&Outer(io::Error::other(tls))));
-        assert!(!tls_is_to_blame(&Outer(io::Error::other("reset"))));
+        assert!(is_tls_failure(&Outer(io::Error::other(tls))));
+        assert!(!is_tls_failure(&Outer(io::Error::other("reset"))));
     }
 }

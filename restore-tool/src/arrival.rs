@@ -44,11 +44,11 @@ pub(crate) struct Destination<'a> {
 struct Carried(RestoreError);
 
 /// Wraps an error of the source, so that [`take`] returns it unchanged.
-pub(crate) fn carry(error: impl Into<RestoreError>) -> io::Error {
+pub(crate) fn wrap_source_error(error: impl Into<RestoreError>) -> io::Error {
     io::Error::other(Carried(error.into()))
 }
 
-/// Reads all of `stored`. Errors of the source pass through [`carry`].
+/// Reads all of `stored`. Errors of the source pass through [`wrap_source_error`].
 pub(crate) fn take(
     stored: impl BufRead,
     into: &Destination<'_>,
@@ -64,7 +64,7 @@ pub(crate) fn take(
         written += u64::try_from(block.len()).expect("a block's length fits 64 bits");
         if written >= next_stride {
             next_stride = written + STRIDE_BYTES;
-            into.behind.nudge();
+            into.behind.request_sync();
             space::require(into.path, 0)?;
         }
         Ok::<(), RestoreError>(())
@@ -88,7 +88,7 @@ fn vouched_for(taken: Taken) -> Result<Taken, Damage> {
 impl From<IntakeError> for RestoreError {
     fn from(error: IntakeError) -> Self {
         match error {
-            IntakeError::Foreign { packing } => Self::ForeignPacking { packing },
+            IntakeError::Foreign { packing } => Self::UnsupportedFormat { packing },
             IntakeError::Read { offset, source } => match source.downcast::<Carried>() {
                 Ok(Carried(error)) => error,
                 Err(source) => SourceError::Read { offset, source }.into(),
@@ -190,7 +190,7 @@ mod tests {
         struct Failing;
         impl Read for Failing {
             fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-                Err(carry(Interrupted))
+                Err(wrap_source_error(Interrupted))
             }
         }
         let (_trigger, interrupt) = interrupt::channel();

@@ -16,7 +16,7 @@ use strongroom_client::{s3::S3Error, uri::UriError};
 use strongroom_etcd_format::{
     bolt::BoltError, inspect::InspectError, membership::MembershipError, snapshot::SnapshotError,
 };
-use strongroom_snapshot_io::{intake::IntakeError, packing::ForeignPacking};
+use strongroom_snapshot_io::{intake::IntakeError, packing::UnsupportedFormat};
 
 use crate::{interrupt::Interrupted, owner::OwnerError};
 
@@ -43,9 +43,9 @@ pub enum RestoreError {
     },
     /// The snapshot has an unsupported compression.
     #[error("the snapshot is {packing}, which this version does not unpack")]
-    ForeignPacking {
+    UnsupportedFormat {
         /// The compression.
-        packing: ForeignPacking,
+        packing: UnsupportedFormat,
     },
     /// The directory cannot be built.
     #[error(transparent)]

@@ -25,8 +25,8 @@ use crate::{
     plan::RestorePlan,
     preview::Preview,
     report::{Report, Times, inspection_warnings, trailer_warning},
-    running_etcd::{self, Ports, Standing},
-    source::{self, Found, Surroundings},
+    running_etcd::{self, ExistingEntry, Ports},
+    source::{self, Context, Found},
     space,
     staging::{self, CommitMarker, MEMBER, Staging},
     write_behind::WriteBehind,
@@ -48,7 +48,7 @@ pub(crate) fn run(
     runtime: &tokio::runtime::Handle,
 ) -> Result<Done, RestoreError> {
     let total = Stopwatch::start();
-    let around = Surroundings {
+    let around = Context {
         console,
         interrupt,
         runtime,
@@ -69,7 +69,7 @@ pub(crate) fn run(
 fn restore(
     plan: &RestorePlan,
     found: &Found,
-    around: &Surroundings<'_>,
+    around: &Context<'_>,
     total: Stopwatch,
 ) -> Result<Done, RestoreError> {
     let console = around.console;
@@ -124,8 +124,8 @@ fn restore(
     Ok(Done::Restored(Box::new(report), markers))
 }
 
-fn look_at_target(plan: &RestorePlan, around: &Surroundings<'_>) -> Result<(), RestoreError> {
-    if running_etcd::refuse_member(&plan.data_dir)? == Standing::Marked {
+fn look_at_target(plan: &RestorePlan, around: &Context<'_>) -> Result<(), RestoreError> {
+    if running_etcd::refuse_member(&plan.data_dir)? == ExistingEntry::Marked {
         around.console.warn(format!(
             "{} was made by a restore that ended before it could report its success; nobody has used it, and it is replaced",
             plan.data_dir.join(MEMBER).display()
@@ -215,7 +215,7 @@ fn fetch(
     plan: &RestorePlan,
     found: &Found,
     snap_dir: &Path,
-    around: &Surroundings<'_>,
+    around: &Context<'_>,
 ) -> Result<(Image, Taken, Duration, WriteBehind), RestoreError> {
     let fetching = Stopwatch::start();
     let path = snap_dir.join("db");
@@ -234,7 +234,7 @@ fn fetch(
     progress.finish_and_clear();
     let taken = taken?;
     // Sync the remaining bytes while the pages are checked.
-    behind.nudge();
+    behind.request_sync();
     let image = Image::new(file, path, taken.db_len, around.interrupt.clone())?;
     Ok((image, taken, fetching.elapsed(), behind))
 }

@@ -40,19 +40,21 @@ const ANSWER_BYTES_MAX: u64 = 4096;
 
 /// What exists at the path of the new `member`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum ExistingEntry {
     Nothing,
     /// A complete restore with its commit marker: its success was not reported, and nobody has used it.
     Marked,
 }
 
 /// Refuses if `member` exists, and reports a running etcd that has it open.
-pub(crate) fn refuse_member(data_dir: &Path) -> Result<Standing, TargetError> {
+pub(crate) fn refuse_member(data_dir: &Path) -> Result<ExistingEntry, TargetError> {
     let member = data_dir.join(MEMBER);
     match member.symlink_metadata() {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Standing::Nothing),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(ExistingEntry::Nothing),
         // The data directory is a file: creating the staging directory will report it.
-        Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(Standing::Nothing),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => {
+            return Ok(ExistingEntry::Nothing);
+        }
         Err(source) => return Err(TargetError::io("looking at", &member, source)),
         Ok(_) => {}
     }
@@ -64,7 +66,7 @@ pub(crate) fn refuse_member(data_dir: &Path) -> Result<Standing, TargetError> {
         return Err(TargetError::EtcdHolds { path: db });
     }
     if commit_marker::describes(data_dir, &[MEMBER]) {
-        return Ok(Standing::Marked);
+        return Ok(ExistingEntry::Marked);
     }
     Err(TargetError::MemberExists { path: member })
 }

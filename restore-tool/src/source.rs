@@ -1,7 +1,7 @@
 //! The source of the snapshot: a file, or the newest full snapshot of a store.
 //!
 //! Finding and opening are separate steps, so that space is checked between them. Both kinds open as one sequential reader; its
-//! errors are wrapped with [`crate::arrival::carry`]. Must not know what the bytes mean.
+//! errors are wrapped with [`crate::arrival::wrap_source_error`]. Must not know what the bytes mean.
 
 mod download;
 mod file;
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Parts of the program that sources use.
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct Context<'a> {
     pub(crate) console: &'a Arc<Console>,
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) runtime: &'a tokio::runtime::Handle,
@@ -42,7 +42,7 @@ enum Origin {
 }
 
 /// Finds the snapshot, and the deltas after it.
-pub(crate) fn find(plan: &SourcePlan, around: &Surroundings<'_>) -> Result<Found, RestoreError> {
+pub(crate) fn find(plan: &SourcePlan, around: &Context<'_>) -> Result<Found, RestoreError> {
     match plan {
         SourcePlan::File(path) => file::find(path),
         SourcePlan::Store { config, place } => {
@@ -55,7 +55,7 @@ impl Found {
     /// Opens it for one read from the start.
     pub(crate) fn open(
         &self,
-        around: &Surroundings<'_>,
+        around: &Context<'_>,
         progress: ProgressBar,
     ) -> Result<Box<dyn BufRead>, RestoreError> {
         Ok(match &self.origin {

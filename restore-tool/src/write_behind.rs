@@ -41,7 +41,7 @@ impl WriteBehind {
     }
 
     /// Requests a sync of the bytes so far. Never waits.
-    pub(crate) fn nudge(&self) {
+    pub(crate) fn request_sync(&self) {
         if let Some(nudges) = &self.nudges {
             // Full: the waiting sync will include these bytes. Disconnected: a sync failed, and `finish` reports it.
             let _nothing_new = nudges.try_send(());
@@ -90,7 +90,7 @@ mod tests {
         let behind =
             WriteBehind::start(&File::from(OwnedFd::from(writer)), Path::new("/target/db"))?;
         for _ in 0..100 {
-            behind.nudge();
+            behind.request_sync();
         }
         let error = behind.finish().expect_err("a pipe has no disk");
         assert!(error.to_string().contains("/target/db"), "{error}");

@@ -12,7 +12,7 @@ use std::{
 
 use strongroom_etcd_format::snapshot::{self, SnapshotError, StreamDigest, StreamSummary};
 
-use crate::packing::{self, ForeignPacking, Kind, MAGIC_BYTES, Packing};
+use crate::packing::{self, Compression, Kind, MAGIC_BYTES, UnsupportedFormat};
 
 /// Large enough that system calls and hand-overs are cheap, small enough for the CPU cache.
 pub const BLOCK_BYTES: usize = 1024 * 1024;
@@ -25,7 +25,7 @@ pub const UNPACKED_BYTES_MAX: u64 = 64 << 30;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taken {
     /// Its compression.
-    pub packing: Packing,
+    pub packing: Compression,
     /// Length after decompression, with trailer.
     pub file_len: u64,
     /// Length of the database.
@@ -57,7 +57,7 @@ pub enum IntakeError {
     #[error("it is {packing}, which this version does not unpack")]
     Foreign {
         /// Its compression.
-        packing: ForeignPacking,
+        packing: UnsupportedFormat,
     },
     /// The source failed.
     #[error("reading failed at byte {offset}")]
@@ -71,7 +71,7 @@ pub enum IntakeError {
     #[error("its {packing} stream breaks after {unpacked} unpacked bytes")]
     Unpack {
         /// Its compression.
-        packing: Packing,
+        packing: Compression,
         /// The number of decompressed bytes before the error.
         unpacked: u64,
         /// The decoder's error.
@@ -128,11 +128,11 @@ pub fn take<E: From<IntakeError>>(
     (&mut stored)
         .take(len_u64(MAGIC_BYTES))
         .read_to_end(&mut first)
-        .map_err(|error| explain(error, Packing::None, 0))?;
+        .map_err(|error| explain(error, Compression::None, 0))?;
     let packing = match Kind::of(&first, name) {
         Kind::Foreign(packing) => return Err(IntakeError::Foreign { packing }.into()),
         Kind::Packed(packing) => packing,
-        Kind::Database | Kind::Unknown => Packing::None,
+        Kind::Database | Kind::Unknown => Compression::None,
     };
     let plain = packing::reader(packing, Cursor::new(first).chain(stored))
         .map_err(|error| explain(error, packing, 0))?;
@@ -172,7 +172,7 @@ impl Circle {
     fn pour<E: From<IntakeError>>(
         &self,
         mut plain: Box<dyn Read + '_>,
-        packing: Packing,
+        packing: Compression,
         bytes_max: u64,
         mut sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -252,7 +252,7 @@ impl<R: BufRead> BufRead for Source<R> {
 }
 
 /// The reason of a failed read: the source's error, or otherwise the decoder's error.
-fn explain(error: io::Error, packing: Packing, unpacked: u64) -> IntakeError {
+fn explain(error: io::Error, packing: Compression, unpacked: u64) -> IntakeError {
     match error.downcast::<SourceFailed>() {
         Ok(SourceFailed { offset, source }) => IntakeError::Read { offset, source },
         Err(source) => IntakeError::Unpack {
@@ -265,7 +265,7 @@ fn explain(error: io::Error, packing: Packing, unpacked: u64) -> IntakeError {
 
 /// A wrong trailer is only a state here; the caller decides whether it is an error.
 fn judge(
-    packing: Packing,
+    packing: Compression,
     found: Result<StreamSummary, SnapshotError>,
 ) -> Result<Taken, IntakeError> {
     match found {

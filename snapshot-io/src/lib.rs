@@ -10,12 +10,12 @@
 //! ```
 //! use std::io::Cursor;
 //!
-//! use strongroom_snapshot_io::{image::Image, intake::Trailer, pages::Unstoppable, scratch::Scratch};
+//! use strongroom_snapshot_io::{image::Image, intake::Trailer, pages::NeverStop, scratch::Scratch};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let file: &[u8] = include_bytes!("../../etcd-format/tests/fixtures/etcd-3.4.db");
 //! let scratch = Scratch::in_folder("/tmp");
-//! let image = Image::unpack(Cursor::new(file), "etcd.db", &scratch, Unstoppable)?;
+//! let image = Image::unpack(Cursor::new(file), "etcd.db", &scratch, NeverStop)?;
 //! assert_eq!(image.taken().trailer, Trailer::Matches);
 //! let (_pages, found) = image.check()?;
 //! assert!(found.current_revision() > 1);

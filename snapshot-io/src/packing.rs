@@ -15,7 +15,7 @@ const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
 /// A supported compression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packing {
+pub enum Compression {
     /// Not compressed.
     None,
     /// gzip, with one or several members.
@@ -26,7 +26,7 @@ pub enum Packing {
     Zstd,
 }
 
-impl fmt::Display for Packing {
+impl fmt::Display for Compression {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::None => "plain",
@@ -39,7 +39,7 @@ impl fmt::Display for Packing {
 
 /// An unsupported compression or encryption of snapshots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ForeignPacking {
+pub enum UnsupportedFormat {
     /// Written by k3s.
     Zip,
     /// etcdbrctl's `.Z`.
@@ -48,7 +48,7 @@ pub enum ForeignPacking {
     Age,
 }
 
-impl fmt::Display for ForeignPacking {
+impl fmt::Display for UnsupportedFormat {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Zip => "a zip archive",
@@ -64,9 +64,9 @@ pub enum Kind {
     /// It starts like a bolt database.
     Database,
     /// It has a supported compression.
-    Packed(Packing),
+    Packed(Compression),
     /// It is known but not supported.
-    Foreign(ForeignPacking),
+    Foreign(UnsupportedFormat),
     /// Unknown.
     Unknown,
 }
@@ -78,20 +78,20 @@ impl Kind {
     pub fn of(first: &[u8], name: &str) -> Self {
         match first {
             [0, 0, 0, 0, 0, 0, 0, 0, ..] => Self::Database,
-            [0x1f, 0x8b, ..] => Self::Packed(Packing::Gzip),
-            [0x1f, 0x9d, ..] => Self::Foreign(ForeignPacking::Lzw),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Packed(Packing::Zstd),
-            [b'P', b'K', 3, 4, ..] => Self::Foreign(ForeignPacking::Zip),
-            _ if first.starts_with(b"age-encr") => Self::Foreign(ForeignPacking::Age),
+            [0x1f, 0x8b, ..] => Self::Packed(Compression::Gzip),
+            [0x1f, 0x9d, ..] => Self::Foreign(UnsupportedFormat::Lzw),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Packed(Compression::Zstd),
+            [b'P', b'K', 3, 4, ..] => Self::Foreign(UnsupportedFormat::Zip),
+            _ if first.starts_with(b"age-encr") => Self::Foreign(UnsupportedFormat::Age),
             // RFC 1950: method 8, a window of at most 32 KiB, and a header divisible by 31.
             [
                 method @ (0x08 | 0x18 | 0x28 | 0x38 | 0x48 | 0x58 | 0x68 | 0x78),
                 flags,
                 ..,
             ] if (u16::from(*method) << 8 | u16::from(*flags)) % 31 == 0 => {
-                Self::Packed(Packing::Zlib)
+                Self::Packed(Compression::Zlib)
             }
-            _ if name.strip_suffix(".Z").is_some() => Self::Foreign(ForeignPacking::Lzw),
+            _ if name.strip_suffix(".Z").is_some() => Self::Foreign(UnsupportedFormat::Lzw),
             _ => Self::Unknown,
         }
     }
@@ -101,12 +101,15 @@ impl Kind {
 ///
 /// # Errors
 /// The decoder cannot be created (memory).
-pub fn reader<'r>(packing: Packing, packed: impl BufRead + 'r) -> io::Result<Box<dyn Read + 'r>> {
+pub fn reader<'r>(
+    packing: Compression,
+    packed: impl BufRead + 'r,
+) -> io::Result<Box<dyn Read + 'r>> {
     Ok(match packing {
-        Packing::None => Box::new(packed),
-        Packing::Gzip => Box::new(MultiGzDecoder::new(packed)),
-        Packing::Zlib => Box::new(ZlibDecoder::new(packed)),
-        Packing::Zstd => {
+        Compression::None => Box::new(packed),
+        Compression::Gzip => Box::new(MultiGzDecoder::new(packed)),
+        Compression::Zlib => Box::new(ZlibDecoder::new(packed)),
+        Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
             Box::new(decoder)
@@ -122,21 +125,21 @@ mod tests {
     fn the_bytes_tell_and_the_name_helps_where_they_do_not() {
         let cases = [
             (&[0; 8][..], "x.gz", Kind::Database),
-            (b"\x1f\x8b\x08", "x.db", Kind::Packed(Packing::Gzip)),
-            (b"\x1f\x9d\x90", "", Kind::Foreign(ForeignPacking::Lzw)),
-            (b"\x28\xb5\x2f\xfd", "", Kind::Packed(Packing::Zstd)),
-            (b"\x78\x9c\x00", "x.Z", Kind::Packed(Packing::Zlib)),
+            (b"\x1f\x8b\x08", "x.db", Kind::Packed(Compression::Gzip)),
+            (b"\x1f\x9d\x90", "", Kind::Foreign(UnsupportedFormat::Lzw)),
+            (b"\x28\xb5\x2f\xfd", "", Kind::Packed(Compression::Zstd)),
+            (b"\x78\x9c\x00", "x.Z", Kind::Packed(Compression::Zlib)),
             (b"\x78\x9d\x00", "", Kind::Unknown),
-            (b"PK\x03\x04", "", Kind::Foreign(ForeignPacking::Zip)),
+            (b"PK\x03\x04", "", Kind::Foreign(UnsupportedFormat::Zip)),
             (
                 b"age-encryption.org",
                 "",
-                Kind::Foreign(ForeignPacking::Age),
+                Kind::Foreign(UnsupportedFormat::Age),
             ),
             (
                 b"\x00\x01\x02\x10\x48",
                 "Full-1-2-3.Z",
-                Kind::Foreign(ForeignPacking::Lzw),
+                Kind::Foreign(UnsupportedFormat::Lzw),
             ),
             (b"\x00\x01\x02\x10\x48", "", Kind::Unknown),
             (b"\x00\x00\x00", "", Kind::Unknown),

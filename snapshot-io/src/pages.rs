@@ -18,9 +18,9 @@ pub trait Stop {
 
 /// Never stops.
 #[derive(Debug, Clone, Copy)]
-pub struct Unstoppable;
+pub struct NeverStop;
 
-impl Stop for Unstoppable {
+impl Stop for NeverStop {
     fn is_raised(&self) -> bool {
         false
     }
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_check_reads_it_all_unless_it_is_stopped() {
-        let (report, _) = pages(Unstoppable).check(DB_LEN).expect("it is whole");
+        let (report, _) = pages(NeverStop).check(DB_LEN).expect("it is whole");
         assert!(report.pages_reachable > 10);
         for reads in [0, 1, 10] {
             let error = pages(After(Cell::new(reads))).check(DB_LEN);

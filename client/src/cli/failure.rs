@@ -7,7 +7,7 @@ use strongroom_etcd_format::bolt::BoltError;
 use strongroom_etcd_format::hashkv::HashKvError;
 use strongroom_etcd_format::inspect::InspectError;
 use strongroom_snapshot_io::intake::IntakeError;
-use strongroom_snapshot_io::packing::ForeignPacking;
+use strongroom_snapshot_io::packing::UnsupportedFormat;
 use strongroom_snapshot_io::scratch::ScratchError;
 
 use crate::etcd::{EtcdError, Skipped};
@@ -165,9 +165,9 @@ fn image_step(error: &ImageError) -> Option<String> {
         )),
         ImageError::Snapshot { name, source } => match source {
             IntakeError::Foreign { packing } => Some(match packing {
-                ForeignPacking::Zip => format!("unzip -p {name} > snapshot.db"),
-                ForeignPacking::Lzw => format!("uncompress -c {name} > snapshot.db"),
-                ForeignPacking::Age => format!("age -d -i KEY-FILE {name} > snapshot.db"),
+                UnsupportedFormat::Zip => format!("unzip -p {name} > snapshot.db"),
+                UnsupportedFormat::Lzw => format!("uncompress -c {name} > snapshot.db"),
+                UnsupportedFormat::Age => format!("age -d -i KEY-FILE {name} > snapshot.db"),
             }),
             IntakeError::Unpack { .. }
             | IntakeError::TooLarge { .. }
@@ -244,12 +244,12 @@ fn etcd_step(error: &EtcdError) -> Option<String> {
         EtcdError::Corrupt { endpoint, .. } => Some(format!(
             "etcdctl --endpoints {endpoint} endpoint hashkv --cluster   (find the odd member, mend it, disarm the alarm)"
         )),
-        EtcdError::NoneFit { skipped } if skipped.iter().any(|skipped| matches!(skipped, Skipped::Unfit { .. })) => {
+        EtcdError::NoneFit { skipped } if skipped.iter().any(|skipped| matches!(skipped, Skipped::Unsuitable { .. })) => {
             Some("etcdctl endpoint status --cluster -w table   (and name a voting member with a leader)".to_owned())
         }
         EtcdError::NoneFit { skipped } => skipped.iter().find_map(|skipped| match skipped {
             Skipped::Failed(error) => etcd_step(error),
-            Skipped::Unfit { .. } => None,
+            Skipped::Unsuitable { .. } => None,
         }),
         EtcdError::Unreachable { endpoint, .. } | EtcdError::Timeout { endpoint, .. } => {
             Some(format!("etcdctl --endpoints {endpoint} endpoint health   (with the same --cacert, --cert, --key)"))

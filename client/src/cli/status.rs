@@ -49,7 +49,7 @@ impl Looked {
     }
 
     fn text(&self, form: Form, like: Option<Minor>) -> String {
-        let theirs = Theirs::new(&self.examined.status, like.unwrap_or(Minor::V37));
+        let theirs = EtcdutlStatus::new(&self.examined.status, like.unwrap_or(Minor::V37));
         match (form, like) {
             (Form::Simple, _) => forms::simple(&theirs.columns()),
             (Form::Table, Some(_)) => forms::table(theirs.minor, &theirs.columns()),
@@ -181,7 +181,7 @@ impl Looked {
         fields
     }
 
-    fn json(&self, theirs: &Theirs<'_>) -> String {
+    fn json(&self, theirs: &EtcdutlStatus<'_>) -> String {
         let Examined {
             report,
             inspection: found,
@@ -259,12 +259,12 @@ fn line(document: &impl Serialize) -> String {
 }
 
 /// etcdutl's part, for one minor version.
-struct Theirs<'s> {
+struct EtcdutlStatus<'s> {
     status: &'s Status,
     minor: Minor,
 }
 
-impl<'s> Theirs<'s> {
+impl<'s> EtcdutlStatus<'s> {
     fn new(status: &'s Status, minor: Minor) -> Self {
         Self { status, minor }
     }

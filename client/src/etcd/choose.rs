@@ -45,7 +45,7 @@ pub struct MemberStatus {
 
 /// Why this member is not a suitable source; another member may be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
+pub enum Unsuitable {
     /// A learner may lag behind without limit.
     #[error("member {} is a learner, which may lag behind the cluster without limit", Hex(*member_id))]
     Learner {
@@ -66,7 +66,7 @@ pub enum Verdict {
     /// Use it.
     Fit,
     /// Try another one.
-    Skip(Unfit),
+    Skip(Unsuitable),
     /// Use none: the cluster's members disagree about their data.
     Corrupt {
         /// The members in the alarms.
@@ -85,9 +85,9 @@ pub fn verdict(status: &MemberStatus) -> Verdict {
     if !member_ids.is_empty() {
         Verdict::Corrupt { member_ids }
     } else if status.is_learner {
-        Verdict::Skip(Unfit::Learner { member_id })
+        Verdict::Skip(Unsuitable::Learner { member_id })
     } else if status.leader == 0 {
-        Verdict::Skip(Unfit::NoLeader { member_id })
+        Verdict::Skip(Unsuitable::NoLeader { member_id })
     } else {
         Verdict::Fit
     }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use super::choose::{Hex, Unfit};
+use super::choose::{Hex, Unsuitable};
 use crate::causes;
 use crate::exit::ExitCode;
 
@@ -117,11 +117,11 @@ pub enum EtcdError {
 #[derive(Debug)]
 pub enum Skipped {
     /// It answered, but is not a suitable source.
-    Unfit {
+    Unsuitable {
         /// The endpoint.
         endpoint: String,
         /// Why.
-        reason: Unfit,
+        reason: Unsuitable,
     },
     /// It failed to answer.
     Failed(Box<EtcdError>),
@@ -130,7 +130,7 @@ pub enum Skipped {
 impl fmt::Display for Skipped {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unfit { endpoint, reason } => write!(out, "{endpoint}: {reason}"),
+            Self::Unsuitable { endpoint, reason } => write!(out, "{endpoint}: {reason}"),
             Self::Failed(error) => out.write_str(&causes::chain(&**error)),
         }
     }
@@ -176,7 +176,7 @@ impl EtcdError {
     }
 
     fn broken(endpoint: String, source: Box<dyn Error + Send + Sync>) -> Self {
-        if causes::tls_is_to_blame(&*source) {
+        if causes::is_tls_failure(&*source) {
             Self::Distrusted { endpoint, source }
         } else {
             Self::Unreachable { endpoint, source }
@@ -188,7 +188,7 @@ impl EtcdError {
 /// step.
 fn none_fit_code(skipped: &[Skipped]) -> ExitCode {
     let code = |skipped: &Skipped| match skipped {
-        Skipped::Unfit { .. } => ExitCode::Precondition,
+        Skipped::Unsuitable { .. } => ExitCode::Precondition,
         Skipped::Failed(error) => error.exit_code(),
     };
     let codes: Vec<ExitCode> = skipped.iter().map(code).collect();
@@ -276,9 +276,9 @@ mod tests {
 
     #[test]
     fn the_worst_reason_that_someone_can_act_on_gives_the_code() {
-        let unfit = || Skipped::Unfit {
+        let unfit = || Skipped::Unsuitable {
             endpoint: "http://b:1".to_owned(),
-            reason: Unfit::NoLeader { member_id: 2 },
+            reason: Unsuitable::NoLeader { member_id: 2 },
         };
         let none = |skipped| EtcdError::NoneFit { skipped };
         let silent = none(vec![Skipped::Failed(Box::new(timeout()))]);

@@ -105,7 +105,7 @@ pub async fn choose_member(config: &EtcdConfig) -> Result<Member, EtcdError> {
                     log_choice(&member);
                     return Ok(member);
                 }
-                Verdict::Skip(reason) => Skipped::Unfit { endpoint, reason },
+                Verdict::Skip(reason) => Skipped::Unsuitable { endpoint, reason },
                 Verdict::Corrupt { member_ids } => {
                     return Err(EtcdError::Corrupt {
                         endpoint,

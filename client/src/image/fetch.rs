@@ -12,7 +12,7 @@ use crate::s3::{BodyStream, S3Client, S3Error, S3ErrorKind};
 use crate::uri::S3Uri;
 
 /// Connections in a row without data before the download is given up. Each connection already includes several tries.
-const FRUITLESS_MAX: u32 = 3;
+const EMPTY_CONNECTIONS_MAX: u32 = 3;
 
 pub(super) async fn into_scratch(
     client: &S3Client,
@@ -34,7 +34,7 @@ pub(super) async fn into_scratch(
             return file.finish().await;
         };
         fruitless = if received > before { 0 } else { fruitless + 1 };
-        if fruitless >= FRUITLESS_MAX || received >= len || !is_worth_another_try(&error) {
+        if fruitless >= EMPTY_CONNECTIONS_MAX || received >= len || !is_worth_another_try(&error) {
             return Err(error.into());
         }
         tracing::info!(received, len, "the connection broke; continuing");

@@ -10,7 +10,7 @@ use std::{fs::File, io, path::Path};
 
 use strongroom_etcd_format::bolt::PageSource;
 use strongroom_snapshot_io::{
-    image::Image as Unpacked, intake::Taken, pages::Unstoppable, scratch::Scratch,
+    image::Image as Unpacked, intake::Taken, pages::NeverStop, scratch::Scratch,
 };
 
 pub use error::ImageError;
@@ -21,7 +21,7 @@ use crate::uri::S3Uri;
 /// A decompressed snapshot. Its trailer matches or is missing.
 #[derive(Debug)]
 pub struct Image {
-    unpacked: Unpacked<Unstoppable>,
+    unpacked: Unpacked<NeverStop>,
     name: String,
 }
 
@@ -58,7 +58,7 @@ impl Image {
 
     fn unpacked(file: File, name: String, scratch: &Scratch) -> Result<Self, ImageError> {
         // People rename files, so only the bytes decide the kind.
-        let unpacked = match Unpacked::open(file, "", scratch, Unstoppable) {
+        let unpacked = match Unpacked::open(file, "", scratch, NeverStop) {
             Ok(unpacked) => unpacked,
             Err(error) => return Err(ImageError::of(name, error)),
         };

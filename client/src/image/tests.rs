@@ -3,10 +3,10 @@
 use std::fs;
 use std::io::Write as _;
 
-use flate2::Compression;
+use flate2::Compression as Level;
 use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
-use strongroom_snapshot_io::packing::Packing;
+use strongroom_snapshot_io::packing::Compression;
 
 use super::*;
 use crate::exit::ExitCode;
@@ -23,7 +23,7 @@ fn snapshot() -> Vec<u8> {
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut encoder = GzEncoder::new(Vec::new(), Level::fast());
     encoder.write_all(bytes).expect("memory takes it");
     encoder.finish().expect("memory takes it")
 }
@@ -38,7 +38,10 @@ fn open(bytes: &[u8]) -> Result<Image, ImageError> {
 #[test]
 fn packed_or_not_it_gives_the_same_pages() {
     let file = snapshot();
-    for (packing, bytes) in [(Packing::None, file.clone()), (Packing::Gzip, gzip(&file))] {
+    for (packing, bytes) in [
+        (Compression::None, file.clone()),
+        (Compression::Gzip, gzip(&file)),
+    ] {
         let image = open(&bytes).expect("it is whole");
         assert_eq!(image.taken().packing, packing);
         let mut read = vec![0; file.len()];

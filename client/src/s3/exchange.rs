@@ -389,7 +389,7 @@ impl S3Client {
 }
 
 fn unsent_or_broken(error: hyper_util::client::legacy::Error, repeat: Repeat) -> Failure {
-    let (kind, outcome) = if causes::tls_is_to_blame(&error) {
+    let (kind, outcome) = if causes::is_tls_failure(&error) {
         (S3ErrorKind::Tls, Outcome::Distrusted)
     } else if error.is_connect() {
         (S3ErrorKind::Network, Outcome::NotSent)

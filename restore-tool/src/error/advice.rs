@@ -7,7 +7,7 @@ use strongroom_client::{
     exit::ExitCode,
     s3::{S3Error, S3ErrorKind},
 };
-use strongroom_snapshot_io::packing::ForeignPacking;
+use strongroom_snapshot_io::packing::UnsupportedFormat;
 
 use super::{Damage, RestoreError, SourceError, TargetError};
 use crate::staging::STAGING_PREFIX;
@@ -20,9 +20,9 @@ impl RestoreError {
             Self::Source(error) => error.exit_code(),
             Self::Damage(_) | Self::Damaged { .. } => ExitCode::Integrity,
             Self::Target(TargetError::Busy { .. }) => ExitCode::HeldElsewhere,
-            Self::Target(TargetError::Io { .. }) | Self::ForeignPacking { .. } | Self::Start(_) => {
-                ExitCode::Failed
-            }
+            Self::Target(TargetError::Io { .. })
+            | Self::UnsupportedFormat { .. }
+            | Self::Start(_) => ExitCode::Failed,
             Self::Target(_) => ExitCode::Precondition,
             Self::Interrupted(_) => ExitCode::Interrupted,
         }
@@ -51,12 +51,12 @@ impl RestoreError {
             Self::Plan(_) => Some("strongroom-restore --help".to_owned()),
             Self::Source(error) => error.next_step(),
             Self::Damage(damage) | Self::Damaged { damage, .. } => Some(damage.next_step()),
-            Self::ForeignPacking { packing } => Some(format!(
+            Self::UnsupportedFormat { packing } => Some(format!(
                 "unpack it first ({}), then strongroom-restore --snapshot FILE ...",
                 match packing {
-                    ForeignPacking::Zip => "unzip -p IN >FILE",
-                    ForeignPacking::Lzw => "uncompress -c IN >FILE",
-                    ForeignPacking::Age => "age -d -i KEY -o FILE IN",
+                    UnsupportedFormat::Zip => "unzip -p IN >FILE",
+                    UnsupportedFormat::Lzw => "uncompress -c IN >FILE",
+                    UnsupportedFormat::Age => "age -d -i KEY -o FILE IN",
                 }
             )),
             Self::Target(error) => Some(error.next_step()),

@@ -2,7 +2,7 @@
 //!
 //! [`PARALLEL`] ranges are in flight at a time. Each has a task that resumes after a broken connection. The reader takes the
 //! ranges in order. Every range request requires the object's ETag, so that all ranges are from one object. Memory: the ranges
-//! in flight, at most [`PARALLEL`] x [`RANGE_BYTES`]. The download fails if a range gets no data for [`FRUITLESS_MAX`]
+//! in flight, at most [`PARALLEL`] x [`RANGE_BYTES`]. The download fails if a range gets no data for [`EMPTY_CONNECTIONS_MAX`]
 //! connections in a row, or is not complete within [`RANGE_WITHIN`].
 
 use std::{
@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use crate::{
-    arrival::carry,
+    arrival::wrap_source_error,
     console::Console,
     error::{RestoreError, SourceError},
     interrupt::{Interrupt, Interrupted},
@@ -36,7 +36,7 @@ pub(crate) const PARALLEL: usize = 4;
 /// Large enough that a request's header and round trip do not matter, small enough that four fit in memory.
 pub(crate) const RANGE_BYTES: u64 = 8 << 20;
 /// Connections in a row without data. For each, the client itself already retried for several seconds.
-const FRUITLESS_MAX: u32 = 5;
+const EMPTY_CONNECTIONS_MAX: u32 = 5;
 /// The first pause between them; it doubles, up to a limit. In total about ten seconds.
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -127,7 +127,7 @@ impl BufRead for Download {
                     self.progress.set_position(self.read);
                     self.piece = piece;
                 }
-                Some(Err(error)) => return Err(carry(error)),
+                Some(Err(error)) => return Err(wrap_source_error(error)),
                 None => {
                     self.coming.pop_front();
                     self.start_range();
@@ -198,7 +198,7 @@ impl Fetch {
             } else {
                 fruitless += 1;
             }
-            if !is_passing(&error) || fruitless > FRUITLESS_MAX {
+            if !is_passing(&error) || fruitless > EMPTY_CONNECTIONS_MAX {
                 return Err(SourceError::fetching(error).into());
             }
             self.console.line(format_args!(

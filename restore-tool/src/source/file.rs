@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 
 use super::{Found, Origin};
 use crate::{
-    arrival::carry,
+    arrival::wrap_source_error,
     error::{RestoreError, SourceError},
 };
 
@@ -94,7 +94,7 @@ impl Read for Reading {
                 Ok(read)
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => Err(error),
-            Err(source) => Err(carry(SourceError::File {
+            Err(source) => Err(wrap_source_error(SourceError::File {
                 path: self.path.clone(),
                 offset: self.offset,
                 source,

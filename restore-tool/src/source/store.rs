@@ -12,7 +12,7 @@ use strongroom_client::{
 };
 
 use super::{
-    Found, Origin, Surroundings,
+    Context, Found, Origin,
     download::{Download, Object},
 };
 use crate::{
@@ -37,7 +37,7 @@ pub(super) struct SnapshotObject(Object);
 pub(super) async fn find(
     config: &S3Config,
     place: &S3Uri,
-    around: &Surroundings<'_>,
+    around: &Context<'_>,
 ) -> Result<Found, RestoreError> {
     around.console.line(lines::FINDING);
     let mut interrupt = around.interrupt.clone();
@@ -51,7 +51,7 @@ pub(super) async fn find(
 async fn look(
     config: &S3Config,
     place: &S3Uri,
-    around: &Surroundings<'_>,
+    around: &Context<'_>,
 ) -> Result<Found, RestoreError> {
     let client = S3Client::new(config.clone()).map_err(SourceError::finding)?;
     let selection = select(&client, place).await?;
@@ -198,7 +198,7 @@ fn warn_of_higher(
     base: &Candidate,
     shadowed: Option<&Candidate>,
     delta: Option<i64>,
-    around: &Surroundings<'_>,
+    around: &Context<'_>,
 ) {
     if let Some(other) = shadowed {
         around.console.warn(format!(
@@ -215,7 +215,7 @@ fn warn_of_higher(
 }
 
 /// Reports if requests are signed with the server's time.
-fn tell_clock(client: &S3Client, around: &Surroundings<'_>) {
+fn tell_clock(client: &S3Client, around: &Context<'_>) {
     let Some(offset) = client.clock_offset_secs().filter(|offset| *offset != 0) else {
         return;
     };
@@ -228,7 +228,7 @@ fn tell_clock(client: &S3Client, around: &Surroundings<'_>) {
 }
 
 impl SnapshotObject {
-    pub(super) fn open(&self, around: &Surroundings<'_>, progress: ProgressBar) -> Download {
+    pub(super) fn open(&self, around: &Context<'_>, progress: ProgressBar) -> Download {
         Download::start(
             self.0.clone(),
             around.console,

@@ -5,7 +5,7 @@ use std::fs;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    etcd::{Etcd, Seat},
+    etcd::{Etcd, MemberConfig},
     sample::sample,
     tool::{entries, fingerprint, run, text},
 };
@@ -18,7 +18,7 @@ fn a_file_restored_alone_boots_with_the_same_data_and_goes_on() -> Outcome {
     let sample = sample();
     let dir = tempfile::tempdir()?;
     let data_dir = dir.path().join("etcd");
-    let seat = Seat::new("m1");
+    let seat = MemberConfig::new("m1");
     let initial = format!("--initial-cluster={}", seat.initial());
     let done = run(&[
         "--snapshot",
@@ -92,13 +92,13 @@ fn gzip_gives_byte_for_byte_what_raw_gives_whatever_its_name() -> Outcome {
 fn three_members_form_one_cluster_with_the_same_data() -> Outcome {
     let sample = sample();
     let dir = tempfile::tempdir()?;
-    let seats = ["kube-etcd-0", "kube-etcd-1", "kube-etcd-2"].map(Seat::new);
+    let seats = ["kube-etcd-0", "kube-etcd-1", "kube-etcd-2"].map(MemberConfig::new);
     let cluster = seats
         .iter()
-        .map(Seat::initial)
+        .map(MemberConfig::initial)
         .collect::<Vec<_>>()
         .join(",");
-    let data_dir = |seat: &Seat| dir.path().join(&seat.name);
+    let data_dir = |seat: &MemberConfig| dir.path().join(&seat.name);
     for seat in &seats {
         run(&[
             "--snapshot",

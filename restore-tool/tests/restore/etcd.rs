@@ -22,13 +22,13 @@ pub(crate) fn free_port() -> u16 {
 
 /// A member's place in a cluster.
 #[derive(Debug, Clone)]
-pub(crate) struct Seat {
+pub(crate) struct MemberConfig {
     pub(crate) name: String,
     pub(crate) peer_url: String,
     pub(crate) client_url: String,
 }
 
-impl Seat {
+impl MemberConfig {
     pub(crate) fn new(name: &str) -> Self {
         let url = || format!("http://127.0.0.1:{}", free_port());
         Self {
@@ -46,12 +46,12 @@ impl Seat {
 /// A running etcd.
 pub(crate) struct Etcd {
     child: Child,
-    seat: Seat,
+    seat: MemberConfig,
 }
 
 impl Etcd {
     /// Starts etcd on `data_dir`; `cluster` has the initial-* flags for a new cluster and is empty for a restored one.
-    pub(crate) fn start(seat: &Seat, data_dir: &Path, cluster: &[&str]) -> Self {
+    pub(crate) fn start(seat: &MemberConfig, data_dir: &Path, cluster: &[&str]) -> Self {
         let log = File::create(data_dir.with_extension("log")).expect("a log file beside the data");
         let child = programs::etcd(Version::V3_4, "etcd")
             .args(["--name", &seat.name, "--data-dir", text(data_dir)])

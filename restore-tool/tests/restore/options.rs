@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    etcd::{Etcd, Seat},
+    etcd::{Etcd, MemberConfig},
     sample::sample,
     tool::{Run, entries, fingerprint, run, text},
 };
@@ -31,7 +31,7 @@ fn a_raised_revision_goes_on_above_it_and_older_ones_are_compacted() -> Outcome 
     const BY: i64 = 1_000_000_000;
     let dir = tempfile::tempdir()?;
     let data_dir = dir.path().join("etcd");
-    let seat = Seat::new("m1");
+    let seat = MemberConfig::new("m1");
     let initial = format!("--initial-cluster={}", seat.initial());
     let bump = format!("--bump-revision={BY}");
     let done = restore(&data_dir, &[&initial, &bump, "--mark-compacted"]).expect_code(0);
@@ -60,7 +60,7 @@ fn a_raised_revision_goes_on_above_it_and_older_ones_are_compacted() -> Outcome 
 fn the_log_may_have_a_directory_of_its_own() -> Outcome {
     let dir = tempfile::tempdir()?;
     let (data_dir, wal_dir) = (dir.path().join("etcd"), dir.path().join("fast/wal"));
-    let seat = Seat::new("m1");
+    let seat = MemberConfig::new("m1");
     let initial = format!("--initial-cluster={}", seat.initial());
     let wal_flag = format!("--wal-dir={}", text(&wal_dir));
     let done = restore(&data_dir, &[&initial, &wal_flag]).expect_code(0);
@@ -109,7 +109,7 @@ fn a_log_directory_that_is_a_mount_point_is_fine_and_one_inside_the_member_is_no
 #[test]
 fn a_database_copied_out_of_a_data_directory_needs_the_word_for_it() -> Outcome {
     let dir = tempfile::tempdir()?;
-    let seat = Seat::new("origin");
+    let seat = MemberConfig::new("origin");
     let home = dir.path().join("origin");
     let mut etcd = Etcd::start(&seat, &home, &["--initial-cluster", &seat.initial()]);
     etcd.wait_until_healthy();
@@ -120,7 +120,7 @@ fn a_database_copied_out_of_a_data_directory_needs_the_word_for_it() -> Outcome 
     fs::copy(home.join("member/snap/db"), &copy)?;
 
     let data_dir = dir.path().join("etcd");
-    let seat = Seat::new("m1");
+    let seat = MemberConfig::new("m1");
     let initial = format!("--initial-cluster={}", seat.initial());
     let line = ["--snapshot", text(&copy), "-d", text(&data_dir), &initial];
     run(&line).expect_code(7).expect_words(&[

@@ -13,7 +13,7 @@ use flate2::{Compression, write::GzEncoder};
 use strongroom_etcd_format::bolt::Bolt;
 
 use crate::{
-    etcd::{Etcd, Seat},
+    etcd::{Etcd, MemberConfig},
     tool::text,
 };
 
@@ -40,7 +40,7 @@ fn make() -> Sample {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("restore-sample");
     let _first_run = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).expect("the target directory is writable");
-    let seat = Seat::new("origin");
+    let seat = MemberConfig::new("origin");
     let initial = seat.initial();
     let mut etcd = Etcd::start(&seat, &dir.join("data"), &["--initial-cluster", &initial]);
     etcd.wait_until_healthy();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    etcd::{Etcd, Seat},
+    etcd::{Etcd, MemberConfig},
     sample::{compress, sample},
     tool::{Run, finish, text},
 };
@@ -59,7 +59,7 @@ fn a_full_disk_is_foreseen_by_size_and_met_in_time_when_gzip_hides_it() -> Outco
 fn memory_does_not_grow_with_the_snapshot() -> Outcome {
     const DATA_BYTES_MAX: &str = "50331648";
     let dir = tempfile::tempdir()?;
-    let seat = Seat::new("large");
+    let seat = MemberConfig::new("large");
     let initial = seat.initial();
     let snapshot = dir.path().join("large.db");
     {

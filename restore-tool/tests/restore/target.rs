@@ -12,7 +12,7 @@ use rustix::fs::FlockOperation;
 use strongroom_tests::fake_s3::FakeS3;
 
 use crate::{
-    etcd::{Etcd, Seat},
+    etcd::{Etcd, MemberConfig},
     sample::sample,
     store::{FULL, ecs, objects},
     tool::{Run, entries, fingerprint, finish, run, text},
@@ -51,7 +51,7 @@ fn a_second_run_refuses_what_the_first_made() -> Outcome {
 #[test]
 fn a_running_etcd_is_recognised_by_its_database_and_by_its_peer_url() -> Outcome {
     let dir = tempfile::tempdir()?;
-    let seat = Seat::new("running");
+    let seat = MemberConfig::new("running");
     let initial = seat.initial();
     let data_dir = dir.path().join("data");
     let mut etcd = Etcd::start(&seat, &data_dir, &["--initial-cluster", &initial]);
@@ -82,7 +82,7 @@ fn an_etcd_that_starts_during_the_download_is_named_and_keeps_its_directory() ->
     let store = FakeS3::store(object, move |request, reply, _| {
         let mut etcd = starts.lock();
         if request.method == "GET" && !request.is_list() && etcd.is_none() {
-            let seat = Seat::new("meanwhile");
+            let seat = MemberConfig::new("meanwhile");
             let initial = seat.initial();
             etcd.insert(Etcd::start(&seat, &home, &["--initial-cluster", &initial]))
                 .wait_until_healthy();

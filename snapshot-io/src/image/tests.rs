@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use flate2::{
-    Compression,
+    Compression as Level,
     write::{GzEncoder, ZlibEncoder},
 };
 use sha2::{Digest as _, Sha256};
@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 use super::*;
 use crate::{
     intake::Trailer,
-    packing::{ForeignPacking, Packing},
-    pages::Unstoppable,
+    packing::{Compression, UnsupportedFormat},
+    pages::NeverStop,
 };
 
 /// Arbitrary pages with a trailer: their contents do not matter here.
@@ -27,13 +27,13 @@ fn snapshot() -> Vec<u8> {
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut encoder = GzEncoder::new(Vec::new(), Level::fast());
     encoder.write_all(bytes).expect("memory takes it");
     encoder.finish().expect("memory takes it")
 }
 
 fn zlib(bytes: &[u8], level: u32) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(level));
+    let mut encoder = ZlibEncoder::new(Vec::new(), Level::new(level));
     encoder.write_all(bytes).expect("memory takes it");
     encoder.finish().expect("memory takes it")
 }
@@ -45,7 +45,7 @@ impl Folder {
         Self(tempfile::tempdir().expect("a folder"))
     }
 
-    fn open(&self, bytes: &[u8]) -> Result<Image<Unstoppable>, ImageError> {
+    fn open(&self, bytes: &[u8]) -> Result<Image<NeverStop>, ImageError> {
         let path = self.0.path().join("snapshot");
         fs::write(&path, bytes).expect("writable");
         let file = File::open(&path).expect("there");
@@ -53,7 +53,7 @@ impl Folder {
             file,
             "snapshot",
             &Scratch::in_folder(self.0.path()),
-            Unstoppable,
+            NeverStop,
         );
         let left: Vec<PathBuf> = fs::read_dir(self.0.path())
             .expect("a folder")
@@ -74,13 +74,13 @@ fn each_packing_is_told_by_its_bytes_and_unpacked() {
     let (folder, file) = (Folder::new(), snapshot());
     let halves = file.split_at(1000);
     let packed = [
-        (Packing::None, file.clone()),
-        (Packing::Gzip, gzip(&file)),
-        (Packing::Gzip, [gzip(halves.0), gzip(halves.1)].concat()),
-        (Packing::Zlib, zlib(&file, 1)),
-        (Packing::Zlib, zlib(&file, 9)),
+        (Compression::None, file.clone()),
+        (Compression::Gzip, gzip(&file)),
+        (Compression::Gzip, [gzip(halves.0), gzip(halves.1)].concat()),
+        (Compression::Zlib, zlib(&file, 1)),
+        (Compression::Zlib, zlib(&file, 9)),
         (
-            Packing::Zstd,
+            Compression::Zstd,
             zstd::encode_all(file.as_slice(), 1).expect("memory takes it"),
         ),
     ];
@@ -129,9 +129,9 @@ fn what_is_no_snapshot_says_what_it_is() {
         ImageError::Intake(IntakeError::Foreign { packing }) => packing,
         other => panic!("{other}"),
     };
-    assert_eq!(foreign(b"PK\x03\x04rest of it"), ForeignPacking::Zip);
-    assert_eq!(foreign(b"\x1f\x9d\x90rest"), ForeignPacking::Lzw);
-    assert_eq!(foreign(b"age-encryption.org/v1\n"), ForeignPacking::Age);
+    assert_eq!(foreign(b"PK\x03\x04rest of it"), UnsupportedFormat::Zip);
+    assert_eq!(foreign(b"\x1f\x9d\x90rest"), UnsupportedFormat::Lzw);
+    assert_eq!(foreign(b"age-encryption.org/v1\n"), UnsupportedFormat::Age);
     let error = folder.open(b"").expect_err("empty");
     assert!(
         matches!(error, ImageError::Intake(IntakeError::Snapshot(_))),
@@ -143,7 +143,7 @@ fn what_is_no_snapshot_says_what_it_is() {
 fn without_room_to_unpack_it_is_the_folders_fault() {
     let nowhere = Scratch::in_folder("/proc/no/such/folder");
     let packed = gzip(&snapshot());
-    let error = Image::unpack(packed.as_slice(), "", &nowhere, Unstoppable).expect_err("no room");
+    let error = Image::unpack(packed.as_slice(), "", &nowhere, NeverStop).expect_err("no room");
     assert!(matches!(error, ImageError::Scratch(_)), "{error}");
 }
 

@@ -3,7 +3,7 @@
 use std::io::{BufReader, Write as _};
 
 use flate2::{
-    Compression,
+    Compression as Level,
     write::{GzEncoder, ZlibEncoder},
 };
 use sha2::{Digest as _, Sha256};
@@ -22,7 +22,7 @@ fn snapshot() -> Vec<u8> {
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut encoder = GzEncoder::new(Vec::new(), Level::fast());
     encoder.write_all(bytes).expect("memory");
     encoder.finish().expect("memory")
 }
@@ -54,7 +54,7 @@ fn take(stored: &[u8], piece: usize) -> Result<(Taken, Vec<u8>), IntakeError> {
 }
 
 fn zlib(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    let mut encoder = ZlibEncoder::new(Vec::new(), Level::fast());
     encoder.write_all(bytes).expect("memory");
     encoder.finish().expect("memory")
 }
@@ -70,11 +70,11 @@ fn every_packing_arrives_the_same_whatever_the_pieces() -> Result<(), IntakeErro
     two_members.extend(gzip(&plain[5000..]));
     for piece in [1, 3, 4, 5, 1000, 1 << 20] {
         for (stored, packing) in [
-            (&plain, Packing::None),
-            (&gzip(&plain), Packing::Gzip),
-            (&two_members, Packing::Gzip),
-            (&zlib(&plain), Packing::Zlib),
-            (&zstd(&plain), Packing::Zstd),
+            (&plain, Compression::None),
+            (&gzip(&plain), Compression::Gzip),
+            (&two_members, Compression::Gzip),
+            (&zlib(&plain), Compression::Zlib),
+            (&zstd(&plain), Compression::Zstd),
         ] {
             let (taken, written) = take(stored, piece)?;
             assert_eq!(
@@ -170,9 +170,9 @@ fn the_trailer_is_told_and_judged_by_the_caller() -> Result<(), IntakeError> {
 #[test]
 fn foreign_packings_are_named_before_anything_comes_out() {
     let cases = [
-        (&b"PK\x03\x04"[..], ForeignPacking::Zip),
-        (b"\x1f\x9d\x90", ForeignPacking::Lzw),
-        (b"age-encryption.org/v1", ForeignPacking::Age),
+        (&b"PK\x03\x04"[..], UnsupportedFormat::Zip),
+        (b"\x1f\x9d\x90", UnsupportedFormat::Lzw),
+        (b"age-encryption.org/v1", UnsupportedFormat::Age),
     ];
     for (magic, expected) in cases {
         let error = take(magic, 1).expect_err("not readable");
