@@ -128,6 +128,15 @@ const NO_IO: [&str; 7] = [
     "std::time",
 ];
 
+/// Words of async code, and the files of the store that may use them: the pool that runs calls for async callers, and a commit
+/// under way, which they wait for.
+const ASYNC: [&str; 4] = ["tokio", "async fn", "async move", "await"];
+const ASYNC_IN_STORE: [&str; 3] = [
+    "store/src/blocking_pool.rs",
+    "store/src/meta/pending.rs",
+    "store/src/meta/group_commit/mod.rs",
+];
+
 /// Words that the format library must not mention, not even in comments and tests: it is useful without our store.
 const NOT_OF_FORMATS: [&str; 5] = ["S3", "s3://", "Strongroom", "RocksDB", "MinIO"];
 
@@ -194,6 +203,11 @@ pub(crate) fn check(source: &Source) -> Vec<Finding> {
         if source.path.starts_with("snapshot-io/src/") {
             for word in NOT_OF_FILES.iter().filter(|word| names(line, word)) {
                 found(format!("`{word}`: snapshot files come from any source"));
+            }
+        }
+        if source.path.starts_with("store/src/") && !ASYNC_IN_STORE.contains(&source.path) {
+            for word in ASYNC.iter().filter(|word| names(line, word)) {
+                found(format!("`{word}`: the store is synchronous"));
             }
         }
         if let Some(above) = named_above(source.path, line) {
@@ -327,6 +341,19 @@ mod tests {
     fn the_crate_of_snapshot_files_knows_no_source() {
         assert_eq!(broken("snapshot-io/src/intake.rs", "use tokio::io;"), 1);
         assert_eq!(broken("snapshot-io/src/intake.rs", "use std::fs::File;"), 0);
+    }
+
+    #[test]
+    fn async_stays_where_calls_are_carried() {
+        for line in [
+            "async fn read() {}",
+            "use tokio::sync::mpsc;",
+            "let row = row.await;",
+        ] {
+            assert_eq!(broken("store/src/packs/local/mod.rs", line), 1, "{line}");
+            assert_eq!(broken("store/src/blocking_pool.rs", line), 0, "{line}");
+            assert_eq!(broken("server/src/objects/put.rs", line), 0, "{line}");
+        }
     }
 
     #[test]
