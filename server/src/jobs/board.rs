@@ -26,6 +26,8 @@ pub struct JobStatus {
     pub failures: u64,
     /// The number of runs that ended with a panic.
     pub panics: u64,
+    /// The number of rows and files that the last run had to leave as they were; the log names each.
+    pub skipped: u64,
     /// When the last run without error or panic ended, in Unix milliseconds.
     pub last_success: Option<UnixMillis>,
     /// The result of the last run.
@@ -110,6 +112,7 @@ impl JobBoard {
             runs: 0,
             failures: 0,
             panics: 0,
+            skipped: 0,
             last_success: None,
             last: None,
         });

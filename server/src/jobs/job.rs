@@ -57,6 +57,11 @@ impl JobRun {
         self.entry.change(|job| job.progress = Some(progress));
     }
 
+    /// Tells how many rows and files the run could not read or process. The work calls this once, at its end.
+    pub fn report_skipped(&self, count: u64) {
+        self.entry.change(|job| job.skipped = count);
+    }
+
     /// Whether the server is stopping. The work checks this after each step, and ends if it is.
     pub fn is_stopping(&self) -> bool {
         self.stop.is_cancelled()

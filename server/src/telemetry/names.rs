@@ -43,6 +43,8 @@ pub const JOB_LAST_SUCCESS: &str = "strongroom_job_last_success_timestamp_second
 pub const JOB_LAST_DURATION: &str = "strongroom_job_last_duration_seconds";
 /// 1 while a job runs, by `name`.
 pub const JOB_RUNNING: &str = "strongroom_job_running";
+/// Rows and files that a job's last run skipped, by `name`.
+pub const JOB_SKIPPED: &str = "strongroom_job_last_skipped";
 /// 1 while the current log filter differs from the configured one.
 pub const LOG_OVERRIDDEN: &str = "strongroom_log_filter_overridden";
 /// Size of the file system that holds the data directory.

@@ -16,6 +16,7 @@ pub(super) struct JobSeries {
     last_success: GaugeVec,
     last_duration: GaugeVec,
     running: IntGaugeVec,
+    skipped: IntGaugeVec,
     /// Held while counters are raised to the board's values: two concurrent scrapes must not both add.
     sampling: Mutex<()>,
 }
@@ -49,6 +50,12 @@ impl JobSeries {
                 "1 while the job runs",
                 names::LABEL_NAME,
             ),
+            skipped: gauges(
+                registry,
+                names::JOB_SKIPPED,
+                "Rows and files that the job's last run could not read or process; the log names each",
+                names::LABEL_NAME,
+            ),
             sampling: Mutex::new(()),
         }
     }
@@ -75,6 +82,8 @@ impl JobSeries {
             of(&self.last_duration).set(job.last.as_ref().map_or(0.0, |last| last.took_secs));
             let running = matches!(job.state, JobState::Running { .. });
             self.running.with_label_values(label).set(running.into());
+            let skipped = i64::try_from(job.skipped).unwrap_or(i64::MAX);
+            self.skipped.with_label_values(label).set(skipped);
         }
     }
 }

@@ -66,6 +66,7 @@ fn jobs_are_counted_as_their_board_counts_them() {
         runs: 6,
         failures: 2,
         panics: 1,
+        skipped: 2,
         last_success: None,
         last: None,
     };
@@ -76,6 +77,7 @@ fn jobs_are_counted_as_their_board_counts_them() {
         "strongroom_job_runs_total{name=\"gc\",result=\"failure\"} 2",
         "strongroom_job_runs_total{name=\"gc\",result=\"panic\"} 1",
         "strongroom_job_last_success_timestamp_seconds{name=\"gc\"} 0",
+        "strongroom_job_last_skipped{name=\"gc\"} 2",
         "strongroom_job_running{name=\"gc\"} 0",
     ] {
         assert!(text.lines().any(|l| l == line), "missing {line} in\n{text}");
