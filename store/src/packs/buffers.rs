@@ -4,6 +4,9 @@
 //! are faulted in one by one, which costs more than all other work on the bytes. So a few buffers are kept. Bytes made
 //! from a buffer own it; the buffer returns to the pool when the last of them is dropped. This module does not know the
 //! contents. A buffer taken from the pool still contains the data of its last user.
+//!
+//! Measured against plain buffers and another allocator, in turns on two cores: mimalloc gives the same GET and PUT, but
+//! makes pages of listings 1.1 to 2 times as slow; jemalloc halves GET.
 
 use std::ops::{Deref, DerefMut};
 
