@@ -59,16 +59,33 @@ impl TestStorage {
         .await
     }
 
+    /// With threads, as in production.
+    pub(crate) async fn threaded(versioning: Versioning) -> TestStorage {
+        let (backend, clock) = (MemoryBackend::new(), Arc::new(ManualClock::at(NOW)));
+        TestStorage::open_on(backend, clock, versioning, Execution::Threaded).await
+    }
+
     /// Starts a process on the contents of the backend.
     pub(crate) async fn open(
         backend: MemoryBackend,
         clock: Arc<ManualClock>,
         versioning: Versioning,
     ) -> TestStorage {
+        TestStorage::open_on(backend, clock, versioning, Execution::Inline).await
+    }
+
+    async fn open_on(
+        backend: MemoryBackend,
+        clock: Arc<ManualClock>,
+        versioning: Versioning,
+        execution: Execution,
+    ) -> TestStorage {
         let entropy = Arc::new(SeededEntropy::new(7));
-        let store = backend
-            .open(clock.clone(), &*entropy, Execution::Inline)
-            .expect("the backend opens");
+        let opened = {
+            let (backend, clock, entropy) = (backend.clone(), clock.clone(), entropy.clone());
+            tokio::task::spawn_blocking(move || backend.open(clock, &*entropy, execution)).await
+        };
+        let store = opened.expect("no panic").expect("the backend opens");
         let sizes = Sizes::default();
         let storage = Storage::open(Arc::new(store), clock.clone(), entropy, sizes)
             .await

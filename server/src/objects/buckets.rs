@@ -1,22 +1,15 @@
-//! Buckets: create, inspect, list, delete.
+//! Buckets: create, inspect, list, change. [`super::bucket_deletion`] deletes them.
 
 use crate::model::{BucketId, BucketName, Owner};
-use crate::objects::decision::{Decision, Operation, Rows as _, active, versioned};
+use crate::objects::decision::{Decision, Operation, Rows as _, active, present, with_versioning};
 use crate::objects::{Objects, ObjectsError};
 use crate::store::StoreError;
 use crate::store::meta::Meta;
-use crate::store::meta::walk::KeyRange;
 use crate::tables::table::scan;
-use crate::tables::{
-    BucketRow, BucketState, BucketVersioning, Buckets, DeadRow, DeadUploads, Keyed as _, Uploads,
-    Versioning, Versions,
-};
+use crate::tables::{BucketRow, BucketState, BucketVersioning, Buckets, Keyed as _, Versioning};
 
 /// S3's default quota of buckets per account: it limits ListBuckets, which has no pages.
-pub const BUCKETS_MAX: usize = 1000;
-
-/// Uploads that one commit of DeleteBucket hands to garbage collection: keeps a transaction small.
-const UPLOADS_PER_COMMIT: usize = 500;
+pub(super) const BUCKETS_MAX: usize = 1000;
 
 /// The settings of CreateBucket.
 #[derive(Debug, Clone)]
@@ -53,7 +46,7 @@ impl Objects {
     /// Creates a bucket.
     ///
     /// # Errors
-    /// [`ObjectsError::TooManyBuckets`]; [`ObjectsError::NoSuchBucket`] while it is being deleted.
+    /// [`ObjectsError::TooManyBuckets`]; [`ObjectsError::BucketBusy`] while it is being deleted.
     pub async fn create_bucket(
         &self,
         name: &BucketName,
@@ -66,7 +59,7 @@ impl Objects {
                 Some(row) if row.state == BucketState::Active => {
                     return Ok(Decision::Answer(BucketCreated::AlreadyThere));
                 }
-                Some(_) => return Err(ObjectsError::NoSuchBucket(name.clone()).into()),
+                Some(_) => return Err(ObjectsError::BucketBusy(name.clone()).into()),
                 None => {}
             }
             let others = draft.unrequired("the quota may be passed by those who create at once");
@@ -95,7 +88,7 @@ impl Objects {
     /// [`ObjectsError::NoSuchBucket`].
     pub async fn bucket(&self, name: &BucketName) -> Result<BucketRow, ObjectsError> {
         let name = name.clone();
-        self.look(move |mut meta| active(&mut meta, &name)).await
+        self.look(move |mut meta| present(&mut meta, &name)).await
     }
 
     /// A bucket's versioning state.
@@ -104,21 +97,19 @@ impl Objects {
     /// [`ObjectsError::NoSuchBucket`].
     pub async fn versioning(&self, name: &BucketName) -> Result<Versioning, ObjectsError> {
         let name = name.clone();
-        self.look(move |mut meta| Ok(versioned(&mut meta, &name)?.versioning))
-            .await
+        self.look(move |mut meta| {
+            let bucket = present(&mut meta, &name)?;
+            Ok(with_versioning(&mut meta, bucket)?.versioning)
+        })
+        .await
     }
 
-    /// Every bucket that accepts requests, by name.
+    /// Every bucket, by name.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn list_buckets(&self) -> Result<Vec<(BucketName, BucketRow)>, ObjectsError> {
-        self.look(|meta| {
-            let mut all = scan_buckets(meta)?;
-            all.retain(|(_, row)| row.state == BucketState::Active);
-            Ok(all)
-        })
-        .await
+        self.look(|meta| Ok(scan_buckets(meta)?)).await
     }
 
     /// Changes a bucket's versioning state.
@@ -138,118 +129,9 @@ impl Objects {
         })
         .await
     }
-
-    /// Deletes an empty bucket: marks it, so that nothing new can come in, checks that it is empty, then removes it or
-    /// reverts the mark.
-    ///
-    /// # Errors
-    /// [`ObjectsError::NoSuchBucket`], [`ObjectsError::BucketNotEmpty`].
-    pub async fn delete_bucket(&self, name: &BucketName) -> Result<(), ObjectsError> {
-        let marked = self.change_bucket(name, |row| row.state = BucketState::Deleting);
-        let id = marked.await?.id;
-        let emptied = self.empty_bucket(id).await;
-        let name = name.clone();
-        if !matches!(emptied, Ok(true)) {
-            self.revert_deleting(&name).await?;
-            emptied?;
-            return Err(ObjectsError::BucketNotEmpty(name));
-        }
-        self.decide(Operation::RemoveBucket, move |draft| {
-            let row = draft.read(Buckets, &name)?;
-            if row.is_none_or(|r| r.id != id || r.state != BucketState::Deleting) {
-                return Ok(Decision::Answer(()));
-            }
-            draft.delete(Buckets, &name);
-            draft.delete(BucketVersioning, id);
-            Ok(Decision::Commit(()))
-        })
-        .await
-    }
-
-    /// Reverts buckets that a crash left between mark and removal. Runs once, at start.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn revert_interrupted_deletes(&self) -> Result<(), ObjectsError> {
-        let marked = self.look(|meta| Ok(scan_buckets(meta)?)).await?;
-        for (name, row) in marked {
-            if row.state == BucketState::Deleting {
-                self.revert_deleting(&name).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a marked bucket holds no version; its uploads are handed to garbage collection.
-    async fn empty_bucket(&self, id: BucketId) -> Result<bool, ObjectsError> {
-        if self
-            .look(move |meta| any(meta, &Versions.of_bucket(id).keys))
-            .await?
-        {
-            return Ok(false);
-        }
-        let since = self.clock.now();
-        loop {
-            let moved = self
-                .decide(Operation::HandOverUploads, move |draft| {
-                    let range = Uploads.of_bucket(id);
-                    let uploads = draft.scan(Uploads, &range, UPLOADS_PER_COMMIT)?;
-                    if uploads.is_empty() {
-                        return Ok(Decision::Answer(0));
-                    }
-                    for upload in &uploads {
-                        let (_, key, upload) = &upload.key;
-                        draft.delete(Uploads, (id, key, *upload));
-                        draft.put(DeadUploads, *upload, &DeadRow { since });
-                    }
-                    Ok(Decision::Commit(uploads.len()))
-                })
-                .await?;
-            if moved == 0 {
-                return Ok(true);
-            }
-        }
-    }
-
-    async fn revert_deleting(&self, name: &BucketName) -> Result<(), ObjectsError> {
-        let name = name.clone();
-        self.decide(Operation::RevertDeleting, move |draft| {
-            let row = draft.read(Buckets, &name)?;
-            let Some(mut row) = row.filter(|row| row.state == BucketState::Deleting) else {
-                return Ok(Decision::Answer(()));
-            };
-            row.state = BucketState::Active;
-            draft.put(Buckets, &name, &row);
-            Ok(Decision::Commit(()))
-        })
-        .await
-    }
-
-    /// Changes a bucket's row, and returns the new row.
-    async fn change_bucket<F>(
-        &self,
-        name: &BucketName,
-        change: F,
-    ) -> Result<BucketRow, ObjectsError>
-    where
-        F: Fn(&mut BucketRow) + Send + Sync + 'static,
-    {
-        let name = name.clone();
-        self.decide(Operation::ChangeBucket, move |draft| {
-            let mut row = active(draft, &name)?;
-            change(&mut row);
-            draft.put(Buckets, &name, &row);
-            Ok(Decision::Commit(row))
-        })
-        .await
-    }
 }
 
-fn any(meta: &dyn Meta, range: &KeyRange) -> Result<bool, ObjectsError> {
-    Ok(!meta.scan(&range.from, &range.to, 1)?.is_empty())
-}
-
-fn scan_buckets(meta: &dyn Meta) -> Result<Vec<(BucketName, BucketRow)>, StoreError> {
+pub(super) fn scan_buckets(meta: &dyn Meta) -> Result<Vec<(BucketName, BucketRow)>, StoreError> {
     let buckets = scan(meta, Buckets, &Buckets.whole(), BUCKETS_MAX + 1)?;
     Ok(buckets
         .into_iter()

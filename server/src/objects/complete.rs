@@ -10,7 +10,9 @@ use crate::model::{
     BucketName, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectKey, PartNumber, UploadId,
     VersionId,
 };
-use crate::objects::decision::{Decision, Draft, Operation, Rows as _, Undecided, with_versioning};
+use crate::objects::decision::{
+    Decision, Draft, Operation, Rows as _, Undecided, active, with_versioning,
+};
 use crate::objects::put::{KeyContext, NewObject, PutCondition, PutDone, done, replace_current};
 use crate::objects::uploads::find_upload;
 use crate::objects::versions::new_version;
@@ -110,7 +112,8 @@ fn complete(
     target: &Target,
     request: &CompleteRequest,
 ) -> Result<Decision<Completed>, Undecided> {
-    let upload = match find_upload(draft, &target.bucket, &target.key, target.upload) {
+    let bucket = active(draft, &target.bucket)?;
+    let upload = match find_upload(draft, bucket, &target.key, target.upload) {
         Err(ObjectsError::NoSuchUpload(key)) => {
             let before = answered_before(draft, target)?;
             let before = before.ok_or(ObjectsError::NoSuchUpload(key))?;

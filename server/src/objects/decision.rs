@@ -114,21 +114,19 @@ pub(super) struct VersionedBucket {
     pub(super) versioning: Versioning,
 }
 
-/// The bucket, if it accepts requests.
-pub(super) fn active(rows: &mut impl Rows, name: &BucketName) -> Result<BucketRow, ObjectsError> {
-    match rows.read(Buckets, name)? {
-        Some(row) if row.state == BucketState::Active => Ok(row),
-        _ => Err(ObjectsError::NoSuchBucket(name.clone())),
-    }
+/// The bucket, for a request that reads: one that is being deleted is still there, since its deletion may be refused.
+pub(super) fn present(rows: &mut impl Rows, name: &BucketName) -> Result<BucketRow, ObjectsError> {
+    rows.read(Buckets, name)?
+        .ok_or_else(|| ObjectsError::NoSuchBucket(name.clone()))
 }
 
-/// The bucket with its versioning state, if it accepts requests.
-pub(super) fn versioned(
-    rows: &mut impl Rows,
-    name: &BucketName,
-) -> Result<VersionedBucket, ObjectsError> {
-    let row = active(rows, name)?;
-    Ok(with_versioning(rows, row)?)
+/// The bucket, for a request that writes: it waits until a deletion is decided.
+pub(super) fn active(rows: &mut impl Rows, name: &BucketName) -> Result<BucketRow, ObjectsError> {
+    let row = present(rows, name)?;
+    match row.state {
+        BucketState::Active => Ok(row),
+        BucketState::Deleting => Err(ObjectsError::BucketBusy(name.clone())),
+    }
 }
 
 /// A bucket's versioning state.

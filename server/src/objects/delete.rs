@@ -2,7 +2,9 @@
 
 use crate::clock::UnixMillis;
 use crate::model::{BucketName, LegalHold, ObjectKey, Owner, Tags, VersionId, VersionNumber};
-use crate::objects::decision::{Decision, Draft, Operation, Rows as _, Undecided, versioned};
+use crate::objects::decision::{
+    Decision, Draft, Operation, Rows as _, Undecided, active, with_versioning,
+};
 use crate::objects::lookup::{VersionSelector, shown};
 use crate::objects::put::{KeyContext, current_row, drop_version};
 use crate::objects::versions::{new_version, without};
@@ -35,7 +37,8 @@ impl Objects {
         let (now, nonce) = (self.clock.now(), self.entropy.next_u64());
         let epoch = self.epoch;
         self.decide(Operation::Delete, move |draft| {
-            let bucket = versioned(draft, &bucket)?;
+            let bucket = active(draft, &bucket)?;
+            let bucket = with_versioning(draft, bucket)?;
             let place = KeyContext::read(draft, &bucket, &key, epoch)?;
             let deleted = match (selector, bucket.versioning) {
                 (VersionSelector::Current, Versioning::Enabled | Versioning::Suspended) => {

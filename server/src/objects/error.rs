@@ -6,9 +6,12 @@ use crate::store::{PackId, StoreError};
 /// Errors that the S3 layer maps to S3's codes.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectsError {
-    /// No such bucket, or it is being deleted.
+    /// No such bucket.
     #[error("there is no bucket {0}")]
     NoSuchBucket(BucketName),
+    /// The bucket is being deleted, which may still be refused; the client may send the write again.
+    #[error("bucket {0} is being deleted")]
+    BucketBusy(BucketName),
     /// The bucket to delete is not empty.
     #[error("bucket {0} is not empty")]
     BucketNotEmpty(BucketName),

@@ -1,7 +1,7 @@
 //! Listing a bucket's current objects by prefix and delimiter, a page at a time.
 
 use crate::model::{BucketName, ObjectKey};
-use crate::objects::decision::active;
+use crate::objects::decision::present;
 use crate::objects::{Objects, ObjectsError};
 use crate::store::meta::walk::{KeyRange, after_key};
 use crate::store::meta::{Key, Meta};
@@ -58,7 +58,7 @@ impl Objects {
     ) -> Result<Listing, ObjectsError> {
         let bucket = bucket.clone();
         self.look(move |mut meta| {
-            let id = active(&mut meta, &bucket)?.id;
+            let id = present(&mut meta, &bucket)?.id;
             let range = Currents.of_prefix(id, &query.prefix).keys;
             let from = match &query.after {
                 Some(after) => start_after(id, &query, after),

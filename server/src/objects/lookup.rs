@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::{BucketName, ObjectKey, VersionId};
-use crate::objects::decision::{Rows as _, VersionedBucket, versioned};
+use crate::objects::decision::{Rows as _, VersionedBucket, present, with_versioning};
 use crate::objects::manifest::read_manifest;
 use crate::objects::{Objects, ObjectsError};
 use crate::packs::{Pin, Pins};
@@ -162,7 +162,8 @@ fn find(
     key: &ObjectKey,
     selector: VersionSelector,
 ) -> Result<Option<Found>, ObjectsError> {
-    let VersionedBucket { row, versioning } = versioned(&mut meta, bucket)?;
+    let row = present(&mut meta, bucket)?;
+    let VersionedBucket { row, versioning } = with_versioning(&mut meta, row)?;
     let number = match selector {
         VersionSelector::Id(id) => id.number,
         VersionSelector::Current | VersionSelector::Null => {

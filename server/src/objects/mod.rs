@@ -5,7 +5,8 @@
 //! layer moves no bytes (see `bodies`) and knows neither HTTP nor a storage engine.
 
 pub mod body;
-pub mod buckets;
+pub mod bucket_deletion;
+mod buckets;
 pub mod complete;
 mod decision;
 pub mod delete;

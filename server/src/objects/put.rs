@@ -6,7 +6,7 @@ use crate::clock::UnixMillis;
 use crate::model::{BucketName, Checksum, ETag, LegalHold, ObjectKey, Owner, VersionId};
 use crate::objects::body::StoredBody;
 use crate::objects::decision::{
-    Decision, Draft, Operation, Rows as _, Undecided, VersionedBucket, versioned,
+    Decision, Draft, Operation, Rows as _, Undecided, VersionedBucket, active, with_versioning,
 };
 use crate::objects::manifest;
 use crate::objects::versions::{NewVersion, new_version};
@@ -68,7 +68,8 @@ impl Objects {
         let epoch = self.epoch;
         self.decide(Operation::Put, move |draft| {
             let (body, attributes) = &*shared;
-            let bucket = versioned(draft, &bucket)?;
+            let bucket = active(draft, &bucket)?;
+            let bucket = with_versioning(draft, bucket)?;
             let place = KeyContext::read(draft, &bucket, &key, epoch)?;
             let new = new_version(bucket.versioning, place.head.as_ref());
             if let Some(id) = manifest {

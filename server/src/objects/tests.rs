@@ -1,5 +1,6 @@
 //! The rules of versions, locks, listings and uploads, over the in-memory backend.
 
+mod bucket_deletion;
 mod uploads;
 
 use std::collections::BTreeSet;

@@ -6,7 +6,7 @@ use crate::model::{
     BucketId, BucketName, ChecksumAlgorithm, ETag, ObjectKey, PartNumber, UploadId,
 };
 use crate::objects::body::StoredBody;
-use crate::objects::decision::{Decision, Operation, Rows, active};
+use crate::objects::decision::{Decision, Operation, Rows, active, present};
 use crate::objects::manifest;
 use crate::objects::{Objects, ObjectsError};
 use crate::store::meta::walk::after_key;
@@ -100,7 +100,8 @@ impl Objects {
     ) -> Result<(BucketId, UploadRow), ObjectsError> {
         let (bucket, key) = (bucket.clone(), key.clone());
         self.look(move |mut meta| {
-            let place = find_upload(&mut meta, &bucket, &key, id)?;
+            let bucket = present(&mut meta, &bucket)?;
+            let place = find_upload(&mut meta, bucket, &key, id)?;
             Ok((place.bucket.id, place.row))
         })
         .await
@@ -123,7 +124,8 @@ impl Objects {
         let time = self.clock.now();
         let body = Arc::new(body);
         self.decide(Operation::PutPart, move |draft| {
-            find_upload(draft, &bucket, &key, id)?;
+            let bucket = active(draft, &bucket)?;
+            find_upload(draft, bucket, &key, id)?;
             let old = draft.read(Parts, (id, number))?;
             if let Some(new) = manifest {
                 manifest::create(draft, new, &body.segments)?;
@@ -157,7 +159,8 @@ impl Objects {
         let (bucket, key) = (bucket.clone(), key.clone());
         let since = self.clock.now();
         self.decide(Operation::AbortUpload, move |draft| {
-            let upload = find_upload(draft, &bucket, &key, id)?;
+            let bucket = active(draft, &bucket)?;
+            let upload = find_upload(draft, bucket, &key, id)?;
             draft.delete(Uploads, (upload.bucket.id, &key, id));
             draft.put(DeadUploads, id, &DeadRow { since });
             Ok(Decision::Commit(()))
@@ -180,7 +183,8 @@ impl Objects {
         let (bucket, key) = (bucket.clone(), key.clone());
         let max = max.min(UPLOADS_PAGE_MAX);
         self.look(move |mut meta| {
-            find_upload(&mut meta, &bucket, &key, id)?;
+            let bucket = present(&mut meta, &bucket)?;
+            find_upload(&mut meta, bucket, &key, id)?;
             let mut range = Parts.of_upload(id);
             if let Some(number) = PartNumber::new(u64::from(after)) {
                 range = range.starting_at(after_key(&Parts.key((id, number))));
@@ -209,7 +213,7 @@ impl Objects {
         let bucket = bucket.clone();
         let max = query.max.min(UPLOADS_PAGE_MAX);
         self.look(move |mut meta| {
-            let id = active(&mut meta, &bucket)?.id;
+            let id = present(&mut meta, &bucket)?.id;
             let range = Uploads.of_prefix(id, &query.prefix);
             let range = match &query.after {
                 Some((key, Some(upload))) => {
@@ -238,11 +242,10 @@ pub(super) struct UploadPlace {
 
 pub(super) fn find_upload(
     rows: &mut impl Rows,
-    bucket: &BucketName,
+    bucket: BucketRow,
     key: &ObjectKey,
     id: UploadId,
 ) -> Result<UploadPlace, ObjectsError> {
-    let bucket = active(rows, bucket)?;
     match rows.read(Uploads, (bucket.id, key, id))? {
         Some(row) => Ok(UploadPlace { bucket, row }),
         None => Err(ObjectsError::NoSuchUpload(key.clone())),

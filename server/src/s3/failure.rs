@@ -67,7 +67,9 @@ impl From<ObjectsError> for S3Error {
                 "The provided 'x-amz-mp-object-size' header value does not match what was uploaded.",
             ),
             ObjectsError::WholeMismatch { what } => checksum_mismatch(what),
-            ObjectsError::PackGone(_) | ObjectsError::Busy { .. } => {
+            ObjectsError::BucketBusy(_)
+            | ObjectsError::PackGone(_)
+            | ObjectsError::Busy { .. } => {
                 S3Error::new(S3ErrorCode::SlowDown, "Please reduce your request rate.").caused_by(error)
             }
             ObjectsError::Store(store) => store.into(),

@@ -141,9 +141,9 @@ impl Allowed {
         let first_refused = !reason.is_empty()
             && !reason.starts_with("Store(")
             && (&outcome.second, &outcome.rest) == (&self.other.second, &self.other.rest);
-        // A bucket that is being deleted refuses everything, even if it turns out not to be empty.
+        // A bucket that is being deleted tells every write to try again.
         let second_refused = self.acts[0] == Act::DeleteBucket
-            && refusal(&outcome.second).starts_with("NoSuchBucket")
+            && refusal(&outcome.second).starts_with("BucketBusy")
             && (&outcome.first, &outcome.rest) == (&self.one.first, &self.one.rest);
         if first_refused || second_refused || self.in_turn.contains(&outcome) {
             return Ok(());
@@ -217,17 +217,13 @@ fn one_operation_amid_another_is_as_one_after_the_other() {
 }
 
 /// Requirements that another one of the same commit implies today. They protect against future changes.
-const IMPLIED: [(Requirement, &str); 15] = [
+const IMPLIED: [(Requirement, &str); 14] = [
     (
         (Operation::HandOverUploads, Keyspace::Upload),
         "nobody but the collection, which does the same, touches uploads of a bucket marked as deleting",
     ),
     (
         (Operation::RemoveBucket, Keyspace::Bucket),
-        "a marked bucket is left alone by all but the one who marked it",
-    ),
-    (
-        (Operation::RevertDeleting, Keyspace::Bucket),
         "a marked bucket is left alone by all but the one who marked it",
     ),
     (
