@@ -40,33 +40,48 @@ pub(super) const DELETE_CONDITIONS: &[&str] = &[
 /// ACLs that describe this server's only behaviour: the owner has all rights, others have none.
 const PRIVATE_ACLS: &[&str] = &["private", "bucket-owner-full-control", "bucket-owner-read"];
 
-/// Refuses parameters that the operation does not know.
+/// Refuses parameters that the operation does not take. Ignoring one would answer another question than the client's: a bucket's
+/// listing asked by host name would be the list of buckets, and `DELETE /bucket?versioning` would delete the bucket.
 ///
 /// # Errors
 /// `NotImplemented` with the parameter's name; `InvalidArgument` for an invalid version.
 pub(super) fn parameters(operation: &Operation, query: &Query) -> Result<(), S3Error> {
-    // Requests without a bucket ignore unknown parameters.
-    if operation.level == Level::Service {
-        return Ok(());
-    }
-    let reads = matches!(operation.verb, Verb::Get | Verb::Head);
     for name in query.names() {
-        let harmless = NOISE.contains(&name)
+        let neutral = NOISE.contains(&name)
             || name
                 .get(..6)
-                .is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
-            || served_at_level(operation).any(|row| row.takes(name))
-            || (reads && query.nonempty(name).is_some() && !selects_another(operation, name));
-        if !harmless {
-            return Err(S3Error::not_implemented(format!(
-                "The query parameter `{name}`"
-            )));
+                .is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"));
+        if neutral || operation.takes(name) || ignored(operation, query, name) {
+            continue;
         }
+        return Err(S3Error::not_implemented(match operation.level {
+            Level::Service => format!(
+                "The query parameter `{name}` in a request without a bucket in its path (a client that puts the bucket \
+                 into the host name needs path-style addressing)"
+            ),
+            Level::Bucket | Level::Object => format!("The query parameter `{name}`"),
+        }));
     }
     if operation.level == Level::Object {
         version(query)?;
     }
     Ok(())
+}
+
+/// Whether the operation can do without a parameter that it does not take, as S3 does: a read without one that no operation
+/// is selected by. A bare name is more likely a subresource that nobody has heard of yet.
+fn ignored(operation: &Operation, query: &Query, name: &str) -> bool {
+    if operation.level == Level::Service {
+        return !all().any(|row| row.takes(name));
+    }
+    let reads = matches!(operation.verb, Verb::Get | Verb::Head);
+    let of_another_read = || {
+        all().any(|row| {
+            row.level == operation.level && row.is_served() && row.parameters.contains(&name)
+        })
+    };
+    let selects = || all().any(|row| row.selector.names(name));
+    reads && (of_another_read() || query.nonempty(name).is_some()) && !selects()
 }
 
 /// Refuses headers that the operation does not support, and supported ones that cannot be read.
@@ -101,15 +116,4 @@ impl Operation {
     fn takes(&self, parameter: &str) -> bool {
         self.parameters.contains(&parameter) || self.selector.names(parameter)
     }
-}
-
-/// The served operations of the same level: each ignores the parameters of the others.
-fn served_at_level(operation: &Operation) -> impl Iterator<Item = &'static Operation> {
-    let level = operation.level;
-    all().filter(move |row| row.level == level && row.is_served())
-}
-
-/// Whether a parameter asks for another operation of the same level.
-fn selects_another(operation: &Operation, parameter: &str) -> bool {
-    all().any(|row| row.level == operation.level && row.selector.names(parameter))
 }

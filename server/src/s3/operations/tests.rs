@@ -158,9 +158,32 @@ fn an_unknown_parameter_is_refused_unless_a_read_can_ignore_it() {
         for parameter in row.parameters {
             assert!(code(&format!("{parameter}=")).is_ok(), "{parameter}");
         }
-        // The parameter of another operation is not ignored, whatever its value.
-        if row.verb == Verb::Head {
-            assert_eq!(code("acl=1"), refused, "{}", row.name);
+    }
+}
+
+/// Every parameter that selects an operation, beside every other operation of any level: each either selects another row or is
+/// refused, and never falls through to the operation that has none.
+#[test]
+fn a_parameter_that_selects_an_operation_is_never_ignored() {
+    let selecting = || all().flat_map(|row| row.selector.query.iter().map(|part| part.name()));
+    let selecting: BTreeSet<&str> = selecting().collect();
+    assert!(selecting.len() > 20, "{selecting:?}");
+    for row in all().filter(|row| row.is_served()) {
+        for parameter in &selecting {
+            if row.selector.names(parameter) || row.parameters.contains(parameter) {
+                continue;
+            }
+            for value in ["", "=", "=1", "=2"] {
+                let request = requests(row, &format!("{parameter}{value}")).pop();
+                let request = request.expect("one at least");
+                let given = accepted(&request).map(|row| row.name);
+                assert_ne!(
+                    given.ok(),
+                    Some(row.name),
+                    "{} with {parameter}{value}",
+                    row.name
+                );
+            }
         }
     }
 }
@@ -232,7 +255,6 @@ fn requests_of_clients_map_to_operations_by_name() {
     let part = format!("/bkt/key?partNumber=1&{upload}");
     let of_upload = format!("/bkt/key?{upload}");
     let parts = format!("/bkt/key?{upload}&max-parts=7");
-    let numbered = format!("/bkt/key?{upload}&partNumber=7");
     for (method, target, name) in [
         ("GET", "/", "ListBuckets"),
         ("GET", "/?x-id=ListBuckets", "ListBuckets"),
@@ -268,7 +290,6 @@ fn requests_of_clients_map_to_operations_by_name() {
         ("POST", of_upload.as_str(), "CompleteMultipartUpload"),
         ("DELETE", of_upload.as_str(), "AbortMultipartUpload"),
         ("GET", parts.as_str(), "ListParts"),
-        ("GET", numbered.as_str(), "ListParts"),
     ] {
         let operation = accepted(&head(method, target, &[]));
         let operation = operation.unwrap_or_else(|error| panic!("{method} {target}: {error}"));
@@ -286,6 +307,37 @@ fn subresources_that_are_not_served_never_fall_through() {
         ("PUT", "/bkt?versioning", "PutBucketVersioning"),
         ("DELETE", "/bkt?policy", "DeleteBucketPolicy"),
         ("DELETE", "/bkt?acl", "The query parameter `acl`"),
+        (
+            "DELETE",
+            "/bkt?versioning",
+            "The query parameter `versioning`",
+        ),
+        ("DELETE", "/bkt?uploads", "The query parameter `uploads`"),
+        (
+            "DELETE",
+            "/bkt/key?uploads",
+            "The query parameter `uploads`",
+        ),
+        (
+            "DELETE",
+            "/bkt/key?partNumber=1",
+            "The query parameter `partNumber`",
+        ),
+        ("PUT", "/bkt?location", "The query parameter `location`"),
+        ("PUT", "/bkt?prefix=a", "The query parameter `prefix`"),
+        ("PUT", "/bkt/key?uploads", "The query parameter `uploads`"),
+        (
+            "GET",
+            "/?list-type=2&prefix=a",
+            "The query parameter `list-type`",
+        ),
+        (
+            "GET",
+            "/?prefix=a&delimiter=%2F",
+            "The query parameter `prefix`",
+        ),
+        ("GET", "/?location", "The query parameter `location`"),
+        ("GET", "/?uploads", "The query parameter `uploads`"),
         ("DELETE", "/bkt/key?acl=1", "The query parameter `acl`"),
         ("GET", "/bkt?object-lock=", "GetObjectLockConfiguration"),
         ("GET", "/bkt?versions", "ListObjectVersions"),
