@@ -17,12 +17,12 @@ use crate::bodies::incoming::Ingest;
 use crate::bodies::outgoing::Reader;
 use crate::clock::{Clock, Entropy};
 use crate::model::Owner;
-use crate::objects::Objects;
+use crate::objects::{Objects, ObjectsError};
 use crate::s3::addressing::{Addressing, Resource};
 use crate::s3::authentication::authenticate;
 use crate::s3::authorisation::{authorize, refusal};
 use crate::s3::call::{Answer, Call};
-use crate::s3::error::S3Error;
+use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::head::Head;
 use crate::s3::http_date;
 use crate::s3::identity::{Credentials, Identities};
@@ -35,6 +35,9 @@ use crate::s3::payload::document::Document;
 use crate::s3::query::Query;
 use crate::s3::reply::{self, S3Body};
 use crate::telemetry::{Metrics, Readiness};
+
+/// The owner that the client expects.
+const EXPECTED_OWNER: &str = "x-amz-expected-bucket-owner";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
@@ -199,6 +202,7 @@ impl S3Service {
         let operation = route.operation;
         authorize(&sender.identity, operation.action, &route.resource)?;
         operation.check(head)?;
+        self.check_expected_owner(head, &route.resource).await?;
         let document = match operation.body {
             BodyKind::Document(rules) => {
                 let chunks = sender.chunks.as_ref();
@@ -223,6 +227,27 @@ impl S3Service {
             }
             // No row has a handler of another level: a test checks the table.
             _ => Err(S3Error::not_implemented(operation.name)),
+        }
+    }
+
+    /// `x-amz-expected-bucket-owner`: a client that names the owner must not reach somebody else's bucket.
+    async fn check_expected_owner(&self, head: &Head, resource: &Resource) -> Result<(), S3Error> {
+        let (Some(expected), Some(bucket)) =
+            (head.headers().text(EXPECTED_OWNER)?, resource.bucket())
+        else {
+            return Ok(());
+        };
+        match self.layers.objects.bucket(bucket).await {
+            Ok(row) if row.owner.0 == expected => Ok(()),
+            // CreateBucket names no owner; every other operation says itself that there is no such bucket.
+            Err(ObjectsError::NoSuchBucket(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(_) => Err(S3Error::new(
+                S3ErrorCode::AccessDenied,
+                format!(
+                    "Access Denied. The bucket's owner is not the one that {EXPECTED_OWNER} names."
+                ),
+            )),
         }
     }
 

@@ -67,3 +67,45 @@ async fn a_promise_that_cannot_be_read_stores_nothing() {
         endpoint.get("key").await.expect_error(404, "NoSuchKey");
     }
 }
+
+/// rclone sends it with every bucket that it creates.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_that_asks_for_nothing_is_no_reason_to_refuse() {
+    let endpoint = Endpoint::start().await;
+    let lock = "x-amz-bucket-object-lock-enabled";
+    let create = |value: &str| endpoint.call("PUT", "/other").header(lock, value);
+    create("true")
+        .send()
+        .await
+        .expect_error(501, "NotImplemented");
+    create("false").send().await.expect_status(200);
+    let put = endpoint.call("PUT", "/other/key").body(b"x");
+    let put = put.header("x-amz-object-lock-legal-hold", "OFF");
+    put.send().await.expect_status(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_of_another_owner_than_expected_is_out_of_reach() {
+    let endpoint = Endpoint::start().await;
+    endpoint.put("key", b"kept").await.expect_status(200);
+    let owner = endpoint.call("GET", "/").send().await.expect_status(200);
+    let owner = owner.element("ID").expect("the owner of the buckets");
+    for (method, target) in [
+        ("GET", "/bkt/key"),
+        ("PUT", "/bkt/key"),
+        ("DELETE", "/bkt/key"),
+        ("GET", "/bkt?list-type=2"),
+        ("POST", "/bkt/key?uploads"),
+        ("DELETE", "/bkt"),
+    ] {
+        let call = endpoint.call(method, target);
+        let foreign = call.header("x-amz-expected-bucket-owner", "123456789012");
+        foreign.send().await.expect_error(403, "AccessDenied");
+    }
+    let own = endpoint.call("GET", "/bkt/key");
+    let own = own.header("x-amz-expected-bucket-owner", owner);
+    assert_eq!(own.send().await.expect_status(200).body, b"kept");
+    let missing = endpoint.call("GET", "/nowhere/key");
+    let missing = missing.header("x-amz-expected-bucket-owner", "123456789012");
+    missing.send().await.expect_error(404, "NoSuchBucket");
+}

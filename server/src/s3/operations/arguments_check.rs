@@ -30,6 +30,13 @@ pub(super) const DEMANDS: &[&str] = &[
     "x-minio-force-delete",
 ];
 
+/// Values by which such a header asks for what is the case anyway. rclone sends the first with every bucket it creates.
+const DEMANDS_NOTHING: &[(&str, &str)] = &[
+    ("x-amz-bucket-object-lock-enabled", "false"),
+    ("x-amz-object-lock-legal-hold", "OFF"),
+    ("x-minio-force-delete", "false"),
+];
+
 /// Conditions of a delete. A delete that ignored them could delete objects that the client wants to keep.
 pub(super) const DELETE_CONDITIONS: &[&str] = &[
     "if-match",
@@ -91,8 +98,12 @@ fn ignored(operation: &Operation, query: &Query, name: &str) -> bool {
 pub(super) fn headers(operation: &Operation, headers: Headers<'_>) -> Result<(), S3Error> {
     let taken = || operation.headers.iter().copied().flatten();
     let refused = |name: &&&str| headers.has(name) && !taken().any(|taken| taken == *name);
-    if let Some(name) = DEMANDS.iter().find(refused) {
-        return Err(S3Error::not_implemented(format!("The header {name}")));
+    for name in DEMANDS.iter().filter(refused) {
+        let value = headers.text(name)?.unwrap_or_default();
+        let nothing = |(of, same): &(&str, &str)| of == name && same.eq_ignore_ascii_case(value);
+        if !DEMANDS_NOTHING.iter().any(nothing) {
+            return Err(S3Error::not_implemented(format!("The header {name}")));
+        }
     }
     if operation.verb == Verb::Delete
         && let Some(name) = DELETE_CONDITIONS.iter().find(refused)

@@ -236,6 +236,16 @@ fn promises_that_cannot_be_kept_are_refused() {
         for name in arguments_check::DEMANDS {
             assert_eq!(code(name, "true"), refused, "{} {name}", row.name);
         }
+        // What is the case anyway may be asked for.
+        for (name, value) in [
+            ("x-amz-bucket-object-lock-enabled", "false"),
+            ("x-amz-bucket-object-lock-enabled", "False"),
+            ("x-amz-object-lock-legal-hold", "OFF"),
+            ("x-minio-force-delete", "false"),
+        ] {
+            assert_eq!(code(name, value), Ok(row.name), "{} {name}", row.name);
+        }
+        assert_eq!(code("x-amz-object-lock-mode", ""), refused);
         for name in arguments_check::DELETE_CONDITIONS {
             let expected = if row.verb == Verb::Delete {
                 refused
