@@ -79,7 +79,7 @@ test: build planted peers clients units faults yardsticks ## all tests: unit, fo
 	cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
 
 # The runs that docs/durability.md reports.
-soak: build planted clients faults ## long runs of the fault suites, about an hour
+soak: build planted clients faults ## long runs of the fault suites, half an hour to an hour
 	STRONGROOM_SIM_RUNS=20000 cargo test $(CARGO_FLAGS) --workspace --lib simulation -- --nocapture
 	STRONGROOM_KILL_CYCLES=200 STRONGROOM_POWER_CYCLES=60 STRONGROOM_MIXED_SECS=600 STRONGROOM_LOAD_SECS=300 \
 	STRONGROOM_ROT_FLIPS=2000 STRONGROOM_ROT_META_FLIPS=2500 STRONGROOM_RESTORE_ALL=1 \
