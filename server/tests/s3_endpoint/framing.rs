@@ -222,3 +222,41 @@ async fn a_client_that_goes_away_leaves_the_old_object() {
         assert_eq!(endpoint.get("key").await.expect_status(200).body, b"old");
     }
 }
+
+/// Five bytes went in, fifteen were served.
+#[tokio::test(flavor = "multi_thread")]
+async fn framing_that_only_one_header_speaks_of_is_never_stored_as_content() {
+    let endpoint = Endpoint::start().await;
+    let framed = b"5\r\nhello\r\n0\r\n\r\n";
+    let upload = endpoint.call("POST", "/bkt/key?uploads").send().await;
+    let upload = upload.expect_status(200).element("UploadId");
+    let part = format!("/bkt/key?partNumber=1&uploadId={}", upload.expect("an id"));
+    for target in ["/bkt/key", &part] {
+        for payload in [Some("UNSIGNED-PAYLOAD"), None] {
+            for headers in [
+                &[
+                    ("content-encoding", "aws-chunked"),
+                    ("x-amz-decoded-content-length", "5"),
+                ][..],
+                &[("content-encoding", "gzip, AWS-Chunked")],
+                &[("x-amz-decoded-content-length", "5")],
+            ] {
+                let mut put = endpoint.call("PUT", target).body(framed);
+                for (name, value) in headers {
+                    put = put.header(name, *value);
+                }
+                if let Some(payload) = payload {
+                    put = put.payload(payload);
+                }
+                let refused = put.send().await.expect_error(400, "InvalidRequest");
+                let message = refused.element("Message").expect("a message");
+                assert!(message.contains("aws-chunked"), "{message}");
+            }
+        }
+    }
+    endpoint.get("key").await.expect_error(404, "NoSuchKey");
+    let plain = endpoint.call("PUT", "/bkt/key").body(b"hello");
+    let plain = plain.header("x-amz-decoded-content-length", "5");
+    plain.send().await.expect_status(200);
+    assert_eq!(endpoint.get("key").await.expect_status(200).body, b"hello");
+}

@@ -45,6 +45,7 @@ pub(crate) fn expected(
     length: Length,
     checksums: Checksums,
 ) -> Result<Expected, S3Error> {
+    check_framing(headers, mode)?;
     let length = match (announced(headers, mode)?, length) {
         (Some(length), _) => length,
         (None, Length::Optional) => 0,
@@ -105,13 +106,39 @@ pub(crate) fn trailer_value(
     parse_checksum(algorithm, value)
 }
 
-fn announced(headers: Headers<'_>, mode: PayloadMode) -> Result<Option<u64>, S3Error> {
-    const DECODED: &str = "x-amz-decoded-content-length";
-    let framed = matches!(
+/// The length of the content, where the body is framed.
+const DECODED: &str = "x-amz-decoded-content-length";
+
+fn is_framed(mode: PayloadMode) -> bool {
+    matches!(
         mode,
         PayloadMode::SignedChunks { .. } | PayloadMode::UnsignedChunks
-    );
-    let name = if framed || !headers.has(CONTENT_LENGTH.as_str()) {
+    )
+}
+
+/// Refuses a body that is framed by one header and plain by another: its framing would be stored as content.
+fn check_framing(headers: Headers<'_>, mode: PayloadMode) -> Result<(), S3Error> {
+    if is_framed(mode) {
+        return Ok(());
+    }
+    let codings = headers.list("content-encoding")?.unwrap_or_default();
+    let coded = codings
+        .split(',')
+        .any(|coding| coding.trim().eq_ignore_ascii_case("aws-chunked"));
+    let sent = headers.text(CONTENT_LENGTH.as_str())?;
+    let content = headers.text(DECODED)?;
+    if coded || (sent.is_some() && content.is_some() && sent != content) {
+        return Err(invalid(
+            "The body is aws-chunked by its content-encoding or x-amz-decoded-content-length, and not by its \
+             x-amz-content-sha256, which must then be one of STREAMING-UNSIGNED-PAYLOAD-TRAILER, \
+             STREAMING-AWS4-HMAC-SHA256-PAYLOAD or STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER.",
+        ));
+    }
+    Ok(())
+}
+
+fn announced(headers: Headers<'_>, mode: PayloadMode) -> Result<Option<u64>, S3Error> {
+    let name = if is_framed(mode) || !headers.has(CONTENT_LENGTH.as_str()) {
         DECODED
     } else {
         CONTENT_LENGTH.as_str()
