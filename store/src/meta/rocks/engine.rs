@@ -17,7 +17,7 @@ use rocksdb::{
 
 use rustix::io::Errno;
 
-use super::log_check::{BLOCK_BYTES, Block, damaged_record};
+use super::log_check::{BLOCK_BYTES, Block, LogCheck};
 use crate::StoreError;
 use crate::meta::engine::{Batch, Engine, SEQUENCE_KEY};
 use crate::meta::{Key, Version};
@@ -256,7 +256,7 @@ fn check_logs(data: &Path, meta: &Path) -> Result<(), StoreError> {
 fn damage_in_log(path: &Path) -> io::Result<Option<u64>> {
     let mut file = File::open(path)?;
     let len = file.metadata()?.len();
-    let mut block = Vec::new();
+    let (mut block, mut check) = (Vec::new(), LogCheck::default());
     let mut start = 0;
     while start < len {
         block.clear();
@@ -266,8 +266,8 @@ fn damage_in_log(path: &Path) -> io::Result<Option<u64>> {
         } else {
             Block::Last
         };
-        if let Some(at) = damaged_record(&block, which) {
-            return Ok(Some(start + u64::try_from(at).unwrap_or(u64::MAX)));
+        if let Some(at) = check.next(&block, which) {
+            return Ok(Some(at));
         }
         start += BLOCK_BYTES;
     }
