@@ -119,62 +119,78 @@ fn a_sequence_that_is_no_number_is_damage() {
     ));
 }
 
-/// Commits of the test below: their log fills some eight blocks.
-const COMMITS: u64 = 2_000;
-
-/// A block that was zeroed between others made RocksDB drop up to 32 KiB of acknowledged commits without a word.
-#[test]
-fn any_block_of_the_log_that_is_zeroed_torn_or_cut_is_harmless_or_reported() {
+/// A database whose log holds so many commits with values of this length, and that log.
+fn logged_with(commits: u64, value_bytes: usize) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().expect("a folder");
     let engine = open(dir.path(), Creation::IfMissing).expect("created");
-    (1..=COMMITS).for_each(|sequence| engine.apply(&put(sequence, 7)).expect("written"));
+    for sequence in 1..=commits {
+        let mut batch = put(sequence, 7);
+        let value = Bytes::from(vec![7; value_bytes]);
+        batch
+            .writes
+            .values_mut()
+            .for_each(|old| *old = Some(value.clone()));
+        engine.apply(&batch).expect("written");
+    }
     drop(engine);
     let log = logs(dir.path()).remove(0);
-    let good = fs::read(&log).expect("there");
-    let block_bytes = usize::try_from(BLOCK_BYTES).expect("small");
-    let blocks = good.len().div_ceil(block_bytes);
-    assert!(blocks >= 6, "{blocks}");
-    for block in 0..blocks {
-        let (from, to) = (
-            block * block_bytes,
-            good.len().min((block + 1) * block_bytes),
-        );
-        let sector = from + (to - from) / 2;
-        let is_last = block + 1 == blocks;
-        for (what, zeroed, cut) in [
-            ("zeroed", from..to, good.len()),
-            ("zeroed at its begin", from..sector, good.len()),
-            ("zeroed at its end", sector..to, good.len()),
-            (
-                "zeroed in its middle",
-                sector..(sector + 512).min(to),
-                good.len(),
-            ),
-            ("cut before it", from..from, from),
-            ("cut in its middle", from..from, sector),
-        ] {
-            let mut bad = good.clone();
-            bad[zeroed].fill(0);
-            bad.truncate(cut);
-            let copy = copy_with(dir.path(), &log, &bad);
-            let opened = open(copy.path(), Creation::MustExist);
-            match opened {
-                // The end of a log may be missing, as after a crash; nothing else may.
-                Ok(engine) => {
-                    let end = cut < good.len() || is_last;
-                    assert!(end, "block {block} of {blocks} {what}: opened");
-                    let last = engine.last_sequence().expect("read").0;
-                    let rows = engine.scan(&[0], &[1], usize::MAX).expect("read").len();
-                    assert_eq!(
-                        u64::try_from(rows).expect("few"),
-                        last,
-                        "block {block} {what}"
-                    );
-                }
-                Err(refused) => assert!(
-                    matches!(refused, StoreError::MetaUnopened { .. }),
-                    "block {block} {what}: {refused}"
+    (dir, log)
+}
+
+/// The length of values of which each commit fills one block of the log to its last byte.
+fn value_of_a_block() -> usize {
+    // Three bytes tell how long either of them is.
+    let (_dir, log) = logged_with(1, 17_000);
+    let len = log.metadata().expect("there").len();
+    17_000 + usize::try_from(BLOCK_BYTES - len).expect("shorter than a block")
+}
+
+/// A block that was zeroed between others made RocksDB drop up to 32 KiB of acknowledged commits without a word, when the
+/// records began and ended with it.
+#[test]
+fn any_block_of_the_log_that_is_zeroed_torn_or_cut_is_harmless_or_reported() {
+    for (commits, value_bytes) in [(2_000, 100), (6, value_of_a_block()), (3, 100_000)] {
+        let (dir, log) = logged_with(commits, value_bytes);
+        let good = fs::read(&log).expect("there");
+        let block_bytes = usize::try_from(BLOCK_BYTES).expect("small");
+        let blocks = good.len().div_ceil(block_bytes);
+        assert!(blocks >= 6, "{blocks}");
+        for block in 0..blocks {
+            let (from, to) = (
+                block * block_bytes,
+                good.len().min((block + 1) * block_bytes),
+            );
+            let sector = from + (to - from) / 2;
+            for (what, zeroed, cut) in [
+                ("zeroed", from..to, good.len()),
+                ("zeroed at its begin", from..sector, good.len()),
+                ("zeroed at its end", sector..to, good.len()),
+                (
+                    "zeroed in its middle",
+                    sector..(sector + 512).min(to),
+                    good.len(),
                 ),
+                ("cut before it", from..from, from),
+                ("cut in its middle", from..from, sector),
+            ] {
+                let mut bad = good.clone();
+                bad[zeroed].fill(0);
+                bad.truncate(cut);
+                let copy = copy_with(dir.path(), &log, &bad);
+                let what = format!("block {block} of {blocks}, values of {value_bytes}, {what}");
+                match open(copy.path(), Creation::MustExist) {
+                    // The end of a log may be missing, as after a crash; nothing else may.
+                    Ok(engine) => {
+                        assert!(cut < good.len() || block + 1 == blocks, "{what}: opened");
+                        let last = engine.last_sequence().expect("read").0;
+                        let rows = engine.scan(&[0], &[1], usize::MAX).expect("read").len();
+                        assert_eq!(u64::try_from(rows).expect("few"), last, "{what}");
+                    }
+                    Err(refused) => {
+                        let told = matches!(refused, StoreError::MetaUnopened { .. });
+                        assert!(told, "{what}: {refused}");
+                    }
+                }
             }
         }
     }
