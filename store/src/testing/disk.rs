@@ -15,7 +15,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::clock::Entropy;
 use crate::packs::len64;
-use crate::packs::local::disk::{Disk, DiskEntry, DiskFile};
+use crate::packs::local::disk::{DirSyncError, Disk, DiskEntry, DiskFile};
 
 /// A torn write is cut at multiples of this: disks write whole sectors.
 const SECTOR_BYTES: usize = 512;
@@ -283,10 +283,10 @@ impl Disk for MemDisk {
         Ok(())
     }
 
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state()?;
+    fn sync_dir(&self, path: &Path) -> Result<(), DirSyncError> {
+        let mut state = self.state().map_err(DirSyncError::NotOpened)?;
         if !path.as_os_str().is_empty() && state.live.get(path) != Some(&Node::Dir) {
-            return Err(io::ErrorKind::NotFound.into());
+            return Err(DirSyncError::NotOpened(io::ErrorKind::NotFound.into()));
         }
         let State { live, durable, .. } = &mut *state;
         let mut names: Vec<PathBuf> = State::children(live, path)

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::io::Errno;
 
-use crate::packs::local::disk::{Disk, DiskEntry, DiskFile};
+use crate::packs::local::disk::{DirSyncError, Disk, DiskEntry, DiskFile};
 
 /// The operation about to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,6 +22,8 @@ pub enum DiskOp {
     Open,
     /// [`Disk::remove`]
     Remove,
+    /// Opening the folder for [`Disk::sync_dir`]
+    OpenDir,
     /// [`Disk::sync_dir`]
     SyncDir,
     /// [`Disk::list`]
@@ -129,8 +131,11 @@ impl Disk for FaultDisk {
         self.disk.remove(path)
     }
 
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        match self.plan.next(DiskOp::SyncDir, path)? {
+    fn sync_dir(&self, path: &Path) -> Result<(), DirSyncError> {
+        let opened = self.plan.next(DiskOp::OpenDir, path);
+        opened.map_err(DirSyncError::NotOpened)?;
+        let fault = self.plan.next(DiskOp::SyncDir, path);
+        match fault.map_err(DirSyncError::NotSynced)? {
             Some(DiskFault::Skipped) => Ok(()),
             _ => self.disk.sync_dir(path),
         }

@@ -24,6 +24,16 @@ pub struct DiskEntry {
     pub is_dir: bool,
 }
 
+/// Why the entries of a folder are not durable.
+#[derive(Debug)]
+pub enum DirSyncError {
+    /// It was not opened, for want of descriptors or memory for example: nothing was tried, and the kernel still holds
+    /// the entries.
+    NotOpened(io::Error),
+    /// The sync failed.
+    NotSynced(io::Error),
+}
+
 /// Folders and files below one root.
 pub trait Disk: Send + Sync + 'static {
     /// Makes a folder in an existing one.
@@ -53,8 +63,8 @@ pub trait Disk: Send + Sync + 'static {
     /// Makes the entries of a folder durable.
     ///
     /// # Errors
-    /// As `fsync` of the folder.
-    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// As `open` and `fsync` of the folder.
+    fn sync_dir(&self, path: &Path) -> Result<(), DirSyncError>;
 
     /// The entries of a folder, in any order.
     ///
@@ -164,8 +174,9 @@ impl Disk for RealDisk {
         fs::remove_file(self.root.join(path))
     }
 
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        File::open(self.root.join(path))?.sync_all()
+    fn sync_dir(&self, path: &Path) -> Result<(), DirSyncError> {
+        let dir = File::open(self.root.join(path)).map_err(DirSyncError::NotOpened)?;
+        dir.sync_all().map_err(DirSyncError::NotSynced)
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<DiskEntry>> {

@@ -20,7 +20,7 @@ use std::{fmt, io};
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 
-use self::disk::{Disk, DiskFile, write_all};
+use self::disk::{DirSyncError, Disk, DiskFile, write_all};
 use self::handles::{Handles, READ_HANDLES_MAX};
 use self::names::{GROUP_BITS, epoch_path, group_path, numbered_dirs, pack_path, packs_in};
 use self::writer::FileWriter;
@@ -407,9 +407,10 @@ impl Files {
         if planted(Bug::NoDirSync) {
             return Ok(());
         }
-        self.disk
-            .sync_dir(path)
-            .map_err(|error| self.latched(path, error))
+        self.disk.sync_dir(path).map_err(|error| match error {
+            DirSyncError::NotOpened(error) => self.failed("open", path, error),
+            DirSyncError::NotSynced(error) => self.latched(path, error),
+        })
     }
 
     fn open_verified(&self, pack: PackId) -> Result<Arc<dyn DiskFile>, StoreError> {
