@@ -11,7 +11,7 @@ use crate::model::{
     VersionId,
 };
 use crate::objects::decision::{
-    Decision, Draft, Operation, Rows as _, Undecided, active, with_versioning,
+    Decision, Draft, Operation, Rows as _, Undecided, active, missing, with_versioning,
 };
 use crate::objects::put::{KeyContext, NewObject, PutCondition, PutDone, done, replace_current};
 use crate::objects::uploads::find_upload;
@@ -21,8 +21,8 @@ use crate::packs::ClaimError;
 use crate::store::{Epoch, ManifestId, StoreError};
 use crate::tables::table::get;
 use crate::tables::{
-    CompletedRow, Completions, DeadRow, DeadUploads, ObjectData, PartEntry, PartRow, PartTable,
-    PartTables, Parts, UploadChecksumKind, UploadRow, Uploads,
+    CompletedRow, Completions, DeadRow, DeadUploads, ObjectData, PackRows, PartEntry, PartRow,
+    PartTable, PartTables, Parts, UploadChecksumKind, UploadRow, Uploads,
 };
 
 /// A part that Complete names.
@@ -229,8 +229,11 @@ fn assemble(
     let segments = manifest::join(draft, &manifests)?;
     if !segments.is_empty() {
         match manifest::create(draft, target.manifest, &segments) {
-            // A part's pack is gone only if the part is gone: the part was read before.
-            Err(ClaimError::Gone(_)) => return Err(Undecided::Stale),
+            // A part's pack is gone only if the part is gone, which then has changed as well.
+            Err(ClaimError::Gone(pack)) => {
+                let what = "a part lies in a pack that has no row, or a marked one";
+                return Err(missing(PackRows, pack, what).into());
+            }
             other => other?,
         }
         draft.put(

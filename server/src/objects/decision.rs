@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use crate::store::meta::{Meta, Outcome};
 pub(super) use crate::tables::draft::{Draft, Operation};
 pub(super) use crate::tables::table::Rows;
-use crate::tables::{BucketRow, BucketState, BucketVersioning, Buckets, Versioning};
+use crate::tables::{BucketRow, BucketState, BucketVersioning, Buckets, Table, Versioning};
 
 /// Maximum number of decisions. Each conflict means that another commit on the same rows succeeded, so this many
 /// writers can compete for one key before one of them is told to try again.
@@ -29,7 +29,7 @@ pub(super) enum Decision<T> {
 
 /// Why there is no decision.
 pub(super) enum Undecided {
-    /// A row named by another row is gone: another commit came between two reads. Read again.
+    /// Another commit came between two reads. Read again.
     Stale,
     /// The rules refuse.
     Refused(ObjectsError),
@@ -104,6 +104,14 @@ impl Objects {
     {
         let meta = Arc::clone(&self.meta);
         self.pool.run(move || look(&*meta)).await
+    }
+}
+
+/// A row that another row names, and that is not there: damage, if the naming row is unchanged.
+pub(super) fn missing<T: Table>(table: T, key: T::Key<'_>, what: &'static str) -> StoreError {
+    StoreError::DamagedRow {
+        key: table.key(key).to_vec(),
+        what,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::{BucketName, ObjectKey, VersionId};
-use crate::objects::decision::{Rows as _, VersionedBucket, present, with_versioning};
+use crate::objects::decision::{Rows as _, VersionedBucket, missing, present, with_versioning};
 use crate::objects::manifest::read_manifest;
 use crate::objects::{Objects, ObjectsError};
 use crate::packs::{Pin, Pins};
@@ -12,7 +12,8 @@ use crate::store::meta::Meta;
 use crate::store::packs::Segment;
 use crate::tables::table::get;
 use crate::tables::{
-    Heads, ObjectData, PartTable, PartTables, VersionKind, VersionRow, Versioning, Versions,
+    Heads, ManifestHeads, ObjectData, PartTable, PartTables, VersionKind, VersionRow, Versioning,
+    Versions,
 };
 
 /// How often a lookup retries when a head changes during it.
@@ -143,6 +144,11 @@ fn open(
         }));
     };
     let Some(segments) = read_manifest(meta, manifest)? else {
+        let again = find(meta, bucket, key, selector)?;
+        if again.is_some_and(|again| again.version == found.version) {
+            let what = "a version names a manifest that has no row";
+            return Err(missing(ManifestHeads, manifest, what).into());
+        }
         return Ok(None);
     };
     let pin = pins.pin(segments.iter().map(|segment| segment.pack));
@@ -164,11 +170,12 @@ fn find(
 ) -> Result<Option<Found>, ObjectsError> {
     let row = present(&mut meta, bucket)?;
     let VersionedBucket { row, versioning } = with_versioning(&mut meta, row)?;
+    let mut head = None;
     let number = match selector {
         VersionSelector::Id(id) => id.number,
         VersionSelector::Current | VersionSelector::Null => {
-            let head = meta.read(Heads, (row.id, key))?;
-            let named = head.and_then(|head| match selector {
+            head = meta.read(Heads, (row.id, key))?;
+            let named = head.as_ref().and_then(|head| match selector {
                 VersionSelector::Null => head.null,
                 _ => head.current,
             });
@@ -186,6 +193,10 @@ fn find(
         (Some(version), VersionSelector::Id(id)) if version.id == id && !version.is_null => version,
         (_, VersionSelector::Id(_)) => return Err(ObjectsError::NoSuchVersion(key.clone())),
         (Some(version), _) => version,
+        (None, _) if meta.read(Heads, (row.id, key))? == head => {
+            let what = "a head names a version that has no row";
+            return Err(missing(Versions, (row.id, key, number), what).into());
+        }
         (None, _) => return Ok(None),
     };
     match &version.kind {

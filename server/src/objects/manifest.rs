@@ -1,7 +1,7 @@
 //! Manifests: written once with their pack claims, released when they lose a user, read whole.
 
 use crate::clock::UnixMillis;
-use crate::objects::decision::{Draft, Rows, Undecided};
+use crate::objects::decision::{Draft, Rows, Undecided, missing};
 use crate::objects::{Objects, ObjectsError};
 use crate::packs::claim::claim;
 use crate::packs::{ClaimError, PackClaim, PlacedSegment};
@@ -142,13 +142,20 @@ pub(super) fn join(
     let heads = draft.read_many(ManifestHeads, ids.iter().copied())?;
     let mut joined = Vec::with_capacity(ids.len());
     for (id, head) in ids.iter().zip(heads) {
-        // The part that named it was read before it was replaced and collected.
-        let head = head.ok_or(Undecided::Stale)?;
+        // If the part that names it has just been replaced, its row has changed as well, and the decision is made again.
+        let lost = || {
+            missing(
+                ManifestHeads,
+                *id,
+                "a part names a manifest that has no row",
+            )
+        };
+        let head = head.ok_or_else(lost)?;
         let segments = if head.chunks == 1 {
             segments(head.entries)
         } else {
             let meta = draft.unrequired("chunks come and go with chunk 0, which is required");
-            read_manifest(meta, *id)?.ok_or(Undecided::Stale)?
+            read_manifest(meta, *id)?.ok_or_else(lost)?
         };
         joined.extend(segments.into_iter().map(|segment| PlacedSegment {
             segment,

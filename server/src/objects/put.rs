@@ -6,7 +6,8 @@ use crate::clock::UnixMillis;
 use crate::model::{BucketName, Checksum, ETag, LegalHold, ObjectKey, Owner, VersionId};
 use crate::objects::body::StoredBody;
 use crate::objects::decision::{
-    Decision, Draft, Operation, Rows as _, Undecided, VersionedBucket, active, with_versioning,
+    Decision, Draft, Operation, Rows as _, Undecided, VersionedBucket, active, missing,
+    with_versioning,
 };
 use crate::objects::manifest;
 use crate::objects::versions::{NewVersion, new_version};
@@ -174,10 +175,10 @@ pub(super) fn drop_version(
     now: UnixMillis,
 ) -> Result<VersionRow, Undecided> {
     let version = (place.bucket.row.id, place.key, number);
-    // The head that named it was read before it was removed.
-    let Some(row) = draft.read(Versions, version)? else {
-        return Err(Undecided::Stale);
-    };
+    // If another commit has just removed it, the head has changed as well, and the decision is made again.
+    let row = draft
+        .read(Versions, version)?
+        .ok_or_else(|| missing(Versions, version, "a head names a version that has no row"))?;
     if row.hold == LegalHold::On || row.retention.is_some_and(|r| r.until > now) {
         return Err(ObjectsError::Locked(place.key.clone()).into());
     }

@@ -1,6 +1,7 @@
 //! The rules of versions, locks, listings and uploads, over the in-memory backend.
 
 mod bucket_deletion;
+mod damage;
 mod uploads;
 
 use std::collections::BTreeSet;
