@@ -6,15 +6,15 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 
 use super::*;
-use crate::clock::{ManualClock, UnixMillis};
+use crate::clock::{ManualClock, SeededEntropy, UnixMillis};
 use crate::store::StoreId;
 use crate::store::health::Health;
 use crate::store::meta::group_commit::Committer;
 use crate::store::observer::{CommitBatch, Observer, PackSync, StoreThread, Watch};
 use crate::store::packs::format::segment::OriginTarget;
-use crate::store::packs::leases::WriterLeases;
-use crate::store::packs::{Appended, EncodedFrame, Origin, PackEntry, PackWriter, Segment};
-use crate::store::testing::MemRows;
+use crate::store::packs::{Appended, EncodedFrame, Origin, PackEntry, PackWriter};
+use crate::store::testing::{MemRows, PackPerBatch};
+use crate::store::{Execution, MemoryBackend};
 
 /// Packs with a bug in opening the shared one.
 struct Broken;
@@ -100,69 +100,21 @@ fn draft() -> SegmentDraft {
     SegmentDraft { frames, origin }
 }
 
-/// Every append makes a pack of its own, as one to an object store does.
-#[derive(Default)]
-struct PackPerBatch {
-    leases: WriterLeases,
-}
-
-const PACK: PackId = PackId {
-    epoch: Epoch(1),
-    serial: 7,
-};
-
-impl Packs for PackPerBatch {
-    fn store(&self) -> StoreId {
-        StoreId([0; 16])
-    }
-    fn open_shared(&self) -> Result<PackId, StoreError> {
-        Ok(PACK)
-    }
-    fn append(&self, drafts: &[SegmentDraft]) -> Result<Appended, StoreError> {
-        let segment = Segment {
-            pack: PACK,
-            offset: 64,
-            stored_len: 36,
-            plain_len: 1,
-            skip: 0,
-        };
-        let segments = vec![segment; drafts.len()];
-        let owner = PackOwner::Batch(self.leases.lease(PACK));
-        Ok(Appended {
-            segments,
-            pack: PACK,
-            pack_len: 100,
-            owner,
-        })
-    }
-    fn is_held(&self, pack: PackId) -> bool {
-        self.leases.is_leased(pack)
-    }
-    fn begin(&self) -> Result<Box<dyn PackWriter>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    fn read(&self, pack: PackId, _: &[Range<u64>]) -> Result<Vec<Bytes>, StoreError> {
-        Err(StoreError::PackMissing { pack })
-    }
-    fn remove(&self, _: PackId) -> Result<(), StoreError> {
-        Ok(())
-    }
-    fn list(&self, _: Option<PackId>, _: usize) -> Result<Vec<PackEntry>, StoreError> {
-        Ok(Vec::new())
-    }
-}
-
 /// Its row comes with the commit that first uses the pack: until then only the lease keeps the sweep away.
 #[tokio::test]
 async fn the_pack_of_a_batch_is_leased_until_the_last_body_of_it_is_committed_or_given_up() {
-    let packs = Arc::new(PackPerBatch::default());
-    let meta = meta(&Arc::new(Health::new()), &Arc::new(Watch::new()));
-    writers::begin(&*meta, Epoch(1), UnixMillis(5)).expect("a new writer");
-    let appender = Appender::inline(meta, Arc::<PackPerBatch>::clone(&packs), Epoch(1), 1 << 20);
+    let clock = Arc::new(ManualClock::at(UnixMillis(5)));
+    let store = MemoryBackend::new().open(clock, &SeededEntropy::new(1), Execution::Inline);
+    let store = store.expect("the backend opens");
+    let packs: Arc<dyn Packs> = Arc::new(PackPerBatch::over(Arc::clone(&store.packs)));
+    writers::begin(&*store.meta, store.epoch, UnixMillis(5)).expect("a new writer");
+    let (meta, taken) = (Arc::clone(&store.meta), Arc::clone(&packs));
+    let appender = Appender::inline(meta, taken, store.epoch, 1 << 20);
     let appender = appender.expect("no thread is needed");
-    let first = appender.append(draft()).await.expect("appended");
-    assert_eq!(first.placed.claim, PackClaim::Own { len: 100 });
-    assert!(packs.is_held(PACK));
-    drop(first);
-    assert!(!packs.is_held(PACK));
+    let body = appender.append(draft()).await.expect("appended");
+    assert!(matches!(body.placed.claim, PackClaim::Own { .. }));
+    let pack = body.placed.segment.pack;
+    assert!(packs.is_held(pack));
+    drop(body);
+    assert!(!packs.is_held(pack));
 }
