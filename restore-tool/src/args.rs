@@ -20,9 +20,10 @@ Output: progress, log lines and warnings go to stderr, as etcdbrctl's do; the su
 The line `Successfully restored the etcd data directory.` is the last one, on success always and otherwise never (a dry
 run restores nothing, so it ends without it).
 
-Exit codes: 0 restored, 1 failed, 2 usage, 4 no such bucket, object or file, 5 access denied, 6 network or timeout
+Exit codes: 0 restored, 1 failed, 2 usage, 3 restored, but newer delta snapshots are not applied, 4 no such bucket, object or file, 5 access denied, 6 network or timeout
 (try again), 7 the snapshot is damaged, 8 a precondition is not met (member folder exists, etcd is running, disk full,
-no permission), 9 another restore works on this directory, 130 interrupted. Unless it exits 0 the target is as it was.
+no permission), 9 another restore works on this directory, 130 interrupted. Unless it exits 0 or 3 the target is as
+it was.
 
 Examples:
   strongroom-restore --data-dir /var/lib/etcd/ --store-container=etcd-backup --storage-provider=ECS \\
@@ -134,6 +135,11 @@ pub struct LowArgs {
     /// Every page and record is still checked.
     #[arg(long)]
     pub skip_hash_check: bool,
+
+    /// Restore the full snapshot alone and exit 0, even if newer delta snapshots exist: what they hold is lost. Without
+    /// this flag, such a restore exits 3.
+    #[arg(long)]
+    pub full_only: bool,
 
     /// Make this user and group (names or numbers) the owner of everything created, such as etcd:etcd.
     #[arg(long, value_name = "USER[:GROUP]")]

@@ -64,11 +64,21 @@ pub fn run(args: LowArgs, environment: &Environment) -> ExitCode {
                 Form::Text => report.to_string(),
                 Form::Json => json::report(&report),
             });
-            console.line(lines::SUCCESS);
+            let code = match report.unapplied {
+                None => {
+                    console.line(lines::SUCCESS);
+                    ExitCode::Ok
+                }
+                Some(deltas) => {
+                    console.line(format_args!("Restored the full snapshot only: {deltas}."));
+                    console.line(lines::NEXT_AFTER_PARTIAL);
+                    ExitCode::Partial
+                }
+            };
             // ORDER: after the last message. A run that is killed earlier has not reported success, so the next run may start
             // again.
             markers.into_iter().for_each(CommitMarker::remove);
-            ExitCode::Ok
+            code
         }
         Ok(Done::Previewed(preview)) => {
             print(&match form {

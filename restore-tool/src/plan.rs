@@ -29,6 +29,8 @@ pub struct RestorePlan {
     pub(crate) wal_dir: Option<PathBuf>,
     pub(crate) hash_check: HashCheck,
     pub(crate) owner: Option<Owner>,
+    /// Whether the loss of newer deltas is accepted.
+    pub(crate) full_only: bool,
     pub(crate) dry_run: bool,
     /// The plan's own warnings.
     pub(crate) warnings: Vec<String>,
@@ -96,6 +98,7 @@ impl RestorePlan {
             wal_dir: wal_dir(args.wal_dir, &args.data_dir)?,
             hash_check,
             owner: args.chown.as_deref().map(Owner::parse).transpose()?,
+            full_only: args.full_only,
             dry_run: args.dry_run,
             data_dir: args.data_dir,
             warnings,

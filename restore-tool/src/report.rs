@@ -32,6 +32,8 @@ pub struct Report {
     pub(crate) taken: Taken,
     pub(crate) checked: CheckReport,
     pub(crate) inspection: Inspection,
+    /// The deltas that are lost, unless their loss was accepted.
+    pub(crate) unapplied: Option<UnappliedDeltas>,
     /// The raised revision, if it was raised.
     pub(crate) raised_revision: Option<i64>,
     pub(crate) membership: Membership,
@@ -42,6 +44,26 @@ pub struct Report {
     pub(crate) db_bytes: u64,
     pub(crate) times: Times,
     pub(crate) warnings: Vec<String>,
+}
+
+/// Delta snapshots after the restored revision, which this program does not apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct UnappliedDeltas {
+    /// The revision at which the restored data end.
+    pub(crate) revision: i64,
+    pub(crate) count: usize,
+    /// The revision at which the deltas end.
+    pub(crate) last_revision: i64,
+}
+
+impl fmt::Display for UnappliedDeltas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the restored data end at revision {}: {} newer delta snapshot(s) up to revision {} are NOT applied",
+            self.revision, self.count, self.last_revision
+        )
+    }
 }
 
 impl fmt::Display for Report {

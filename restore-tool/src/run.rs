@@ -24,7 +24,7 @@ use crate::{
     interrupt::Interrupt,
     plan::RestorePlan,
     preview::Preview,
-    report::{Report, Times, inspection_warnings, trailer_warning},
+    report::{Report, Times, UnappliedDeltas, inspection_warnings, trailer_warning},
     running_etcd::{self, ExistingEntry, Ports},
     source::{self, Context, Found},
     space,
@@ -89,7 +89,10 @@ fn restore(
     for warning in inspection_warnings(&inspection, raised) {
         console.warn(warning);
     }
-    warn_of_deltas(found, &inspection, console);
+    let unapplied = unapplied_deltas(found, &inspection);
+    if let Some(deltas) = &unapplied {
+        console.warn(deltas.to_string());
+    }
 
     let building = Stopwatch::start();
     behind.finish()?;
@@ -106,6 +109,7 @@ fn restore(
         taken,
         checked,
         inspection,
+        unapplied: unapplied.filter(|_| !plan.full_only),
         raised_revision: raised,
         membership: plan.membership.clone(),
         local: plan.local.clone(),
@@ -251,18 +255,15 @@ fn raised_revision(plan: &RestorePlan, inspection: &Inspection) -> Result<Option
         .ok_or(PlanError::Bump { revision, by })
 }
 
-fn warn_of_deltas(found: &Found, inspection: &Inspection, console: &Console) {
+fn unapplied_deltas(found: &Found, inspection: &Inspection) -> Option<UnappliedDeltas> {
     let revision = inspection.current_revision();
-    let Some((count, last)) = found
-        .newer_deltas
-        .as_ref()
-        .and_then(|deltas| deltas.beyond(revision))
-    else {
-        return;
-    };
-    console.warn(format!(
-        "the restored data end at revision {revision}: {count} newer delta snapshot(s) up to revision {last} are NOT applied"
-    ));
+    let deltas = found.newer_deltas.as_ref()?;
+    let (count, last_revision) = deltas.beyond(revision)?;
+    Some(UnappliedDeltas {
+        revision,
+        count,
+        last_revision,
+    })
 }
 
 fn write_file(path: PathBuf, bytes: &[u8]) -> Result<(PathBuf, File), TargetError> {

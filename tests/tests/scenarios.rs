@@ -97,7 +97,10 @@ fn kubeadm_master_is_restored_with_the_runbooks_flags_and_log_lines() {
         .replace("v2/", "");
     cluster.destroy();
 
-    for flags in [&ECS[..], &["restore", ECS[0], ECS[1]]] {
+    for flags in [
+        &[ECS[0], ECS[1], "--full-only"][..],
+        &["restore", ECS[0], ECS[1], "--full-only"],
+    ] {
         let restored = run(&mut kubeadm_restore(&server, &cluster, flags)).ok();
         let text = restored.text();
         for line in [

@@ -39,6 +39,9 @@ pub(crate) fn report(report: &Report) -> String {
             "pagesFree": report.checked.pages_free,
         },
         "revision": report.raised_revision.unwrap_or(found.current_revision()),
+        "unappliedDeltas": report.unapplied.map(|deltas| {
+            json!({ "count": deltas.count, "lastRevision": deltas.last_revision })
+        }),
         "revisionRaised": report.raised_revision.is_some(),
         "cluster": cluster(&report.membership, &report.local),
         "target": target(&report.data_dir, report.wal_dir.as_deref(), report.owner),

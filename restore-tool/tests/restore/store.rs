@@ -59,7 +59,12 @@ fn restore_from(endpoint: &str, flags: &[&str], code: i32) -> Run {
     let run = finish(ecs(endpoint, &dir.path().join("etcd"), flags)).expect_code(code);
     assert!(!run.stderr.contains("never-shown") && !run.stdout.contains("never-shown"));
     let entries = fs::read_dir(dir.path()).expect("listable").count();
-    assert_eq!(entries, usize::from(code == 0), "{}", run.stderr);
+    assert_eq!(
+        entries,
+        usize::from(matches!(code, 0 | 3)),
+        "{}",
+        run.stderr
+    );
     run
 }
 
@@ -154,11 +159,29 @@ fn newer_deltas_and_higher_revisions_are_told_loudly() {
         (&beyond, b"lost"),
     ]));
     let last = revision + 70;
-    restore(&store, &[], 0).expect_words(&[
+    let run = restore(&store, &[], 3).expect_words(&[
         &format!("2 newer delta snapshot(s) up to revision {last} are NOT applied"),
         &format!("the restored data end at revision {revision}: 1 newer delta snapshot(s) up to revision {last} are NOT"),
         "Full-00000000-09000000-1600000000 is older and has a higher revision (9000000 > 40)",
+        "Restored the full snapshot only: ",
+        "Next: ",
+        "--full-only",
     ]);
+    assert!(
+        !run.stderr.contains("Successfully restored"),
+        "{}",
+        run.stderr
+    );
+    let json = restore(&store, &["--json"], 3).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["unappliedDeltas"]["lastRevision"], last);
+    let accepted = restore(&store, &["--full-only"], 0);
+    let line = "Successfully restored the etcd data directory.";
+    assert!(
+        accepted.stderr.trim_end().ends_with(line),
+        "{}",
+        accepted.stderr
+    );
 }
 
 #[test]
