@@ -42,15 +42,15 @@ pub enum StallEffect {
 #[derive(Debug)]
 pub struct Proxy {
     addr: SocketAddr,
-    line: Arc<Line>,
+    state: Arc<SharedState>,
     runtime: Option<Runtime>,
 }
 
 /// State shared by all connections.
 #[derive(Debug)]
-struct Line {
+struct SharedState {
     stall: Stall,
-    beyond: StallEffect,
+    effect: StallEffect,
     passed: AtomicU64,
     stalled: AtomicBool,
     broken: AtomicBool,
@@ -66,7 +66,7 @@ impl Proxy {
     }
 
     /// A proxy before `upstream`.
-    pub fn with(upstream: SocketAddr, stall: Stall, beyond: StallEffect) -> Self {
+    pub fn with(upstream: SocketAddr, stall: Stall, effect: StallEffect) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -76,17 +76,17 @@ impl Proxy {
             .block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
             .expect("loopback binds");
         let addr = listener.local_addr().expect("it is bound");
-        let line = Arc::new(Line {
+        let state = Arc::new(SharedState {
             stall,
-            beyond,
+            effect,
             passed: AtomicU64::new(0),
             stalled: AtomicBool::new(false),
             broken: AtomicBool::new(false),
         });
-        runtime.spawn(accept(listener, upstream, Arc::clone(&line)));
+        runtime.spawn(accept(listener, upstream, Arc::clone(&state)));
         Self {
             addr,
-            line,
+            state,
             runtime: Some(runtime),
         }
     }
@@ -98,25 +98,25 @@ impl Proxy {
 
     /// Bytes that have arrived in the counted direction so far.
     pub fn passed(&self) -> u64 {
-        self.line.passed.load(Ordering::SeqCst)
+        self.state.passed.load(Ordering::SeqCst)
     }
 
     /// Whether the stall was reached.
     pub fn has_stalled(&self) -> bool {
-        self.line.stalled.load(Ordering::SeqCst)
+        self.state.stalled.load(Ordering::SeqCst)
     }
 
     /// Breaks the held connections: the kernel of a dead sender may still have bytes for us, before the end that we
     /// wait for.
     pub fn break_held(&self) {
-        self.line.broken.store(true, Ordering::SeqCst);
+        self.state.broken.store(true, Ordering::SeqCst);
     }
 
     /// Waits until the bytes have passed and the connection is held.
     pub fn wait_stalled(&self) {
         until("the stream to reach the stall", READY_WITHIN, || {
-            let passed = self.line.passed.load(Ordering::SeqCst);
-            if self.line.stalled.load(Ordering::SeqCst) {
+            let passed = self.state.passed.load(Ordering::SeqCst);
+            if self.state.stalled.load(Ordering::SeqCst) {
                 Ok(())
             } else {
                 Err(passed)
@@ -133,7 +133,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, upstream: SocketAddr, line: Arc<Line>) {
+async fn accept(listener: TcpListener, upstream: SocketAddr, state: Arc<SharedState>) {
     while let Ok((client, _)) = listener.accept().await {
         // The server is gone: the client sees its connection closed, as it would without the proxy.
         let Ok(server) = TcpStream::connect(upstream).await else {
@@ -141,10 +141,10 @@ async fn accept(listener: TcpListener, upstream: SocketAddr, line: Arc<Line>) {
         };
         let (client_in, client_out) = client.into_split();
         let (server_in, server_out) = server.into_split();
-        let requests = matches!(line.stall, Stall::Requests(_));
+        let requests = matches!(state.stall, Stall::Requests(_));
         let (up, down) = (
-            requests.then(|| Arc::clone(&line)),
-            (!requests).then(|| Arc::clone(&line)),
+            requests.then(|| Arc::clone(&state)),
+            (!requests).then(|| Arc::clone(&state)),
         );
         tokio::spawn(async move {
             // A cut ends both directions at once, by dropping them.
@@ -160,18 +160,18 @@ async fn accept(listener: TcpListener, upstream: SocketAddr, line: Arc<Line>) {
 async fn pass(
     mut from: tcp::OwnedReadHalf,
     mut to: tcp::OwnedWriteHalf,
-    counted: Option<Arc<Line>>,
+    counted: Option<Arc<SharedState>>,
 ) -> Result<(), Cut> {
     let mut piece = vec![0; PIECE_BYTES];
     while let Ok(len @ 1..) = from.read(&mut piece).await {
         let Some(bytes) = piece.get(..len) else {
             return Ok(());
         };
-        if let Some(line) = &counted
-            && let Some(rest) = line.crossed_by(len)
+        if let Some(state) = &counted
+            && let Some(rest) = state.crossed_by(len)
         {
-            if matches!(line.beyond, StallEffect::Hold | StallEffect::HoldOnce) {
-                Box::pin(hold_until_closed(&mut from, line)).await;
+            if matches!(state.effect, StallEffect::Hold | StallEffect::HoldOnce) {
+                Box::pin(hold_until_closed(&mut from, state)).await;
                 return Err(Cut);
             }
             let _gone = to.write_all(bytes.get(..rest).unwrap_or(bytes)).await;
@@ -186,7 +186,7 @@ async fn pass(
     Ok(())
 }
 
-impl Line {
+impl SharedState {
     /// Counts a piece. If the proxy must stop in this piece, returns how many of its bytes still pass.
     fn crossed_by(&self, len: usize) -> Option<usize> {
         let (Stall::Requests(limit) | Stall::Answers(limit)) = self.stall;
@@ -196,7 +196,7 @@ impl Line {
             return None;
         }
         let again = self.stalled.swap(true, Ordering::SeqCst);
-        if again && matches!(self.beyond, StallEffect::HoldOnce | StallEffect::CutOnce) {
+        if again && matches!(self.effect, StallEffect::HoldOnce | StallEffect::CutOnce) {
             return None;
         }
         let rest = limit.saturating_sub(before);
@@ -205,9 +205,9 @@ impl Line {
 }
 
 /// Reads no data, only waits until the sender is gone: then the connection breaks for the receiver as well.
-async fn hold_until_closed(from: &mut tcp::OwnedReadHalf, line: &Line) {
+async fn hold_until_closed(from: &mut tcp::OwnedReadHalf, state: &SharedState) {
     let mut ignored = [0; PIECE_BYTES];
-    while !line.broken.load(Ordering::SeqCst)
+    while !state.broken.load(Ordering::SeqCst)
         && let Ok(1..) = from.peek(&mut ignored).await
     {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;

@@ -235,7 +235,7 @@ impl Objects {
 }
 
 /// An upload in progress.
-pub(super) struct UploadPlace {
+pub(super) struct FoundUpload {
     pub(super) bucket: BucketRow,
     pub(super) row: UploadRow,
 }
@@ -245,9 +245,9 @@ pub(super) fn find_upload(
     bucket: BucketRow,
     key: &ObjectKey,
     id: UploadId,
-) -> Result<UploadPlace, ObjectsError> {
+) -> Result<FoundUpload, ObjectsError> {
     match rows.read(Uploads, (bucket.id, key, id))? {
-        Some(row) => Ok(UploadPlace { bucket, row }),
+        Some(row) => Ok(FoundUpload { bucket, row }),
         None => Err(ObjectsError::NoSuchUpload(key.clone())),
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Sink {
     packs: Arc<dyn Packs>,
     small_bodies: Arc<Semaphore>,
     sizes: Sizes,
-    place: Place,
+    place: Buffered,
     full: FullPacks,
     origin: Origin,
     /// Plain bytes received.
@@ -33,7 +33,7 @@ pub(super) struct Sink {
     packed: u64,
 }
 
-enum Place {
+enum Buffered {
     Memory {
         frames: Vec<EncodedFrame>,
         permits: Vec<OwnedSemaphorePermit>,
@@ -105,7 +105,7 @@ impl Sink {
         origin: Origin,
         full: FullPacks,
     ) -> Sink {
-        let place = Place::Memory {
+        let place = Buffered::Memory {
             frames: Vec::new(),
             permits: Vec::new(),
         };
@@ -126,19 +126,19 @@ impl Sink {
         etag.clone_into(&mut self.origin.etag);
         self.origin.body_offset = self.packed;
         match self.place {
-            Place::Memory { frames, .. } if frames.is_empty() => Rest::Empty,
-            Place::Memory { frames, permits } => Rest::Small(
+            Buffered::Memory { frames, .. } if frames.is_empty() => Rest::Empty,
+            Buffered::Memory { frames, permits } => Rest::Small(
                 SegmentDraft {
                     frames,
                     origin: self.origin,
                 },
                 permits,
             ),
-            Place::Own(writer) => Rest::Large(FullPack {
+            Buffered::Own(writer) => Rest::Large(FullPack {
                 writer,
                 origin: self.origin,
             }),
-            Place::Nowhere => Rest::Empty,
+            Buffered::Nowhere => Rest::Empty,
         }
     }
 
@@ -148,7 +148,7 @@ impl Sink {
         mut permits: Vec<OwnedSemaphorePermit>,
         frame: EncodedFrame,
         plain_len: usize,
-    ) -> Result<Place, IngestError> {
+    ) -> Result<Buffered, IngestError> {
         let kib = u32::try_from(plain_len.div_ceil(1024)).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.small_bodies)
             .try_acquire_many_owned(kib)
@@ -158,13 +158,13 @@ impl Sink {
         match permit {
             Some(permit) if grown < self.sizes.small_body => {
                 permits.push(permit);
-                Ok(Place::Memory { frames, permits })
+                Ok(Buffered::Memory { frames, permits })
             }
             _ => self.begin_pack(&frames),
         }
     }
 
-    fn begin_pack(&mut self, frames: &[EncodedFrame]) -> Result<Place, IngestError> {
+    fn begin_pack(&mut self, frames: &[EncodedFrame]) -> Result<Buffered, IngestError> {
         let writer = self.packs.begin()?;
         self.append(writer, frames)
     }
@@ -173,17 +173,17 @@ impl Sink {
         &mut self,
         mut writer: Box<dyn PackWriter>,
         frames: &[EncodedFrame],
-    ) -> Result<Place, IngestError> {
+    ) -> Result<Buffered, IngestError> {
         writer.append(frames)?;
         let frame_room = u64::try_from(FRAME_PLAIN_BYTES).unwrap_or(u64::MAX) + TABLE_ROOM_BYTES;
         if writer.len() + frame_room <= self.sizes.pack {
-            return Ok(Place::Own(writer));
+            return Ok(Buffered::Own(writer));
         }
         let mut origin = self.origin.clone();
         origin.body_offset = self.packed;
         self.full
             .with(|full| full.push_back(FullPack { writer, origin }));
-        Ok(Place::Nowhere)
+        Ok(Buffered::Nowhere)
     }
 }
 
@@ -191,15 +191,15 @@ impl Stage for Sink {
     /// A frame is [`FRAME_PLAIN_BYTES`] long, except the last.
     fn take(mut self, plain: &Bytes) -> Result<Sink, IngestError> {
         let frame = EncodedFrame::data(plain.clone());
-        self.place = match std::mem::replace(&mut self.place, Place::Nowhere) {
-            Place::Memory { frames, permits } => {
+        self.place = match std::mem::replace(&mut self.place, Buffered::Nowhere) {
+            Buffered::Memory { frames, permits } => {
                 self.keep_or_spill(frames, permits, frame, plain.len())?
             }
-            Place::Own(writer) => self.append(writer, &[frame])?,
-            Place::Nowhere => self.begin_pack(&[frame])?,
+            Buffered::Own(writer) => self.append(writer, &[frame])?,
+            Buffered::Nowhere => self.begin_pack(&[frame])?,
         };
         self.plain += u64::try_from(plain.len()).unwrap_or(u64::MAX);
-        if matches!(self.place, Place::Nowhere) {
+        if matches!(self.place, Buffered::Nowhere) {
             self.packed = self.plain;
         }
         Ok(self)

@@ -125,12 +125,12 @@ impl<S: Source> Prefetcher<S> {
         let Some(source) = self.shared.queue().begin(least) else {
             return;
         };
-        let mut work = Work {
+        let mut worker = Worker {
             shared: Arc::clone(&self.shared),
             source: Some(source),
             within: false,
         };
-        self.worker = Some(self.pool.take_turns(move || work.turn()));
+        self.worker = Some(self.pool.take_turns(move || worker.turn()));
     }
 
     /// Waits for the worker; a panic of the worker panics here.
@@ -153,14 +153,14 @@ impl<S: Source> Drop for Prefetcher<S> {
 }
 
 /// A worker's share of a source.
-struct Work<S: Source> {
+struct Worker<S: Source> {
     shared: Arc<Shared<S>>,
     source: Option<S>,
     /// Whether it is inside the source.
     within: bool,
 }
 
-impl<S: Source> Work<S> {
+impl<S: Source> Worker<S> {
     /// Reads a piece.
     fn turn(&mut self) -> ControlFlow<()> {
         let frames = self.shared.queue().window.frames;
@@ -179,7 +179,7 @@ impl<S: Source> Work<S> {
     }
 }
 
-impl<S: Source> Drop for Work<S> {
+impl<S: Source> Drop for Worker<S> {
     fn drop(&mut self) {
         // Panicking or abandoned: the source is lost, and a waiting consumer must learn it.
         if self.within || self.source.is_some() {
