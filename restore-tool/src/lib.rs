@@ -65,14 +65,14 @@ pub fn run(args: LowArgs, environment: &Environment) -> ExitCode {
                 Form::Json => json::report(&report),
             });
             let code = match report.unapplied {
-                None => {
-                    console.line(lines::SUCCESS);
-                    ExitCode::Ok
-                }
-                Some(deltas) => {
+                Some(deltas) if !report.full_only => {
                     console.line(format_args!("Restored the full snapshot only: {deltas}."));
                     console.line(lines::NEXT_AFTER_PARTIAL);
                     ExitCode::Partial
+                }
+                _ => {
+                    console.line(lines::SUCCESS);
+                    ExitCode::Ok
                 }
             };
             // ORDER: after the last message. A run that is killed earlier has not reported success, so the next run may start

@@ -32,8 +32,10 @@ pub struct Report {
     pub(crate) taken: Taken,
     pub(crate) checked: CheckReport,
     pub(crate) inspection: Inspection,
-    /// The deltas that are lost, unless their loss was accepted.
+    /// The deltas that are not in the restored data.
     pub(crate) unapplied: Option<UnappliedDeltas>,
+    /// Whether their loss was accepted beforehand.
+    pub(crate) full_only: bool,
     /// The raised revision, if it was raised.
     pub(crate) raised_revision: Option<i64>,
     pub(crate) membership: Membership,

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::clock::Clock;
 
-/// A credential that is never shown: no `Display`, and `Debug` prints a placeholder.
+/// A credential that is never shown: no `Display`, and `Debug` prints `Secret(..)`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod boot;
+mod choice;
 mod clock;
 mod etcd;
 mod kept;

@@ -86,6 +86,11 @@ mod tests {
         let at = UnixMillis(784_111_777_000);
         assert_eq!(http(at), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(&iso(at), b"1994-11-06T08:49:37.000Z");
+        assert_eq!(
+            &iso(UnixMillis(784_111_777_123)),
+            b"1994-11-06T08:49:37.123Z"
+        );
+        assert_eq!(&iso(UnixMillis(u64::MAX)), b"9999-12-31T23:59:59.000Z");
         assert_eq!(iso_seconds(at), "1994-11-06T08:49:37Z");
         assert_eq!(iso_basic(at), "19941106T084937Z");
         assert_eq!(parse_http("Sun, 06 Nov 1994 08:49:37 GMT"), Some(at));

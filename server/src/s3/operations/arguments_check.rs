@@ -75,20 +75,15 @@ pub(super) fn parameters(operation: &Operation, query: &Query) -> Result<(), S3E
     Ok(())
 }
 
-/// Whether the operation can do without a parameter that it does not take, as S3 does: a read without one that no operation
-/// is selected by. A bare name is more likely a subresource that nobody has heard of yet.
+/// Whether the operation ignores a parameter that it does not take, as S3 does: a read ignores one with a value, unless it
+/// selects an operation. A bare name is more likely a subresource that is new to this server.
 fn ignored(operation: &Operation, query: &Query, name: &str) -> bool {
     if operation.level == Level::Service {
         return !all().any(|row| row.takes(name));
     }
     let reads = matches!(operation.verb, Verb::Get | Verb::Head);
-    let of_another_read = || {
-        all().any(|row| {
-            row.level == operation.level && row.is_served() && row.parameters.contains(&name)
-        })
-    };
     let selects = || all().any(|row| row.selector.names(name));
-    reads && (of_another_read() || query.nonempty(name).is_some()) && !selects()
+    reads && query.nonempty(name).is_some() && !selects()
 }
 
 /// Refuses headers that the operation does not support, and supported ones that cannot be read.

@@ -112,3 +112,18 @@ impl Serialize for IsoTime {
 fn ascii(text: &[u8]) -> &str {
     str::from_utf8(text).expect("ETags and times are ASCII")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_etag_fits() {
+        let etag = QuotedETag(ETag {
+            md5: [0xff; 16],
+            parts: u16::MAX,
+        });
+        let text = quick_xml::se::to_string_with_root("ETag", &etag).expect("it fits");
+        assert_eq!(text.len(), "<ETag></ETag>".len() + QUOTED_ETAG_BYTES_MAX);
+    }
+}
