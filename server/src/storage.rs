@@ -42,12 +42,13 @@ impl Storage {
         entropy: Arc<dyn Entropy>,
         sizes: Sizes,
     ) -> Result<Storage, ObjectsError> {
-        let (meta, epoch, now) = (Arc::clone(&store.meta), store.epoch, clock.now());
+        let (meta, packs) = (Arc::clone(&store.meta), Arc::clone(&store.packs));
+        let (epoch, now) = (store.epoch, clock.now());
         // ORDER: rows are upgraded before anybody reads them; this process has a writer's row before it can create a
         // pack.
         let begin = move || {
             upgrade(&*meta, epoch, now)?;
-            let sealed = writers::end_crashed_writers(&*meta)?;
+            let sealed = writers::end_crashed_writers(&*meta, &*packs, now)?;
             writers::begin(&*meta, epoch, now)?;
             Ok::<_, StoreError>(sealed)
         };

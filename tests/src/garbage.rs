@@ -19,6 +19,7 @@ pub fn eager(command: &mut std::process::Command) {
     command
         .env("STRONGROOM_GC_INTERVAL_SECS", "1")
         .env("STRONGROOM_GC_GRACE_SECS", "0")
+        .env("STRONGROOM_GC_QUARANTINE_SECS", "0")
         .env("STRONGROOM_LOG", "warn");
 }
 

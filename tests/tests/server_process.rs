@@ -162,7 +162,8 @@ fn what_was_deleted_leaves_the_disk_and_the_job_tells() {
     let mut command = server.command();
     command
         .env("STRONGROOM_GC_INTERVAL_SECS", "1")
-        .env("STRONGROOM_GC_GRACE_SECS", "0");
+        .env("STRONGROOM_GC_GRACE_SECS", "0")
+        .env("STRONGROOM_GC_QUARANTINE_SECS", "0");
     server.boot_as(command);
     let s3 = S3::of(&server);
     let kept = vec![3; 3_000_000];

@@ -8,7 +8,7 @@ use crate::config::settings::{Given, Settings, Source};
 use crate::config::{ConfigError, Secret, credentials};
 
 /// Every variable of this program; docs/operations.md lists them.
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 16] = [
     "STRONGROOM_DATA_DIR",
     "STRONGROOM_LISTEN",
     "STRONGROOM_ADMIN_LISTEN",
@@ -22,6 +22,7 @@ const KNOWN: [&str; 15] = [
     "STRONGROOM_LOG_FORMAT",
     "STRONGROOM_SHUTDOWN_SECS",
     "STRONGROOM_GC_GRACE_SECS",
+    "STRONGROOM_GC_QUARANTINE_SECS",
     "STRONGROOM_GC_INTERVAL_SECS",
     "STRONGROOM_PACK_MIB",
 ];
@@ -127,6 +128,7 @@ impl Environment {
             log_format: self.text("STRONGROOM_LOG_FORMAT")?,
             shutdown_secs: self.text("STRONGROOM_SHUTDOWN_SECS")?,
             gc_grace_secs: self.text("STRONGROOM_GC_GRACE_SECS")?,
+            gc_quarantine_secs: self.text("STRONGROOM_GC_QUARANTINE_SECS")?,
             gc_interval_secs: self.text("STRONGROOM_GC_INTERVAL_SECS")?,
             pack_mib: self.text("STRONGROOM_PACK_MIB")?,
         })

@@ -46,6 +46,7 @@ struct Packs {
 #[serde(deny_unknown_fields)]
 struct Gc {
     grace_secs: Option<u64>,
+    quarantine_secs: Option<u64>,
     interval_secs: Option<u64>,
 }
 
@@ -123,6 +124,7 @@ fn settings(path: &Path, top: Top) -> Result<Settings, ConfigError> {
             .map(|text| Given::new(text, from("log.format"))),
         shutdown_secs: number(top.shutdown_secs, "shutdown_secs"),
         gc_grace_secs: number(top.gc.grace_secs, "gc.grace_secs"),
+        gc_quarantine_secs: number(top.gc.quarantine_secs, "gc.quarantine_secs"),
         gc_interval_secs: number(top.gc.interval_secs, "gc.interval_secs"),
         pack_mib: number(top.packs.mib, "packs.mib"),
     })

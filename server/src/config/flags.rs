@@ -73,6 +73,7 @@ Environment (a flag wins over it, it wins over the file; an empty variable count
   STRONGROOM_SHUTDOWN_SECS=25                      how long requests in flight may take after SIGTERM
   STRONGROOM_GC_INTERVAL_SECS=600                  wait between two garbage collections
   STRONGROOM_GC_GRACE_SECS=3600                    how long the file of an unused pack stays
+  STRONGROOM_GC_QUARANTINE_SECS=604800             how long a pack with bodies that no row names stays
   STRONGROOM_PACK_MIB=64                           size of the files that hold objects' bytes
 
 Exit codes: 0 ended by a signal, all finished; 1 failed; 2 wrong usage or configuration; 5 no permission;

@@ -48,6 +48,13 @@ const SHUTDOWN_SECS_MAX: u64 = 3600;
 /// How long the file of an unused pack stays: an operator can still inspect it, and space is freed soon.
 pub const GC_GRACE_DEFAULT: Duration = Duration::from_hours(1);
 
+/// How long a pack with bodies that no row names stays: time to notice the alert after a long weekend, and to put the
+/// newer metadata back.
+pub const GC_QUARANTINE_DEFAULT: Duration = Duration::from_hours(7 * 24);
+
+/// Longest quarantine.
+const GC_QUARANTINE_SECS_MAX: u64 = 90 * 24 * 3600;
+
 /// How often garbage is collected.
 pub const GC_INTERVAL_DEFAULT: Duration = Duration::from_mins(10);
 
@@ -62,6 +69,8 @@ const PACK_MIB_MAX: u64 = 1024;
 pub struct GcTimes {
     /// How long the file of an unused pack stays.
     pub grace: Duration,
+    /// How long a pack with bodies that no row names stays.
+    pub quarantine: Duration,
     /// The wait between two collections.
     pub interval: Duration,
 }
@@ -128,13 +137,38 @@ pub fn data_dir(flags: &OfflineFlags, environment: &Environment) -> Result<PathB
         .ok_or(ConfigError::NoDataDir)
 }
 
-/// The grace period of garbage collection in the environment.
+/// The times of garbage collection in the environment, for an offline command.
 ///
 /// # Errors
-/// When it is not a number in its range.
-pub fn gc_grace(environment: &Environment) -> Result<Duration, ConfigError> {
-    let given = environment.settings()?.gc_grace_secs;
-    Ok(secs(given, "grace of garbage", 0..=GC_SECS_MAX)?.unwrap_or(GC_GRACE_DEFAULT))
+/// When one is not a number in its range.
+pub fn gc_times(environment: &Environment) -> Result<GcTimes, ConfigError> {
+    times(&mut environment.settings()?)
+}
+
+fn times(settings: &mut Settings) -> Result<GcTimes, ConfigError> {
+    let time = |given: &mut Option<Given<String>>, name, range, default| {
+        Ok::<_, ConfigError>(secs(given.take(), name, range)?.unwrap_or(default))
+    };
+    Ok(GcTimes {
+        grace: time(
+            &mut settings.gc_grace_secs,
+            "grace of garbage",
+            0..=GC_SECS_MAX,
+            GC_GRACE_DEFAULT,
+        )?,
+        quarantine: time(
+            &mut settings.gc_quarantine_secs,
+            "time of quarantine",
+            0..=GC_QUARANTINE_SECS_MAX,
+            GC_QUARANTINE_DEFAULT,
+        )?,
+        interval: time(
+            &mut settings.gc_interval_secs,
+            "wait between collections",
+            1..=GC_SECS_MAX,
+            GC_INTERVAL_DEFAULT,
+        )?,
+    })
 }
 
 /// The process's arguments and environment, read once.
@@ -142,7 +176,8 @@ pub fn from_process() -> (Vec<OsString>, Environment) {
     (std::env::args_os().collect(), Environment::of_process())
 }
 
-fn check(settings: Settings, warnings: Vec<String>) -> Result<Config, ConfigError> {
+fn check(mut settings: Settings, warnings: Vec<String>) -> Result<Config, ConfigError> {
+    let gc = times(&mut settings)?;
     let data_dir = settings.data_dir.ok_or(ConfigError::NoDataDir)?.value;
     if data_dir.as_os_str().is_empty() {
         return Err(ConfigError::NoDataDir);
@@ -181,16 +216,7 @@ fn check(settings: Settings, warnings: Vec<String>) -> Result<Config, ConfigErro
             1..=SHUTDOWN_SECS_MAX,
         )?
         .unwrap_or(SHUTDOWN_DEFAULT),
-        gc: GcTimes {
-            grace: secs(settings.gc_grace_secs, "grace of garbage", 0..=GC_SECS_MAX)?
-                .unwrap_or(GC_GRACE_DEFAULT),
-            interval: secs(
-                settings.gc_interval_secs,
-                "wait between collections",
-                1..=GC_SECS_MAX,
-            )?
-            .unwrap_or(GC_INTERVAL_DEFAULT),
-        },
+        gc,
         sizes: match number(settings.pack_mib, "size of packs", "MiB", 1..=PACK_MIB_MAX)? {
             Some(mib) => Sizes::of_packs(mib << 20),
             None => Sizes::default(),

@@ -56,6 +56,7 @@ pub(super) struct Settings {
     pub(super) log_format: Option<Given<String>>,
     pub(super) shutdown_secs: Option<Given<String>>,
     pub(super) gc_grace_secs: Option<Given<String>>,
+    pub(super) gc_quarantine_secs: Option<Given<String>>,
     pub(super) gc_interval_secs: Option<Given<String>>,
     pub(super) pack_mib: Option<Given<String>>,
 }
@@ -74,6 +75,7 @@ impl Settings {
             log_format: self.log_format.or(below.log_format),
             shutdown_secs: self.shutdown_secs.or(below.shutdown_secs),
             gc_grace_secs: self.gc_grace_secs.or(below.gc_grace_secs),
+            gc_quarantine_secs: self.gc_quarantine_secs.or(below.gc_quarantine_secs),
             gc_interval_secs: self.gc_interval_secs.or(below.gc_interval_secs),
             pack_mib: self.pack_mib.or(below.pack_mib),
         }

@@ -303,6 +303,7 @@ fn wrong_values_are_refused_with_their_source() {
         ("STRONGROOM_SHUTDOWN_SECS", "0"),
         ("STRONGROOM_SHUTDOWN_SECS", "soon"),
         ("STRONGROOM_GC_GRACE_SECS", "604801"),
+        ("STRONGROOM_GC_QUARANTINE_SECS", "7776001"),
         ("STRONGROOM_GC_INTERVAL_SECS", "0"),
     ] {
         let error = load(flags(&[]), &environment(&[(name, value)])).expect_err(value);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::doctor::totals::Totals;
+use crate::doctor::unnamed::UnnamedBodies;
 use crate::doctor::{Census, Findings};
 use crate::objects::manifest::read_manifest;
 use crate::store::meta::Meta;
@@ -125,10 +126,14 @@ pub(super) fn of_packs(
     totals: &Totals,
     census: &mut Census,
     findings: &mut Findings,
+    unnamed: &mut UnnamedBodies,
 ) {
     let looked = each_pack(packs, census, |census, file| {
         match get(meta, PackRows, file.pack)? {
-            None => census.orphans += 1,
+            None => {
+                census.orphans += 1;
+                unnamed.scan(packs, file, PACK_HEADER_BYTES)?;
+            }
             Some(PackRow::Marked { .. }) => census.marked += 1,
             Some(PackRow::Sealed { len }) if file.len < len => findings.pack(
                 file.pack,
@@ -137,7 +142,11 @@ pub(super) fn of_packs(
                     file.pack, file.len
                 ),
             ),
-            Some(PackRow::Live) => drop(packs.read(file.pack, &[])?),
+            Some(PackRow::Live) => {
+                packs.read(file.pack, &[])?;
+                let used = totals.packs.get(&file.pack).map(|used| used.end);
+                unnamed.scan(packs, file, used.unwrap_or(PACK_HEADER_BYTES))?;
+            }
             Some(PackRow::Sealed { len }) => {
                 packs.read(file.pack, &[])?;
                 let used = totals.packs.get(&file.pack).map(|used| used.end);
@@ -148,6 +157,7 @@ pub(super) fn of_packs(
                     );
                     findings.pack(file.pack, what);
                 }
+                unnamed.scan(packs, file, len)?;
             }
         }
         Ok(())

@@ -79,6 +79,7 @@ impl Findings {
             findings: self.kept,
             findings_total: self.total,
             census,
+            ..Report::default()
         }
     }
 

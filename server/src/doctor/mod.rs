@@ -9,12 +9,15 @@ mod finding;
 mod names;
 mod rows;
 mod totals;
+mod unnamed;
 
 use serde::Serialize;
 
 pub use finding::{FINDINGS_MAX, Finding, Findings};
+pub use unnamed::{UNNAMED_MAX, Unnamed};
 
 use crate::doctor::totals::Totals;
+use crate::doctor::unnamed::UnnamedBodies;
 use crate::store::StoreError;
 use crate::store::meta::Meta;
 use crate::store::packs::Packs;
@@ -26,6 +29,10 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The number of all findings, including those beyond [`FINDINGS_MAX`].
     pub findings_total: u64,
+    /// Bodies that no row names.
+    pub unnamed: Vec<Unnamed>,
+    /// The number of all such bodies, including those beyond [`UNNAMED_MAX`].
+    pub unnamed_total: u64,
     /// How much was checked.
     #[serde(flatten)]
     pub census: Census,
@@ -46,7 +53,7 @@ pub struct Census {
     pub bytes: u64,
     /// Pack files.
     pub packs: u64,
-    /// Pack files without a row: left by a crash, to be removed by collection.
+    /// Pack files without a row: left by a crash, or newer than Meta.
     pub orphans: u64,
     /// Pack files that wait for their removal.
     pub marked: u64,
@@ -65,9 +72,21 @@ pub fn examine(meta: &dyn Meta, packs: &dyn Packs) -> Report {
         totals.check(meta, &mut census, &mut findings);
     }
     let damaged = bytes::of_manifests(meta, packs, &mut census, &mut findings);
-    bytes::of_packs(meta, packs, &totals, &mut census, &mut findings);
+    let mut unnamed = UnnamedBodies::new(meta);
+    bytes::of_packs(
+        meta,
+        packs,
+        &totals,
+        &mut census,
+        &mut findings,
+        &mut unnamed,
+    );
     names::add_objects(meta, &damaged, &mut findings);
-    findings.report(census)
+    Report {
+        unnamed: unnamed.shown,
+        unnamed_total: unnamed.total,
+        ..findings.report(census)
+    }
 }
 
 /// Checks only the packs, when the rows cannot be read.

@@ -14,7 +14,7 @@ use crate::tables::table::{after_prefix, exists, get};
 use crate::tables::{
     BucketVersioning, Buckets, Completions, Currents, DeadManifests, DeadUploads, Entry, Heads,
     Keyed as _, Keyspace, ManifestChunks, ManifestHeads, PackRow, PackRows, PackUsers, PartTables,
-    Parts, Table, Uploads, VersionKind, Versions, Writers,
+    Parts, Quarantine, Table, Uploads, VersionKind, Versions, Writers,
 };
 
 /// Checks all rows, adds them to the totals, and returns whether every row could be read.
@@ -122,6 +122,9 @@ impl Check<'_> {
             Keyspace::Writer => {
                 let writer = Entry::of(Writers, key, row)?.value;
                 self.totals.open.extend(writer.open);
+            }
+            Keyspace::Quarantine => {
+                Entry::of(Quarantine, key, row)?;
             }
             Keyspace::ManifestUsers
             | Keyspace::PackSegments

@@ -16,7 +16,7 @@ use crate::store::packs::{DryRunPacks, Packs};
 use crate::store::{PackId, StoreError};
 use crate::tables::table::{each, get};
 use crate::tables::upgrade::NO_PROCESS;
-use crate::tables::{Keyed as _, PackRow, PackRows};
+use crate::tables::{Keyed as _, PackRow, PackRows, Quarantine};
 
 /// What a collection would do now.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -33,6 +33,8 @@ pub struct Plan {
     pub marked: BTreeMap<String, u64>,
     /// Pack files without a row, by name, with their bytes.
     pub orphans: BTreeMap<String, u64>,
+    /// Packs with bodies that no row names, in quarantine then, by name, with their bytes.
+    pub quarantined: BTreeMap<String, u64>,
     /// Marked packs whose grace period is over, by name, with the bytes that are freed at once.
     pub removed: BTreeMap<String, u64>,
     /// Marked packs that are still in their grace period.
@@ -91,6 +93,11 @@ pub fn forecast(
             Some(PackRow::Live | PackRow::Sealed { .. }) => &mut plan.marked,
         };
         named.insert(pack.key.to_string(), *len);
+        Ok(())
+    })?;
+    each(&*would_be, Quarantine, Quarantine.whole(), |pack| {
+        let len = lengths.get(&pack.key).copied().unwrap_or_default();
+        plan.quarantined.insert(pack.key.to_string(), len);
         Ok(())
     })?;
     Ok(plan)

@@ -18,6 +18,8 @@ use crate::store::{Epoch, StoreError};
 pub struct CollectorSettings {
     /// How long the file of a marked pack stays.
     pub grace: Duration,
+    /// How long a pack with bodies that no row names stays.
+    pub quarantine: Duration,
 }
 
 /// Collects garbage of one store.
@@ -60,6 +62,8 @@ pub struct GcReport {
     pub marked: u64,
     /// Pack files without a row marked.
     pub orphans: u64,
+    /// Pack files without a row put into quarantine.
+    pub quarantined: u64,
     /// Marked packs whose file and row are gone.
     pub removed: u64,
     /// Rows and files that could not be read or processed; the log names each.
@@ -121,11 +125,14 @@ impl Collector {
             uploads: done(dead::uploads(&run)?),
             manifests: done(dead::manifests(&run)?),
             answers: done(expiry::answers(&run)?),
-            marked: done(files::mark_unused(&run)?),
-            orphans: done(files::mark_orphans(&run)?),
-            removed: done(files::sweep_marked(&run)?),
-            skipped: 0,
+            ..GcReport::default()
         };
+        done(files::end_quarantine(&run)?);
+        report.marked = done(files::mark_unused(&run)?);
+        let orphans = files::mark_orphans(&run)?;
+        report.orphans = done(orphans.marked);
+        report.quarantined = orphans.quarantined;
+        report.removed = done(files::sweep_marked(&run)?);
         report.skipped = skipped;
         Ok(report)
     }

@@ -11,6 +11,7 @@ use crate::objects::{CompleteRequest, ObjectsError, PutCondition, VersionSelecto
 use crate::store::ManifestId;
 use crate::store::meta::walk::PAGE_ROWS;
 use crate::store::meta::{Txn, Write};
+use crate::store::testing::MemRows;
 use crate::tables::draft::{Operation, Settled, settle};
 use crate::tables::table::after_prefix;
 use crate::tables::{
@@ -19,6 +20,14 @@ use crate::tables::{
 use crate::trial::{TestStorage, key};
 
 const GRACE: Duration = Duration::from_mins(1);
+
+/// Longer than `GRACE`.
+const QUARANTINE: Duration = Duration::from_hours(24);
+
+const SETTINGS: CollectorSettings = CollectorSettings {
+    grace: GRACE,
+    quarantine: QUARANTINE,
+};
 
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -38,7 +47,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 impl TestStorage {
     async fn round(&self) -> GcReport {
-        let collector = self.storage.collector(CollectorSettings { grace: GRACE });
+        let collector = self.storage.collector(SETTINGS);
         blocking(move || collector.run()).await.expect("a round")
     }
 
@@ -65,8 +74,7 @@ impl TestStorage {
         let store = &self.storage.store;
         let (meta, packs) = (Arc::clone(&store.meta), Arc::clone(&store.packs));
         let clock = Arc::<ManualClock>::clone(&self.clock);
-        let settings = CollectorSettings { grace: GRACE };
-        blocking(move || forecast(&meta, packs, settings, clock).expect("readable")).await
+        blocking(move || forecast(&meta, packs, SETTINGS, clock).expect("readable")).await
     }
 
     async fn files(&self) -> usize {
@@ -319,9 +327,14 @@ async fn files_that_a_crash_left_are_marked_and_removed() {
     blocking(move || drop(storage)).await;
     let storage = TestStorage::open(backend, clock, Versioning::Unversioned).await;
     assert_eq!(storage.files().await, 2);
-    assert_eq!(storage.round().await.orphans, 1);
+    let found = storage.round().await;
+    assert_eq!((found.orphans, found.quarantined), (0, 1));
+    storage.settle().await;
+    assert_eq!(storage.files().await, 2, "in quarantine");
+    storage.clock.advance(QUARANTINE);
     storage.settle().await;
     assert_eq!(storage.files().await, 1);
+    assert_eq!(storage.rows(Keyspace::Quarantine).await, 0);
     assert!(
         storage
             .get("kept", VersionSelector::Current)
@@ -334,6 +347,55 @@ async fn files_that_a_crash_left_are_marked_and_removed() {
         1,
         "the orphan's row went with its epoch"
     );
+}
+
+/// A process over rows that were copied while another one ran on, and the packs of that other one.
+async fn with_older_rows(storage: TestStorage, rows: MemRows) -> TestStorage {
+    let TestStorage {
+        mut backend,
+        clock,
+        storage,
+        ..
+    } = storage;
+    blocking(move || drop(storage)).await;
+    backend.rows = rows;
+    TestStorage::open(backend, clock, Versioning::Unversioned).await
+}
+
+#[tokio::test]
+async fn what_rows_put_back_from_an_older_copy_do_not_name_is_kept_and_shown() {
+    let storage = TestStorage::new(Versioning::Unversioned).await;
+    storage.put("before", b"opens the shared pack").await;
+    storage
+        .delete("before", VersionSelector::Current)
+        .await
+        .expect("deleted");
+    let rows = storage.backend.rows.copied();
+    storage.put("in the shared pack", b"acknowledged").await;
+    storage.put("in a pack of its own", &large(9)).await;
+    let storage = with_older_rows(storage, rows).await;
+    assert_eq!(storage.files().await, 2);
+    storage.settle().await;
+    assert_eq!(storage.files().await, 2, "neither is removed");
+    assert_eq!(storage.rows(Keyspace::Quarantine).await, 2);
+    let (meta, packs) = {
+        let store = &storage.storage.store;
+        (Arc::clone(&store.meta), Arc::clone(&store.packs))
+    };
+    let report = blocking(move || crate::doctor::examine(&*meta, &*packs)).await;
+    assert_eq!(report.findings, []);
+    let shown = report.unnamed.iter().map(|body| body.object.as_str());
+    assert_eq!(
+        shown.collect::<Vec<_>>(),
+        [
+            "s3://etcd-backup/in the shared pack",
+            "s3://etcd-backup/in a pack of its own"
+        ]
+    );
+    storage.clock.advance(QUARANTINE);
+    storage.settle().await;
+    assert_eq!(storage.files().await, 0, "the quarantine is over");
+    assert_eq!(storage.rows(Keyspace::Pack).await, 0);
 }
 
 #[tokio::test]

@@ -59,6 +59,7 @@ mod tests {
         let mut scheduler = Scheduler::new(Arc::clone(&board), storage.clock.clone());
         let collector = storage.storage.collector(CollectorSettings {
             grace: Duration::from_mins(1),
+            quarantine: Duration::from_hours(1),
         });
         scheduler.start(job(collector, Duration::from_millis(1)));
         let skipped = async {

@@ -14,7 +14,7 @@
 //! | claim | the row unchanged and not marked, or absent when the pack is the body's own | [`claim`] |
 //! | seal | the row unchanged and live; the writer's row unchanged | [`shared`] |
 //! | release | the manifest's rows unchanged | [`claim`] |
-//! | mark | the row unchanged and sealed, no segment in use; or no row | [`mark`] |
+//! | mark | the row unchanged and sealed, no segment in use, not in quarantine; or no row | [`mark`] |
 //! | sweep | the row unchanged and marked; the epoch of its writer has ended | [`sweep`] |
 //!
 //! `Marked` means marked for deletion. A claim and a mark conflict on the pack's row, so one of them loses: a pack
@@ -26,6 +26,7 @@
 pub mod claim;
 pub mod mark;
 pub mod pins;
+pub mod quarantine;
 pub mod shared;
 pub mod sweep;
 pub mod writers;

@@ -58,17 +58,19 @@ pub(crate) fn seal(meta: &dyn Meta, pack: PackId, len: u64) -> Result<(), StoreE
     })
 }
 
-/// Seals the open pack of a process that did not seal it: at the end of the last segment that a manifest uses. Blocks.
+/// Seals the open pack of a process that did not seal it: at the end of the last segment that a manifest uses, which it
+/// returns. Blocks.
 ///
 /// # Errors
 /// When rows cannot be read or written.
-pub(crate) fn seal_at_last_use(meta: &dyn Meta, pack: PackId) -> Result<(), StoreError> {
+pub(crate) fn seal_at_last_use(meta: &dyn Meta, pack: PackId) -> Result<u64, StoreError> {
     let mut end = PACK_HEADER_BYTES;
     each(meta, PackUsers, PackUsers.of_pack(pack), |user| {
         end = end.max(user.value.end);
         Ok(())
     })?;
-    seal(meta, pack, end)
+    seal(meta, pack, end)?;
+    Ok(end)
 }
 
 fn no_writer(pack: PackId) -> StoreError {

@@ -5,8 +5,10 @@
 //! number does not matter, because several processes may write at once.
 
 use crate::clock::UnixMillis;
+use crate::packs::quarantine;
 use crate::packs::shared::seal_at_last_use;
 use crate::store::meta::Meta;
+use crate::store::packs::Packs;
 use crate::store::{Epoch, PackId, StoreError};
 use crate::tables::draft::{Operation, Settled, settle};
 use crate::tables::table::{exists, scan};
@@ -44,26 +46,56 @@ pub(crate) fn end(meta: &dyn Meta, epoch: Epoch) -> Result<(), StoreError> {
     })
 }
 
-/// Ends the writers that died: seals the packs that they left open, and records that they write no more. Returns the
-/// sealed packs. Runs once, at start. Blocks.
+/// Ends the writers that died: seals the packs that they left open, puts those with unnamed bodies into quarantine, and
+/// records that they write no more. Returns the sealed packs. Runs once, at start. Blocks.
 ///
 /// The caller holds the directory's lock, so no other process uses the store.
 ///
 /// # Errors
 /// When rows cannot be read or written.
-pub(crate) fn end_crashed_writers(meta: &dyn Meta) -> Result<Vec<PackId>, StoreError> {
+pub(crate) fn end_crashed_writers(
+    meta: &dyn Meta,
+    packs: &dyn Packs,
+    now: UnixMillis,
+) -> Result<Vec<PackId>, StoreError> {
     let mut sealed = Vec::new();
     loop {
         let writers = scan(meta, Writers, &Writers.whole(), PAGE_WRITERS)?;
         for writer in &writers {
             if let Some(pack) = writer.value.open {
-                seal_at_last_use(meta, pack)?;
+                let end = seal_at_last_use(meta, pack)?;
+                quarantine_tail(meta, packs, pack, end, now)?;
                 sealed.push(pack);
             }
             end(meta, writer.key)?;
         }
         if writers.len() < PAGE_WRITERS {
             return Ok(sealed);
+        }
+    }
+}
+
+/// Puts a pack into quarantine if a body follows the bytes that rows name.
+fn quarantine_tail(
+    meta: &dyn Meta,
+    packs: &dyn Packs,
+    pack: PackId,
+    end: u64,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    // A file that is missing or cannot be read has no bodies to keep, and must not keep the server from its start.
+    let Ok(Some(file)) = packs.entry(pack) else {
+        return Ok(());
+    };
+    match quarantine::holds_unnamed(packs, &file, end) {
+        Ok(true) => settle(meta, Operation::EndWriter, |draft| {
+            quarantine::begin(draft, pack, now);
+            Ok(Settled::Commit(()))
+        }),
+        Ok(false) => Ok(()),
+        Err(error) => {
+            tracing::error!(%pack, %error, "cannot tell whether the pack holds bodies that no row names");
+            Ok(())
         }
     }
 }

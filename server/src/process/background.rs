@@ -13,6 +13,7 @@ pub(crate) fn start(config: &Config, handles: &Handles, storage: &Storage) -> Sc
     let mut scheduler = Scheduler::new(Arc::clone(&handles.jobs), Arc::clone(&handles.clock));
     let collector = storage.collector(CollectorSettings {
         grace: config.gc.grace,
+        quarantine: config.gc.quarantine,
     });
     scheduler.start(gc::job(collector, config.gc.interval));
     scheduler

@@ -10,6 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Environment, OfflineFlags};
 use crate::doctor::{self, Report};
 use crate::gc::{self, CollectorSettings, Plan};
+use crate::packs::writers;
 use crate::process::run::refuse;
 use crate::process::{Exit, StartError};
 use crate::store::StoreError;
@@ -46,15 +47,21 @@ pub(super) fn doctor(flags: &OfflineFlags, environment: &Environment) -> Exit {
 /// Prints what a collection would free.
 pub(super) fn gc_dry_run(flags: &OfflineFlags, environment: &Environment) -> Exit {
     let asked = config::data_dir(flags, environment)
-        .and_then(|dir| Ok((dir, config::gc_grace(environment)?)));
-    let (dir, grace) = match asked {
+        .and_then(|dir| Ok((dir, config::gc_times(environment)?)));
+    let (dir, times) = match asked {
         Ok(asked) => asked,
         Err(error) => return refuse(&error.into()),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let settings = CollectorSettings {
+        grace: times.grace,
+        quarantine: times.quarantine,
+    };
     let planned = ReadOnlyStore::open(&dir, &clock).and_then(|view| {
         let meta = upgraded(&view.meta?, &clock)?;
-        gc::forecast(&meta, view.packs, CollectorSettings { grace }, clock)
+        // As the start does.
+        writers::end_crashed_writers(&*meta, &*view.packs, clock.now())?;
+        gc::forecast(&meta, view.packs, settings, clock)
     });
     match planned {
         Ok(plan) => print(flags, &plan, |out| print_plan(out, &plan), Exit::Ok),
@@ -112,11 +119,25 @@ fn print_report(out: &mut dyn Write, dir: &Path, report: &Report) -> io::Result<
     if report.findings_total > shown {
         writeln!(out, "and {} more", report.findings_total - shown)?;
     }
+    for body in &report.unnamed {
+        writeln!(
+            out,
+            "unnamed: {}, {} bytes of {}\n  pack: {}, offset {}",
+            body.object, body.bytes, body.time, body.pack, body.offset
+        )?;
+    }
+    let shown = u64::try_from(report.unnamed.len()).unwrap_or(u64::MAX);
+    if report.unnamed_total > shown {
+        writeln!(out, "and {} more unnamed", report.unnamed_total - shown)?;
+    }
+    if report.unnamed_total > 0 {
+        writeln!(out, "{UNNAMED_NEXT}")?;
+    }
     let census = &report.census;
     writeln!(
         out,
         "{}: {} findings; {} rows, {} objects, {} open uploads, {} manifests, {} stored bytes verified, {} pack files \
-         ({} that a crash left, {} marked)",
+         ({} without a row, {} marked)",
         dir.display(),
         report.findings_total,
         census.rows,
@@ -130,6 +151,11 @@ fn print_report(out: &mut dyn Write, dir: &Path, report: &Report) -> io::Result<
     )
 }
 
+/// The advice about bodies that no row names.
+const UNNAMED_NEXT: &str = "\
+  After a crash these are uploads that were never acknowledged: nothing to do, they leave after the time of quarantine.
+  next: if the metadata was put back from a copy, they may be newer objects: put the newer metadata back before that time";
+
 fn print_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     writeln!(
         out,
@@ -138,7 +164,8 @@ fn print_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     )?;
     for (what, packs) in [
         ("to mark for deletion", &plan.marked),
-        ("left by a crash", &plan.orphans),
+        ("without a row, to mark for deletion", &plan.orphans),
+        ("with unnamed bodies, in quarantine", &plan.quarantined),
         ("to remove", &plan.removed),
     ] {
         for (pack, bytes) in packs {

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use crate::store::StoreError;
 use crate::store::meta::Meta;
 use crate::store::packs::Packs;
-use crate::store::{PackId, StoreError};
 use crate::tables::table::each;
-use crate::tables::{Keyed as _, LogicalBytes, StoredBytes, Writers, total};
+use crate::tables::{Keyed as _, LogicalBytes, Quarantine, StoredBytes, Writers, total};
 use crate::telemetry::StorageUsage;
 
 /// Reads the values. It blocks, and is cheap enough for each scrape: a few rows, one file length, one small directory.
@@ -21,8 +21,14 @@ pub(crate) fn storage(
     let mut open_bytes = 0_u64;
     each(meta, Writers, Writers.whole(), |writer| {
         if let Some(open) = writer.value.open {
-            open_bytes = open_bytes.saturating_add(open_pack_bytes(packs, open)?);
+            // The counter does not include it until it is sealed.
+            open_bytes = open_bytes.saturating_add(packs.entry(open)?.map_or(0, |entry| entry.len));
         }
+        Ok(())
+    })?;
+    let mut quarantined = 0_u64;
+    each(meta, Quarantine, Quarantine.whole(), |_| {
+        quarantined += 1;
         Ok(())
     })?;
     let packs_bytes = counted_bytes.saturating_add(open_bytes);
@@ -30,20 +36,8 @@ pub(crate) fn storage(
         logical_bytes,
         packs_bytes,
         meta_bytes: files_bytes(meta_dir),
+        quarantined,
     })
-}
-
-/// The length of the shared pack. The counter does not include it until the pack is sealed.
-fn open_pack_bytes(packs: &dyn Packs, open: PackId) -> Result<u64, StoreError> {
-    let before = PackId {
-        serial: open.serial.saturating_sub(1),
-        ..open
-    };
-    let next = packs.list(Some(before), 1)?;
-    Ok(next
-        .first()
-        .filter(|entry| entry.pack == open)
-        .map_or(0, |entry| entry.len))
 }
 
 /// Size and free bytes of the file system that holds `dir`, if the system reports them.

@@ -215,7 +215,10 @@ pub(super) async fn collect(world: Arc<World>, collector: Collector, rounds: u64
 
 /// The collector settings of a life.
 pub(super) fn collector_settings(world: &World) -> CollectorSettings {
-    CollectorSettings { grace: world.grace }
+    CollectorSettings {
+        grace: world.grace,
+        quarantine: world.grace,
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

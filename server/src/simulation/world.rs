@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
+use super::client::collector_settings;
 use super::faults::{Fault, arm};
 use super::history::{History, Token};
 use super::schedule::{SeededChoices, Tasks, alone};
 use crate::bodies::incoming::Sizes;
 use crate::clock::{Clock as _, ManualClock, SeededEntropy, UnixMillis};
 use crate::doctor::{self, Report};
-use crate::gc::CollectorSettings;
 use crate::gc::UPLOAD_AGE_MAX;
 use crate::model::{BucketName, ObjectKey, Owner};
 use crate::objects::{ListQuery, NewBucket, ObjectsError, VersionSelector};
@@ -183,7 +183,7 @@ impl World {
     pub(super) fn check_rest(&self, storage: &Storage) {
         for _ in 0..ROUNDS_TO_REST {
             self.clock.advance(self.grace);
-            let collector = storage.collector(CollectorSettings { grace: self.grace });
+            let collector = storage.collector(collector_settings(self));
             if let Err(error) = collector.run() {
                 self.violated(format!("a collection at rest fails: {error}"));
             }

@@ -6,8 +6,8 @@ use super::record::{decode, encode};
 use super::{
     Attributes, BucketRow, BucketState, CompletedRow, CurrentRow, DeadRow, HeadRow, Keyspace,
     ManifestChunk, ManifestEntry, ManifestHead, ObjectData, PackRow, PackUserRow, PartEntry,
-    PartRow, PartTable, Record, UploadChecksumKind, UploadRow, VersionKind, VersionRow, Versioning,
-    WriterRow,
+    PartRow, PartTable, QuarantineRow, Record, UploadChecksumKind, UploadRow, VersionKind,
+    VersionRow, Versioning, WriterRow,
 };
 use crate::clock::UnixMillis;
 use crate::model::{
@@ -285,6 +285,7 @@ fn manifests_and_packs() {
     pin(&PackRow::Sealed { len: 4096 }, "0100018020");
     pin(&PackRow::Marked { since: TIME }, "01000280d095ffbc31");
     pin(&PackUserRow { end: 1064 }, "0100a808");
+    pin(&QuarantineRow { since: TIME }, "010080d095ffbc31");
     let writer = WriterRow {
         since: TIME,
         open: Some(PACK),

@@ -41,6 +41,8 @@ pub enum Keyspace {
     PackUser = 0x53,
     /// epoch -> [`super::WriterRow`]: a process that may still write, and its open shared pack
     Writer = 0x55,
+    /// pack id -> [`super::QuarantineRow`]: holds bodies that no row names, found after their writer had ended
+    Quarantine = 0x56,
     /// epoch -> tally: plain bytes in all versions, changed by this process
     LogicalBytes = 0x62,
     /// epoch -> tally: stored bytes in all packs with a row, changed by this process
@@ -49,7 +51,7 @@ pub enum Keyspace {
 
 impl Keyspace {
     /// Every keyspace, in the order of their keys.
-    pub const ALL: [Keyspace; 20] = [
+    pub const ALL: [Keyspace; 21] = [
         Keyspace::Bucket,
         Keyspace::BucketSetting,
         Keyspace::Current,
@@ -68,6 +70,7 @@ impl Keyspace {
         Keyspace::PackLive,
         Keyspace::PackUser,
         Keyspace::Writer,
+        Keyspace::Quarantine,
         Keyspace::LogicalBytes,
         Keyspace::StoredBytes,
     ];
@@ -101,6 +104,7 @@ impl Keyspace {
             Keyspace::PackSegments | Keyspace::PackLive => "a pack's counter",
             Keyspace::PackUser => "a pack's back-reference",
             Keyspace::Writer => "a writer's row",
+            Keyspace::Quarantine => "a quarantined pack's row",
             Keyspace::LogicalBytes | Keyspace::StoredBytes => "a sum",
         }
     }

@@ -20,6 +20,7 @@ mod manifests;
 mod packs;
 mod part_tables;
 mod parts;
+mod quarantine;
 mod sums;
 pub mod upgrade;
 mod uploads;
@@ -44,6 +45,7 @@ pub use manifests::{
 pub use packs::{PackLive, PackRow, PackRows, PackSegments, PackUserRow, PackUsers};
 pub use part_tables::{PartEntry, PartTable, PartTables};
 pub use parts::{PartRow, Parts};
+pub use quarantine::{Quarantine, QuarantineRow};
 pub use record::Record;
 pub use sums::{LogicalBytes, StoredBytes, total};
 pub use table::{Counter, Entry, Keyed, Range, Rows, Table, Tally};

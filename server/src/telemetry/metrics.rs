@@ -44,6 +44,8 @@ pub struct StorageUsage {
     pub packs_bytes: u64,
     /// Bytes of the metadata engine's files.
     pub meta_bytes: u64,
+    /// Packs in quarantine.
+    pub quarantined: u64,
 }
 
 /// All metrics of the process.
@@ -139,6 +141,7 @@ impl Metrics {
     /// Sets the storage usage.
     pub fn set_storage(&self, usage: StorageUsage) {
         self.store.logical.set(signed(usage.logical_bytes));
+        self.store.quarantined.set(signed(usage.quarantined));
         self.store
             .stored
             .with_label_values(&[names::KIND_PACKS])

@@ -21,6 +21,9 @@ pub const S3_SENT: &str = "strongroom_s3_sent_bytes_total";
 pub const STORED_BYTES: &str = "strongroom_storage_stored_bytes";
 /// Bytes of all object versions as clients sent them.
 pub const LOGICAL_BYTES: &str = "strongroom_storage_logical_bytes";
+
+/// Packs in quarantine.
+pub const QUARANTINED_PACKS: &str = "strongroom_storage_quarantined_packs";
 /// Seconds of one synced group commit of metadata.
 pub const COMMIT_SECONDS: &str = "strongroom_meta_commit_duration_seconds";
 /// Transactions that shared one synced group commit.

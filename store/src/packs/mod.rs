@@ -183,4 +183,17 @@ pub trait Packs: Send + Sync + 'static {
     /// # Errors
     /// When the directory cannot be read.
     fn list(&self, after: Option<PackId>, limit: usize) -> Result<Vec<PackEntry>, StoreError>;
+
+    /// One pack file, if it exists.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    fn entry(&self, pack: PackId) -> Result<Option<PackEntry>, StoreError> {
+        let before = PackId {
+            serial: pack.serial.saturating_sub(1),
+            ..pack
+        };
+        let mut next = self.list(Some(before), 1)?.into_iter();
+        Ok(next.next().filter(|entry| entry.pack == pack))
+    }
 }

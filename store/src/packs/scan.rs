@@ -33,25 +33,26 @@ pub struct PackScan {
 impl PackScan {
     /// Starts after the header.
     pub fn new(entry: PackEntry) -> PackScan {
+        PackScan::starting_at(entry, PACK_HEADER_BYTES)
+    }
+
+    /// Starts at `offset`, where a segment ends or the header does.
+    pub fn starting_at(entry: PackEntry, offset: u64) -> PackScan {
         PackScan {
             window: Window::new(entry.pack),
             entry,
-            offset: PACK_HEADER_BYTES,
+            offset,
             ended: false,
         }
     }
 
     /// Starts at a segment named by rows, and treats its end as the end of the pack.
     pub fn of(segment: &Segment) -> PackScan {
-        PackScan {
-            window: Window::new(segment.pack),
-            entry: PackEntry {
-                pack: segment.pack,
-                len: segment.offset.saturating_add(segment.stored_len),
-            },
-            offset: segment.offset,
-            ended: false,
-        }
+        let entry = PackEntry {
+            pack: segment.pack,
+            len: segment.offset.saturating_add(segment.stored_len),
+        };
+        PackScan::starting_at(entry, segment.offset)
     }
 
     /// The end of the last whole segment found.

@@ -111,6 +111,20 @@ impl MemRows {
         }
     }
 
+    /// Rows as they are now, which no longer change with these.
+    #[must_use]
+    pub fn copied(&self) -> MemRows {
+        let state = self.state();
+        MemRows {
+            state: Arc::new(Mutex::new(State {
+                live: state.live.clone(),
+                durable: state.durable.clone(),
+                unsynced: state.unsynced.clone(),
+                ..State::default()
+            })),
+        }
+    }
+
     /// The power fails: every opening ends, and all unsynced data is lost.
     pub fn crash(&self) {
         self.state().crash_keeping(0);

@@ -16,6 +16,7 @@ fn at_leisure(command: &mut std::process::Command) {
     command
         .env("STRONGROOM_GC_INTERVAL_SECS", "25")
         .env("STRONGROOM_GC_GRACE_SECS", "0")
+        .env("STRONGROOM_GC_QUARANTINE_SECS", "0")
         .env("STRONGROOM_LOG", "warn");
 }
 

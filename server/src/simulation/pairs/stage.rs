@@ -319,7 +319,10 @@ impl Stage {
 
     fn collect(&self) -> Result<(), StoreError> {
         let grace = Duration::ZERO;
-        let collector = self.storage.collector(CollectorSettings { grace });
+        let collector = self.storage.collector(CollectorSettings {
+            grace,
+            quarantine: grace,
+        });
         collector.run().map(|_| ())
     }
 

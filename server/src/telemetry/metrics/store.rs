@@ -18,6 +18,7 @@ const COMMIT_BATCH: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256
 pub(super) struct StoreSeries {
     pub(super) stored: IntGaugeVec,
     pub(super) logical: IntGauge,
+    pub(super) quarantined: IntGauge,
     pub(super) commit_seconds: Histogram,
     pub(super) commit_batch: Histogram,
     pub(super) pack_sync_seconds: Histogram,
@@ -63,6 +64,10 @@ impl StoreSeries {
             logical: one_gauge(
                 names::LOGICAL_BYTES,
                 "Bytes of all object versions as clients sent them",
+            ),
+            quarantined: one_gauge(
+                names::QUARANTINED_PACKS,
+                "Packs of earlier starts with bodies that no row names",
             ),
             commit_seconds: timing(
                 names::COMMIT_SECONDS,
