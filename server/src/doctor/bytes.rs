@@ -44,7 +44,7 @@ pub(super) fn of_manifests(
         for segment in &segments {
             match of_segment(meta, packs, segment) {
                 Ok(origin) => {
-                    census.bytes += segment.stored_len;
+                    census.bytes = census.bytes.saturating_add(segment.stored_len);
                     body.check_offset(segment, &origin, findings);
                 }
                 Err(error) => {

@@ -189,7 +189,8 @@ impl Check<'_> {
         let (bucket, object, _) = &version.key;
         self.census.objects += 1;
         if let VersionKind::Object(data) = &version.value.kind {
-            self.totals.plain += i64::try_from(data.size).unwrap_or(i64::MAX);
+            let size = i64::try_from(data.size).unwrap_or(i64::MAX);
+            self.totals.plain = self.totals.plain.saturating_add(size);
             if let Some(manifest) = data.manifest {
                 self.totals.uses(manifest);
             } else if data.size > 0 {
@@ -246,7 +247,8 @@ impl Check<'_> {
                 self.totals.live.insert(pack);
             }
             PackRow::Sealed { len } => {
-                self.totals.sealed += i64::try_from(len).unwrap_or(i64::MAX);
+                let sealed = i64::try_from(len).unwrap_or(i64::MAX);
+                self.totals.sealed = self.totals.sealed.saturating_add(sealed);
                 let used = self.totals.packs.get(&pack).map_or(0, |used| used.end);
                 if len < used {
                     let what = format!("pack {pack} is sealed at {len}, and in use up to {used}");

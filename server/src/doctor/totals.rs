@@ -61,7 +61,8 @@ impl Totals {
             let holding = self.packs.entry(segment.pack).or_default();
             holding.segments += 1;
             holding.end = holding.end.max(end_of(segment));
-            holding.stored += i64::try_from(segment.stored_len).unwrap_or(i64::MAX);
+            let stored = i64::try_from(segment.stored_len).unwrap_or(i64::MAX);
+            holding.stored = holding.stored.saturating_add(stored);
         }
     }
 

@@ -105,6 +105,7 @@ pub(super) fn sweep_marked(run: &GcRun<'_>) -> Result<Walked, StoreError> {
         pins: run.pins,
         grace: run.settings.grace,
         now: run.now,
+        epoch: run.epoch,
     };
     run.walk("marked packs")
         .each(PackRows, PackRows.whole(), |draft, pack| {

@@ -8,14 +8,15 @@ use bytes::Bytes;
 use super::*;
 use crate::clock::{ManualClock, SeededEntropy};
 use crate::objects::{CompleteRequest, ObjectsError, PutCondition, VersionSelector};
-use crate::store::ManifestId;
 use crate::store::meta::walk::PAGE_ROWS;
 use crate::store::meta::{Txn, Write};
 use crate::store::testing::MemRows;
+use crate::store::{Epoch, ManifestId, PackId};
 use crate::tables::draft::{Operation, Settled, settle};
 use crate::tables::table::after_prefix;
 use crate::tables::{
-    DeadManifests, Keyed as _, Keyspace, PackRow, PackRows, Rows as _, StoredBytes, Versioning,
+    DeadManifests, Draft, Keyed as _, Keyspace, PackRow, PackRows, Rows as _, StoredBytes,
+    Versioning, WriterRow, Writers,
 };
 use crate::trial::{TestStorage, key};
 
@@ -452,21 +453,41 @@ async fn a_put_that_comes_too_late_loses_and_says_so() {
 }
 
 #[tokio::test]
-async fn the_row_of_a_swept_pack_stays_until_its_writer_has_ended() {
+async fn the_row_of_a_swept_pack_goes_with_its_file_if_no_commit_may_come() {
     let storage = TestStorage::new(Versioning::Unversioned).await;
     drop(storage.body("lost", &large(8)).await);
     storage.settle().await;
     assert_eq!(storage.files().await, 0);
-    let marked = storage.rows(Keyspace::Pack).await;
-    assert_eq!(marked, 1, "a late commit still finds it marked");
-    let TestStorage {
-        backend,
-        clock,
-        storage,
-        ..
-    } = storage;
-    blocking(move || drop(storage)).await;
-    let storage = TestStorage::open(backend, clock, Versioning::Unversioned).await;
+    assert_eq!(storage.rows(Keyspace::Pack).await, 0);
+}
+
+#[tokio::test]
+async fn the_row_of_a_swept_pack_stays_while_another_process_may_commit_it() {
+    let storage = TestStorage::new(Versioning::Unversioned).await;
+    let other = PackId {
+        epoch: Epoch(77),
+        serial: 1,
+    };
+    let meta = Arc::clone(&storage.storage.store.meta);
+    let change = |change: fn(&mut Draft<'_>, PackId)| {
+        let meta = Arc::clone(&meta);
+        blocking(move || {
+            settle(&*meta, Operation::BeginWriter, |draft| {
+                change(draft, other);
+                Ok(Settled::Commit(()))
+            })
+            .expect("committed");
+        })
+    };
+    change(|draft, other| {
+        let since = crate::trial::NOW;
+        draft.put(Writers, other.epoch, &WriterRow { since, open: None });
+        draft.put(PackRows, other, &PackRow::Marked { since });
+    })
+    .await;
+    storage.settle().await;
+    assert_eq!(storage.rows(Keyspace::Pack).await, 1);
+    change(|draft, other| draft.delete(Writers, other.epoch)).await;
     storage.round().await;
     assert_eq!(storage.rows(Keyspace::Pack).await, 0);
 }

@@ -210,7 +210,12 @@ fn assemble(
     request: &CompleteRequest,
     parts: &[PartRow],
 ) -> Result<ObjectData, Undecided> {
-    let size = parts.iter().map(|part| part.size).sum();
+    let damaged = |what| StoreError::DamagedRow {
+        key: Parts.of_upload(target.upload).keys.from.to_vec(),
+        what,
+    };
+    let size = manifest::total(parts.iter().map(|part| part.size))
+        .ok_or_else(|| damaged("the sizes of the upload's parts"))?;
     if request.size.is_some_and(|said| said != size) {
         return Err(ObjectsError::WholeMismatch { what: "size" }.into());
     }
@@ -227,8 +232,11 @@ fn assemble(
     }
     let manifests: Vec<ManifestId> = parts.iter().filter_map(|part| part.manifest).collect();
     let segments = manifest::join(draft, &manifests)?;
+    if manifest::total(segments.iter().map(|placed| placed.segment.plain_len)) != Some(size) {
+        return Err(damaged("a part of the upload has another size than its manifest").into());
+    }
     if !segments.is_empty() {
-        match manifest::create(draft, target.manifest, &segments) {
+        match manifest::create(draft, target.manifest, size, &segments) {
             // A part's pack is gone only if the part is gone, which then has changed as well.
             Err(ClaimError::Gone(pack)) => {
                 let what = "a part lies in a pack that has no row, or a marked one";

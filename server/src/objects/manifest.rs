@@ -63,14 +63,15 @@ fn segments_of(
             segments.extend(self::segments(chunk.entries));
         }
     }
-    let plain: u64 = segments
-        .iter()
-        .map(|s| s.plain_len)
-        .fold(0, u64::saturating_add);
-    if plain != head.size {
+    if total(segments.iter().map(|s| s.plain_len)) != Some(head.size) {
         return Err(damaged("sum of segments"));
     }
     Ok(segments)
+}
+
+/// The sum of lengths from rows; `None` if no body can be that long, so that they are damaged.
+pub(super) fn total(mut lengths: impl Iterator<Item = u64>) -> Option<u64> {
+    lengths.try_fold(0, u64::checked_add)
 }
 
 /// The segments of manifest entries.
@@ -81,13 +82,15 @@ pub(crate) fn segments(entries: Vec<ManifestEntry>) -> Vec<Segment> {
     entries.into_iter().map(of).collect()
 }
 
-/// Writes a new manifest with one user into the draft: its chunks, its counters and the claims on its packs.
+/// Writes a new manifest with one user into the draft: its chunks, its counters and the claims on its packs. `size` is
+/// the sum of its segments.
 ///
 /// # Errors
 /// [`ClaimError::Gone`] when a pack was marked or its row is gone.
 pub(super) fn create(
     draft: &mut Draft<'_>,
     id: ManifestId,
+    size: u64,
     placed: &[PlacedSegment],
 ) -> Result<(), ClaimError> {
     claim(draft, id, placed)?;
@@ -98,7 +101,7 @@ pub(super) fn create(
     let mut chunks = entries.chunks(MANIFEST_CHUNK_ENTRIES);
     let head = ManifestHead {
         chunks: u32::try_from(chunks.len()).unwrap_or(u32::MAX),
-        size: placed.iter().map(|p| p.segment.plain_len).sum(),
+        size,
         entries: chunks.next().unwrap_or_default().to_vec(),
     };
     draft.put(ManifestHeads, id, &head);
@@ -134,7 +137,7 @@ pub(crate) fn remove(draft: &mut Draft<'_>, id: ManifestId) -> Result<Vec<Segmen
     Ok(segments)
 }
 
-/// The segments of several manifests, for joining them.
+/// The segments of the manifests of several parts, for joining them.
 pub(super) fn join(
     draft: &mut Draft<'_>,
     ids: &[ManifestId],
@@ -151,11 +154,10 @@ pub(super) fn join(
             )
         };
         let head = head.ok_or_else(lost)?;
-        let segments = if head.chunks == 1 {
-            segments(head.entries)
-        } else {
-            let meta = draft.unrequired("chunks come and go with chunk 0, which is required");
-            read_manifest(meta, *id)?.ok_or_else(lost)?
+        let mut rows = draft.unrequired("chunks come and go with chunk 0, which is required");
+        let segments = match segments_of(&mut rows, *id, head) {
+            Ok(segments) => segments,
+            Err(_) => read_manifest(rows, *id)?.ok_or_else(lost)?,
         };
         joined.extend(segments.into_iter().map(|segment| PlacedSegment {
             segment,

@@ -74,7 +74,7 @@ impl Objects {
             let place = KeyContext::read(draft, &bucket, &key, epoch)?;
             let new = new_version(bucket.versioning, place.head.as_ref());
             if let Some(id) = manifest {
-                manifest::create(draft, id, &body.segments)?;
+                manifest::create(draft, id, body.size, &body.segments)?;
             }
             let object = NewObject {
                 id: VersionId {

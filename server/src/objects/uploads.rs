@@ -128,7 +128,7 @@ impl Objects {
             find_upload(draft, bucket, &key, id)?;
             let old = draft.read(Parts, (id, number))?;
             if let Some(new) = manifest {
-                manifest::create(draft, new, &body.segments)?;
+                manifest::create(draft, new, body.size, &body.segments)?;
             }
             if let Some(gone) = old.and_then(|part| part.manifest) {
                 manifest::release(draft, gone, time);

@@ -15,7 +15,7 @@
 //! | seal | the row unchanged and live; the writer's row unchanged | [`shared`] |
 //! | release | the manifest's rows unchanged | [`claim`] |
 //! | mark | the row unchanged and sealed, no segment in use, not in quarantine; or no row | [`mark`] |
-//! | sweep | the row unchanged and marked; the epoch of its writer has ended | [`sweep`] |
+//! | sweep | the row unchanged and marked; its writer has ended, or sweeps itself and holds no lease | [`sweep`] |
 //!
 //! `Marked` means marked for deletion. A claim and a mark conflict on the pack's row, so one of them loses: a pack
 //! named by a committed manifest is never removed. This argument uses no clock and no lock. A writer's epoch and its

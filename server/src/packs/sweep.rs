@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::clock::UnixMillis;
 use crate::packs::{Pins, writers};
 use crate::planted::{Bug, planted};
-use crate::store::StoreError;
 use crate::store::packs::Packs;
+use crate::store::{Epoch, StoreError};
 use crate::tables::{Draft, Entry, PackRow, PackRows};
 
 /// What protects the files of marked packs.
@@ -18,6 +18,8 @@ pub(crate) struct Reserve<'a> {
     pub(crate) grace: Duration,
     /// The current time.
     pub(crate) now: UnixMillis,
+    /// The epoch of the process that sweeps.
+    pub(crate) epoch: Epoch,
 }
 
 /// The result of a sweep of one pack.
@@ -27,7 +29,7 @@ pub(crate) enum Swept {
     InUse,
     /// Its grace period is not over, or a reader pins it.
     Reserved,
-    /// Its file is gone; its row stays until the writer has ended.
+    /// Its file is gone; its row stays until no commit of its writer may come any more.
     File,
     /// Its file is gone, and the draft removes its row.
     FileAndRow,
@@ -54,7 +56,15 @@ pub(crate) fn sweep(
     // removes the row; the other order could leave a file without a row.
     packs.remove(pack.key)?;
     let rows = draft.unrequired("an ended epoch never begins again");
-    if writers::is_running(rows, pack.key.epoch)? {
+    let own = pack.key.epoch == reserve.epoch;
+    // A process commits a pack of its own only under a lease, and no pack is leased a second time. A commit that was
+    // queued before its lease ended was decided before the mark, because commits are decided in the order of the queue.
+    let may_come = if own {
+        packs.is_held(pack.key)
+    } else {
+        writers::is_running(rows, pack.key.epoch)?
+    };
+    if may_come {
         return Ok(Swept::File);
     }
     draft.delete_entry(pack);

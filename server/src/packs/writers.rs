@@ -1,7 +1,7 @@
 //! The life of a writer: a process that may write packs has a row from before its first pack until after its last.
 //!
-//! The row of a marked pack stays after its file is removed, until the epoch of its writer has ended. So a late
-//! commit of that process still finds the pack marked. An epoch has ended when its writer's row is absent; its
+//! The row of a marked pack stays after its file is removed, until its writer has ended, or knows that it holds no
+//! lease of the pack. So a late commit of that process still finds the pack marked. An epoch has ended when its writer's row is absent; its
 //! number does not matter, because several processes may write at once.
 
 use crate::clock::UnixMillis;

@@ -208,6 +208,8 @@ impl Store {
         }
         // ORDER: the epoch is durable before its first pack can be created, else two processes could use one name.
         let epoch = found.claim(&*committer, id)?;
+        // ORDER: the new epoch is durable, so that no check of a later start needs the folders of earlier ones.
+        PackFiles::remove_empty_dirs(&*disk, epoch);
         let context = PackContext {
             store: id,
             epoch,

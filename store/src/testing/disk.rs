@@ -252,6 +252,18 @@ impl Disk for MemDisk {
         Ok(())
     }
 
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.state()?;
+        if state.live.get(path) != Some(&Node::Dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if State::children(&state.live, path).next().is_some() {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        state.live.remove(path);
+        Ok(())
+    }
+
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.state()?;
         state.parent_exists(path)?;

@@ -116,6 +116,11 @@ impl Disk for FaultDisk {
         self.disk.make_dir(path)
     }
 
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.plan.next(DiskOp::Remove, path)?;
+        self.disk.remove_dir(path)
+    }
+
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         self.plan.next(DiskOp::Create, path)?;
         Ok(self.wrap(self.disk.create(path)?, path))

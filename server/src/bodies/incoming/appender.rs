@@ -169,6 +169,8 @@ struct OpenPack {
     pack: PackId,
     /// Length up to the end of the last good batch.
     len: u64,
+    /// An append to it failed: it takes no more.
+    failed: bool,
 }
 
 struct Worker {
@@ -236,7 +238,7 @@ impl Worker {
         if self
             .open
             .as_ref()
-            .is_some_and(|open| open.len >= self.pack_bytes)
+            .is_some_and(|open| open.failed || open.len >= self.pack_bytes)
         {
             self.seal()?;
         }
@@ -249,7 +251,11 @@ impl Worker {
                 let (claim, lease) = match appended.owner {
                     PackOwner::Shared => {
                         let pack = appended.pack;
-                        self.open = Some(OpenPack { pack, len });
+                        self.open = Some(OpenPack {
+                            pack,
+                            len,
+                            failed: false,
+                        });
                         (PackClaim::Shared, None)
                     }
                     PackOwner::Batch(lease) => (PackClaim::Own { len }, Some(lease)),
@@ -263,9 +269,11 @@ impl Worker {
             }
             Err(failure) => {
                 // The pack ends at its last good batch; the next body opens another pack.
+                if let Some(open) = &mut self.open {
+                    open.failed = true;
+                }
                 if let Err(second) = self.seal() {
-                    tracing::warn!(error = %second, "the pack of a failed append is sealed at the next start");
-                    self.open = None;
+                    tracing::warn!(error = %second, "the pack of a failed append is sealed before the next one opens");
                 }
                 Err(failure)
             }
@@ -278,15 +286,19 @@ impl Worker {
         self.open = Some(OpenPack {
             pack,
             len: PACK_HEADER_BYTES,
+            failed: false,
         });
         Ok(())
     }
 
+    /// Seals the open pack. If that fails, the pack stays open, and the next call tries again: a pack that is forgotten
+    /// would never be sealed, and so never be freed.
     fn seal(&mut self) -> Result<(), StoreError> {
-        match self.open.take() {
-            Some(open) => shared::seal(&*self.meta, open.pack, open.len),
-            None => Ok(()),
+        if let Some(open) = &self.open {
+            shared::seal(&*self.meta, open.pack, open.len)?;
         }
+        self.open = None;
+        Ok(())
     }
 }
 

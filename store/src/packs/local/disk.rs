@@ -42,6 +42,12 @@ pub trait Disk: Send + Sync + 'static {
     /// As `mkdir`; [`io::ErrorKind::AlreadyExists`] when the name exists.
     fn make_dir(&self, path: &Path) -> io::Result<()>;
 
+    /// Removes an empty folder; not durable.
+    ///
+    /// # Errors
+    /// As `rmdir`; [`io::ErrorKind::DirectoryNotEmpty`] when something is in it.
+    fn remove_dir(&self, path: &Path) -> io::Result<()>;
+
     /// Creates a file that must not exist yet.
     ///
     /// # Errors
@@ -153,6 +159,10 @@ impl RealDisk {
 impl Disk for RealDisk {
     fn make_dir(&self, path: &Path) -> io::Result<()> {
         DirBuilder::new().mode(0o700).create(self.root.join(path))
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(self.root.join(path))
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {

@@ -117,6 +117,18 @@ impl PackFiles {
         Ok(epochs.last().map(|(epoch, _)| Epoch(*epoch)))
     }
 
+    /// Removes the empty folders of the epochs before `epoch`, which get no more packs. One that stays is harmless, so
+    /// failures are not reported.
+    pub fn remove_empty_dirs(disk: &dyn Disk, epoch: Epoch) {
+        let older = numbered_dirs(disk, Path::new(""), 8).unwrap_or_default();
+        for (_, epoch_dir) in older.into_iter().filter(|(number, _)| *number < epoch.0) {
+            for (_, group) in numbered_dirs(disk, &epoch_dir, 5).unwrap_or_default() {
+                let _not_empty = disk.remove_dir(&group);
+            }
+            let _not_empty = disk.remove_dir(&epoch_dir);
+        }
+    }
+
     /// Ends all writing through this process's handles, including writers that still exist.
     pub fn close(&self) {
         self.files.closed.store(true, Ordering::SeqCst);

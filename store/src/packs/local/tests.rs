@@ -383,3 +383,23 @@ fn groups_are_made_in_order_and_listed_in_order() {
         Err(StoreError::PacksExhausted { epoch: Epoch(1) })
     ));
 }
+
+#[test]
+fn empty_folders_of_earlier_epochs_leave_at_the_next_start() {
+    let files = MemFiles::new();
+    let made = |epoch| {
+        let (packs, _) = packs_on(Arc::new(files.open()), epoch);
+        packs.open_shared().expect("room")
+    };
+    let (gone, kept, own) = (made(1), made(2), made(3));
+    let (packs, _) = packs_on(Arc::new(files.open()), 3);
+    for pack in [gone, own] {
+        packs.remove(pack).expect("removed");
+    }
+    let disk = files.open();
+    PackFiles::remove_empty_dirs(&disk, Epoch(3));
+    let left = numbered_dirs(&disk, Path::new(""), 8).expect("listed");
+    let left: Vec<u32> = left.into_iter().map(|(epoch, _)| epoch).collect();
+    assert_eq!(left, [2, 3], "a pack is in 2, and 3 still gets some");
+    assert!(packs.entry(kept).expect("listed").is_some());
+}

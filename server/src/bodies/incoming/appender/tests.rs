@@ -10,11 +10,15 @@ use crate::clock::{ManualClock, SeededEntropy, UnixMillis};
 use crate::store::StoreId;
 use crate::store::health::Health;
 use crate::store::meta::group_commit::Committer;
+use crate::store::meta::{Txn, Write};
 use crate::store::observer::{CommitBatch, Observer, PackSync, StoreThread, Watch};
 use crate::store::packs::format::segment::OriginTarget;
 use crate::store::packs::{Appended, EncodedFrame, Origin, PackEntry, PackWriter};
 use crate::store::testing::{MemRows, PackPerBatch};
 use crate::store::{Execution, MemoryBackend};
+use crate::tables::record::encode;
+use crate::tables::table::get;
+use crate::tables::{Keyed as _, PackRow, PackRows};
 
 /// Packs with a bug in opening the shared one.
 struct Broken;
@@ -117,4 +121,34 @@ async fn the_pack_of_a_batch_is_leased_until_the_last_body_of_it_is_committed_or
     assert!(packs.is_held(pack));
     drop(body);
     assert!(!packs.is_held(pack));
+}
+
+/// A pack whose seal failed was forgotten when the next one opened: nothing sealed it, and so nothing ever freed it.
+#[tokio::test]
+async fn a_pack_whose_seal_failed_is_sealed_before_the_next_one_opens() {
+    let clock = Arc::new(ManualClock::at(UnixMillis(5)));
+    let store = MemoryBackend::new().open(clock, &SeededEntropy::new(1), Execution::Inline);
+    let store = store.expect("the backend opens");
+    writers::begin(&*store.meta, store.epoch, UnixMillis(5)).expect("a new writer");
+    let (meta, packs) = (Arc::clone(&store.meta), Arc::clone(&store.packs));
+    // Each batch fills its pack.
+    let appender = Appender::inline(meta, packs, store.epoch, 1);
+    let appender = appender.expect("no thread is needed");
+    let first = appender.append(draft()).await.expect("appended");
+    let pack = first.placed.segment.pack;
+    let write = |value: Bytes| {
+        let txn = Txn {
+            conditions: Vec::new(),
+            writes: vec![Write::Put(PackRows.key(pack), value)],
+        };
+        store.meta.commit(txn).wait_blocking().expect("committed");
+    };
+    write(Bytes::from_static(b"\x01\x00?!"));
+    let refused = appender.append(draft()).await.map(|_| ());
+    assert!(refused.is_err(), "its row cannot be read");
+    write(encode(&PackRow::Live));
+    let second = appender.append(draft()).await.expect("appended");
+    assert_ne!(second.placed.segment.pack, pack);
+    let row = get(&*store.meta, PackRows, pack).expect("readable");
+    assert!(matches!(row, Some(PackRow::Sealed { .. })), "{row:?}");
 }
