@@ -44,6 +44,7 @@ struct Packs {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names are the file's keys")]
 struct Gc {
     grace_secs: Option<u64>,
     quarantine_secs: Option<u64>,

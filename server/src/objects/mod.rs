@@ -15,6 +15,7 @@ pub mod list;
 pub mod lookup;
 pub mod manifest;
 pub mod put;
+mod unreadable;
 pub mod uploads;
 mod versions;
 

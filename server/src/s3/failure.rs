@@ -112,10 +112,18 @@ impl From<StoreError> for S3Error {
     fn from(error: StoreError) -> S3Error {
         match retry_message(&error) {
             Some(told) => S3Error::new(S3ErrorCode::ServiceUnavailable, told).caused_by(error),
+            None if matches!(error, StoreError::DamagedRow { .. }) => {
+                S3Error::new(S3ErrorCode::InternalError, DAMAGED_ROW).caused_by(error)
+            }
             None => S3Error::internal(error),
         }
     }
 }
+
+/// The message about damaged metadata.
+const DAMAGED_ROW: &str = "The metadata of this resource is damaged, and a retry does not mend it: the server's log and \
+strongroom-server doctor name the damage. A PUT or DELETE of the object with the header x-strongroom-force: true gives up what \
+cannot be read.";
 
 /// The message for a client that should retry; `None` for damage, which a retry does not repair.
 fn retry_message(error: &StoreError) -> Option<&'static str> {

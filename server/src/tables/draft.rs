@@ -21,6 +21,7 @@ const SETTLE_TRIES_MAX: u32 = 64;
 pub enum Operation {
     CreateBucket,
     ChangeBucket,
+    GiveUp,
     HandOverUploads,
     RemoveBucket,
     RevertDeleting,
@@ -36,6 +37,17 @@ pub enum Operation {
     EndWriter,
     Collect,
     Upgrade,
+}
+
+/// A row that may be damaged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen<V> {
+    /// There is none.
+    Absent,
+    /// There is one, and it cannot be decoded.
+    Damaged,
+    /// There is one.
+    Readable(V),
 }
 
 /// Reads rows for a decision and collects its changes.
@@ -57,7 +69,7 @@ impl Rows for Draft<'_> {
     ) -> Result<Option<T::Value>, StoreError> {
         let place = table.key(key);
         let row = row_of(self.meta, &place)?;
-        self.required(table, place, row)
+        self.required(table, place, row.as_ref())
     }
 
     fn read_many<'k, T: Table>(
@@ -68,7 +80,7 @@ impl Rows for Draft<'_> {
         let places: Vec<Key> = keys.into_iter().map(|key| table.key(key)).collect();
         let rows = self.meta.get_many(&places)?;
         let read = places.into_iter().zip(rows);
-        read.map(|(place, row)| self.required(table, place, row))
+        read.map(|(place, row)| self.required(table, place, row.as_ref()))
             .collect()
     }
 }
@@ -116,6 +128,27 @@ impl<'m> Draft<'m> {
     /// harmless, if another commit comes first.
     pub fn unrequired(&self, _why: &'static str) -> &'m dyn Meta {
         self.meta
+    }
+
+    /// Reads a row that may be damaged, and requires it unchanged, whatever it is.
+    ///
+    /// # Errors
+    /// As [`Rows::read`], except for damage.
+    pub fn see<T: Table>(
+        &mut self,
+        table: T,
+        key: T::Key<'_>,
+    ) -> Result<Seen<T::Value>, StoreError> {
+        let place = table.key(key);
+        let row = row_of(self.meta, &place)?;
+        let seen = match row.as_ref().map(|row| table.value(&place, row)) {
+            None => Seen::Absent,
+            Some(Ok(value)) => Seen::Readable(value),
+            Some(Err(StoreError::DamagedRow { .. })) => Seen::Damaged,
+            Some(Err(error)) => return Err(error),
+        };
+        self.require_seen(T::KEYSPACE, place, row.as_ref());
+        Ok(seen)
     }
 
     /// Scans rows and requires each row found. A row that is added to the range later causes no conflict.
@@ -189,20 +222,21 @@ impl<'m> Draft<'m> {
         &mut self,
         table: T,
         place: Key,
-        row: Option<Row>,
+        row: Option<&Row>,
     ) -> Result<Option<T::Value>, StoreError> {
-        let value = row
-            .as_ref()
-            .map(|row| table.value(&place, row))
-            .transpose()?;
+        let value = row.map(|row| table.value(&place, row)).transpose()?;
         if T::KEYSPACE != Keyspace::Pack || !planted(Bug::RowConditionLeftOut) {
-            let condition = match row {
-                Some(row) => Condition::Same(place, row.version),
-                None => Condition::Absent(place),
-            };
-            self.require(T::KEYSPACE, condition);
+            self.require_seen(T::KEYSPACE, place, row);
         }
         Ok(value)
+    }
+
+    fn require_seen(&mut self, keyspace: Keyspace, place: Key, row: Option<&Row>) {
+        let condition = match row {
+            Some(row) => Condition::Same(place, row.version),
+            None => Condition::Absent(place),
+        };
+        self.require(keyspace, condition);
     }
 
     fn require(&mut self, keyspace: Keyspace, condition: Condition) {

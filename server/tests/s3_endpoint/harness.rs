@@ -37,7 +37,7 @@ pub(crate) struct Endpoint {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) readiness: Arc<Readiness>,
-    storage: Arc<Storage>,
+    pub(crate) storage: Arc<Storage>,
     _connections: JoinSet<()>,
     _dir: tempfile::TempDir,
 }

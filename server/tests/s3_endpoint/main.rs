@@ -4,6 +4,7 @@
 mod auth;
 mod buckets;
 mod complete_conditions;
+mod force;
 mod framing;
 mod harness;
 mod headers;

@@ -28,6 +28,7 @@ pub(super) const DEMANDS: &[&str] = &[
     "x-amz-website-redirect-location",
     "x-amz-write-offset-bytes",
     "x-minio-force-delete",
+    crate::s3::ops::force::HEADER,
 ];
 
 /// Values by which such a header asks for what is the case anyway. rclone sends the first with every bucket it creates.

@@ -11,6 +11,9 @@ pub(super) const READ: &[&str] = &[
     "x-amz-checksum-mode",
 ];
 
+/// Gives up what cannot be read: see [`crate::s3::ops::force`].
+pub(super) const FORCE: &[&str] = &[crate::s3::ops::force::HEADER];
+
 /// Preconditions of a write.
 pub(super) const WRITE: &[&str] = &["if-match", "if-none-match"];
 

@@ -2,7 +2,7 @@
 
 use super::QueryPart::Name;
 use super::Verb::{Delete, Get, Head, Post, Put};
-use super::header_groups::{BODY, OBJECT, READ, UPLOAD_CHECKSUM, WHOLE_OBJECT, WRITE};
+use super::header_groups::{BODY, FORCE, OBJECT, READ, UPLOAD_CHECKSUM, WHOLE_OBJECT, WRITE};
 use super::{BodyKind, Handler, Operation, Selector, later};
 use crate::s3::addressing::Level::Object;
 use crate::s3::authorisation::Action;
@@ -122,7 +122,7 @@ pub(super) static ROWS: &[Operation] = &[
         level: Object,
         selector: Selector::PLAIN,
         parameters: &[],
-        headers: &[WRITE, OBJECT, BODY],
+        headers: &[WRITE, OBJECT, BODY, FORCE],
         body: BodyKind::Stream,
         action: Action("s3:PutObject"),
         handler: Handler::Object(|call, bucket, key| Box::pin(ops::put::object(call, bucket, key))),
@@ -155,7 +155,7 @@ pub(super) static ROWS: &[Operation] = &[
         level: Object,
         selector: Selector::PLAIN,
         parameters: &["versionId"],
-        headers: &[],
+        headers: &[FORCE],
         body: BodyKind::None,
         action: Action("s3:DeleteObject"),
         handler: Handler::Object(|call, bucket, key| Box::pin(ops::delete::one(call, bucket, key))),

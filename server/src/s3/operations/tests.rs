@@ -233,8 +233,14 @@ fn promises_that_cannot_be_kept_are_refused() {
             answer.map_err(|error| error.code())
         };
         let refused = Err(S3ErrorCode::NotImplemented);
+        let taken: Vec<&str> = row.headers.iter().copied().flatten().copied().collect();
         for name in arguments_check::DEMANDS {
-            assert_eq!(code(name, "true"), refused, "{} {name}", row.name);
+            let expected = if taken.contains(name) {
+                Ok(row.name)
+            } else {
+                refused
+            };
+            assert_eq!(code(name, "true"), expected, "{} {name}", row.name);
         }
         // What is the case anyway may be asked for.
         for (name, value) in [

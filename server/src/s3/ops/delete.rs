@@ -10,6 +10,7 @@ use crate::objects::Deleted;
 use crate::s3::arguments::version;
 use crate::s3::call::{Answer, Call};
 use crate::s3::error::{S3Error, S3ErrorCode};
+use crate::s3::ops::force;
 use crate::s3::xml::deletes as xml;
 use crate::s3::{object_headers, reply};
 use crate::store::blocking_pool::READ_PERMITS;
@@ -20,12 +21,14 @@ const DELETES_AT_ONCE: usize = READ_PERMITS / 4;
 /// DeleteObject. Deleting a missing object succeeds.
 pub(crate) async fn one(call: &mut Call<'_>, bucket: &BucketName, key: &ObjectKey) -> Answer {
     let version = version(call.query())?;
+    let given_up = force::give_up_unreadable(call, bucket, key).await?;
     let done = call
         .objects()
         .delete(bucket, key, version, call.owner)
         .await?;
     let mut response = reply::empty(StatusCode::NO_CONTENT);
     write_deleted(response.headers_mut(), &done);
+    response.headers_mut().extend(given_up.map(force::header));
     Ok(response)
 }
 

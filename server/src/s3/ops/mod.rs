@@ -3,6 +3,7 @@
 
 pub(crate) mod buckets;
 pub(crate) mod delete;
+pub(crate) mod force;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod put;

@@ -9,6 +9,7 @@ use crate::model::{BucketName, Checksum, ETag, LegalHold, ObjectKey, VersionId};
 use crate::objects::{Attributes, StoredBody};
 use crate::s3::call::{Answer, Call};
 use crate::s3::error::S3Error;
+use crate::s3::ops::force;
 use crate::s3::payload::expect::{Checksums, Length, expected, trailer_value};
 use crate::s3::{conditions, object_headers, reply};
 
@@ -25,6 +26,7 @@ pub(crate) async fn object(call: &mut Call<'_>, bucket: &BucketName, key: &Objec
         part: None,
     };
     let body = take(call, target, expected).await?;
+    let given_up = force::give_up_unreadable(call, bucket, key).await?;
     let done = call
         .objects()
         .put(bucket, key, body, attributes, condition)
@@ -32,6 +34,7 @@ pub(crate) async fn object(call: &mut Call<'_>, bucket: &BucketName, key: &Objec
     let mut response = reply::empty(StatusCode::OK);
     write_done(response.headers_mut(), done.etag, &done.checksums);
     write_version(response.headers_mut(), done.version);
+    response.headers_mut().extend(given_up.map(force::header));
     Ok(response)
 }
 
