@@ -13,8 +13,15 @@ pub mod observer;
 pub mod open;
 pub mod packs;
 pub mod planted;
+pub mod reserve;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+
+/// Packs kept open for reading: every snapshot of a busy hour.
+pub const READ_HANDLES_MAX: usize = 256;
+
+/// Table files that Meta keeps open.
+pub const TABLE_HANDLES_MAX: usize = 128;
 
 pub use error::{ErrorClass, StoreError};
 pub use ids::{Epoch, FormatVersion, ManifestId, PackId, StoreId};

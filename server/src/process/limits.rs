@@ -7,6 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 
 use crate::jobs::JobClass;
 use crate::store::blocking_pool::{READ_PERMITS, WRITE_PERMITS};
+use crate::store::{READ_HANDLES_MAX, TABLE_HANDLES_MAX};
 
 /// Maximum number of S3 connections. A backup site has tens of writers; 500 fit twice. Outside of a body, a connection
 /// holds at most [`BUFFER_BYTES_MAX`] twice.
@@ -15,12 +16,17 @@ pub(crate) const S3_CONNECTIONS_MAX: usize = 1024;
 /// Maximum number of admin connections: a few scrapers and probes, each short.
 pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 64;
 
-/// Descriptors reserved for everything except connections: packs kept open (256), Meta's tables (128), logs, the
-/// listeners.
-const FILES_RESERVED: u64 = 512;
+/// Descriptors for everything else: Meta's logs and compactions, the listeners, what is being read for other reasons.
+const FILES_OTHER: usize = 128;
 
-/// Descriptors of a busy connection: its socket, and the pack that it reads or writes.
-const FILES_PER_CONNECTION: u64 = 2;
+/// Descriptors that are not left to connections: packs kept open for reading, Meta's tables, the admin listener's
+/// connections, and everything else.
+const FILES_RESERVED: usize =
+    READ_HANDLES_MAX + TABLE_HANDLES_MAX + ADMIN_CONNECTIONS_MAX + FILES_OTHER;
+
+/// Descriptors of a busy connection: its socket, the pack that it writes, and the folder of the pack while it is
+/// synced. A reader holds two: its socket, and a pack that may have left the kept ones.
+const FILES_PER_CONNECTION: u64 = 3;
 
 /// Largest request line and headers in bytes: a key of 1024 bytes is 3 KiB when escaped, S3 allows 2 KiB of user
 /// metadata and 8 KiB of headers in total. This is four times as much.
@@ -83,10 +89,8 @@ pub(crate) fn raise_open_files() -> u64 {
 
 /// Maximum number of S3 connections with this many descriptors.
 pub(crate) fn s3_connections(open_files: u64) -> usize {
-    let admin = u64::try_from(ADMIN_CONNECTIONS_MAX).unwrap_or(u64::MAX);
-    let free = open_files
-        .saturating_sub(FILES_RESERVED)
-        .saturating_sub(admin);
+    let reserved = u64::try_from(FILES_RESERVED).unwrap_or(u64::MAX);
+    let free = open_files.saturating_sub(reserved);
     usize::try_from(free / FILES_PER_CONNECTION)
         .unwrap_or(usize::MAX)
         .clamp(1, S3_CONNECTIONS_MAX)
@@ -100,7 +104,8 @@ mod tests {
     fn connections_fit_into_the_open_files() {
         assert_eq!(s3_connections(u64::MAX), S3_CONNECTIONS_MAX);
         assert_eq!(s3_connections(1 << 20), S3_CONNECTIONS_MAX);
-        assert_eq!(s3_connections(1024), 224);
+        assert_eq!(s3_connections(1024), 149);
+        assert_eq!(s3_connections(4096), S3_CONNECTIONS_MAX);
         assert_eq!(
             s3_connections(64),
             1,

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::schedule::SeededChoices;
 use crate::clock::SeededEntropy;
-use crate::store::packs::local::DISK_RESERVE_BYTES;
+use crate::store::reserve::DISK_RESERVE_BYTES;
 use crate::store::testing::{CommitFault, DiskFault, DiskFaults, DiskOp, MemoryBackend};
 
 /// One fault of a life.

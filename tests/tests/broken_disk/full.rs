@@ -15,8 +15,8 @@ use strongroom_tests::server::{BUCKET, Server};
 
 use crate::store::{assert_refused, boot, on_disk, report};
 
-/// The reserve of 128 MiB, and about twice as much for objects.
-const DISK_BYTES: u64 = 400 << 20;
+/// The reserve of 232 MiB, and about as much for objects.
+const DISK_BYTES: u64 = 500 << 20;
 
 const OBJECT_BYTES: usize = 4 << 20;
 
@@ -172,4 +172,55 @@ fn a_disk_filled_by_others_to_the_last_byte_loses_nothing() {
     assert_eq!(server.stop(), Some(0));
     assert_eq!(garbage::complaints(&server), [""; 0]);
     report("disk full to the last byte", 1, objects.len());
+}
+
+const MANY: usize = 10_000;
+
+const CLIENTS: usize = 8;
+
+/// Sends one request for each of the small objects, from several clients; returns the statuses other than `expected`.
+fn for_each_of_many(server: &Server, method: &str, body: &[u8], expected: u16) -> Vec<u16> {
+    let s3 = S3::of(server);
+    let client = |first: usize| {
+        let numbers = (first..MANY).step_by(CLIENTS);
+        let answers = numbers.map(|n| {
+            let request = s3.signed(method, &path(&format!("many/{n:05}")), &[], body);
+            s3.try_send(&request).map_or(0, |answer| answer.status)
+        });
+        answers
+            .filter(|status| *status != expected)
+            .collect::<Vec<_>>()
+    };
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|first| scope.spawn(move || client(first)))
+            .collect();
+        let others = clients.into_iter().map(std::thread::ScopedJoinHandle::join);
+        others
+            .flat_map(|others| others.expect("no panic"))
+            .collect()
+    })
+}
+
+/// Deletes and the collections after them write rows, flush and compact them: the reserve has room for all of it.
+#[test]
+fn ten_thousand_deletes_and_their_collection_get_through_at_the_reserve() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let fs = LoopFs::create(dir.path(), Kind::Ext4, DISK_BYTES);
+    let mut server = on_disk(dir.path(), fs.root());
+    boot(&mut server);
+    assert_eq!(
+        for_each_of_many(&server, "PUT", b"a small object", 200),
+        [0; 0]
+    );
+    let mut objects = PutObjects::new(3);
+    assert_refused(fill(&server, &mut objects), "a large object");
+    assert_eq!(for_each_of_many(&server, "DELETE", b"", 204), [0; 0]);
+    garbage::settle(&server);
+    assert!(!is_read_only(&server));
+    assert_eq!(S3::of(&server).keys(BUCKET, "many/").len(), 0);
+    objects.assert_whole(&server, "after the deletes");
+    assert_eq!(server.stop(), Some(0));
+    assert_eq!(garbage::complaints(&server), [""; 0]);
+    report("10,000 deletes at the reserve", 1, objects.len());
 }

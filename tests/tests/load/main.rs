@@ -2,6 +2,7 @@
 //! and nothing is left when they are gone.
 
 mod crowd;
+mod descriptors;
 mod latency;
 mod parts;
 mod rude;

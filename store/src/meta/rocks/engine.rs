@@ -18,32 +18,20 @@ use rocksdb::{
 use rustix::io::Errno;
 
 use super::log_check::{BLOCK_BYTES, Block, LogCheck};
-use crate::StoreError;
 use crate::meta::engine::{Batch, Engine, SEQUENCE_KEY};
 use crate::meta::{Key, Version};
 use crate::planted::{Bug, planted};
-
-/// Size of one memtable: the rows of some 50,000 puts.
-const MEMTABLE_BYTES: usize = 16 * 1024 * 1024;
-
-/// One is being filled, two are being flushed: 48 MiB.
-const MEMTABLES_MAX: i32 = 3;
-
-/// The log of everything not flushed yet; keeps replay at start well under a second.
-const WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+use crate::reserve;
+use crate::{StoreError, TABLE_HANDLES_MAX};
 
 /// Blocks, indexes and filters in memory: the whole Meta of some 100,000 objects.
 const CACHE_BYTES: usize = 32 * 1024 * 1024;
 
-/// Table files open at once, out of a process's default 1024 descriptors. A table holds up to 64 MiB.
-const OPEN_FILES_MAX: i32 = 128;
+/// Size of a table file. A compaction cannot be smaller than one and what it overlaps.
+const TABLE_BYTES: u64 = reserve::MEMTABLE_BYTES;
 
-/// RocksDB's list of its own files; a new one starts at this size.
-const MANIFEST_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-/// Files and bytes of RocksDB's own log.
-const OWN_LOG_FILES: usize = 4;
-const OWN_LOG_BYTES: usize = 2 * 1024 * 1024;
+/// From this number of flushed tables on, commits are slowed down.
+const FLUSHED_TABLES_SLOW: u8 = 8;
 
 /// One flush and one compaction, on a machine of two cores.
 const BACKGROUND_JOBS: i32 = 2;
@@ -286,11 +274,8 @@ fn options() -> Options {
     options.set_recycle_log_file_num(0);
     options.set_paranoid_checks(true);
 
-    options.set_write_buffer_size(MEMTABLE_BYTES);
-    options.set_max_write_buffer_number(MEMTABLES_MAX);
-    options.set_max_total_wal_size(WAL_BYTES_MAX);
-    options.set_max_manifest_file_size(MANIFEST_BYTES_MAX);
-    options.set_max_open_files(OPEN_FILES_MAX);
+    bound_space(&mut options);
+    options.set_max_open_files(i32::try_from(TABLE_HANDLES_MAX).expect("few"));
     options.set_max_background_jobs(BACKGROUND_JOBS);
     // A listing reads past each deleted row until a compaction drops it.
     options.add_compact_on_deletion_collector_factory(DELETES_WINDOW, DELETES_MAX, 0.0);
@@ -302,7 +287,7 @@ fn options() -> Options {
     // Counted into the cache, else indexes and filters would grow without limit.
     tables.set_cache_index_and_filter_blocks(true);
     tables.set_pin_l0_filter_and_index_blocks_in_cache(true);
-    // In pieces of a few KiB: the index or filter of a whole 64 MiB table is larger than a shard of the cache can keep,
+    // In pieces of a few KiB: the index or filter of a whole table may be larger than a shard of the cache can keep,
     // so each lookup would read and check hundreds of KiB again.
     tables.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
     tables.set_partition_filters(true);
@@ -314,11 +299,25 @@ fn options() -> Options {
     options.set_block_based_table_factory(&tables);
 
     options.set_log_level(LogLevel::Warn);
-    options.set_keep_log_file_num(OWN_LOG_FILES);
-    options.set_max_log_file_size(OWN_LOG_BYTES);
     options.set_stats_dump_period_sec(0);
     options.set_stats_persist_period_sec(0);
     options
+}
+
+/// Bounds what the database writes before it frees something: [`reserve::DISK_RESERVE_BYTES`] counts each of these.
+fn bound_space(options: &mut Options) {
+    let bytes = |n: u64| usize::try_from(n).expect("at most 64 MiB");
+    options.set_write_buffer_size(bytes(reserve::MEMTABLE_BYTES));
+    options.set_max_write_buffer_number(reserve::MEMTABLES_MAX.into());
+    options.set_max_total_wal_size(reserve::LOG_BYTES_MAX);
+    options.set_max_manifest_file_size(bytes(reserve::MANIFEST_BYTES_MAX));
+    options.set_keep_log_file_num(reserve::OWN_LOG_FILES.into());
+    options.set_max_log_file_size(bytes(reserve::OWN_LOG_BYTES));
+    options.set_level_zero_slowdown_writes_trigger(FLUSHED_TABLES_SLOW.into());
+    options.set_level_zero_stop_writes_trigger(reserve::FLUSHED_TABLES_MAX.into());
+    options.set_max_bytes_for_level_base(reserve::FIRST_LEVEL_BYTES);
+    options.set_target_file_size_base(TABLE_BYTES);
+    options.set_max_compaction_bytes(reserve::COMPACTION_BYTES_MAX);
 }
 
 #[cfg(test)]

@@ -8,9 +8,6 @@ use parking_lot::{Mutex, MutexGuard};
 use super::disk::DiskFile;
 use crate::{PackId, StoreError};
 
-/// Packs kept open: every snapshot of a busy hour. A quarter of a process's default 1024 descriptors.
-pub(super) const READ_HANDLES_MAX: usize = 256;
-
 /// Open packs by name; the least recently used one is evicted.
 pub(super) struct Handles {
     max: usize,

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 
 use self::disk::{DirSyncError, Disk, DiskFile, write_all};
-use self::handles::{Handles, READ_HANDLES_MAX};
+use self::handles::Handles;
 use self::names::{GROUP_BITS, epoch_path, group_path, numbered_dirs, pack_path, packs_in};
 use self::writer::FileWriter;
 use super::buffers::Buffer;
@@ -29,15 +29,13 @@ use super::format::header::{PACK_HEADER_BYTES, PackHeader};
 use super::format::segment::SegmentLayout;
 use super::leases::{WriterLease, WriterLeases};
 use super::{Appended, PackEntry, PackOwner, PackWriter, Packs, SegmentDraft};
+use crate::READ_HANDLES_MAX;
 use crate::clock::Clock;
 use crate::health::Health;
 use crate::observer::{PackSync, Watch};
 use crate::planted::{Bug, planted};
+use crate::reserve::DISK_RESERVE_BYTES;
 use crate::{Epoch, PackId, StoreError, StoreId};
-
-/// Below this many free bytes, no pack grows, so that deletes and GC can still commit: RocksDB's log (64 MiB), one
-/// flush of all its memtables (48 MiB), its manifest and own log (16 MiB).
-pub const DISK_RESERVE_BYTES: u64 = 128 * 1024 * 1024;
 
 /// The parts of the store that packs need.
 #[derive(Clone)]
