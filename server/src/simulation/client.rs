@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
+use super::bucket::Since;
 use super::history::{Piece, Ticket, Token};
 use super::world::World;
 use crate::bodies::incoming::{BodyTarget, Expected, IngestError};
@@ -28,6 +30,8 @@ const FRAME: usize = 256 * 1024;
 pub(super) struct Client {
     pub(super) world: Arc<World>,
     pub(super) storage: Arc<Storage>,
+    /// The bucket when the current operation began.
+    pub(super) since: Mutex<Since>,
 }
 
 impl Client {
@@ -37,11 +41,13 @@ impl Client {
             if self.world.violation().is_some() {
                 return;
             }
-            match self.world.dice.below(12) {
+            *self.since.lock() = self.world.bucket_changes.now();
+            match self.world.dice.below(13) {
                 0..=3 => self.put().await,
                 4..=5 => self.delete().await,
                 6..=8 => self.get().await,
                 9 => self.give_up().await,
+                10 => self.delete_bucket().await,
                 _ => self.upload_something().await,
             }
         }
@@ -161,7 +167,14 @@ impl Client {
                 Some(answer)
             }
             Err(failure) => {
-                if matches!(failure, Failure::Objects(ObjectsError::PackGone(_))) {
+                if matches!(
+                    failure,
+                    Failure::Objects(
+                        ObjectsError::PackGone(_)
+                            | ObjectsError::BucketBusy(_)
+                            | ObjectsError::NoSuchBucket(_)
+                    )
+                ) {
                     self.world.history().refuse(ticket);
                 }
                 self.tolerate(what, &failure);
@@ -179,10 +192,15 @@ impl Client {
     }
 
     /// Errors are allowed in lives with a fault. A healthy life allows only a request to retry, for a commit so late
-    /// that its pack was sealed, found unused and marked in the meantime.
+    /// that its pack was sealed, found unused and marked in the meantime, or while the bucket is being deleted.
     pub(super) fn tolerate(&self, what: &str, failure: &Failure) {
         let retry_message = match failure {
             Failure::Objects(ObjectsError::PackGone(pack)) => !self.is_open(*pack),
+            Failure::Objects(
+                ObjectsError::BucketBusy(_)
+                | ObjectsError::NoSuchBucket(_)
+                | ObjectsError::NoSuchUpload(_),
+            ) => self.world.bucket_changes.concern(*self.since.lock()),
             _ => false,
         };
         if !retry_message && !self.world.is_faulty() {

@@ -134,6 +134,24 @@ impl History {
         self.tick()
     }
 
+    /// A key that had an object at every moment since `from`, whatever the order of the changes in progress.
+    /// The caller's own changes do not count.
+    pub(super) fn surely_present(&self, from: u64, own: &[Ticket]) -> Option<String> {
+        let present = |writes: &Vec<Write>| {
+            let before = |write: &Write, moment| write.ended.is_some_and(|end| end < moment);
+            let others = |write: &&Write| own.iter().all(|ticket| ticket.began != write.began);
+            let (deletes, puts): (Vec<_>, Vec<_>) = writes
+                .iter()
+                .filter(others)
+                .partition(|write| write.value.is_none());
+            let puts: Vec<_> = puts.into_iter().filter(|put| before(put, from)).collect();
+            let replaced = |delete: &&Write| puts.iter().any(|put| before(delete, put.began));
+            !puts.is_empty() && deletes.iter().all(replaced)
+        };
+        let mut full = self.keys.iter().filter(|(_, writes)| present(writes));
+        full.next().map(|(key, _)| key.clone())
+    }
+
     /// Checks the result of a read that began at `from`.
     pub(super) fn judge(
         &mut self,

@@ -8,6 +8,7 @@
 //!
 //! `STRONGROOM_SIM_RUNS=20000` makes the run longer; `STRONGROOM_SEED=n STRONGROOM_SIM_RUNS=1` replays one run.
 
+mod bucket;
 mod client;
 mod faults;
 mod history;
@@ -20,6 +21,7 @@ mod world;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use parking_lot::Mutex;
 use rustix::io::Errno;
 
 use self::client::{Client, collect, collector_settings};
@@ -113,6 +115,7 @@ fn live(world: &Arc<World>, storage: &Arc<Storage>, summary: &mut Summary) {
         let client = Client {
             world: Arc::clone(world),
             storage: Arc::clone(storage),
+            since: Mutex::default(),
         };
         world.tasks.spawn(client.run(3 + dice.below(12)));
     }

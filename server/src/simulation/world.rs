@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
+use super::bucket::BucketChanges;
 use super::client::collector_settings;
 use super::faults::{Fault, arm};
 use super::history::{History, Token};
@@ -49,6 +50,7 @@ pub(super) struct World {
     pub(super) grace: Duration,
     sizes: Sizes,
     next_token: Mutex<Token>,
+    pub(super) bucket_changes: BucketChanges,
 }
 
 impl World {
@@ -78,6 +80,7 @@ impl World {
             faulty: AtomicBool::new(false),
             grace,
             next_token: Mutex::new(0),
+            bucket_changes: BucketChanges::default(),
         })
     }
 
@@ -134,6 +137,9 @@ impl World {
             .await?;
             let owner = NewBucket::plain(Owner("root".to_owned()));
             storage.objects.create_bucket(&self.bucket, owner).await?;
+            if self.bucket_changes.settle() {
+                self.history().abort_all();
+            }
             Ok(Arc::new(storage))
         })
     }
@@ -209,7 +215,7 @@ impl World {
             .await;
         let object = match opened {
             Ok(object) => object,
-            Err(ObjectsError::NoSuchKey(_)) => return Ok(None),
+            Err(ObjectsError::NoSuchKey(_) | ObjectsError::NoSuchBucket(_)) => return Ok(None),
             Err(error) => return Err(format!("{key} cannot be opened: {error}")),
         };
         let data = object.found.data.clone();

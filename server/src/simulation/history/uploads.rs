@@ -110,6 +110,13 @@ impl History {
         Some(self.uploads.get(&id)?.begun)
     }
 
+    /// All open uploads may have ended with their bucket.
+    pub(in super::super) fn abort_all(&mut self) {
+        for (id, _) in self.open_uploads() {
+            self.begin_abort(id);
+        }
+    }
+
     /// How often the upload's end was requested.
     pub(in super::super) fn ends_asked(&self, id: UploadId) -> u32 {
         self.uploads.get(&id).map_or(0, |upload| upload.ends_asked)
