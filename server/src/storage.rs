@@ -4,16 +4,15 @@
 
 use std::sync::Arc;
 
+use crate::bodies::Places;
 use crate::bodies::incoming::{Appender, Ingest, Sizes};
 use crate::bodies::outgoing::Reader;
 use crate::clock::{Clock, Entropy};
 use crate::gc::{Collector, CollectorSettings};
 use crate::objects::{Objects, ObjectsError};
 use crate::packs::{Pins, writers};
-#[cfg(any(test, feature = "testing"))]
-use crate::store::Execution;
 use crate::store::observer::{StoreThread, ThreadGuard};
-use crate::store::{Store, StoreError};
+use crate::store::{Execution, Store, StoreError};
 use crate::tables::upgrade::upgrade;
 
 /// The parts of a running store.
@@ -57,7 +56,7 @@ impl Storage {
         }
         let objects = Arc::new(Objects::new(
             Arc::clone(&store.meta),
-            store.reads.clone(),
+            store.decisions.clone(),
             Arc::clone(&clock),
             Arc::clone(&entropy),
             store.epoch,
@@ -70,6 +69,7 @@ impl Storage {
             store.writes.clone(),
             Arc::clone(&clock),
             entropy,
+            places(&store, &clock),
             sizes,
         ));
         let pins = Pins::new();
@@ -78,6 +78,7 @@ impl Storage {
             Arc::clone(&store.packs),
             store.reads.clone(),
             Arc::clone(&pins),
+            places(&store, &clock),
         ));
         Ok(Storage {
             objects,
@@ -110,6 +111,16 @@ impl Storage {
         self.store.close();
         ended
     }
+}
+
+/// The places of one direction. A simulation has the same number on every machine, so that its seeds can be replayed.
+fn places(store: &Store, clock: &Arc<dyn Clock>) -> Places {
+    let cores = match store.execution {
+        Execution::Threaded => std::thread::available_parallelism().map_or(1, usize::from),
+        #[cfg(any(test, feature = "testing"))]
+        Execution::Inline => 2,
+    };
+    Places::new(Arc::clone(clock), cores)
 }
 
 fn start_appender(store: &Store, pack_bytes: u64) -> Result<Appender, StoreError> {

@@ -14,6 +14,9 @@ use tracing::{Instrument as _, Span};
 /// bytes while it runs; callers bound what streams keep afterwards.
 pub const READ_PERMITS: usize = 32;
 
+/// Concurrent decisions: reads of a few rows each. They have permits of their own, so that no put waits for bulk reads.
+pub const DECISION_PERMITS: usize = 16;
+
 /// Concurrent writes. They have permits of their own, so that no read waits for a sync. Callers bound the data that
 /// waits.
 pub const WRITE_PERMITS: usize = 16;

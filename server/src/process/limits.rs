@@ -6,7 +6,7 @@ use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 
 use crate::jobs::JobClass;
-use crate::store::blocking_pool::{READ_PERMITS, WRITE_PERMITS};
+use crate::store::blocking_pool::{DECISION_PERMITS, READ_PERMITS, WRITE_PERMITS};
 use crate::store::{READ_HANDLES_MAX, TABLE_HANDLES_MAX};
 
 /// Maximum number of S3 connections. A backup site has tens of writers; 500 fit twice. Outside of a body, a connection
@@ -61,8 +61,11 @@ const BLOCKING_THREADS_OTHER: usize = 15;
 
 /// Maximum number of threads for blocking calls: all permits of the store, all lanes of jobs, and the others. With
 /// tokio's default limit of 512, many slow clients caused 257 threads, each with a stack and a share of the heap.
-pub(crate) const BLOCKING_THREADS_MAX: usize =
-    READ_PERMITS + WRITE_PERMITS + JobClass::LANES * JobClass::ALL.len() + BLOCKING_THREADS_OTHER;
+pub(crate) const BLOCKING_THREADS_MAX: usize = READ_PERMITS
+    + DECISION_PERMITS
+    + WRITE_PERMITS
+    + JobClass::LANES * JobClass::ALL.len()
+    + BLOCKING_THREADS_OTHER;
 
 /// Time for blocking calls after everything is closed. They hold nothing that must be saved.
 pub(crate) const RUNTIME_DRAIN: Duration = Duration::from_secs(2);

@@ -202,7 +202,11 @@ fn sample(metrics: &Metrics, data_dir: &Path, store: Option<&Store>) {
         metrics.set_filesystem(size, free);
     }
     let Some(store) = store else { return };
-    metrics.set_store_calls(store.reads.at_work(), store.writes.at_work());
+    metrics.set_store_calls([
+        (names::CALLS_READ, store.reads.at_work()),
+        (names::CALLS_DECIDE, store.decisions.at_work()),
+        (names::CALLS_WRITE, store.writes.at_work()),
+    ]);
     match usage::storage(&*store.meta, &*store.packs, &data_dir.join(META_DIR)) {
         Ok(usage) => metrics.set_storage(usage),
         // While the server stops, a scrape may come after the store has closed: the old values stay.

@@ -152,9 +152,9 @@ impl Metrics {
             .set(signed(usage.meta_bytes));
     }
 
-    /// Sets the number of blocking calls of the store in progress.
-    pub fn set_store_calls(&self, reads: usize, writes: usize) {
-        for (kind, calls) in [(names::CALLS_READ, reads), (names::CALLS_WRITE, writes)] {
+    /// Sets the number of blocking calls of the store in progress, by their kind in [`names`].
+    pub fn set_store_calls(&self, kinds: [(&'static str, usize); 3]) {
+        for (kind, calls) in kinds {
             let calls = i64::try_from(calls).unwrap_or(i64::MAX);
             self.store.calls.with_label_values(&[kind]).set(calls);
         }

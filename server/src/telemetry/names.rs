@@ -87,8 +87,10 @@ pub const CODE_OTHER: &str = "other";
 pub const KIND_PACKS: &str = "packs";
 /// The `kind` of the metadata engine's files.
 pub const KIND_META: &str = "meta";
-/// The `calls` that read packs and rows.
+/// The `calls` that read packs.
 pub const CALLS_READ: &str = "read";
+/// The `calls` that read rows and decide.
+pub const CALLS_DECIDE: &str = "decide";
 /// The `calls` that digest, compress and write bodies.
 pub const CALLS_WRITE: &str = "write";
 /// The `thread` that decides transactions.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::blocking_pool::{BlockingPool, READ_PERMITS, WRITE_PERMITS};
+use crate::blocking_pool::{BlockingPool, DECISION_PERMITS, READ_PERMITS, WRITE_PERMITS};
 use crate::clock::{Clock, Entropy};
 use crate::health::Health;
 use crate::meta::Meta;
@@ -49,8 +49,10 @@ pub struct Store {
     pub id: StoreId,
     /// This process's epoch, which is part of every name it creates.
     pub epoch: Epoch,
-    /// Carries reads from async code.
+    /// Carries reads of packs from async code.
     pub reads: BlockingPool,
+    /// Carries decisions over rows from async code.
+    pub decisions: BlockingPool,
     /// Carries appends and syncs from async code.
     pub writes: BlockingPool,
     /// Where its work runs.
@@ -226,6 +228,7 @@ impl Store {
             id,
             epoch,
             reads: pool(READ_PERMITS),
+            decisions: pool(DECISION_PERMITS),
             writes: pool(WRITE_PERMITS),
             files,
             execution,

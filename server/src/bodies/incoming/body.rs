@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::bodies::ahead::{Pace, Place, Places};
 use crate::bodies::incoming::digests::{Asked, ChecksumValue, Expected, verify};
 use crate::bodies::incoming::serial_task::{Piece, SerialTask};
 use crate::bodies::incoming::sink::{Durable, FullPacks, Rest, Sink};
@@ -16,7 +17,7 @@ use crate::store::packs::format::segment::OriginTarget;
 use crate::store::packs::{FRAME_PLAIN_BYTES, Origin, Packs, WriterLease};
 use bytes::Bytes;
 use md5::{Digest as _, Md5};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 /// Frames in one piece of a body that runs ahead: 2 MiB, some 3 ms of MD5. Each hand-over may wake threads, and a woken
 /// thread may wait a millisecond for a busy core.
@@ -26,14 +27,10 @@ const FRAMES_AT_ONCE: usize = 8;
 /// slower side, work then begins early.
 const FRAMES_AT_FIRST: usize = 2;
 
-/// Pieces in the serial tasks of a body that runs ahead. When the slowest task, usually MD5, ends one piece, the next
+/// Pieces in the serial tasks of a body that runs ahead, 8 MiB at most. A body without a place hands over frame by frame,
+/// which costs it some speed, and holds two frames, so that 500 slow clients use little memory in total. When the slowest task, usually MD5, ends one piece, the next
 /// piece is already there, however late the other tasks woke up.
 const PIECES_AHEAD: usize = 3;
-
-/// Bodies that may run ahead at a time, with 8 MiB each: a single fast one keeps two cores busy. The first to come get
-/// the permits, even if they turn out to be slow. All others hand over frame by frame, which costs them some speed.
-/// Those hold two frames of 256 KiB each, so that 500 slow clients use little memory in total.
-pub(super) const BODIES_AHEAD: usize = 4;
 
 /// The target of a body; written into its segments, for salvage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,10 +60,10 @@ pub struct BodyIngest {
     full: FullPacks,
     /// Permits for pieces that are handed over.
     room: Arc<Semaphore>,
-    /// Permits to hand over several frames at once.
-    ahead: Arc<Semaphore>,
-    /// Such a permit; the body keeps it until its end.
-    runs_ahead: Option<OwnedSemaphorePermit>,
+    places: Places,
+    /// Its place, while it has one.
+    place: Option<Place>,
+    pace: Pace,
     syncing: Option<Running<Result<Durable, StoreError>>>,
     done: Vec<PlacedSegment>,
     leases: Vec<WriterLease>,
@@ -110,8 +107,9 @@ pub(super) fn begin(ingest: &Ingest, target: &BodyTarget, expected: Expected) ->
         expected,
         filling: None,
         filled: Vec::new(),
-        ahead: Arc::clone(&ingest.ahead),
-        runs_ahead: None,
+        pace: ingest.places.measure(),
+        places: ingest.places.clone(),
+        place: None,
         received: 0,
         syncing: None,
         done: Vec::new(),
@@ -243,15 +241,20 @@ impl BodyIngest {
         })
     }
 
-    /// The number of frames to hand over together.
+    /// The number of frames to hand over together, after one was filled.
     fn frames_at_once(&mut self) -> usize {
-        if self.runs_ahead.is_none() {
-            self.runs_ahead = Arc::clone(&self.ahead).try_acquire_owned().ok();
-            if self.runs_ahead.is_some() {
+        let slow = self.pace.is_slow(FRAME_PLAIN_BYTES);
+        if self.place.is_some() && slow && self.room.available_permits() == PIECES_AHEAD {
+            self.room.forget_permits(PIECES_AHEAD - 1);
+            self.place = None;
+        } else if self.place.is_none() && !slow && self.room.available_permits() == 0 {
+            // The client is faster than the digests and the disk.
+            self.place = self.places.take();
+            if self.place.is_some() {
                 self.room.add_permits(PIECES_AHEAD - 1);
             }
         }
-        if self.runs_ahead.is_none() {
+        if self.place.is_none() {
             1
         } else if self.room.available_permits() == PIECES_AHEAD {
             FRAMES_AT_FIRST
@@ -324,3 +327,6 @@ impl BodyIngest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

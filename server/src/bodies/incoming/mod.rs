@@ -22,6 +22,7 @@ pub use error::IngestError;
 
 use tokio::sync::Semaphore;
 
+use crate::bodies::Places;
 use crate::clock::{Clock, Entropy};
 use crate::store::blocking_pool::BlockingPool;
 use crate::store::packs::{PACK_BYTES_MAX, Packs};
@@ -65,8 +66,8 @@ pub struct Ingest {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     small_bodies: Arc<Semaphore>,
-    /// Permits to hand over several frames at once.
-    ahead: Arc<Semaphore>,
+    /// Places to hand over several frames at once.
+    places: Places,
     sizes: Sizes,
 }
 
@@ -78,6 +79,7 @@ impl Ingest {
         pool: BlockingPool,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        places: Places,
         sizes: Sizes,
     ) -> Ingest {
         let small_bodies = Arc::new(Semaphore::new(SMALL_BODIES_KIB_MAX));
@@ -88,7 +90,7 @@ impl Ingest {
             clock,
             entropy,
             small_bodies,
-            ahead: Arc::new(Semaphore::new(body::BODIES_AHEAD)),
+            places,
             sizes,
         }
     }

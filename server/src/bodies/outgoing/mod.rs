@@ -12,8 +12,7 @@ use std::sync::Arc;
 
 pub use stream::BodyStream;
 
-use tokio::sync::Semaphore;
-
+use crate::bodies::Places;
 use crate::model::{BucketName, ObjectKey};
 use crate::objects::{Objects, ObjectsError, OpenObject, VersionSelector};
 use crate::packs::Pins;
@@ -26,7 +25,7 @@ pub struct Reader {
     packs: Arc<dyn Packs>,
     pool: BlockingPool,
     pins: Arc<Pins>,
-    ahead: Arc<Semaphore>,
+    places: Places,
 }
 
 impl Reader {
@@ -36,13 +35,14 @@ impl Reader {
         packs: Arc<dyn Packs>,
         pool: BlockingPool,
         pins: Arc<Pins>,
+        places: Places,
     ) -> Reader {
         Reader {
             objects,
             packs,
             pool,
             pins,
-            ahead: Arc::new(Semaphore::new(stream::STREAMS_AHEAD)),
+            places,
         }
     }
 
@@ -65,7 +65,7 @@ impl Reader {
         stream::start(
             Arc::clone(&self.packs),
             self.pool.clone(),
-            Arc::clone(&self.ahead),
+            self.places.clone(),
             &segments,
             range,
             pin,

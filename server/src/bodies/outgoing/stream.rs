@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::bodies::ahead::{Pace, Place, Places};
 use crate::bodies::outgoing::prefetch::{Piece, Prefetcher, Source, Window};
 use crate::packs::Pin;
 use crate::store::StoreError;
@@ -11,7 +12,6 @@ use crate::store::blocking_pool::BlockingPool;
 use crate::store::packs::reader::SegmentReader;
 use crate::store::packs::{Packs, Segment};
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The window of a stream that reads ahead: pieces of 1 MiB.
 const WINDOW_AHEAD: Window = Window {
@@ -19,21 +19,44 @@ const WINDOW_AHEAD: Window = Window {
     ahead: 4,
 };
 
-/// Streams that may read ahead at a time, with 6 MiB each (four pieces ready or being read, one taken, one whose last
-/// frame the connection still sends): a single fast one keeps two cores busy. The first to come get the permits, even
-/// if they turn out to be slow. All others only lose the overlap of reading and sending. Those hold at most two frames
-/// of 256 KiB (one being sent and the next one), so that 500 slow clients hold less than 300 MiB in total, and 180 of
-/// them less than 120 MiB.
-pub(super) const STREAMS_AHEAD: usize = 4;
-
 /// Verified bytes in order. The packs stay pinned until the last byte is read.
+///
+/// A stream that reads ahead holds 6 MiB (four pieces ready or being read, one taken, one whose last frame the
+/// connection still sends). One without a place only loses the overlap of reading and sending. It holds at most two
+/// frames of 256 KiB (one being sent and the next one), so that 500 slow clients hold less than 300 MiB in total, and
+/// 180 of them less than 120 MiB.
 pub struct BodyStream {
+    source: Unread,
     segments: Prefetcher<Segments>,
     ready: VecDeque<Bytes>,
-    /// Permits to read ahead.
-    ahead: Arc<Semaphore>,
-    /// Such a permit; the stream keeps it until its end.
-    runs_ahead: Option<OwnedSemaphorePermit>,
+    places: Places,
+    /// Its place, while it has one.
+    place: Option<Place>,
+    pace: Pace,
+    /// Bytes of the last piece, which the client has taken when it asks for the next one.
+    taken: usize,
+}
+
+/// What a stream has not handed over yet.
+#[derive(Clone)]
+struct Unread {
+    packs: Arc<dyn Packs>,
+    pool: BlockingPool,
+    segments: Arc<[Segment]>,
+    range: Range<u64>,
+    pin: Arc<Pin>,
+}
+
+impl Unread {
+    /// Reads it from its beginning.
+    fn read(&self) -> Prefetcher<Segments> {
+        let source = Segments {
+            packs: Arc::clone(&self.packs),
+            readers: readers(&self.segments, &self.range),
+            _pin: Arc::clone(&self.pin),
+        };
+        Prefetcher::start(self.pool.clone(), source)
+    }
 }
 
 /// The unread segments, and the pin of their packs. The pin is dropped after the last read, even if the client has
@@ -41,27 +64,32 @@ pub struct BodyStream {
 struct Segments {
     packs: Arc<dyn Packs>,
     readers: VecDeque<SegmentReader>,
-    _pin: Pin,
+    _pin: Arc<Pin>,
 }
 
 pub(super) fn start(
     packs: Arc<dyn Packs>,
     pool: BlockingPool,
-    ahead: Arc<Semaphore>,
+    places: Places,
     segments: &[Segment],
     range: Range<u64>,
     pin: Pin,
 ) -> BodyStream {
-    let source = Segments {
+    let source = Unread {
         packs,
-        readers: readers(segments, &range),
-        _pin: pin,
+        pool,
+        segments: segments.into(),
+        range,
+        pin: Arc::new(pin),
     };
     BodyStream {
-        segments: Prefetcher::start(pool, source),
+        segments: source.read(),
+        source,
         ready: VecDeque::new(),
-        ahead,
-        runs_ahead: None,
+        pace: places.measure(),
+        places,
+        place: None,
+        taken: 0,
     }
 }
 
@@ -90,18 +118,39 @@ impl BodyStream {
     /// The first frame that is missing or damaged; no byte of it or after it is returned.
     pub async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         while self.ready.is_empty() {
-            if self.runs_ahead.is_none() {
-                self.runs_ahead = Arc::clone(&self.ahead).try_acquire_owned().ok();
-                if self.runs_ahead.is_some() {
-                    self.segments.window(WINDOW_AHEAD);
-                }
-            }
+            self.look_at_the_pace();
             match self.segments.next().await {
-                Some(frames) => self.ready.extend(frames?),
+                Some(frames) => self.keep(frames?),
                 None => return Ok(None),
             }
         }
         Ok(self.ready.pop_front())
+    }
+
+    /// Takes a place for a fast client; takes it from a slow one.
+    fn look_at_the_pace(&mut self) {
+        // The first piece measures nothing: the client has not had one yet.
+        let taken = std::mem::take(&mut self.taken);
+        if taken == 0 {
+            return;
+        }
+        let slow = self.pace.is_slow(taken);
+        if slow && self.place.is_some() {
+            // What was read ahead is dropped, so that the memory is free as soon as the place is.
+            self.segments = self.source.read();
+            self.place = None;
+        } else if !slow && self.place.is_none() {
+            self.place = self.places.take();
+            if self.place.is_some() {
+                self.segments.window(WINDOW_AHEAD);
+            }
+        }
+    }
+
+    fn keep(&mut self, frames: Vec<Bytes>) {
+        self.taken = frames.iter().map(Bytes::len).sum();
+        self.source.range.start += u64::try_from(self.taken).unwrap_or(u64::MAX);
+        self.ready.extend(frames);
     }
 }
 

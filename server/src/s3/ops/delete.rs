@@ -13,10 +13,10 @@ use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::ops::force;
 use crate::s3::xml::deletes as xml;
 use crate::s3::{object_headers, reply};
-use crate::store::blocking_pool::READ_PERMITS;
+use crate::store::blocking_pool::DECISION_PERMITS;
 
 /// Concurrent deletes of one request. They share syncs and leave most permits to other requests.
-const DELETES_AT_ONCE: usize = READ_PERMITS / 4;
+const DELETES_AT_ONCE: usize = DECISION_PERMITS / 2;
 
 /// DeleteObject. Deleting a missing object succeeds.
 pub(crate) async fn one(call: &mut Call<'_>, bucket: &BucketName, key: &ObjectKey) -> Answer {
