@@ -515,3 +515,24 @@ async fn a_row_that_cannot_be_read_is_skipped_and_the_others_are_collected() {
     let done = storage.round().await;
     assert_eq!((done.skipped, done.manifests, done.marked), (1, 1, 1));
 }
+
+#[tokio::test]
+async fn what_dies_after_a_run_has_begun_is_left_to_the_next_one() {
+    let storage = TestStorage::new(Versioning::Unversioned).await;
+    storage.put("a", b"dies during the run").await;
+    let collector = storage.storage.collector(SETTINGS);
+    // The run began a moment before the delete.
+    let (begun, clock) = (crate::trial::NOW, Arc::clone(&storage.clock));
+    clock.advance(MOMENT);
+    storage
+        .delete("a", VersionSelector::Current)
+        .await
+        .expect("deleted");
+    let past = Collector {
+        clock: Arc::new(ManualClock::at(begun)),
+        ..collector
+    };
+    let report = blocking(move || past.run()).await.expect("a round");
+    assert_eq!(report.manifests, 0);
+    assert_eq!(storage.round().await.manifests, 1);
+}

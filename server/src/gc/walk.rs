@@ -12,6 +12,10 @@ use crate::tables::{Draft, Entry, Range, Table};
 /// Commits that wait for one sync: enough to make it cheap, few enough that the largest transactions fit in memory.
 const COMMITS_AT_ONCE: usize = 64;
 
+/// Skipped rows and files of one step that are logged one by one: a damaged region of the disk has thousands, and each
+/// run meets them again. The report and the metric count all.
+const SKIPS_LOGGED: u64 = 20;
+
 /// The decision of a step about one row.
 pub(super) enum RowDecision {
     /// Nothing.
@@ -65,8 +69,10 @@ impl<'a> Walk<'a> {
         if matches!(error.class(), ErrorClass::Latched | ErrorClass::Closing) {
             return Err(error);
         }
-        tracing::error!(step = self.step, %error, "the collection skips what it cannot settle");
         self.walked.skipped += 1;
+        if self.walked.skipped <= SKIPS_LOGGED {
+            tracing::error!(step = self.step, %error, "the collection skips what it cannot settle");
+        }
         Ok(())
     }
 
