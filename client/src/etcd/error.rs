@@ -160,14 +160,10 @@ impl EtcdError {
             other => return Self::broken(endpoint, cause(other)),
         };
         let (code, message) = (i32::from(status.code()), status.message().to_owned());
-        match code {
-            // INVALID_ARGUMENT: the only arguments of our requests are the user's name and password.
-            3 | 7 | 16 => Self::Denied { endpoint, message },
-            // CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE: the transport, or a member going down.
-            1 | 2 | 4 | 13 | 14 => {
-                Self::broken(endpoint, Box::new(Rpc::new(code, &message, status)))
-            }
-            _ => Self::Answer {
+        match Meaning::of(code, &message) {
+            Meaning::Denied => Self::Denied { endpoint, message },
+            Meaning::Broken => Self::broken(endpoint, Box::new(Rpc::new(code, &message, status))),
+            Meaning::AuthOff | Meaning::Other => Self::Answer {
                 endpoint,
                 code,
                 message,
@@ -180,6 +176,49 @@ impl EtcdError {
             Self::Distrusted { endpoint, source }
         } else {
             Self::Unreachable { endpoint, source }
+        }
+    }
+}
+
+/// The meaning of a gRPC status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// etcd refuses this user, or requires one.
+    Denied,
+    /// A user was given, but etcd has authentication disabled.
+    AuthOff,
+    /// The transport failed, or the member is going down.
+    Broken,
+    /// Any other answer.
+    Other,
+}
+
+/// The start of messages from etcd's auth store. Through 3.5, the snapshot call returns its errors as they are, with code UNKNOWN.
+const AUTH_STORE: &str = "auth: ";
+/// etcd's own text; several other failures have the same code.
+const AUTH_OFF: &str = "authentication is not enabled";
+
+impl Meaning {
+    fn of(code: i32, message: &str) -> Self {
+        match code {
+            2 if message.starts_with(AUTH_STORE) => Self::Denied,
+            // INVALID_ARGUMENT: the only arguments of our requests are the user's name and password.
+            3 | 7 | 16 => Self::Denied,
+            // FAILED_PRECONDITION
+            9 if message.ends_with(AUTH_OFF) => Self::AuthOff,
+            // CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE: the transport, or a member going down.
+            1 | 2 | 4 | 13 | 14 => Self::Broken,
+            _ => Self::Other,
+        }
+    }
+
+    /// The meaning of an error of the gRPC client.
+    pub(super) fn of_client(error: &etcd_client::Error) -> Self {
+        match error {
+            etcd_client::Error::GRpcStatus(status) => {
+                Self::of(i32::from(status.code()), status.message())
+            }
+            _ => Self::Broken,
         }
     }
 }
@@ -292,6 +331,20 @@ mod tests {
             ),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_refused_user_is_told_from_a_broken_connection() {
+        // 3.4 and 3.5 in a snapshot call, 3.6 and later, and a transport error.
+        assert_eq!(Meaning::of(2, "auth: user name is empty"), Meaning::Denied);
+        assert_eq!(
+            Meaning::of(7, "etcdserver: permission denied"),
+            Meaning::Denied
+        );
+        assert_eq!(Meaning::of(2, "transport error"), Meaning::Broken);
+        let off = "etcdserver: authentication is not enabled";
+        assert_eq!(Meaning::of(9, off), Meaning::AuthOff);
+        assert_eq!(Meaning::of(9, "etcdserver: no leader"), Meaning::Other);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use etcd_client::{
 };
 
 use super::choose::{Alarm, AlarmKind, MemberStatus, Verdict, verdict};
-use super::error::{EtcdError, Skipped};
+use super::error::{EtcdError, Meaning, Skipped};
 use super::stream::SnapshotStream;
 use crate::clock;
 use crate::s3::Secret;
@@ -140,7 +140,10 @@ async fn ask(config: &EtcdConfig, endpoint: &str) -> Result<Member, EtcdError> {
     let options = connect_options(config, endpoint.starts_with("https://"))?;
     // One endpoint per client: with several, status and snapshot could come from different members.
     let connecting = Box::pin(Client::connect([endpoint], Some(options)));
-    let client = answer(endpoint, "connection", connecting).await?;
+    let mut client = answer(endpoint, "connection", connecting).await?;
+    if let Some(credentials) = &config.credentials {
+        authenticate(&mut client, endpoint, credentials).await?;
+    }
     let mut maintenance = client.maintenance_client();
     let status = answer(endpoint, "status", maintenance.status()).await?;
     // Reading alarms needs a quorum, so it would time out without a leader, and a learner refuses it
@@ -161,6 +164,29 @@ async fn ask(config: &EtcdConfig, endpoint: &str) -> Result<Member, EtcdError> {
         status: member_status(&status, alarms),
         maintenance,
     })
+}
+
+/// Obtains the token of a user. As with etcdctl, a user that etcd does not ask for is no error: jobs keep their settings while
+/// authentication is turned on and off.
+async fn authenticate(
+    client: &mut Client,
+    endpoint: &str,
+    Credentials { user, password }: &Credentials,
+) -> Result<(), EtcdError> {
+    let user_and_password = (user.clone(), password.expose().to_owned());
+    let call = async {
+        match client.update_user(Some(user_and_password)).await {
+            Err(error) if Meaning::of_client(&error) == Meaning::AuthOff => {
+                tracing::warn!(
+                    endpoint,
+                    "authentication is not enabled in etcd: user and password are not used"
+                );
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    };
+    answer(endpoint, "answer to the user and password", call).await
 }
 
 fn member_status(status: &StatusResponse, alarms: Vec<Alarm>) -> MemberStatus {
@@ -211,9 +237,6 @@ fn connect_options(config: &EtcdConfig, tls: bool) -> Result<ConnectOptions, Etc
         .with_connect_timeout(CONNECT_LIMIT)
         .with_keep_alive(interval, timeout)
         .with_keep_alive_while_idle(false);
-    if let Some(credentials) = &config.credentials {
-        options = options.with_user(&credentials.user, credentials.password.expose());
-    }
     if tls {
         options = options.with_tls(tls_options(config)?);
     }

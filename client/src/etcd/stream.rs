@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use etcd_client::{SnapshotResponse, SnapshotStreaming};
 
-use super::error::{EtcdError, cause};
+use super::error::{EtcdError, Meaning, cause};
 use crate::clock;
 
 /// etcd reads pages from disk while it sends; a minute without a piece means that it hangs.
@@ -92,13 +92,7 @@ impl SnapshotStream {
 
     /// A refusal stays a refusal; any other error means that the stream broke off.
     fn broken(&self, error: etcd_client::Error) -> EtcdError {
-        let refused = match &error {
-            etcd_client::Error::GRpcStatus(status) => {
-                matches!(i32::from(status.code()), 3 | 7 | 16)
-            }
-            _ => false,
-        };
-        if refused {
+        if Meaning::of_client(&error) == Meaning::Denied {
             return EtcdError::of_client(&self.endpoint, error);
         }
         EtcdError::StreamBroken {
