@@ -96,6 +96,9 @@ pub(super) struct SaveArguments {
     /// The bucket and prefix to save into, as PREFIX/v2/Full-00000000-REVISION-TIME; no local copy is made
     #[arg(long, value_name = "s3://BUCKET/PREFIX")]
     pub(super) to: Option<String>,
+    /// Fail (exit code 8) unless an endpoint is a voting member with a leader: for regular jobs
+    #[arg(long)]
+    pub(super) require_leader: bool,
     /// Print the result as one JSON object
     #[arg(long)]
     pub(super) json: bool,
@@ -170,7 +173,9 @@ Examples:
   Into a file:
     strongroom snapshot save /var/backups/etcd.db --endpoints 127.0.0.1:2379
 
-Refused (exit code 8): learners, members without a leader, clusters with the alarm CORRUPT.
+The first voting member with a leader is used. If there is none (the quorum is lost, or only learners are named), the member
+with the newest data is, with a warning here and in the report: its newest writes may be missing. Keep that file before any
+attempt at recovery. Jobs refuse it by --require-leader. Clusters with the alarm CORRUPT are refused (exit code 8).
 The SHA-256 that etcd sends last is compared before the object or file becomes visible.
 Log detail: STRONGROOM_LOG=debug. Exit codes: strongroom --help";
 

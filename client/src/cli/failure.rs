@@ -244,12 +244,12 @@ fn etcd_step(error: &EtcdError) -> Option<String> {
         EtcdError::Corrupt { endpoint, .. } => Some(format!(
             "etcdctl --endpoints {endpoint} endpoint hashkv --cluster   (find the odd member, mend it, disarm the alarm)"
         )),
-        EtcdError::NoneFit { skipped } if skipped.iter().any(|skipped| matches!(skipped, Skipped::Unsuitable { .. })) => {
-            Some("etcdctl endpoint status --cluster -w table   (and name a voting member with a leader)".to_owned())
+        EtcdError::NoneFit { skipped } if skipped.iter().any(|skipped| matches!(skipped, Skipped::Doubtful { .. })) => {
+            Some("etcdctl endpoint status --cluster -w table   (and name a voting member with a leader, or save without --require-leader)".to_owned())
         }
         EtcdError::NoneFit { skipped } => skipped.iter().find_map(|skipped| match skipped {
             Skipped::Failed(error) => etcd_step(error),
-            Skipped::Unsuitable { .. } => None,
+            Skipped::Doubtful { .. } => None,
         }),
         EtcdError::Unreachable { endpoint, .. } | EtcdError::Timeout { endpoint, .. } => {
             Some(format!("etcdctl --endpoints {endpoint} endpoint health   (with the same --cacert, --cert, --key)"))

@@ -111,6 +111,7 @@ impl Outcome {
         let Saved {
             endpoint,
             member,
+            doubt,
             summary,
             saved_to,
         } = &self.saved;
@@ -121,8 +122,11 @@ impl Outcome {
         let clock = self.clock_offset_secs.map_or_else(String::new, |offset| {
             format!(", signed with the server's time (this machine's clock is off by {offset} s)")
         });
+        let warning = doubt.map_or_else(String::new, |doubt| {
+            format!("WARNING: the newest writes may be missing: {doubt}\n")
+        });
         format!(
-            "saved {place}: revision {} or later, {}, sha256 {}, from {endpoint} (etcd {}) in {:.1} s{clock}\n",
+            "saved {place}: revision {} or later, {}, sha256 {}, from {endpoint} (etcd {}) in {:.1} s{clock}\n{warning}",
             member.revision,
             report::size(summary.file_len),
             hex::encode(summary.sha256),
@@ -135,6 +139,7 @@ impl Outcome {
         let Saved {
             endpoint,
             member,
+            doubt,
             summary,
             saved_to,
         } = &self.saved;
@@ -159,6 +164,9 @@ impl Outcome {
             "member_id": format!("{:x}", member.member_id),
             "cluster_id": format!("{:x}", member.cluster_id),
             "etcd_version": member.version,
+            "leader": (member.leader != 0).then(|| format!("{:x}", member.leader)),
+            "learner": member.is_learner,
+            "warning": doubt.map(|doubt| format!("the newest writes may be missing: {doubt}")),
             "secs": self.took.as_secs_f64(),
             "clock_offset_secs": self.clock_offset_secs,
         });

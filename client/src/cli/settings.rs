@@ -11,7 +11,7 @@ use url::Url;
 use super::args::{EtcdArguments, ListArguments, LookArguments, S3Arguments, SaveArguments};
 use super::failure::SettingsError;
 use crate::environment::Environment;
-use crate::etcd::{Credentials, EtcdConfig};
+use crate::etcd::{Credentials, EtcdConfig, LeaderRule};
 use crate::s3::{S3Config, Secret};
 use crate::uri::S3Uri;
 
@@ -98,8 +98,13 @@ pub(super) fn save_plan(
         ),
         (None, file) => Destination::File(file.clone().unwrap_or_default()),
     };
+    let leader = if save.require_leader {
+        LeaderRule::Required
+    } else {
+        LeaderRule::Preferred
+    };
     Ok(SavePlan {
-        etcd: etcd_config(etcd, environment, ask_password)?,
+        etcd: etcd_config(etcd, leader, environment, ask_password)?,
         destination,
     })
 }
@@ -116,6 +121,7 @@ pub(super) fn list_plan(
 
 fn etcd_config(
     flags: &EtcdArguments,
+    leader: LeaderRule,
     environment: &Environment,
     ask_password: impl FnOnce(&str) -> Option<Secret>,
 ) -> Result<EtcdConfig, SettingsError> {
@@ -154,6 +160,7 @@ fn etcd_config(
         ca_pem,
         client_pem,
         credentials,
+        leader,
     })
 }
 

@@ -1,4 +1,7 @@
-//! Decides whether a member may be asked for a snapshot: a pure decision on the member's own status.
+//! Decides whether a member may be asked for a snapshot, and which of several: pure decisions on the members' own status.
+//!
+//! A voting member with a leader is best. Others serve snapshots as well: after a loss of quorum they hold what is left of the
+//! cluster, and a copy of it is needed before any attempt at recovery.
 
 use std::fmt;
 
@@ -43,9 +46,9 @@ pub struct MemberStatus {
     pub alarms: Vec<Alarm>,
 }
 
-/// Why this member is not a suitable source; another member may be one.
+/// Why this member's data may be older than the cluster's; another member may be a better source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unsuitable {
+pub enum Doubt {
     /// A learner may lag behind without limit.
     #[error("member {} is a learner, which may lag behind the cluster without limit", Hex(*member_id))]
     Learner {
@@ -65,8 +68,8 @@ pub enum Unsuitable {
 pub enum Verdict {
     /// Use it.
     Fit,
-    /// Try another one.
-    Skip(Unsuitable),
+    /// Use it only if no endpoint is fit.
+    Doubtful(Doubt),
     /// Use none: the cluster's members disagree about their data.
     Corrupt {
         /// The members in the alarms.
@@ -85,12 +88,44 @@ pub fn verdict(status: &MemberStatus) -> Verdict {
     if !member_ids.is_empty() {
         Verdict::Corrupt { member_ids }
     } else if status.is_learner {
-        Verdict::Skip(Unsuitable::Learner { member_id })
+        Verdict::Doubtful(Doubt::Learner { member_id })
     } else if status.leader == 0 {
-        Verdict::Skip(Unsuitable::NoLeader { member_id })
+        Verdict::Doubtful(Doubt::NoLeader { member_id })
     } else {
         Verdict::Fit
     }
+}
+
+/// The order of doubtful members: the newest data is best, and of two alike the one with a vote.
+pub(crate) fn rank(status: &MemberStatus) -> (i64, bool) {
+    (status.revision, !status.is_learner)
+}
+
+/// The alarms in the `errors` of a status. Without a leader and from a learner, this is the only place to read them.
+pub(crate) fn alarms_in(errors: &[String]) -> Vec<Alarm> {
+    errors
+        .iter()
+        .filter_map(|error| alarm_in(error))
+        .collect()
+}
+
+/// etcd prints an alarm as `memberID:10501334649042878790 alarm:CORRUPT`, in some versions with two blanks.
+fn alarm_in(error: &str) -> Option<Alarm> {
+    let field = |name: &str| {
+        error
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix(name))
+    };
+    let kind = match field("alarm:")? {
+        "CORRUPT" => AlarmKind::Corrupt,
+        "NOSPACE" => AlarmKind::NoSpace,
+        _ => AlarmKind::Other,
+    };
+    let member_id = field("memberID:").and_then(|id| id.parse().ok());
+    Some(Alarm {
+        member_id: member_id.unwrap_or(0),
+        kind,
+    })
 }
 
 /// An id as etcdctl prints it: hexadecimal without leading zeros.
@@ -136,13 +171,13 @@ mod tests {
     }
 
     #[test]
-    fn a_learner_and_a_leaderless_member_are_skipped_by_name() {
+    fn a_learner_and_a_leaderless_member_are_doubtful_by_name() {
         let learner = MemberStatus {
             is_learner: true,
             ..healthy()
         };
-        let Verdict::Skip(reason) = verdict(&learner) else {
-            panic!("a learner is skipped")
+        let Verdict::Doubtful(reason) = verdict(&learner) else {
+            panic!("a learner is doubtful")
         };
         assert!(
             reason.to_string().contains("fd422379fda50e48 is a learner"),
@@ -152,10 +187,40 @@ mod tests {
             leader: 0,
             ..healthy()
         };
-        let Verdict::Skip(reason) = verdict(&alone) else {
-            panic!("a leaderless member is skipped")
+        let Verdict::Doubtful(reason) = verdict(&alone) else {
+            panic!("a leaderless member is doubtful")
         };
         assert!(reason.to_string().contains("knows no leader"), "{reason}");
+    }
+
+    #[test]
+    fn the_newest_data_and_then_a_vote_decide_between_doubtful_members() {
+        let status = |revision, is_learner| MemberStatus {
+            revision,
+            is_learner,
+            leader: 0,
+            ..healthy()
+        };
+        assert!(rank(&status(8, true)) > rank(&status(7, false)));
+        assert!(rank(&status(7, false)) > rank(&status(7, true)));
+    }
+
+    #[test]
+    fn alarms_are_read_from_the_texts_of_a_status() {
+        let texts = [
+            "etcdserver: no leader",
+            "memberID:9 alarm:NOSPACE ",
+            "memberID:18245391034042878790  alarm:CORRUPT",
+        ];
+        let alarms = alarms_in(&texts.map(str::to_owned));
+        let kinds: Vec<_> = alarms.iter().map(|a| (a.member_id, a.kind)).collect();
+        assert_eq!(
+            kinds,
+            [
+                (9, AlarmKind::NoSpace),
+                (18_245_391_034_042_878_790, AlarmKind::Corrupt)
+            ]
+        );
     }
 
     #[test]

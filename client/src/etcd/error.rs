@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use super::choose::{Hex, Unsuitable};
+use super::choose::{Doubt, Hex};
 use crate::causes;
 use crate::exit::ExitCode;
 
@@ -116,12 +116,12 @@ pub enum EtcdError {
 /// An endpoint that was not used, and why.
 #[derive(Debug)]
 pub enum Skipped {
-    /// It answered, but is not a suitable source.
-    Unsuitable {
+    /// It answered, but its data may be older than the cluster's.
+    Doubtful {
         /// The endpoint.
         endpoint: String,
         /// Why.
-        reason: Unsuitable,
+        reason: Doubt,
     },
     /// It failed to answer.
     Failed(Box<EtcdError>),
@@ -130,7 +130,7 @@ pub enum Skipped {
 impl fmt::Display for Skipped {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unsuitable { endpoint, reason } => write!(out, "{endpoint}: {reason}"),
+            Self::Doubtful { endpoint, reason } => write!(out, "{endpoint}: {reason}"),
             Self::Failed(error) => out.write_str(&causes::chain(&**error)),
         }
     }
@@ -223,11 +223,11 @@ impl Meaning {
     }
 }
 
-/// An unsuitable member takes precedence over a refused user, and this over no answer: the first is most useful for the next
+/// A doubtful member takes precedence over a refused user, and this over no answer: the first is most useful for the next
 /// step.
 fn none_fit_code(skipped: &[Skipped]) -> ExitCode {
     let code = |skipped: &Skipped| match skipped {
-        Skipped::Unsuitable { .. } => ExitCode::Precondition,
+        Skipped::Doubtful { .. } => ExitCode::Precondition,
         Skipped::Failed(error) => error.exit_code(),
     };
     let codes: Vec<ExitCode> = skipped.iter().map(code).collect();
@@ -315,9 +315,9 @@ mod tests {
 
     #[test]
     fn the_worst_reason_that_someone_can_act_on_gives_the_code() {
-        let unfit = || Skipped::Unsuitable {
+        let unfit = || Skipped::Doubtful {
             endpoint: "http://b:1".to_owned(),
-            reason: Unsuitable::NoLeader { member_id: 2 },
+            reason: Doubt::NoLeader { member_id: 2 },
         };
         let none = |skipped| EtcdError::NoneFit { skipped };
         let silent = none(vec![Skipped::Failed(Box::new(timeout()))]);

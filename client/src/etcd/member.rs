@@ -8,7 +8,7 @@ use etcd_client::{
     StatusResponse, TlsOptions,
 };
 
-use super::choose::{Alarm, AlarmKind, MemberStatus, Verdict, verdict};
+use super::choose::{Alarm, AlarmKind, Doubt, MemberStatus, Verdict, alarms_in, rank, verdict};
 use super::error::{EtcdError, Meaning, Skipped};
 use super::stream::SnapshotStream;
 use crate::clock;
@@ -41,12 +41,24 @@ pub struct EtcdConfig {
     pub client_pem: Option<(Vec<u8>, Secret)>,
     /// The user, if etcd requires one.
     pub credentials: Option<Credentials>,
+    /// Whether a member without a leader, or a learner, may be used.
+    pub leader: LeaderRule,
+}
+
+/// What to do if no endpoint is a voting member with a leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaderRule {
+    /// Use the doubtful member with the newest data: after a loss of quorum, that is what is left.
+    Preferred,
+    /// Fail: for jobs, whose last good snapshot is better.
+    Required,
 }
 
 /// A member that answered, and its status.
 pub struct Member {
     endpoint: String,
     status: MemberStatus,
+    doubt: Option<Doubt>,
     maintenance: MaintenanceClient,
 }
 
@@ -59,6 +71,11 @@ impl Member {
     /// Its status before the stream.
     pub fn status(&self) -> &MemberStatus {
         &self.status
+    }
+
+    /// Why its data may be older than the cluster's.
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.doubt
     }
 
     /// Starts its snapshot stream.
@@ -76,7 +93,7 @@ impl Member {
     }
 }
 
-/// Queries the endpoints in order and returns the first suitable member.
+/// Queries the endpoints in order and returns the first voting member with a leader. If there is none, the rule decides.
 ///
 /// # Errors
 /// If none is suitable, with the reason for each. If one reports corruption, immediately.
@@ -95,17 +112,18 @@ pub async fn choose_member(config: &EtcdConfig) -> Result<Member, EtcdError> {
         })
         .collect::<Result<_, _>>()?;
     let mut skipped: Vec<Skipped> = Vec::new();
+    let mut doubtful: Vec<Member> = Vec::new();
     for endpoint in endpoints {
-        let reason = match Box::pin(ask(config, &endpoint)).await {
-            Ok(member) => match verdict(&member.status) {
+        match Box::pin(ask(config, &endpoint)).await {
+            Ok(mut member) => match verdict(&member.status) {
                 Verdict::Fit => {
-                    for reason in &skipped {
-                        tracing::warn!("endpoint not used: {reason}");
-                    }
-                    log_choice(&member);
-                    return Ok(member);
+                    skipped.extend(doubtful.iter().filter_map(passed_over));
+                    return Ok(chosen(member, &skipped));
                 }
-                Verdict::Skip(reason) => Skipped::Unsuitable { endpoint, reason },
+                Verdict::Doubtful(doubt) => {
+                    member.doubt = Some(doubt);
+                    doubtful.push(member);
+                }
                 Verdict::Corrupt { member_ids } => {
                     return Err(EtcdError::Corrupt {
                         endpoint,
@@ -114,11 +132,39 @@ pub async fn choose_member(config: &EtcdConfig) -> Result<Member, EtcdError> {
                 }
             },
             Err(error) if error.exit_code() == crate::exit::ExitCode::Usage => return Err(error),
-            Err(error) => Skipped::Failed(Box::new(error)),
-        };
-        skipped.push(reason);
+            Err(error) => skipped.push(Skipped::Failed(Box::new(error))),
+        }
     }
-    Err(EtcdError::NoneFit { skipped })
+    doubtful.sort_by_key(|member| rank(&member.status));
+    let newest = match config.leader {
+        LeaderRule::Preferred => doubtful.pop(),
+        LeaderRule::Required => None,
+    };
+    skipped.extend(doubtful.iter().filter_map(passed_over));
+    match newest {
+        Some(member) => Ok(chosen(member, &skipped)),
+        None => Err(EtcdError::NoneFit { skipped }),
+    }
+}
+
+fn passed_over(member: &Member) -> Option<Skipped> {
+    Some(Skipped::Doubtful {
+        endpoint: member.endpoint.clone(),
+        reason: member.doubt?,
+    })
+}
+
+fn chosen(member: Member, skipped: &[Skipped]) -> Member {
+    for reason in skipped {
+        tracing::warn!("endpoint not used: {reason}");
+    }
+    if let Some(doubt) = member.doubt {
+        tracing::warn!(
+            "THE NEWEST WRITES MAY BE MISSING: no endpoint is a voting member with a leader, and {doubt}"
+        );
+    }
+    log_choice(&member);
+    member
 }
 
 fn log_choice(member: &Member) {
@@ -145,25 +191,43 @@ async fn ask(config: &EtcdConfig, endpoint: &str) -> Result<Member, EtcdError> {
         authenticate(&mut client, endpoint, credentials).await?;
     }
     let mut maintenance = client.maintenance_client();
-    let status = answer(endpoint, "status", maintenance.status()).await?;
-    // Reading alarms needs a quorum, so it would time out without a leader, and a learner refuses it
-    // with the code of a lost connection. In both cases the member is not used anyway.
-    let alarms = if status.leader() == 0 || status.is_learner() {
-        Vec::new()
-    } else {
-        let alarms = answer(
-            endpoint,
-            "alarms",
-            maintenance.alarm(AlarmAction::Get, AlarmType::None, None),
-        )
-        .await?;
-        alarms.alarms().iter().map(alarm).collect()
+    let mut status = answer(endpoint, "status", maintenance.status()).await?;
+    let alarms = match alarms(endpoint, &mut maintenance, &status).await {
+        Ok(alarms) => alarms,
+        Err(error) => {
+            // A member learns only after an election timeout that its leader is lost.
+            status = answer(endpoint, "status", maintenance.status()).await?;
+            if is_voter_with_leader(&status) {
+                return Err(error);
+            }
+            alarms_in(status.errors())
+        }
     };
     Ok(Member {
         endpoint: endpoint.to_owned(),
         status: member_status(&status, alarms),
+        doubt: None,
         maintenance,
     })
+}
+
+/// Reading alarms needs a quorum, so it would time out without a leader, and a learner refuses it with the code of a lost
+/// connection.
+async fn alarms(
+    endpoint: &str,
+    maintenance: &mut MaintenanceClient,
+    status: &StatusResponse,
+) -> Result<Vec<Alarm>, EtcdError> {
+    if !is_voter_with_leader(status) {
+        return Ok(alarms_in(status.errors()));
+    }
+    let asked = maintenance.alarm(AlarmAction::Get, AlarmType::None, None);
+    let alarms = answer(endpoint, "alarms", asked).await?;
+    Ok(alarms.alarms().iter().map(alarm).collect())
+}
+
+fn is_voter_with_leader(status: &StatusResponse) -> bool {
+    status.leader() != 0 && !status.is_learner()
 }
 
 /// Obtains the token of a user. As with etcdctl, a user that etcd does not ask for is no error: jobs keep their settings while
@@ -366,6 +430,7 @@ mod tests {
             ca_pem: ca.map(|pem| pem.as_bytes().to_vec()),
             client_pem: client.map(|(cert, key)| (cert.as_bytes().to_vec(), Secret::new(key))),
             credentials: None,
+            leader: LeaderRule::Preferred,
         };
         for config in [
             config(Some("no pem"), None),

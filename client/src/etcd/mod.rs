@@ -11,7 +11,7 @@ mod stream;
 #[cfg(test)]
 pub(crate) mod single;
 
-pub use choose::{Alarm, AlarmKind, MemberStatus, Unsuitable, Verdict, verdict};
+pub use choose::{Alarm, AlarmKind, Doubt, MemberStatus, Verdict, verdict};
 pub use error::{EtcdError, Skipped};
-pub use member::{Credentials, EtcdConfig, Member, choose_member};
+pub use member::{Credentials, EtcdConfig, LeaderRule, Member, choose_member};
 pub use stream::{Piece, SnapshotStream};

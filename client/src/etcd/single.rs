@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use strongroom_tests::etcd::Version;
 use strongroom_tests::programs;
 
-use super::{EtcdConfig, Member, choose_member};
+use super::{EtcdConfig, LeaderRule, Member, choose_member};
 use crate::clock::{self, Stopwatch};
 
 /// etcd takes one to two seconds to elect itself, longer on a loaded machine.
@@ -88,6 +88,7 @@ impl Etcd {
             ca_pem: None,
             client_pem: None,
             credentials: None,
+            leader: LeaderRule::Preferred,
         }
     }
 

@@ -19,7 +19,7 @@ pub use error::SaveError;
 pub use upload::{PART_BYTES_MIN, PARTS_IN_FLIGHT_MAX, part_bytes};
 
 use crate::clock::Clock;
-use crate::etcd::{Member, MemberStatus, SnapshotStream};
+use crate::etcd::{Doubt, Member, MemberStatus, SnapshotStream};
 use crate::s3::S3Client;
 use crate::uri::S3Uri;
 use file::PartFile;
@@ -33,6 +33,8 @@ pub struct Saved {
     pub endpoint: String,
     /// The member's status before the stream; the snapshot has its revision or a later one.
     pub member: MemberStatus,
+    /// Why the newest writes may be missing in it.
+    pub doubt: Option<Doubt>,
     /// Length and digest of the snapshot; its trailer matches.
     pub summary: StreamSummary,
     /// Its file or object.
@@ -71,6 +73,7 @@ pub async fn to_file(
     interrupt: impl Future<Output = ()>,
 ) -> Result<Saved, SaveError> {
     let (endpoint, status) = (member.endpoint().to_owned(), member.status().clone());
+    let doubt = member.doubt();
     let mut part = PartFile::create(target)?;
     let streamed = async {
         let mut stream = member.snapshot().await?;
@@ -88,6 +91,7 @@ pub async fn to_file(
     Ok(Saved {
         endpoint,
         member: status,
+        doubt,
         summary,
         saved_to: SavedTo::File(target.to_owned()),
     })
@@ -105,6 +109,7 @@ pub async fn to_s3(
     interrupt: impl Future<Output = ()>,
 ) -> Result<Saved, SaveError> {
     let (endpoint, status) = (member.endpoint().to_owned(), member.status().clone());
+    let doubt = member.doubt();
     let mut interrupt = std::pin::pin!(interrupt);
     tokio::select! {
         biased;
@@ -149,6 +154,7 @@ pub async fn to_s3(
     Ok(Saved {
         endpoint,
         member: status,
+        doubt,
         summary,
         saved_to,
     })
