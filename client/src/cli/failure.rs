@@ -138,6 +138,7 @@ impl Failure {
             Self::Save(SaveError::File { path, source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
                 Some(format!("df -h {}", path.parent().unwrap_or(path).display()))
             }
+            Self::Save(SaveError::Stream { .. }) => Some("strongroom snapshot save FILE".to_owned()),
             Self::Image(error) => image_step(error),
             Self::Look { name, source } => Some(look_step(name, source)),
             Self::Settings(SettingsError::NoKey { text }) => {

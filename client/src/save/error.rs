@@ -68,6 +68,15 @@ pub enum SaveError {
         /// The path.
         path: PathBuf,
     },
+    /// The path leads to an open file of a process, such as /dev/stdout.
+    #[error(
+        "{} is a stream: a snapshot gets its name only after it was checked, which needs a file",
+        path.display()
+    )]
+    Stream {
+        /// The path.
+        path: PathBuf,
+    },
     /// A signal was received.
     #[error("interrupted: nothing was saved")]
     Interrupted,
@@ -89,6 +98,7 @@ impl SaveError {
             }
             Self::File { source, .. } => file_exit_code(source.kind()),
             Self::InTheWay { .. } => ExitCode::Precondition,
+            Self::Stream { .. } => ExitCode::Usage,
             Self::Held { .. } => ExitCode::HeldElsewhere,
             Self::Interrupted => ExitCode::Interrupted,
         }

@@ -14,8 +14,8 @@ use std::sync::{Arc, Weak};
 use strongroom_snapshot_io::pages::{FilePages, Stop};
 use tokio::task::JoinHandle;
 
-use super::Sink;
 use super::error::SaveError;
+use super::{Sink, target};
 
 /// Large enough that a write call is cheap compared with its copy, small enough for the CPU cache.
 const BLOCK_BYTES: usize = 1024 * 1024;
@@ -41,6 +41,7 @@ enum State {
 
 impl PartFile {
     pub(super) fn create(target: &Path) -> Result<Self, SaveError> {
+        let target = &target::resolve(target)?;
         let mut name = target.file_name().map(OsString::from).unwrap_or_default();
         if name.is_empty() || fs::metadata(target).is_ok_and(|found| !found.is_file()) {
             return Err(SaveError::InTheWay {
@@ -267,6 +268,21 @@ mod tests {
         part.write(&vec![7; 1_500_000]).await.expect("writes");
         drop(part);
         assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_link_stays_a_link_and_its_file_is_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (link, disk) = (folder.path().join("latest.db"), folder.path().join("disk"));
+        fs::create_dir(&disk).expect("a folder");
+        std::os::unix::fs::symlink("disk/a.db", &link).expect("a link");
+        let mut part = PartFile::create(&link).expect("creates");
+        part.write(b"snapshot").await.expect("writes");
+        part.persist().await.expect("persists");
+        assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
+        assert_eq!(fs::read(disk.join("a.db")).expect("there"), b"snapshot");
+        assert_eq!(names(folder.path()), ["disk", "latest.db"]);
+        assert_eq!(names(&disk), ["a.db"]);
     }
 
     #[test]

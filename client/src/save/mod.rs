@@ -8,6 +8,7 @@
 mod error;
 mod file;
 mod head;
+mod target;
 mod upload;
 
 use std::path::{Path, PathBuf};
