@@ -103,10 +103,7 @@ pub(crate) fn rank(status: &MemberStatus) -> (i64, bool) {
 
 /// The alarms in the `errors` of a status. Without a leader and from a learner, this is the only place to read them.
 pub(crate) fn alarms_in(errors: &[String]) -> Vec<Alarm> {
-    errors
-        .iter()
-        .filter_map(|error| alarm_in(error))
-        .collect()
+    errors.iter().filter_map(|error| alarm_in(error)).collect()
 }
 
 /// etcd prints an alarm as `memberID:10501334649042878790 alarm:CORRUPT`, in some versions with two blanks.

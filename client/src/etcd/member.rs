@@ -82,14 +82,14 @@ impl Member {
     ///
     /// # Errors
     /// If the member refuses or is not reachable.
-    pub async fn snapshot(mut self) -> Result<SnapshotStream, EtcdError> {
+    pub async fn snapshot(&mut self) -> Result<SnapshotStream, EtcdError> {
         let stream = answer(
             &self.endpoint,
             "beginning of the snapshot",
             self.maintenance.snapshot(),
         )
         .await?;
-        Ok(SnapshotStream::new(self.endpoint, stream))
+        Ok(SnapshotStream::new(self.endpoint.clone(), stream))
     }
 }
 

@@ -12,6 +12,9 @@ use crate::exit::ExitCode;
 /// A longer text of a server is truncated; AWS' own messages have less than 200 bytes.
 const SERVER_TEXT_CHARS_MAX: usize = 300;
 
+/// S3's code for a conditional request whose condition is not met.
+const PRECONDITION_FAILED: &str = "PreconditionFailed";
+
 /// The call that was attempted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
@@ -261,6 +264,25 @@ impl S3Error {
     /// Whether the bucket, key or upload does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self.0.kind, S3ErrorKind::NotFound { .. })
+    }
+
+    /// Whether the call would have replaced an object that must be kept.
+    pub fn is_taken(&self) -> bool {
+        matches!(
+            self.code(),
+            Some(PRECONDITION_FAILED | "ConditionalRequestConflict")
+        )
+    }
+
+    /// The same call, refused because the object exists.
+    pub(super) fn into_taken(mut self) -> Self {
+        self.0.kind = S3ErrorKind::Service {
+            status: 412,
+            code: PRECONDITION_FAILED.to_owned(),
+            message: "the object exists".to_owned(),
+            request_id: None,
+        };
+        self
     }
 
     /// S3's error code, if the server returned one.

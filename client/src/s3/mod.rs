@@ -31,5 +31,5 @@ pub use config::{Addressing, Limits, S3Config, Secret};
 pub use error::{InvalidInput, Operation, S3Error, S3ErrorKind};
 pub use exchange::S3Client;
 pub use listing::{LIST_ALL_OBJECTS_MAX, ListPage, ListRequest, ObjectEntry};
-pub use multipart::{PARTS_MAX, PartTag, UploadId};
+pub use multipart::{Existing, PARTS_MAX, PartTag, UploadId};
 pub use objects::{GetObject, ObjectHead, PutOptions, PutResult};

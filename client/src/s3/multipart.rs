@@ -5,17 +5,23 @@
 
 use bytes::Bytes;
 use hyper::Method;
-use hyper::header::HeaderName;
+use hyper::header::{HeaderName, IF_NONE_MATCH};
+use hyper::http::response;
 
 use super::error::{InvalidInput, Operation, S3Error, S3ErrorKind};
 use super::exchange::{Call, S3Client};
 use super::objects::{PutOptions, PutResult, crc32_base64, etag, option_headers};
 use super::retry::Repeat;
 use super::signing::Payload;
-use super::xml;
+use super::xml::{self, Element};
 
 /// S3's own limit of parts per upload.
 pub const PARTS_MAX: u32 = 10_000;
+/// Headers of an answer about an encrypted object.
+const ENCRYPTION: [&str; 2] = [
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-customer-algorithm",
+];
 /// Limit for short XML answers.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
@@ -60,6 +66,15 @@ impl PartTag {
     pub(super) fn crc32_base64(&self) -> String {
         crc32_base64(self.crc32)
     }
+}
+
+/// What to do with an object that already has the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// Replace it.
+    Replace,
+    /// Keep it and fail.
+    Keep,
 }
 
 impl S3Client {
@@ -147,13 +162,49 @@ impl S3Client {
     /// Joins the parts, in the given order (ascending numbers), into the object.
     ///
     /// # Errors
-    /// If a part is missing or the server refuses it. Then nothing is visible, and the upload can still be aborted.
+    /// If a part is missing or the server refuses it. Then nothing is visible, and the upload can still be aborted. If the object
+    /// exists and must not be replaced, [`S3Error::is_taken`].
     pub async fn complete_upload(
         &self,
         bucket: &str,
         key: &str,
         upload: &UploadId,
         parts: &[PartTag],
+        existing: Existing,
+    ) -> Result<PutResult, S3Error> {
+        let joined = joined_etag(parts);
+        match self.complete(bucket, key, upload, parts, existing).await {
+            // The answer of an earlier try may be lost. Then the server does not know the upload any more, or finds our own object.
+            Err(error)
+                if error.attempts() > 1
+                    && (error.code() == Some("NoSuchUpload") || error.is_taken()) =>
+            {
+                match self.head_object(bucket, key).await {
+                    Ok(head) if Some(&head.etag) == joined.as_ref() => {
+                        Ok(PutResult { etag: head.etag })
+                    }
+                    _ => Err(error),
+                }
+            }
+            // A server without conditional writes: looking first leaves only the moment in between.
+            Err(error) if existing == Existing::Keep && error.code() == Some("NotImplemented") => {
+                if self.head_object(bucket, key).await.is_ok() {
+                    return Err(error.into_taken());
+                }
+                self.complete(bucket, key, upload, parts, Existing::Replace)
+                    .await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn complete(
+        &self,
+        bucket: &str,
+        key: &str,
+        upload: &UploadId,
+        parts: &[PartTag],
+        existing: Existing,
     ) -> Result<PutResult, S3Error> {
         let mut call = Call::new(
             Operation::CompleteUpload,
@@ -164,28 +215,14 @@ impl S3Client {
         call.answer = self.config().limits.complete;
         call.parts.query.push(("uploadId", upload.as_str()));
         call.parts.payload = Payload::short(Bytes::from(xml::complete_document(parts)));
-        match self.collect(&call, ANSWER_BYTES_MAX).await {
-            Ok((_parts, bytes)) => {
-                let root = self.xml(&call, &bytes)?;
-                let etag = root
-                    .child_text("ETag")
-                    .unwrap_or_default()
-                    .trim_matches('"')
-                    .to_owned();
-                Ok(PutResult { etag })
-            }
-            // An earlier try may have succeeded, but its answer was lost. Then the server does not know the upload any more.
-            Err(error) if error.code() == Some("NoSuchUpload") && error.attempts() > 1 => {
-                let expected = joined_etag(parts);
-                match self.head_object(bucket, key).await {
-                    Ok(head) if Some(&head.etag) == expected.as_ref() => {
-                        Ok(PutResult { etag: head.etag })
-                    }
-                    _ => Err(error),
-                }
-            }
-            Err(error) => Err(error),
+        if existing == Existing::Keep {
+            call.parts.headers.push((IF_NONE_MATCH, "*".to_owned()));
         }
+        let (head, bytes) = self.collect(&call, ANSWER_BYTES_MAX).await?;
+        let root = self.xml(&call, &bytes)?;
+        let etag = completed_etag(&root, is_encrypted(&head), parts)
+            .map_err(|kind| self.error(&call, kind))?;
+        Ok(PutResult { etag })
     }
 
     /// Aborts an upload and frees its parts. A missing upload is not an error.
@@ -212,6 +249,51 @@ impl S3Client {
     }
 }
 
+/// The entity tag in the answer of a completion. A success whose answer is not S3's, or whose object is joined from other parts
+/// than ours, is no success.
+fn completed_etag(
+    root: &Element,
+    encrypted: bool,
+    parts: &[PartTag],
+) -> Result<String, S3ErrorKind> {
+    if root.name != "CompleteMultipartUploadResult" {
+        return Err(S3ErrorKind::Malformed {
+            what: "a completed upload whose answer is another document",
+        });
+    }
+    let etag = root.child_text("ETag").unwrap_or_default().trim();
+    let etag = etag.trim_matches('"').to_owned();
+    match joined_etag(parts) {
+        Some(joined) if !encrypted && is_joined(&etag) && etag != joined => {
+            Err(S3ErrorKind::Integrity {
+                what: "entity tag of the object joined from the parts",
+                expected: joined,
+                actual: etag,
+            })
+        }
+        _ if etag.is_empty() => Err(S3ErrorKind::Malformed {
+            what: "a completed upload without an entity tag",
+        }),
+        _ => Ok(etag),
+    }
+}
+
+/// Whether a tag has S3's form for joined objects. Other stores have tags of their own, which prove nothing.
+fn is_joined(etag: &str) -> bool {
+    etag.split_once('-').is_some_and(|(digest, count)| {
+        digest.len() == 32
+            && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
+            && count.parse::<u32>().is_ok()
+    })
+}
+
+/// Tags of encrypted objects are not made of MD5s.
+fn is_encrypted(head: &response::Parts) -> bool {
+    ENCRYPTION
+        .iter()
+        .any(|name| head.headers.contains_key(*name))
+}
+
 /// The entity tag of an object joined from these parts: MD5 of the parts' MD5s, then their count. `None` if a part's tag is not
 /// an MD5 (encrypted stores), so that nothing can be concluded.
 fn joined_etag(parts: &[PartTag]) -> Option<String> {
@@ -230,6 +312,38 @@ fn joined_etag(parts: &[PartTag]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_completion_is_believed_only_with_its_own_document_and_tag() {
+        const RESULT: &str = "CompleteMultipartUploadResult";
+        let parts = [PartTag::new(
+            1,
+            "d41d8cd98f00b204e9800998ecf8427e".to_owned(),
+            0,
+        )];
+        let answer = |root: &str, etag: &str, encrypted| {
+            let xml = format!("<{root}><ETag>&quot;{etag}&quot;</ETag></{root}>");
+            let root = Element::parse(xml.as_bytes()).expect("well-formed");
+            completed_etag(&root, encrypted, &parts)
+        };
+        let ours = "59adb24ef3cdbe0297f05b395827453f-1";
+        let other = "59adb24ef3cdbe0297f05b395827453e-1";
+        assert_eq!(answer(RESULT, ours, false).as_deref(), Ok(ours));
+        assert!(matches!(
+            answer("html", ours, false),
+            Err(S3ErrorKind::Malformed { .. })
+        ));
+        assert!(matches!(
+            answer(RESULT, "", false),
+            Err(S3ErrorKind::Malformed { .. })
+        ));
+        assert!(matches!(
+            answer(RESULT, other, false),
+            Err(S3ErrorKind::Integrity { .. })
+        ));
+        assert_eq!(answer(RESULT, other, true).as_deref(), Ok(other));
+        assert_eq!(answer(RESULT, "opaque", false).as_deref(), Ok("opaque"));
+    }
 
     #[test]
     fn joined_tags_are_s3_s() {

@@ -339,7 +339,9 @@ async fn a_completion_whose_answer_was_lost_is_settled_by_looking() {
             .upload_part("bkt", "k", &upload, 1, Bytes::new())
             .await
             .expect("stored");
-        let outcome = client.complete_upload("bkt", "k", &upload, &[part]).await;
+        let outcome = client
+            .complete_upload("bkt", "k", &upload, &[part], Existing::Keep)
+            .await;
         match outcome {
             Ok(result) => assert!(good && settled.contains(&result.etag), "{result:?}"),
             Err(error) => assert!(!good && error.code() == Some("NoSuchUpload"), "{error}"),
@@ -348,6 +350,38 @@ async fn a_completion_whose_answer_was_lost_is_settled_by_looking() {
             .abort_upload("bkt", "k", &upload)
             .await
             .expect("gone is as good as aborted");
+    }
+}
+
+#[tokio::test]
+async fn an_existing_object_is_kept_also_by_servers_without_conditions() {
+    let part = PartTag::new(1, "opaque".to_owned(), 0);
+    let result =
+        "<CompleteMultipartUploadResult><ETag>\"e\"</ETag></CompleteMultipartUploadResult>";
+    for (exists, conditional) in [(true, true), (true, false), (false, true), (false, false)] {
+        let server = FakeS3::script(move |_, seen| {
+            match (seen.method.as_str(), seen.headers.get("if-none-match")) {
+                ("HEAD", _) if exists => answer(200, &[("ETag", "\"x\"")], ""),
+                ("HEAD", _) => answer(404, &[], ""),
+                (_, Some(_)) if !conditional => Reply::error(501, "NotImplemented"),
+                (_, Some(star)) if exists => {
+                    assert_eq!(star, "*");
+                    Reply::error(412, "PreconditionFailed")
+                }
+                _ => answer(200, &[], result),
+            }
+        });
+        let client = client_of(&server, Clock::system());
+        let upload = upload_id().await;
+        let parts = std::slice::from_ref(&part);
+        let outcome = client
+            .complete_upload("bkt", "k", &upload, parts, Existing::Keep)
+            .await;
+        assert_eq!(
+            outcome.err().is_some_and(|error| error.is_taken()),
+            exists,
+            "conditional {conditional}"
+        );
     }
 }
 

@@ -12,6 +12,7 @@ mod target;
 mod upload;
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 
 use strongroom_etcd_format::name::{LAYOUT, SnapshotName};
 use strongroom_etcd_format::snapshot::{StreamDigest, StreamSummary, Trailer};
@@ -19,13 +20,15 @@ use strongroom_etcd_format::snapshot::{StreamDigest, StreamSummary, Trailer};
 pub use error::SaveError;
 pub use upload::{PART_BYTES_MIN, PARTS_IN_FLIGHT_MAX, part_bytes};
 
-use crate::clock::Clock;
 use crate::etcd::{Doubt, Member, MemberStatus, SnapshotStream};
 use crate::s3::S3Client;
 use crate::uri::S3Uri;
 use file::PartFile;
 use head::Head;
 use upload::PartUploader;
+
+/// Names tried for one object. All masters of a cluster may save in the same second; each round, one of them gets its name.
+const NAME_TRIES_MAX: u32 = 8;
 
 /// A saved snapshot, with its member and destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +71,7 @@ pub type Progress<'a> = &'a (dyn Fn(u64, Option<u64>) + Send + Sync);
 /// # Errors
 /// See [`SaveError`]; `target` is then unchanged.
 pub async fn to_file(
-    member: Member,
+    mut member: Member,
     target: &Path,
     progress: Progress<'_>,
     interrupt: impl Future<Output = ()>,
@@ -98,33 +101,51 @@ pub async fn to_file(
     })
 }
 
-/// Saves as an object under `place`, with the name that etcdbrctl would use.
+/// Saves as an object under `place`, with the name that etcdbrctl would use. If another save has just stored an object of that
+/// name (masters save in the same second), it is kept, and this one saves again under a later second.
 ///
 /// # Errors
 /// See [`SaveError`]; then no object is visible, and the upload was aborted if the server could be reached.
 pub async fn to_s3(
-    member: Member,
+    mut member: Member,
     client: &S3Client,
     place: &S3Uri,
     progress: Progress<'_>,
     interrupt: impl Future<Output = ()>,
 ) -> Result<Saved, SaveError> {
-    let (endpoint, status) = (member.endpoint().to_owned(), member.status().clone());
-    let doubt = member.doubt();
     let mut interrupt = std::pin::pin!(interrupt);
     tokio::select! {
         biased;
         () = &mut interrupt => return Err(SaveError::Interrupted),
         usable = upload::check_bucket(client, place.bucket()) => usable?,
     }
-    let key = object_key(
-        place,
-        &status,
-        client.config().clock,
-        client.clock_offset_secs(),
-    );
+    let mut created_unix = created_now(client);
+    let mut tries = 1;
+    loop {
+        let key = object_key(place, member.status().revision, created_unix);
+        let stop = interrupt.as_mut();
+        match save_as(&key, &mut member, client, place, progress, stop).await {
+            Err(SaveError::S3(error)) if error.is_taken() && tries < NAME_TRIES_MAX => {
+                tracing::warn!("another save has just stored {key}; saving under a later second");
+                created_unix = created_now(client).max(created_unix.saturating_add(1));
+                tries += 1;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn save_as(
+    key: &str,
+    member: &mut Member,
+    client: &S3Client,
+    place: &S3Uri,
+    progress: Progress<'_>,
+    mut interrupt: Pin<&mut impl Future<Output = ()>>,
+) -> Result<Saved, SaveError> {
+    let (endpoint, status) = (member.endpoint().to_owned(), member.status().clone());
     let mut uploader =
-        PartUploader::begin(client, place.bucket(), &key, part_bytes(status.db_bytes)).await?;
+        PartUploader::begin(client, place.bucket(), key, part_bytes(status.db_bytes)).await?;
     let streamed = async {
         let mut stream = member.snapshot().await?;
         let summary = pump(&mut stream, &mut uploader, progress).await?;
@@ -145,34 +166,37 @@ pub async fn to_s3(
     };
     // ORDER: the trailer was compared in `pump`; only now may the object become visible.
     let etag = uploader.complete().await?;
-    let confirmed = upload::confirm(client, place.bucket(), &key, summary.file_len).await?;
+    let confirmed = upload::confirm(client, place.bucket(), key, summary.file_len).await?;
     let saved_to = SavedTo::Object {
         bucket: place.bucket().to_owned(),
-        key,
+        key: key.to_owned(),
         etag,
         confirmed,
     };
     Ok(Saved {
         endpoint,
         member: status,
-        doubt,
+        doubt: member.doubt(),
         summary,
         saved_to,
     })
 }
 
-/// etcdbrctl's name. It has the server's time if this machine's clock is known to be wrong, because it decides which snapshot is
-/// the newest.
-fn object_key(
-    place: &S3Uri,
-    status: &MemberStatus,
-    clock: Clock,
-    offset_secs: Option<i64>,
-) -> String {
-    let created_unix = clock.unix_secs().saturating_add(offset_secs.unwrap_or(0));
+/// Now by the server's clock if this machine's is known to be wrong, because a name's time decides which snapshot is the newest.
+fn created_now(client: &S3Client) -> i64 {
+    let offset_secs = client.clock_offset_secs().unwrap_or(0);
+    client
+        .config()
+        .clock
+        .unix_secs()
+        .saturating_add(offset_secs)
+}
+
+/// etcdbrctl's name.
+fn object_key(place: &S3Uri, revision: i64, created_unix: i64) -> String {
     place.join(&format!(
         "{LAYOUT}/{}",
-        SnapshotName::full(status.revision, created_unix)
+        SnapshotName::full(revision, created_unix)
     ))
 }
 

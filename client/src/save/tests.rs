@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use strongroom_tests::fake_s3::{FakeS3, Reply, Request};
 
 use super::*;
+use crate::clock::Clock;
 use crate::etcd::single::Etcd;
 use crate::etcd::{EtcdConfig, EtcdError, choose_member};
 use crate::exit::ExitCode;
@@ -19,13 +20,16 @@ fn digest(bytes: &[u8]) -> StreamSummary {
     digest.finish().expect("a sound snapshot")
 }
 
+const COMPLETED: &str =
+    "<CompleteMultipartUploadResult><ETag>\"e-1\"</ETag></CompleteMultipartUploadResult>";
+
 /// A store that accepts uploads and keeps only its request log.
 fn store(_: usize, seen: &Request) -> Reply {
     match (seen.method.as_str(), seen.target.contains('?')) {
         ("POST", _) if seen.target.ends_with("?uploads=") => {
             answer(200, &[], "<R><UploadId>u1</UploadId></R>")
         }
-        ("POST", _) => answer(200, &[], "<R><ETag>\"e-1\"</ETag></R>"),
+        ("POST", _) => answer(200, &[], COMPLETED),
         ("PUT", true) => answer(200, &[("ETag", "\"p\"")], ""),
         _ => answer(200, &[], ""),
     }
@@ -255,36 +259,77 @@ async fn a_dead_endpoint_is_passed_over() {
     );
 }
 
-#[test]
-fn names_follow_etcdbrctl_and_the_server_s_clock() {
-    let status = MemberStatus {
-        member_id: 1,
-        cluster_id: 1,
-        revision: 60,
-        db_bytes: 0,
-        leader: 1,
-        is_learner: false,
-        version: String::new(),
-        alarms: Vec::new(),
-    };
-    let clock = Clock::shifted_by_secs(-1_000_000);
-    let key = object_key(&place(), &status, clock, Some(1_000_000));
-    let time = key
-        .strip_prefix("cluster1/v2/Full-00000000-00000060-")
-        .expect("the name");
-    let time: i64 = time.parse().expect("a time");
-    assert!((Clock::system().unix_secs() - time).abs() <= 5, "{key}");
-    let long = object_key(
+#[tokio::test]
+async fn a_name_that_another_master_took_is_kept_and_the_next_second_used() {
+    let etcd = Etcd::start(10, 1).await;
+    let taken = Mutex::new(Vec::new());
+    let server = FakeS3::script(move |n, seen| {
+        let mut taken = taken.lock();
+        match (seen.method.as_str(), seen.headers.get("if-none-match")) {
+            // Two other masters were faster in two seconds.
+            ("POST", Some(_)) if taken.len() < 2 => {
+                taken.push(seen.path().to_owned());
+                Reply::error(412, "PreconditionFailed")
+            }
+            ("POST", Some(_)) => {
+                assert!(!taken.contains(&seen.path().to_owned()), "{taken:?}");
+                store(n, seen)
+            }
+            ("HEAD", _) if seen.path().contains("Full-") => answer(403, &[], ""),
+            _ => store(n, seen),
+        }
+    });
+    let client = client_of(&server, Clock::system());
+    let saved = to_s3(
+        etcd.member().await,
+        &client,
         &place(),
-        &MemberStatus {
-            revision: 123_456_789,
-            ..status
-        },
-        clock,
-        None,
+        &quiet,
+        std::future::pending(),
+    )
+    .await
+    .expect("the third name is free");
+    let SavedTo::Object { key, .. } = saved.saved_to else {
+        panic!("an object was saved")
+    };
+    let posts = |query: &str| {
+        let seen = server.seen();
+        let posts = seen.iter().filter(|seen| seen.target.ends_with(query));
+        posts.map(|seen| seen.path().to_owned()).collect::<Vec<_>>()
+    };
+    let names = posts("?uploads=");
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert!(names[0] < names[1] && names[1] < names[2], "{names:?}");
+    assert_eq!(names[2], format!("/backups/{key}"));
+    let aborts = server
+        .seen()
+        .iter()
+        .filter(|seen| seen.method == "DELETE")
+        .count();
+    assert_eq!(aborts, 2, "the lost uploads are aborted");
+}
+
+#[tokio::test]
+async fn names_have_the_server_s_time_if_this_clock_is_wrong() {
+    let date = httpdate::fmt_http_date(Clock::system().now());
+    let server = FakeS3::script(move |n, _| match n {
+        0 => answer(403, &[("Date", &date)], ""),
+        _ => answer(200, &[], ""),
+    });
+    let client = client_of(&server, Clock::shifted_by_secs(-7_200));
+    client.head_bucket("bkt").await.expect("the second try");
+    let off = Clock::system().unix_secs() - created_now(&client);
+    assert!(off.abs() <= 5, "{off}");
+}
+
+#[test]
+fn names_follow_etcdbrctl() {
+    assert_eq!(
+        object_key(&place(), 60, 1_795_340_653),
+        "cluster1/v2/Full-00000000-00000060-1795340653"
     );
-    assert!(
-        long.starts_with("cluster1/v2/Full-00000000-123456789-"),
-        "{long}"
+    assert_eq!(
+        object_key(&place(), 123_456_789, 1_795_340_653),
+        "cluster1/v2/Full-00000000-123456789-1795340653"
     );
 }

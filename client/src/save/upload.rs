@@ -12,7 +12,7 @@ use super::Sink;
 use super::error::SaveError;
 use crate::clock;
 use crate::s3::{
-    Operation, PARTS_MAX, PartTag, PutOptions, S3Client, S3Error, S3ErrorKind, UploadId,
+    Existing, Operation, PARTS_MAX, PartTag, PutOptions, S3Client, S3Error, S3ErrorKind, UploadId,
 };
 
 /// The smallest part: few requests for a typical database (6 for 100 MB), and at most 48 MiB of memory.
@@ -153,7 +153,7 @@ impl PartUploader {
         Ok(())
     }
 
-    /// Makes the object visible; aborts the upload if that fails.
+    /// Makes the object visible, unless another one has the key; aborts the upload if that fails.
     pub(super) async fn complete(mut self) -> Result<String, SaveError> {
         self.landed.sort_unstable_by_key(PartTag::number);
         let Target {
@@ -163,7 +163,7 @@ impl PartUploader {
             upload,
         } = &*self.target;
         match client
-            .complete_upload(bucket, key, upload, &self.landed)
+            .complete_upload(bucket, key, upload, &self.landed, Existing::Keep)
             .await
         {
             Ok(result) => Ok(result.etag),
