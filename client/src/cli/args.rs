@@ -184,7 +184,9 @@ Example:
   strongroom snapshot list s3://etcd/prod-1 --s3-endpoint https://backup.example:9000
   strongroom snapshot list s3://etcd/prod-1 -o json | jq -r '.snapshots[-1].key'
 
-REVISION is what the name says: a full snapshot holds at least that revision.
+REVISION is what the name says: a full snapshot holds at least that revision. Snapshots of other writers (k3s, rke2, kOps, Talos,
+plain snapshot.db) have the kind 'other'; their TIME is that in the name, or else that of storing. What they hold:
+  strongroom snapshot status s3://BUCKET/KEY
 Exit codes: strongroom --help";
 
 const STATUS_HELP: &str = "\

@@ -1,10 +1,13 @@
-//! `strongroom snapshot list`: the objects under a prefix with snapshot names, oldest first.
+//! `strongroom snapshot list`: the objects under a prefix with snapshot names, oldest first. Names of other writers are shown
+//! with what they tell.
 
 use serde_json::json;
 use strongroom_etcd_format::name::{Kind, SnapshotName};
+use time::OffsetDateTime;
 
 use super::args::Output;
 use super::failure::Failure;
+use super::foreign::ForeignName;
 use super::report;
 use super::settings::ListPlan;
 use crate::s3::{LIST_ALL_OBJECTS_MAX, ObjectEntry, S3Client};
@@ -25,20 +28,74 @@ pub(super) async fn run(plan: ListPlan, output: Output) -> Result<(), Failure> {
 
 /// Snapshots by time, and the number of other objects.
 struct Listing {
-    snapshots: Vec<(SnapshotName, ObjectEntry)>,
+    snapshots: Vec<Listed>,
     others: usize,
 }
+
+/// An object with the name of a snapshot.
+struct Listed {
+    object: ObjectEntry,
+    name: Name,
+}
+
+/// The writer's kind of name.
+enum Name {
+    /// etcdbrctl's and our own.
+    Full(SnapshotName),
+    /// Another writer's.
+    Foreign(ForeignName),
+}
+
+impl Listed {
+    fn of(object: ObjectEntry) -> Option<Self> {
+        let key = &object.key;
+        let name = SnapshotName::parse(key)
+            .map(Name::Full)
+            .or_else(|| ForeignName::parse(key).map(Name::Foreign))?;
+        Some(Self { object, name })
+    }
+
+    /// The time in the name, or else that of storing.
+    fn created_unix(&self) -> Option<i64> {
+        let stored = self
+            .object
+            .last_modified
+            .map(OffsetDateTime::unix_timestamp);
+        match &self.name {
+            Name::Full(name) => Some(name.created_unix),
+            Name::Foreign(name) => name.created_unix.or(stored),
+        }
+    }
+
+    fn last_revision(&self) -> Option<i64> {
+        self.etcdbrctl().map(|name| name.last_revision)
+    }
+
+    fn etcdbrctl(&self) -> Option<&SnapshotName> {
+        match &self.name {
+            Name::Full(name) => Some(name),
+            Name::Foreign(_) => None,
+        }
+    }
+
+    fn kind(&self) -> String {
+        self.etcdbrctl()
+            .map_or_else(|| FOREIGN_KIND.to_owned(), |name| name.kind.to_string())
+    }
+}
+
+/// What lists show as the kind of other writers' snapshots.
+const FOREIGN_KIND: &str = "other";
 
 impl Listing {
     fn of(objects: Vec<ObjectEntry>) -> Self {
         let all = objects.len();
-        let named = |object: ObjectEntry| Some((SnapshotName::parse(&object.key)?, object));
-        let mut snapshots: Vec<_> = objects.into_iter().filter_map(named).collect();
-        snapshots.sort_by(|(a, x), (b, y)| {
-            (a.created_unix, a.last_revision, &x.key).cmp(&(
-                b.created_unix,
-                b.last_revision,
-                &y.key,
+        let mut snapshots: Vec<Listed> = objects.into_iter().filter_map(Listed::of).collect();
+        snapshots.sort_by(|a, b| {
+            (a.created_unix(), a.last_revision(), &a.object.key).cmp(&(
+                b.created_unix(),
+                b.last_revision(),
+                &b.object.key,
             ))
         });
         Self {
@@ -49,13 +106,15 @@ impl Listing {
 
     fn table(&self, place: &S3Uri) -> String {
         let header = ["TIME (UTC)", "KIND", "REVISION", "SIZE", "KEY"].map(str::to_owned);
-        let rows = self.snapshots.iter().map(|(name, object)| {
-            let key = object.key.escape_debug().to_string();
+        let rows = self.snapshots.iter().map(|listed| {
+            let key = listed.object.key.escape_debug().to_string();
             [
-                report::utc(name.created_unix),
-                name.kind.to_string(),
-                revisions(name),
-                report::size(object.size),
+                listed
+                    .created_unix()
+                    .map_or_else(|| "-".to_owned(), report::utc),
+                listed.kind(),
+                listed.etcdbrctl().map_or_else(|| "-".to_owned(), revisions),
+                report::size(listed.object.size),
                 key,
             ]
         });
@@ -84,19 +143,20 @@ impl Listing {
         let snapshots: Vec<_> = self
             .snapshots
             .iter()
-            .map(|(name, object)| {
+            .map(|listed| {
+                let (name, object) = (listed.etcdbrctl(), &listed.object);
                 json!({
                     "key": object.key,
-                    "kind": name.kind.to_string(),
-                    "start_revision": name.start_revision,
-                    "last_revision": name.last_revision,
-                    "created_unix": name.created_unix,
-                    "created": report::utc(name.created_unix),
-                    "compression": name.suffix,
-                    "final": name.is_final,
+                    "kind": listed.kind(),
+                    "start_revision": name.map(|name| name.start_revision),
+                    "last_revision": listed.last_revision(),
+                    "created_unix": listed.created_unix(),
+                    "created": listed.created_unix().map(report::utc),
+                    "compression": name.and_then(|name| name.suffix.as_deref()),
+                    "final": name.is_some_and(|name| name.is_final),
                     "size_bytes": object.size,
                     "etag": object.etag,
-                    "stored_unix": object.last_modified.map(time::OffsetDateTime::unix_timestamp),
+                    "stored_unix": object.last_modified.map(OffsetDateTime::unix_timestamp),
                 })
             })
             .collect();
@@ -163,6 +223,33 @@ mod tests {
         assert_eq!(document["other_objects"], 1);
         assert_eq!(document["snapshots"][2]["last_revision"], 60);
         assert_eq!(document["snapshots"][0]["compression"], ".gz");
+    }
+
+    #[test]
+    fn other_writers_snapshots_are_shown_with_what_is_known() {
+        let mut plain = object("p/snapshot.db");
+        plain.last_modified = OffsetDateTime::from_unix_timestamp(1_795_340_000).ok();
+        let listing = Listing::of(vec![
+            object("p/v2/Full-00000000-00000060-1795340653"),
+            object("p/etcd-snapshot-m1-1795340600"),
+            plain,
+        ]);
+        let place = S3Uri::parse("s3://etcd/p").expect("valid");
+        assert_eq!(
+            listing.table(&place).lines().skip(1).collect::<Vec<_>>(),
+            [
+                "2026-11-22T09:33:20Z  other         -  20.4 kB  p/snapshot.db",
+                "2026-11-22T09:43:20Z  other         -  20.4 kB  p/etcd-snapshot-m1-1795340600",
+                "2026-11-22T09:44:13Z  Full         60  20.4 kB  p/v2/Full-00000000-00000060-1795340653",
+                "3 snapshots and 0 other objects below s3://etcd/p",
+            ]
+        );
+        let json: serde_json::Value = serde_json::from_str(&listing.json(&place)).expect("JSON");
+        assert_eq!(
+            json["snapshots"][0]["last_revision"],
+            serde_json::Value::Null
+        );
+        assert_eq!(json["snapshots"][1]["created_unix"], 1_795_340_600);
     }
 
     #[test]

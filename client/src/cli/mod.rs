@@ -6,6 +6,7 @@
 
 mod args;
 mod failure;
+mod foreign;
 mod forms;
 mod hashkv;
 mod list;
