@@ -220,6 +220,13 @@ fn s3_step(error: &S3Error) -> Option<String> {
             "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what this key may do"
                 .to_owned(),
         ),
+        S3ErrorKind::Intermediary(sender) => Some(format!(
+            "curl -sSi {endpoint}   (to see who answers), then: {}",
+            sender.advice()
+        )),
+        S3ErrorKind::Malformed { .. } => Some(format!(
+            "curl -sSi {endpoint}   (to see who answers: --s3-endpoint must be the store's own address)"
+        )),
         S3ErrorKind::Network | S3ErrorKind::Timeout { .. } => Some(format!(
             "curl -sS -m 5 -o /dev/null -w '%{{http_code}}\\n' {endpoint}/minio/health/live"
         )),

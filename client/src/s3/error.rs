@@ -7,6 +7,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use super::intermediary::Intermediary;
 use crate::exit::ExitCode;
 
 /// A longer text of a server is truncated; AWS' own messages have less than 200 bytes.
@@ -172,6 +173,9 @@ pub enum S3ErrorKind {
         /// The id of the request, for the server's operator.
         request_id: Option<String>,
     },
+    /// A failure that something between here and the store told.
+    #[error("{0}")]
+    Intermediary(Intermediary),
     /// The answer is not from S3: a proxy, another service, or damage.
     #[error("the answer is not what an S3 server sends ({what})")]
     Malformed {
@@ -304,10 +308,19 @@ impl S3Error {
             }
             S3ErrorKind::Network | S3ErrorKind::Timeout { .. } => ExitCode::Network,
             S3ErrorKind::Integrity { .. } => ExitCode::Integrity,
-            S3ErrorKind::Service { status, .. } if *status >= 500 || *status == 429 => {
+            S3ErrorKind::Service { status, .. }
+            | S3ErrorKind::Intermediary(Intermediary { status, .. })
+                if *status >= 500 || *status == 429 =>
+            {
                 ExitCode::Network
             }
-            S3ErrorKind::Service { .. } | S3ErrorKind::Malformed { .. } => ExitCode::Failed,
+            S3ErrorKind::Intermediary(Intermediary {
+                status: 401 | 403 | 407 | 511,
+                ..
+            }) => ExitCode::Auth,
+            S3ErrorKind::Service { .. }
+            | S3ErrorKind::Intermediary(_)
+            | S3ErrorKind::Malformed { .. } => ExitCode::Failed,
             S3ErrorKind::Invalid(_) => ExitCode::Usage,
         }
     }

@@ -11,12 +11,13 @@ use aws_credential_types::Credentials;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::DATE;
+use hyper::header::{DATE, ETAG};
 use hyper::http::response;
 use hyper::{Method, Response};
 
 use super::config::{S3Config, Secret};
 use super::error::{InvalidInput, Operation, S3Error, S3ErrorKind, server_text};
+use super::intermediary::{Intermediary, is_web_page};
 use super::retry::{self, Outcome, Repeat};
 use super::signing::{self, Parts, Payload};
 use super::skew::{self, Refusal, Skew};
@@ -285,6 +286,14 @@ impl S3Client {
             return Err(self.refused(call, response, refused_at).await);
         }
         let (parts, body) = response.into_parts();
+        if is_web_page(&parts) && !parts.headers.contains_key(ETAG) {
+            let what = "a web page, such as a login page";
+            return Err(Failure::new(
+                S3ErrorKind::Malformed { what },
+                Outcome::Unreadable,
+                call.repeat,
+            ));
+        }
         match want {
             Want::Stream => Ok((parts, Body::Stream(body))),
             Want::Collect { bytes_max } => {
@@ -325,6 +334,9 @@ impl S3Client {
             .ok()
             .filter(|root| root.name == "Error");
         let mut failure = failure_of(status, root.as_ref(), &parts, call.repeat);
+        if let Some(sender) = Intermediary::of(&parts, &bytes).filter(|_| root.is_none()) {
+            failure.kind = S3ErrorKind::Intermediary(sender);
+        }
         let date = parts
             .headers
             .get(DATE)

@@ -386,6 +386,48 @@ async fn an_existing_object_is_kept_also_by_servers_without_conditions() {
 }
 
 #[tokio::test]
+async fn what_a_proxy_answers_is_told_as_such() {
+    let page = "<html><body>Request Entity Too Large</body></html>";
+    let server = FakeS3::script(move |_, seen| match seen.method.as_str() {
+        "PUT" => answer(
+            413,
+            &[("Server", "nginx"), ("Content-Type", "text/html")],
+            page,
+        ),
+        "HEAD" => answer(302, &[("Location", "https://sso.example/")], ""),
+        "POST" => answer(403, &[], page),
+        "GET" if seen.is_list() => answer(502, &[], page),
+        _ => answer(200, &[("Content-Type", "text/html; charset=utf-8")], page),
+    });
+    let client = client_of(&server, Clock::system());
+    let says = |error: S3Error, code: ExitCode, text: &str| {
+        assert_eq!(error.exit_code(), code, "{error}");
+        assert!(error.to_string().contains(text), "{error}");
+    };
+    let upload = upload_id().await;
+    let part = client.upload_part("bkt", "k", &upload, 1, Bytes::new());
+    says(
+        part.await.expect_err("413"),
+        ExitCode::Failed,
+        "nginx answered 413",
+    );
+    let bucket = client.head_bucket("bkt").await.expect_err("302");
+    says(bucket, ExitCode::Failed, "https://sso.example/");
+    let options = PutOptions::default();
+    let created = client.create_upload("bkt", "k", &options);
+    says(
+        created.await.expect_err("403"),
+        ExitCode::Auth,
+        "403 Forbidden",
+    );
+    let listed = client.list_all("bkt", "", 9).await.expect_err("502");
+    assert_eq!(listed.attempts(), 3, "{listed}");
+    says(listed, ExitCode::Network, "does not reach the store");
+    let object = client.get_object("bkt", "k", None).await.expect_err("200");
+    says(object, ExitCode::Failed, "a web page");
+}
+
+#[tokio::test]
 async fn a_range_that_is_ignored_is_refused() {
     let server = FakeS3::script(
         |_, seen| match seen.headers.get("range").map(String::as_str) {

@@ -136,6 +136,10 @@ fn store_next_step(error: &S3Error) -> Option<String> {
         S3ErrorKind::Network | S3ErrorKind::Timeout { .. } => {
             "check that the endpoint answers (curl -i ENDPOINT/minio/health/live), then run the same command again"
         }
+        S3ErrorKind::Intermediary(sender) => sender.advice(),
+        S3ErrorKind::Malformed { .. } => {
+            "look who answers there (curl -i ENDPOINT): the endpoint must be the store's own address"
+        }
         S3ErrorKind::Tls => "give the endpoint's CA: AWS_CA_BUNDLE=/path/ca.pem",
         S3ErrorKind::Integrity { .. } => "run the same command again",
         _ => return None,
