@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::intermediary::Intermediary;
+use super::skew::OFFSET_MAX_SECS;
 use crate::exit::ExitCode;
 
 /// A longer text of a server is truncated; AWS' own messages have less than 200 bytes.
@@ -151,9 +152,11 @@ pub enum S3ErrorKind {
         /// The actual value.
         actual: String,
     },
-    /// The two clocks differ by more than S3 allows, and signing with the server's time did not help.
+    /// The two clocks differ by more than S3 allows, and signing with the server's time did not help or would trust a date that
+    /// is too far away.
     #[error(
-        "this machine's clock and the server's differ too much (server minus here: {offset_secs} s)"
+        "this machine's clock and the server's differ too much (server minus here: {offset_secs} s; up to {} h are corrected)",
+        OFFSET_MAX_SECS / 3_600
     )]
     ClockSkew {
         /// The server's time, seconds since 1970.

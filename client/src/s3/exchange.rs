@@ -20,7 +20,7 @@ use super::error::{InvalidInput, Operation, S3Error, S3ErrorKind, server_text};
 use super::intermediary::{Intermediary, is_web_page};
 use super::retry::{self, Outcome, Repeat};
 use super::signing::{self, Parts, Payload};
-use super::skew::{self, Refusal, Skew};
+use super::skew::{self, Blame, Refusal, Skew};
 use super::transport::{self, HttpClient};
 use super::xml::Element;
 use super::{dates, xml};
@@ -351,14 +351,16 @@ impl S3Client {
             local_unix_secs,
             signed_unix_secs,
         };
-        if let Some(offset) = skew::offset_to_learn(&refusal) {
-            let server_unix_secs = local_unix_secs.saturating_add(offset);
-            failure.kind = S3ErrorKind::ClockSkew {
-                server_unix_secs,
-                offset_secs: offset,
-            };
-            failure.learned_offset = Some(offset);
-        }
+        let (offset, learned) = match skew::blame(&refusal) {
+            Blame::Elsewhere => return failure,
+            Blame::Offset(offset) => (offset, Some(offset)),
+            Blame::TooFar(offset) => (offset, None),
+        };
+        failure.kind = S3ErrorKind::ClockSkew {
+            server_unix_secs: local_unix_secs.saturating_add(offset),
+            offset_secs: offset,
+        };
+        failure.learned_offset = learned;
         failure
     }
 
