@@ -72,6 +72,12 @@ pub enum EtcdError {
         /// etcd's message.
         message: String,
     },
+    /// A learner of etcd 3.4 refuses.
+    #[error("etcd at {endpoint} is a learner and, in its version, serves no snapshot")]
+    Learner {
+        /// The endpoint.
+        endpoint: String,
+    },
     /// The members disagree about their data.
     #[error(
         "the cluster raised the alarm CORRUPT (told by {endpoint}, about member {}): its members disagree about their data",
@@ -147,7 +153,7 @@ impl EtcdError {
             | Self::StreamShort { .. } => ExitCode::Network,
             Self::Denied { .. } | Self::Distrusted { .. } => ExitCode::Auth,
             Self::Answer { .. } => ExitCode::Failed,
-            Self::Corrupt { .. } => ExitCode::Precondition,
+            Self::Corrupt { .. } | Self::Learner { .. } => ExitCode::Precondition,
             Self::NoneFit { skipped } => none_fit_code(skipped),
         }
     }
@@ -162,6 +168,7 @@ impl EtcdError {
         let (code, message) = (i32::from(status.code()), status.message().to_owned());
         match Meaning::of(code, &message) {
             Meaning::Denied => Self::Denied { endpoint, message },
+            Meaning::Learner => Self::Learner { endpoint },
             Meaning::Broken => Self::broken(endpoint, Box::new(Rpc::new(code, &message, status))),
             Meaning::AuthOff | Meaning::Other => Self::Answer {
                 endpoint,
@@ -187,6 +194,8 @@ pub(super) enum Meaning {
     Denied,
     /// A user was given, but etcd has authentication disabled.
     AuthOff,
+    /// etcd 3.4 does not serve this from a learner.
+    Learner,
     /// The transport failed, or the member is going down.
     Broken,
     /// Any other answer.
@@ -195,6 +204,8 @@ pub(super) enum Meaning {
 
 /// The start of messages from etcd's auth store. Through 3.5, the snapshot call returns its errors as they are, with code UNKNOWN.
 const AUTH_STORE: &str = "auth: ";
+/// etcd's own text.
+const LEARNER: &str = "rpc not supported for learner";
 /// etcd's own text; several other failures have the same code.
 const AUTH_OFF: &str = "authentication is not enabled";
 
@@ -206,6 +217,8 @@ impl Meaning {
             3 | 7 | 16 => Self::Denied,
             // FAILED_PRECONDITION
             9 if message.ends_with(AUTH_OFF) => Self::AuthOff,
+            // UNAVAILABLE, as a lost connection.
+            14 if message.ends_with(LEARNER) => Self::Learner,
             // CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE: the transport, or a member going down.
             1 | 2 | 4 | 13 | 14 => Self::Broken,
             _ => Self::Other,

@@ -92,7 +92,10 @@ impl SnapshotStream {
 
     /// A refusal stays a refusal; any other error means that the stream broke off.
     fn broken(&self, error: etcd_client::Error) -> EtcdError {
-        if Meaning::of_client(&error) == Meaning::Denied {
+        if matches!(
+            Meaning::of_client(&error),
+            Meaning::Denied | Meaning::Learner
+        ) {
             return EtcdError::of_client(&self.endpoint, error);
         }
         EtcdError::StreamBroken {
