@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::forms::{Form, Minor};
 use crate::exit;
 
-/// Saves etcd snapshots into a Strongroom (or any S3) server, lists and inspects them.
+/// Saves etcd snapshots into a Strongroom (or any S3) server, lists, gets and inspects them.
 #[derive(Debug, Parser)]
 #[command(name = "strongroom", version, after_help = exit::HELP, propagate_version = true)]
 pub(super) struct Arguments {
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Save, list and inspect etcd snapshots
+    /// Save, list, get and inspect etcd snapshots
     Snapshot {
         #[command(subcommand)]
         command: SnapshotCommand,
@@ -35,6 +35,9 @@ pub(super) enum SnapshotCommand {
     /// List the snapshots under a bucket's prefix, oldest first
     #[command(after_help = LIST_HELP)]
     List(ListArguments),
+    /// Get one snapshot from a bucket into a file, unpacked and verified
+    #[command(after_help = GET_HELP)]
+    Get(GetArguments),
     /// Verify a snapshot and print the output of `etcdutl snapshot status`, and its members
     #[command(after_help = STATUS_HELP)]
     Status(StatusArguments),
@@ -119,6 +122,21 @@ pub(super) struct ListArguments {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct GetArguments {
+    /// The object; plain, gzip, zlib or zstd
+    #[arg(value_name = "s3://BUCKET/KEY")]
+    pub(super) object: String,
+    /// The file to write (as FILE.part until it is verified, readable by the owner only)
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) s3: S3Arguments,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct StatusArguments {
     #[command(flatten)]
     pub(super) look: LookArguments,
@@ -187,6 +205,18 @@ Example:
 REVISION is what the name says: a full snapshot holds at least that revision. Snapshots of other writers (k3s, rke2, kOps, Talos,
 plain snapshot.db) have the kind 'other'; their TIME is that in the name, or else that of storing. What they hold:
   strongroom snapshot status s3://BUCKET/KEY
+Exit codes: strongroom --help";
+
+const GET_HELP: &str = "\
+FILE is the plain snapshot, as etcdutl and strongroom-restore --snapshot take it. It appears only after its SHA-256 trailer,
+every page and every record were checked; a damaged one leaves nothing (exit code 7): get the one before it.
+The folder of FILE needs room for twice the unpacked snapshot.
+
+Examples:
+  The snapshot of a certain time, for all masters:
+    strongroom snapshot list s3://etcd/prod-1
+    strongroom snapshot get s3://etcd/prod-1/v2/Full-00000000-00000060-1795340653 /var/backups/etcd.db
+    scp -p /var/backups/etcd.db master-2:/var/backups/   (and master-3), then on each: strongroom-restore --snapshot /var/backups/etcd.db ...
 Exit codes: strongroom --help";
 
 const STATUS_HELP: &str = "\
@@ -267,7 +297,7 @@ mod tests {
         let snapshot = command
             .find_subcommand_mut("snapshot")
             .expect("it is there");
-        for name in ["save", "list", "status", "hashkv"] {
+        for name in ["save", "list", "get", "status", "hashkv"] {
             let help = snapshot
                 .find_subcommand_mut(name)
                 .expect("it is there")

@@ -40,6 +40,12 @@ pub(super) enum Failure {
         /// Why.
         source: Refused,
     },
+    /// A fetched snapshot cannot be read back.
+    #[error("the fetched snapshot cannot be read back")]
+    Reread {
+        /// Why.
+        source: io::Error,
+    },
     /// The process cannot be set up.
     #[error("the process cannot set itself up")]
     Runtime(#[source] io::Error),
@@ -106,6 +112,10 @@ pub(super) enum SettingsError {
     NoPassword { user: String },
     #[error("{text:?} names no object: write s3://bucket/key")]
     NoKey { text: String },
+    #[error(
+        "{text:?} is a delta snapshot: the changes since another one, and no database of its own"
+    )]
+    Delta { text: String },
     #[error("--user is empty")]
     EmptyUser,
 }
@@ -118,7 +128,7 @@ impl Failure {
             Self::S3(error) => error.exit_code(),
             Self::Image(error) => error.exit_code(),
             Self::Look { source, .. } => source.exit_code(),
-            Self::Runtime(_) | Self::Output(_) => ExitCode::Failed,
+            Self::Reread { .. } | Self::Runtime(_) | Self::Output(_) => ExitCode::Failed,
         }
     }
 
@@ -143,6 +153,12 @@ impl Failure {
             Self::Look { name, source } => Some(look_step(name, source)),
             Self::Settings(SettingsError::NoKey { text }) => {
                 Some(format!("strongroom snapshot list {text}"))
+            }
+            Self::Settings(SettingsError::Delta { text }) => {
+                let folder = text.rsplit_once('/').map_or(text.as_str(), |(folder, _)| folder);
+                Some(format!(
+                    "strongroom snapshot list {folder}   (and get the newest of kind Full)"
+                ))
             }
             Self::Settings(_) => Some("strongroom snapshot save --help".to_owned()),
             _ => None,
@@ -265,6 +281,9 @@ fn etcd_step(error: &EtcdError) -> Option<String> {
         EtcdError::Distrusted { .. } => {
             Some("check --cacert, --cert and --key against the certificates that etcd runs with".to_owned())
         }
+        EtcdError::Learner { .. } => Some(
+            "name a voting member by --endpoints; if none is left, stop this one and copy its member/snap/db".to_owned(),
+        ),
         EtcdError::Denied { .. } => Some("name a user with the role root: --user NAME:PASSWORD".to_owned()),
         EtcdError::StreamBroken { .. } | EtcdError::StreamShort { .. } => Some("run the same command again".to_owned()),
         _ => None,

@@ -1,6 +1,6 @@
 //! The `strongroom` command: arguments in, one exit code out.
 //!
-//! `args` is the command line. `settings` turns it and the environment into plans (pure). `save`, `list`, `status` and `hashkv`
+//! `args` is the command line. `settings` turns it and the environment into plans (pure). `save`, `list`, `get`, `status` and `hashkv`
 //! execute the plans. `report` prints. `forms` has etcdutl's output formats. Only results go to standard output; everything else
 //! goes to standard error.
 
@@ -8,6 +8,7 @@ mod args;
 mod failure;
 mod foreign;
 mod forms;
+mod get;
 mod hashkv;
 mod list;
 mod password;
@@ -75,6 +76,10 @@ async fn dispatch(arguments: Arguments, environment: &Environment) -> Result<(),
         }
         SnapshotCommand::List(list) => {
             list::run(settings::list_plan(&list, environment)?, list.output).await
+        }
+        SnapshotCommand::Get(get) => {
+            let plan = settings::get_plan(&get, environment)?;
+            Box::pin(get::run(plan, get.json, interrupted()?)).await
         }
         SnapshotCommand::Status(StatusArguments { look, s3 }) => {
             let plan = settings::look_plan(&look, &s3, environment)?;

@@ -5,10 +5,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use strongroom_etcd_format::name::{Kind, SnapshotName};
 use strongroom_snapshot_io::scratch::Scratch;
 use url::Url;
 
-use super::args::{EtcdArguments, ListArguments, LookArguments, S3Arguments, SaveArguments};
+use super::args::{
+    EtcdArguments, GetArguments, ListArguments, LookArguments, S3Arguments, SaveArguments,
+};
 use super::failure::SettingsError;
 use crate::environment::Environment;
 use crate::etcd::{Credentials, EtcdConfig, LeaderRule};
@@ -34,6 +37,14 @@ pub(super) struct SavePlan {
 pub(super) enum Destination {
     File(PathBuf),
     S3(Box<S3Config>, S3Uri),
+}
+
+/// The plan of `snapshot get`.
+#[derive(Debug)]
+pub(super) struct GetPlan {
+    pub(super) s3: Box<S3Config>,
+    pub(super) uri: S3Uri,
+    pub(super) file: PathBuf,
 }
 
 /// The plan of `snapshot list`.
@@ -68,13 +79,7 @@ pub(super) fn look_plan(
 ) -> Result<LookPlan, SettingsError> {
     let source = match look.snapshot.to_str() {
         Some(text) if text.starts_with(S3_SCHEME) => {
-            let uri = S3Uri::parse(text)?;
-            if uri.prefix().is_empty() || uri.prefix().ends_with('/') {
-                return Err(SettingsError::NoKey {
-                    text: text.to_owned(),
-                });
-            }
-            SnapshotSource::Object(Box::new(s3_config(s3, environment)?), uri)
+            SnapshotSource::Object(Box::new(s3_config(s3, environment)?), object(text)?)
         }
         _ => SnapshotSource::File(look.snapshot.clone()),
     };
@@ -82,6 +87,35 @@ pub(super) fn look_plan(
     Ok(LookPlan {
         source,
         scratch: Scratch::in_folder(scratch),
+    })
+}
+
+/// The address of one object.
+fn object(text: &str) -> Result<S3Uri, SettingsError> {
+    let uri = S3Uri::parse(text)?;
+    if uri.prefix().is_empty() || uri.prefix().ends_with('/') {
+        return Err(SettingsError::NoKey {
+            text: text.to_owned(),
+        });
+    }
+    Ok(uri)
+}
+
+pub(super) fn get_plan(
+    get: &GetArguments,
+    environment: &Environment,
+) -> Result<GetPlan, SettingsError> {
+    let uri = object(&get.object)?;
+    let name = SnapshotName::parse(uri.prefix());
+    if name.is_some_and(|name| name.kind == Kind::Incr) {
+        return Err(SettingsError::Delta {
+            text: get.object.clone(),
+        });
+    }
+    Ok(GetPlan {
+        s3: Box::new(s3_config(&get.s3, environment)?),
+        uri,
+        file: get.file.clone(),
     })
 }
 

@@ -24,11 +24,18 @@ const MODE: u32 = 0o600;
 /// Another save may rename the file between open and lock; this can happen once per concurrent save.
 const LOCK_TRIES: u32 = 8;
 
-pub(super) struct PartFile {
+pub(crate) struct PartFile {
     path: PathBuf,
     target: PathBuf,
     state: State,
     block: Vec<u8>,
+}
+
+/// Why a file could not be filled: its own fault or that of what is written.
+#[cfg(feature = "cli")]
+pub(crate) enum FillError<E> {
+    Write(io::Error),
+    Source(E),
 }
 
 /// Either nothing is being written, or a block is, or the file is gone after an error.
@@ -40,7 +47,7 @@ enum State {
 }
 
 impl PartFile {
-    pub(super) fn create(target: &Path) -> Result<Self, SaveError> {
+    pub(crate) fn create(target: &Path) -> Result<Self, SaveError> {
         let target = &target::resolve(target)?;
         let mut name = target.file_name().map(OsString::from).unwrap_or_default();
         if name.is_empty() || fs::metadata(target).is_ok_and(|found| !found.is_file()) {
@@ -61,6 +68,28 @@ impl PartFile {
             target: target.to_owned(),
             state,
             block: Vec::with_capacity(BLOCK_BYTES),
+        })
+    }
+
+    /// The target's folder.
+    #[cfg(feature = "cli")]
+    pub(crate) fn folder(&self) -> &Path {
+        folder_of(&self.target)
+    }
+
+    /// Lets `writer` write the file on the blocking pool.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn fill<T: Send + 'static, E: From<SaveError> + Send + 'static>(
+        &mut self,
+        writer: impl FnOnce(&mut File) -> Result<T, FillError<E>> + Send + 'static,
+    ) -> Result<T, E> {
+        let (mut file, spare) = self.settle().await?;
+        let filled = tokio::task::spawn_blocking(move || (writer(&mut file), file)).await;
+        let (filled, file) = filled.expect("filling a file does not panic");
+        self.state = State::Idle(file, spare);
+        filled.map_err(|error| match error {
+            FillError::Write(source) => failed("write", &self.path, source).into(),
+            FillError::Source(error) => error,
         })
     }
 
@@ -87,7 +116,7 @@ impl PartFile {
     }
 
     /// Makes the written data durable under the target's name.
-    pub(super) async fn persist(mut self) -> Result<(), SaveError> {
+    pub(crate) async fn persist(mut self) -> Result<(), SaveError> {
         self.hand_over_block().await?;
         let (file, _spare) = self.settle().await?;
         let (path, target) = (self.path.clone(), self.target.clone());
@@ -162,13 +191,17 @@ fn make_durable(file: &File, path: &Path, target: &Path) -> Result<(), SaveError
     file.sync_all()
         .map_err(|source| failed("sync", path, source))?;
     fs::rename(path, target).map_err(|source| failed("rename to the target", path, source))?;
-    let folder = match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(target);
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(|source| failed("sync", folder, source))
+}
+
+fn folder_of(target: &Path) -> &Path {
+    match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// Opens the part file, empty, and locks it. The locked file is the one that has the name.

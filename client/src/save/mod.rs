@@ -18,11 +18,14 @@ use strongroom_etcd_format::name::{LAYOUT, SnapshotName};
 use strongroom_etcd_format::snapshot::{StreamDigest, StreamSummary, Trailer};
 
 pub use error::SaveError;
+#[cfg(feature = "cli")]
+pub(crate) use file::{FillError, PartFile};
 pub use upload::{PART_BYTES_MIN, PARTS_IN_FLIGHT_MAX, part_bytes};
 
 use crate::etcd::{Doubt, Member, MemberStatus, SnapshotStream};
 use crate::s3::S3Client;
 use crate::uri::S3Uri;
+#[cfg(not(feature = "cli"))]
 use file::PartFile;
 use head::Head;
 use upload::PartUploader;
