@@ -35,8 +35,11 @@
 //! # }
 //! ```
 
+mod founding;
 mod records;
 mod values;
+
+pub use founding::UnknownClusterId;
 
 use serde::Deserialize;
 

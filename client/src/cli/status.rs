@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 use strongroom_etcd_format::bolt::Bolt;
-use strongroom_etcd_format::inspect::{AlarmKind, StoredMember};
+use strongroom_etcd_format::inspect::{AlarmKind, StoredMember, UnknownClusterId};
 use strongroom_etcd_format::membership::ClusterId;
 use strongroom_etcd_format::status::{self, Examined, Status};
 use strongroom_snapshot_io::intake::Trailer;
@@ -83,15 +83,9 @@ impl Looked {
         }
     }
 
-    /// Only if nothing in the file contradicts it: members that left, or learners, mean that the members have changed since the
-    /// cluster was created.
-    fn cluster_id(&self) -> Option<String> {
-        let members = &self.examined.inspection.members;
-        let changed = self.examined.members_removed > 0
-            || members.is_empty()
-            || members.iter().any(|member| member.is_learner);
-        (!changed)
-            .then(|| ClusterId::founded_by(members.iter().map(|member| member.id)).to_string())
+    fn cluster_id(&self) -> Result<ClusterId, UnknownClusterId> {
+        let removed = self.examined.members_removed;
+        self.examined.inspection.cluster_id(removed)
     }
 
     fn page(&self) -> String {
@@ -109,10 +103,8 @@ impl Looked {
             ),
             format!(
                 "cluster:  {}, cluster version {}, storage version {}, authentication {}",
-                self.cluster_id().map_or_else(
-                    || "id not told by the file (its members changed)".to_owned(),
-                    |id| format!("id {id} (unless members joined later)")
-                ),
+                self.cluster_id()
+                    .map_or_else(|why| format!("id unknown ({why})"), |id| format!("id {id}")),
                 found.cluster_version.as_deref().unwrap_or("-"),
                 found.storage_version.as_deref().unwrap_or("-"),
                 if found.auth_enabled { "on" } else { "off" }
@@ -165,7 +157,11 @@ impl Looked {
             ),
             ("Leases", found.leases.to_string()),
             ("Auth", found.auth_enabled.to_string()),
-            ("Cluster ID", self.cluster_id().unwrap_or_default()),
+            (
+                "Cluster ID",
+                self.cluster_id()
+                    .map_or_else(|_| String::new(), |id| id.to_string()),
+            ),
             ("Cluster version", text(&found.cluster_version)),
             ("Storage version", text(&found.storage_version)),
         ];
@@ -203,7 +199,8 @@ impl Looked {
             scheduled_compact_revision: found.scheduled_compact_revision,
             leases: found.leases,
             auth_enabled: found.auth_enabled,
-            cluster_id: self.cluster_id(),
+            cluster_id: self.cluster_id().ok().map(|id| id.to_string()),
+            cluster_id_unknown: self.cluster_id().err().map(|why| why.to_string()),
             cluster_version: found.cluster_version.as_deref(),
             storage_version: found.storage_version.as_deref(),
             members: found.members.iter().map(MemberDocument::of).collect(),
@@ -353,6 +350,7 @@ struct Document<'s> {
     leases: u64,
     auth_enabled: bool,
     cluster_id: Option<String>,
+    cluster_id_unknown: Option<String>,
     cluster_version: Option<&'s str>,
     storage_version: Option<&'s str>,
     members: Vec<MemberDocument<'s>>,

@@ -19,6 +19,15 @@ pub struct MemberId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClusterId(pub u64);
 
+impl MemberId {
+    /// The id of a member with these peer URLs, in any order, in a cluster that is founded with this token.
+    pub fn of_founding(peer_urls: &[String], token: &Token) -> Self {
+        let mut sorted = peer_urls.to_vec();
+        sorted.sort();
+        member_id(&sorted, token)
+    }
+}
+
 impl fmt::Display for MemberId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{:x}", self.0)
