@@ -21,8 +21,8 @@ The line `Successfully restored the etcd data directory.` is the last one, on su
 run restores nothing, so it ends without it).
 
 Exit codes: 0 restored, 1 failed, 2 usage, 3 restored, but newer delta snapshots are not applied, 4 no such bucket, object or file, 5 access denied, 6 network or timeout
-(try again), 7 the snapshot is damaged, 8 a precondition is not met (member folder exists, etcd is running, disk full,
-no permission), 9 another restore works on this directory, 130 interrupted. Unless it exits 0 or 3 the target is as
+(try again), 7 the snapshot is damaged, 8 a precondition is not met (member folder exists, etcd or another member is
+running, disk full, no permission), 9 another restore works on this directory, 130 interrupted. Unless it exits 0 or 3 the target is as
 it was.
 
 Examples:
@@ -80,7 +80,8 @@ pub struct LowArgs {
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Part of the ids of the cluster and its members: choose a new one for each restore, the same on all members.
+    /// Part of the ids of the cluster and its members, the same on all members; not needed by etcd afterwards [default:
+    /// derived from the snapshot and --initial-cluster, so that members restored alike agree and old members cannot join].
     #[arg(long, value_name = "TOKEN")]
     pub initial_cluster_token: Option<String>,
 
@@ -141,11 +142,17 @@ pub struct LowArgs {
     #[arg(long)]
     pub full_only: bool,
 
+    /// Go on although members of the old or the new cluster run: only if they are already restored from the same snapshot,
+    /// or are another cluster that goes on.
+    #[arg(long)]
+    pub ignore_running_members: bool,
+
     /// Make this user and group (names or numbers) the owner of everything created, such as etcd:etcd.
     #[arg(long, value_name = "USER[:GROUP]")]
     pub chown: Option<String>,
 
-    /// Find the snapshot and print the files and ids that a restore would read and create; write nothing.
+    /// Fetch and check the snapshot, ask the other members, and print the files and ids that a restore would create. Only
+    /// a temporary file without a name is written, on the file system of DATA-DIR.
     #[arg(long)]
     pub dry_run: bool,
 

@@ -331,6 +331,12 @@ pub enum TargetError {
         /// The address and the answer.
         evidence: String,
     },
+    /// Members run that are not of the restored cluster.
+    #[error("members of the old or the new cluster run: {}", members.join(", "))]
+    MembersRun {
+        /// Their peer URLs with the answers.
+        members: Vec<String>,
+    },
     /// Another restore uses this directory.
     #[error("another restore works on {path}", path = path.display())]
     Busy {

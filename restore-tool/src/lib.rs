@@ -1,12 +1,13 @@
 //! `strongroom-restore`: rebuilds an etcd data directory from a snapshot, offline.
 //!
-//! A run: [`args`] (as typed) and [`environment`] become a [`plan`] (valid). `source` finds and fetches the snapshot. `arrival`
+//! A run: [`args`] (as typed) and [`environment`] become a [`plan`] (valid). `running_etcd` and `peers` look for members that
+//! still run. `source` finds and fetches the snapshot. `arrival`
 //! decompresses it into the staging directory that `staging` created in the target. `image` checks every page and record and
 //! gives the database its new membership. One rename puts it in place, and `report` prints the result.
 //!
 //! Invariants: only the staging directory is written before the rename, and any failure or signal before the rename leaves the
-//! target unchanged; memory does not grow with the snapshot; no RocksDB, gRPC, OpenSSL or C resolver is linked; only this
-//! machine's own ports are probed; only [`environment`] reads the environment, and only `clock` reads the clock.
+//! target unchanged; memory does not grow with the snapshot; no RocksDB, gRPC, OpenSSL or C resolver is linked; of other
+//! machines, only the store and the peer URLs of members (given or in the snapshot) are contacted; only [`environment`] reads the environment, and only `clock` reads the clock.
 
 pub mod args;
 pub mod environment;
@@ -15,15 +16,21 @@ pub mod plan;
 pub mod report;
 
 mod arrival;
+mod building;
 mod chain;
 mod clock;
+mod cluster;
 mod commit_marker;
 mod console;
 mod credentials;
+mod examined;
 mod image;
 mod interrupt;
+mod left_out;
 mod owner;
+mod peers;
 mod preview;
+mod probe;
 mod run;
 mod running_etcd;
 mod source;
@@ -64,7 +71,7 @@ pub fn run(args: LowArgs, environment: &Environment) -> ExitCode {
                 Form::Text => report.to_string(),
                 Form::Json => json::report(&report),
             });
-            let code = match report.unapplied {
+            let code = match report.examined.unapplied {
                 Some(deltas) if !report.full_only => {
                     console.line(format_args!("Restored the full snapshot only: {deltas}."));
                     console.line(lines::NEXT_AFTER_PARTIAL);

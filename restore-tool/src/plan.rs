@@ -5,14 +5,11 @@
 use std::path::{Path, PathBuf};
 
 use strongroom_client::{s3::S3Config, uri::S3Uri};
-use strongroom_etcd_format::{
-    membership::{AdvertiseUrls, InitialCluster, Member, MemberId, Membership, Token, infer_name},
-    restore::RestoreOptions,
-};
+use strongroom_etcd_format::{membership::Token, restore::RestoreOptions};
 
 use crate::{
-    args::LowArgs, arrival::HashCheck, credentials, environment::Environment, error::PlanError,
-    owner::Owner, staging::MEMBER,
+    args::LowArgs, arrival::HashCheck, cluster::ClusterPlan, credentials, environment::Environment,
+    error::PlanError, owner::Owner, staging::MEMBER,
 };
 
 /// A valid restore.
@@ -20,8 +17,7 @@ use crate::{
 pub struct RestorePlan {
     pub(crate) data_dir: PathBuf,
     pub(crate) source: SourcePlan,
-    pub(crate) membership: Membership,
-    pub(crate) local: Local,
+    pub(crate) cluster: ClusterPlan,
     pub(crate) options: RestoreOptions,
     /// Number to add to the snapshot's revision.
     pub(crate) bump_revision: Option<u64>,
@@ -31,17 +27,11 @@ pub struct RestorePlan {
     pub(crate) owner: Option<Owner>,
     /// Whether the loss of newer deltas is accepted.
     pub(crate) full_only: bool,
+    /// Whether members that run are only told.
+    pub(crate) ignore_running_members: bool,
     pub(crate) dry_run: bool,
     /// The plan's own warnings.
     pub(crate) warnings: Vec<String>,
-}
-
-/// The member that this directory is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Local {
-    pub(crate) id: MemberId,
-    pub(crate) name: String,
-    pub(crate) peer_urls: Vec<String>,
 }
 
 /// The source of the snapshot.
@@ -67,19 +57,15 @@ impl RestorePlan {
             .iter()
             .map(|flag| format!("{flag} has no effect here and is ignored"))
             .collect();
-        let token = args
-            .initial_cluster_token
-            .as_deref()
-            .map_or_else(Token::default, Token::new);
-        if token.is_default() {
+        let cluster = ClusterPlan::new(&args)?;
+        if cluster.token().is_some_and(Token::is_default) {
             warnings.push(format!(
-                "the token is the default {:?}: with the same peer URLs the ids are those of every cluster \
-                 made so, and an old member that comes back could join; choose another --initial-cluster-token, the \
-                 same on all members",
+                "the token {:?} is etcd's default: with the same peer URLs the ids are those of every cluster made so, and \
+                 an old member that comes back could join or take over; without --initial-cluster-token a safe one is \
+                 derived, and etcd's own flag may keep the default",
                 Token::DEFAULT
             ));
         }
-        let (membership, local) = members(&args, &token)?;
         let source = source(&args, environment, &mut warnings)?;
         let options = RestoreOptions {
             clear_storage_version: args.clear_storage_version,
@@ -91,18 +77,25 @@ impl RestorePlan {
         };
         Ok(Self {
             source,
-            membership,
-            local,
+            cluster,
             options,
             bump_revision: args.bump_revision,
             wal_dir: wal_dir(args.wal_dir, &args.data_dir)?,
             hash_check,
             owner: args.chown.as_deref().map(Owner::parse).transpose()?,
             full_only: args.full_only,
+            ignore_running_members: args.ignore_running_members,
             dry_run: args.dry_run,
             data_dir: args.data_dir,
             warnings,
         })
+    }
+}
+
+impl RestorePlan {
+    /// Whether members that run do not refuse the run: nothing is put in place, or the operator goes on knowingly.
+    pub(crate) fn tells_only(&self) -> bool {
+        self.dry_run || self.ignore_running_members
     }
 }
 
@@ -120,42 +113,6 @@ fn wal_dir(typed: Option<PathBuf>, data_dir: &Path) -> Result<Option<PathBuf>, P
     }
     Ok(Some(wal_dir))
 }
-
-fn members(args: &LowArgs, token: &Token) -> Result<(Membership, Local), PlanError> {
-    let cluster = InitialCluster::parse(&args.initial_cluster)?;
-    let membership = Membership::new(&cluster, token)?;
-    let typed = args.initial_advertise_peer_urls.join(",");
-    let advertise = match (&args.name, membership.members.as_slice()) {
-        _ if !typed.is_empty() => AdvertiseUrls::parse(&typed)?,
-        (None, [only]) => AdvertiseUrls::parse(&only.peer_urls.join(","))?,
-        (Some(name), members) => match members.iter().find(|member| member.name == *name) {
-            Some(member) => AdvertiseUrls::parse(&member.peer_urls.join(","))?,
-            None => AdvertiseUrls::parse(ADVERTISE_DEFAULT)?,
-        },
-        (None, _) => AdvertiseUrls::parse(ADVERTISE_DEFAULT)?,
-    };
-    let name = match &args.name {
-        Some(name) => name.clone(),
-        None => infer_name(&cluster, &advertise)?,
-    };
-    let Member {
-        id,
-        name,
-        peer_urls,
-        ..
-    } = membership.local(&name, &advertise)?.clone();
-    Ok((
-        membership,
-        Local {
-            id,
-            name,
-            peer_urls,
-        },
-    ))
-}
-
-/// etcd's default.
-const ADVERTISE_DEFAULT: &str = "http://localhost:2380";
 
 fn source(
     args: &LowArgs,
@@ -192,8 +149,6 @@ mod tests {
 
     use super::*;
 
-    const THREE: &str = "--initial-cluster=n1=http://127.0.0.1:22380,n2=http://127.0.0.1:22381,n3=http://127.0.0.1:22382";
-
     fn plan(flags: &[&str]) -> Result<RestorePlan, PlanError> {
         let line = [&["strongroom-restore", "-d", "x"], flags].concat();
         let args = LowArgs::try_parse_from(line).expect("a command line that parses");
@@ -203,55 +158,6 @@ mod tests {
                 name.contains("ACCESS_KEY").then(|| "http://set".to_owned())
             }),
         )
-    }
-
-    #[test]
-    fn the_name_follows_from_one_member_or_from_the_advertised_urls() -> Result<(), PlanError> {
-        let one = "--initial-cluster=controller-node1=https://10.6.212.10:2380";
-        for flags in [
-            &[one][..],
-            &[
-                one,
-                "--initial-advertise-peer-urls=https://10.6.212.10:2380",
-            ],
-        ] {
-            let plan = plan(&[&["--snapshot", "f"], flags].concat())?;
-            assert_eq!(plan.local.name, "controller-node1");
-        }
-        let plan = plan(&[
-            "--snapshot",
-            "f",
-            THREE,
-            "--initial-cluster-token=tok-1",
-            "--initial-advertise-peer-urls=http://127.0.0.1:22381",
-        ])?;
-        assert_eq!(plan.local.name, "n2");
-        assert_eq!(plan.local.id.to_string(), "59d8024f8dec20de");
-        Ok(())
-    }
-
-    #[test]
-    fn a_name_brings_its_urls_and_wrong_ones_are_refused() -> Result<(), PlanError> {
-        assert_eq!(
-            plan(&["--snapshot", "f", THREE, "--name=n3"])?
-                .local
-                .peer_urls,
-            ["http://127.0.0.1:22382"]
-        );
-        for wrong in [
-            &[THREE][..],
-            &[THREE, "--name=n4"],
-            &[
-                THREE,
-                "--name=n1",
-                "--initial-advertise-peer-urls=http://127.0.0.1:22381",
-            ],
-            &["--initial-cluster=n1=http://127.0.0.1"],
-        ] {
-            let error = plan(&[&["--snapshot", "f"], wrong].concat()).expect_err("does not fit");
-            assert!(matches!(error, PlanError::Membership(_)), "{error}");
-        }
-        Ok(())
     }
 
     #[test]
@@ -285,12 +191,13 @@ mod tests {
     }
 
     #[test]
-    fn the_default_token_is_warned_about() -> Result<(), PlanError> {
-        assert_eq!(plan(&["--snapshot", "f"])?.warnings.len(), 1);
-        assert_eq!(
-            plan(&["--snapshot", "f", "--initial-cluster-token=new"])?.warnings,
-            Vec::<String>::new()
-        );
+    fn only_the_default_token_as_typed_is_warned_about() -> Result<(), PlanError> {
+        let warnings = |flags: &[&str]| {
+            plan(&[&["--snapshot", "f"], flags].concat()).map(|plan| plan.warnings.len())
+        };
+        assert_eq!(warnings(&[])?, 0, "a token is derived");
+        assert_eq!(warnings(&["--initial-cluster-token=new"])?, 0);
+        assert_eq!(warnings(&["--initial-cluster-token=etcd-cluster"])?, 1);
         Ok(())
     }
 }

@@ -1,15 +1,16 @@
-//! The dry run: the files and ids of a restore, as far as they are known before the snapshot is opened.
+//! The dry run: the files and ids of a restore, after the same checks.
 //!
-//! Pure: a plan and a found snapshot in, text out.
+//! Pure: a plan and a checked snapshot in, text out.
 
 use std::{fmt, path::PathBuf};
 
-use strongroom_etcd_format::{membership::Membership, raft_snap, wal};
+use strongroom_etcd_format::{raft_snap, wal};
 
 use crate::{
+    examined::Examined,
     owner::Owner,
-    plan::{Local, RestorePlan},
-    report::{write_membership, write_warnings},
+    plan::RestorePlan,
+    report::{write_others, write_snapshot, write_warnings},
     source::Found,
     staging::MEMBER,
 };
@@ -19,8 +20,7 @@ use crate::{
 pub(crate) struct Preview {
     pub(crate) place: String,
     pub(crate) stored_bytes: u64,
-    pub(crate) membership: Membership,
-    pub(crate) local: Local,
+    pub(crate) examined: Examined,
     pub(crate) data_dir: PathBuf,
     pub(crate) wal_dir: Option<PathBuf>,
     pub(crate) owner: Option<Owner>,
@@ -31,20 +31,24 @@ pub(crate) struct Preview {
 }
 
 impl Preview {
-    pub(crate) fn new(plan: &RestorePlan, found: &Found, warnings: Vec<String>) -> Self {
+    pub(crate) fn new(
+        plan: &RestorePlan,
+        found: &Found,
+        examined: Examined,
+        warnings: Vec<String>,
+    ) -> Self {
         let member = plan.data_dir.join(MEMBER);
         let log = plan.wal_dir.clone().unwrap_or_else(|| member.join("wal"));
         let snap = member.join("snap");
         let writes = [
             snap.join("db"),
-            snap.join(raft_snap::file_name(&plan.membership)),
+            snap.join(raft_snap::file_name(&examined.cluster.membership)),
             log.join(wal::FILE_NAME),
         ];
         Self {
             place: found.place.clone(),
             stored_bytes: found.bytes,
-            membership: plan.membership.clone(),
-            local: plan.local.clone(),
+            examined,
             data_dir: plan.data_dir.clone(),
             wal_dir: plan.wal_dir.clone(),
             owner: plan.owner,
@@ -60,28 +64,19 @@ impl Preview {
 
 impl fmt::Display for Preview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "would read  {} ({} bytes)",
-            self.place, self.stored_bytes
-        )?;
+        write_snapshot(f, &self.place, self.stored_bytes, &self.examined)?;
         for path in &self.writes {
             writeln!(f, "would write {path}")?;
         }
         if let Some(Owner { uid, gid }) = self.owner {
             writeln!(f, "owner       {uid}:{gid}")?;
         }
-        if let Some(by) = self.bump_revision {
-            writeln!(
-                f,
-                "revision    {by} above the snapshot's, all before it marked as compacted"
-            )?;
-        }
-        write_membership(f, &self.membership, &self.local)?;
+        write!(f, "{}", self.examined.cluster)?;
+        write_others(f, &self.examined)?;
         write_warnings(f, &self.warnings)?;
         writeln!(
             f,
-            "next        the same command without --dry-run; nothing was written or checked"
+            "next        the same command without --dry-run; the snapshot is whole, and nothing was written"
         )
     }
 }

@@ -6,14 +6,10 @@ pub(crate) mod json;
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use strongroom_etcd_format::{
-    bolt::CheckReport,
-    inspect::{Alarm, AlarmKind, Inspection},
-    membership::Membership,
-};
-use strongroom_snapshot_io::intake::{Taken, Trailer};
+use strongroom_etcd_format::inspect::{Alarm, AlarmKind, Inspection};
+use strongroom_snapshot_io::intake::Trailer;
 
-use crate::{owner::Owner, plan::Local};
+use crate::{examined::Examined, owner::Owner};
 
 /// The durations of the steps.
 #[derive(Debug, Clone, Copy)]
@@ -29,17 +25,9 @@ pub(crate) struct Times {
 pub struct Report {
     pub(crate) place: String,
     pub(crate) stored_bytes: u64,
-    pub(crate) taken: Taken,
-    pub(crate) checked: CheckReport,
-    pub(crate) inspection: Inspection,
-    /// The deltas that are not in the restored data.
-    pub(crate) unapplied: Option<UnappliedDeltas>,
-    /// Whether their loss was accepted beforehand.
+    pub(crate) examined: Examined,
+    /// Whether the loss of newer deltas was accepted beforehand.
     pub(crate) full_only: bool,
-    /// The raised revision, if it was raised.
-    pub(crate) raised_revision: Option<i64>,
-    pub(crate) membership: Membership,
-    pub(crate) local: Local,
     pub(crate) data_dir: PathBuf,
     pub(crate) wal_dir: Option<PathBuf>,
     pub(crate) owner: Option<Owner>,
@@ -70,40 +58,8 @@ impl fmt::Display for UnappliedDeltas {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (found, taken) = (&self.inspection, &self.taken);
-        writeln!(f, "snapshot    {}", self.place)?;
-        writeln!(
-            f,
-            "            {}, {} bytes stored, {} unpacked",
-            taken.packing, self.stored_bytes, taken.file_len
-        )?;
-        writeln!(
-            f,
-            "            sha256 {} ({})",
-            hex::encode(taken.sha256),
-            trailer_words(taken.trailer)
-        )?;
-        writeln!(f, "revision    {}", found.revision)?;
-        if let Some(raised) = self.raised_revision {
-            writeln!(
-                f,
-                "            raised to {raised}, all before it marked as compacted"
-            )?;
-        }
-        writeln!(
-            f,
-            "keys        {} alive, {} revisions of them",
-            found.live_keys, found.row_count
-        )?;
-        writeln!(
-            f,
-            "checked     {} pages in use, {} free, {} buckets",
-            self.checked.pages_reachable, self.checked.pages_free, self.checked.buckets
-        )?;
-        if let Some(version) = written_by(found) {
-            writeln!(f, "written by  etcd {version}")?;
-        }
-        write_membership(f, &self.membership, &self.local)?;
+        write_snapshot(f, &self.place, self.stored_bytes, &self.examined)?;
+        write!(f, "{}", self.examined.cluster)?;
         writeln!(
             f,
             "data dir    {} ({} bytes of database)",
@@ -131,33 +87,64 @@ impl fmt::Display for Report {
             secs(build),
             secs(total)
         )?;
+        write_others(f, &self.examined)?;
         write_warnings(f, &self.warnings)?;
         writeln!(f, "next        {}", self.next_step())
     }
 }
 
-/// The resulting cluster, one line per member.
-pub(crate) fn write_membership(
+/// The snapshot, and what the check of it found.
+pub(crate) fn write_snapshot(
     f: &mut fmt::Formatter<'_>,
-    membership: &Membership,
-    local: &Local,
+    place: &str,
+    stored_bytes: u64,
+    examined: &Examined,
 ) -> fmt::Result {
-    writeln!(f, "cluster id  {}", membership.cluster_id)?;
-    for member in &membership.members {
-        let here = if member.id == local.id {
-            "  <- this member"
-        } else {
-            ""
-        };
+    let (found, taken) = (&examined.inspection, &examined.taken);
+    writeln!(f, "snapshot    {place}")?;
+    writeln!(
+        f,
+        "            {}, {stored_bytes} bytes stored, {} unpacked",
+        taken.packing, taken.file_len
+    )?;
+    writeln!(
+        f,
+        "            sha256 {} ({})",
+        hex::encode(taken.sha256),
+        trailer_words(taken.trailer)
+    )?;
+    writeln!(f, "revision    {}", found.revision)?;
+    if let Some(raised) = examined.raised_revision {
         writeln!(
             f,
-            "member      {} {} {}{here}",
-            member.id,
-            member.name,
-            member.peer_urls.join(",")
+            "            raised to {raised}, all before it marked as compacted"
         )?;
     }
-    Ok(())
+    writeln!(
+        f,
+        "keys        {} alive, {} revisions of them",
+        found.live_keys, found.row_count
+    )?;
+    writeln!(
+        f,
+        "checked     {} pages in use, {} free, {} buckets",
+        examined.checked.pages_reachable, examined.checked.pages_free, examined.checked.buckets
+    )?;
+    match written_by(found) {
+        Some(version) => writeln!(f, "written by  etcd {version}"),
+        None => Ok(()),
+    }
+}
+
+/// The members that were asked, and those that have to join again.
+pub(crate) fn write_others(f: &mut fmt::Formatter<'_>, examined: &Examined) -> fmt::Result {
+    for heard in &examined.heard {
+        writeln!(f, "asked       {heard}")?;
+    }
+    match &examined.left_out {
+        Some(left_out) => write!(f, "{left_out}"),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn write_warnings(f: &mut fmt::Formatter<'_>, warnings: &[String]) -> fmt::Result {
@@ -197,19 +184,23 @@ pub(crate) fn trailer_warning(trailer: Trailer) -> Option<String> {
 impl Report {
     /// The next step.
     pub(crate) fn next_step(&self) -> String {
-        let others = self.membership.members.len() - 1;
+        let others = self.examined.cluster.membership.members.len() - 1;
         let with_log = match &self.wal_dir {
             Some(wal_dir) => format!(" with --wal-dir={}", wal_dir.display()),
             None => String::new(),
         };
         if others == 0 {
+            let then = match self.examined.left_out {
+                Some(_) => "; then the other members, as told above",
+                None => "",
+            };
             format!(
-                "start etcd on this directory{with_log}, then: etcdctl member list; etcdctl endpoint status"
+                "start etcd on this directory{with_log}, then: etcdctl member list; etcdctl endpoint status{then}"
             )
         } else {
             format!(
-                "restore the other {others} member(s) from the same snapshot with the same --initial-cluster and \
-                 --initial-cluster-token, then start etcd on all of them"
+                "restore the other {others} member(s) from the same snapshot with the same --initial-cluster (the cluster id \
+                 must be the same), then start etcd on all of them"
             )
         }
     }

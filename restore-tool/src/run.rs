@@ -1,34 +1,29 @@
-//! The restore, step by step: probe, find, fetch, check, build, put in place, report.
+//! The restore, step by step: probe, ask, find, fetch, check, build, put in place, report.
 //!
 //! Everything before the rename happens in a staging directory in the target; [`crate::staging`] describes the result of
 //! each exit. The steps run on a blocking thread and use the network through the runtime's handle.
 
-use std::{
-    fs::File,
-    io::Write as _,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs::File, path::Path, sync::Arc, time::Duration};
 
-use rustix::fs::FallocateFlags;
-use strongroom_etcd_format::{inspect::Inspection, raft_snap, wal};
-use strongroom_snapshot_io::intake::Taken;
+use strongroom_snapshot_io::{intake::Taken, scratch::Scratch};
 
 use crate::{
     arrival::{self, Destination},
+    building::StagingDirs,
     clock::Stopwatch,
     console::{Console, lines},
-    error::{PlanError, RestoreError, TargetError},
+    error::{RestoreError, TargetError},
+    examined::Examined,
     image::Image,
     interrupt::Interrupt,
+    peers::Survey,
     plan::RestorePlan,
     preview::Preview,
-    report::{Report, Times, UnappliedDeltas, inspection_warnings, trailer_warning},
+    report::{Report, Times},
     running_etcd::{self, ExistingEntry, Ports},
     source::{self, Context, Found},
     space,
-    staging::{self, CommitMarker, MEMBER, Staging},
+    staging::{self, CommitMarker, MEMBER},
     write_behind::WriteBehind,
 };
 
@@ -57,18 +52,20 @@ pub(crate) fn run(
         console.warn(warning.clone());
     }
     look_at_target(plan, &around)?;
+    let survey = ask_members(plan, &around)?;
     let found = source::find(&plan.source, &around)?;
-    if plan.dry_run {
-        space::require_ahead(&plan.data_dir, found.bytes)?;
-        let preview = Preview::new(plan, &found, console.warnings());
-        return Ok(Done::Previewed(Box::new(preview)));
-    }
-    restore(plan, &found, &around, total).map_err(|error| error.naming(&found.place))
+    let done = if plan.dry_run {
+        rehearse(plan, &found, survey, &around)
+    } else {
+        restore(plan, &found, survey, &around, total)
+    };
+    done.map_err(|error| error.naming(&found.place))
 }
 
 fn restore(
     plan: &RestorePlan,
     found: &Found,
+    survey: Survey,
     around: &Context<'_>,
     total: Stopwatch,
 ) -> Result<Done, RestoreError> {
@@ -77,28 +74,21 @@ fn restore(
     space::require(&plan.data_dir, found.bytes)?;
     console.line(lines::restoring_from(&found.shown));
 
-    let (mut image, taken, fetch, behind) = fetch(plan, found, &dirs.snap_dir, around)?;
+    let path = dirs.snap_dir.join("db");
+    let file = staging::create_file(&path)?;
+    let (mut image, taken, fetch, behind) = fetch_into(file, &path, plan, found, around)?;
     console.line(lines::fetched_in(fetch));
-    if let Some(warning) = trailer_warning(taken.trailer) {
-        console.warn(warning);
-    }
     let checking = Stopwatch::start();
-    let (checked, inspection) = image.check()?;
+    let checked = image.check()?;
     let check = checking.elapsed();
-    let raised = raised_revision(plan, &inspection)?;
-    for warning in inspection_warnings(&inspection, raised) {
-        console.warn(warning);
-    }
-    let unapplied = unapplied_deltas(found, &inspection);
-    if let Some(deltas) = &unapplied {
-        console.warn(deltas.to_string());
-    }
+    let examined = Examined::new(plan, found, taken, checked, survey, around)?;
 
     let building = Stopwatch::start();
     behind.finish()?;
-    image.edit(&plan.membership, plan.options, raised)?;
-    image.read_back(&plan.membership)?;
-    dirs.write_logs(plan)?;
+    let cluster = &examined.cluster;
+    image.edit(&cluster.membership, plan.options, examined.raised_revision)?;
+    image.read_back(&cluster.membership)?;
+    dirs.write_logs(cluster)?;
     around.interrupt.check()?;
     // An etcd may have been started in the meantime.
     running_etcd::refuse_member(&plan.data_dir)?;
@@ -106,14 +96,8 @@ fn restore(
     let report = Report {
         place: found.place.clone(),
         stored_bytes: found.bytes,
-        taken,
-        checked,
-        inspection,
-        unapplied,
+        examined,
         full_only: plan.full_only,
-        raised_revision: raised,
-        membership: plan.membership.clone(),
-        local: plan.local.clone(),
         data_dir: plan.data_dir.clone(),
         wal_dir: plan.wal_dir.clone(),
         owner: plan.owner,
@@ -127,6 +111,26 @@ fn restore(
         warnings: console.warnings(),
     };
     Ok(Done::Restored(Box::new(report), markers))
+}
+
+/// Fetches and checks the snapshot as a restore does, into a file without a name on the target's file system.
+fn rehearse(
+    plan: &RestorePlan,
+    found: &Found,
+    survey: Survey,
+    around: &Context<'_>,
+) -> Result<Done, RestoreError> {
+    let folder = space::nearest_existing(&plan.data_dir);
+    space::require(folder, found.bytes)?;
+    let file = Scratch::in_folder(folder)
+        .file()
+        .map_err(|error| TargetError::io("creating a temporary file in", folder, error.source))?;
+    let (image, taken, _, behind) = fetch_into(file, folder, plan, found, around)?;
+    let checked = image.check()?;
+    behind.finish()?;
+    let examined = Examined::new(plan, found, taken, checked, survey, around)?;
+    let preview = Preview::new(plan, found, examined, around.console.warnings());
+    Ok(Done::Previewed(Box::new(preview)))
 }
 
 fn look_at_target(plan: &RestorePlan, around: &Context<'_>) -> Result<(), RestoreError> {
@@ -144,92 +148,42 @@ fn look_at_target(plan: &RestorePlan, around: &Context<'_>) -> Result<(), Restor
             around.console.warn(warning);
         }
     }
-    for warning in around
-        .runtime
-        .block_on(Ports::of(&plan.local.peer_urls).look())?
-    {
+    let own_urls: Vec<String> = plan.cluster.own_urls().collect();
+    for warning in around.runtime.block_on(Ports::of(&own_urls).look())? {
         around.console.warn(warning);
     }
     around.interrupt.check()?;
     Ok(())
 }
 
-/// The directories under construction.
-struct StagingDirs {
-    data: Staging,
-    /// For a log in a separate directory.
-    log: Option<Staging>,
-    snap_dir: PathBuf,
+/// Asks the members in `--initial-cluster`, before the snapshot is fetched.
+fn ask_members(plan: &RestorePlan, around: &Context<'_>) -> Result<Survey, RestoreError> {
+    let survey = around.runtime.block_on(async {
+        let mut survey = Survey::begin(plan.cluster.own_urls()).await;
+        survey.ask(plan.cluster.all_urls()).await;
+        survey
+    });
+    if !plan.tells_only() {
+        survey.refuse_foreign(plan.cluster.alike())?;
+    }
+    around.interrupt.check()?;
+    Ok(survey)
 }
 
-impl StagingDirs {
-    fn begin(plan: &RestorePlan) -> Result<Self, RestoreError> {
-        let mut data = Staging::begin(&plan.data_dir, &[MEMBER])?;
-        data.dir(MEMBER)?;
-        let snap_dir = data.dir("member/snap")?;
-        let log = match &plan.wal_dir {
-            None => {
-                data.dir("member/wal")?;
-                None
-            }
-            Some(dir) => {
-                let log = Staging::begin(dir, &[wal::FILE_NAME])?;
-                space::require(dir, 0)?;
-                Some(log)
-            }
-        };
-        Ok(Self {
-            data,
-            log,
-            snap_dir,
-        })
-    }
-
-    /// Writes and syncs the log and the raft snapshot.
-    fn write_logs(&self, plan: &RestorePlan) -> Result<(), RestoreError> {
-        let name = raft_snap::file_name(&plan.membership);
-        let (path, snapshot) = write_file(
-            self.snap_dir.join(name),
-            &raft_snap::restore_snap(&plan.membership),
-        )?;
-        sync(&path, &snapshot)?;
-        let at = match &self.log {
-            None => self.data.path("member/wal").join(wal::FILE_NAME),
-            Some(log) => log.path(wal::FILE_NAME),
-        };
-        let (path, log) = write_file(at, &wal::restore_wal(&plan.membership, plan.local.id))?;
-        preallocate(&path, &log)?;
-        sync(&path, &log)?;
-        Ok(())
-    }
-
-    /// Puts the log in place first: an etcd must not find a member before it is complete.
-    fn place(self, plan: &RestorePlan) -> Result<Vec<CommitMarker>, TargetError> {
-        let mut dirs: Vec<Staging> = self.log.into_iter().chain([self.data]).collect();
-        for dir in &mut dirs {
-            if let Some(owner) = plan.owner {
-                dir.give(owner)?;
-            }
-            dir.place()?;
-        }
-        Ok(dirs.into_iter().map(Staging::keep).collect())
-    }
-}
-
-fn fetch(
+/// Fetches the snapshot into `file`, which is at `path`, or has no name in the folder `path`.
+fn fetch_into(
+    file: File,
+    path: &Path,
     plan: &RestorePlan,
     found: &Found,
-    snap_dir: &Path,
     around: &Context<'_>,
 ) -> Result<(Image, Taken, Duration, WriteBehind), RestoreError> {
     let fetching = Stopwatch::start();
-    let path = snap_dir.join("db");
-    let file = staging::create_file(&path)?;
-    let behind = WriteBehind::start(&file, &path)?;
+    let behind = WriteBehind::start(&file, path)?;
     let progress = around.console.progress(found.bytes);
     let into = Destination {
         file: &file,
-        path: &path,
+        path,
         behind: &behind,
         interrupt: around.interrupt,
     };
@@ -240,52 +194,11 @@ fn fetch(
     let taken = taken?;
     // Sync the remaining bytes while the pages are checked.
     behind.request_sync();
-    let image = Image::new(file, path, taken.db_len, around.interrupt.clone())?;
+    let image = Image::new(
+        file,
+        path.to_owned(),
+        taken.db_len,
+        around.interrupt.clone(),
+    )?;
     Ok((image, taken, fetching.elapsed(), behind))
-}
-
-fn raised_revision(plan: &RestorePlan, inspection: &Inspection) -> Result<Option<i64>, PlanError> {
-    let Some(by) = plan.bump_revision else {
-        return Ok(None);
-    };
-    let revision = inspection.current_revision();
-    i64::try_from(by)
-        .ok()
-        .and_then(|by| revision.checked_add(by))
-        .map(Some)
-        .ok_or(PlanError::Bump { revision, by })
-}
-
-fn unapplied_deltas(found: &Found, inspection: &Inspection) -> Option<UnappliedDeltas> {
-    let revision = inspection.current_revision();
-    let deltas = found.newer_deltas.as_ref()?;
-    let (count, last_revision) = deltas.beyond(revision)?;
-    Some(UnappliedDeltas {
-        revision,
-        count,
-        last_revision,
-    })
-}
-
-fn write_file(path: PathBuf, bytes: &[u8]) -> Result<(PathBuf, File), TargetError> {
-    let mut file = staging::create_file(&path)?;
-    file.write_all(bytes)
-        .map_err(|source| TargetError::io("writing", &path, source))?;
-    Ok((path, file))
-}
-
-fn sync(path: &Path, file: &File) -> Result<(), TargetError> {
-    file.sync_all()
-        .map_err(|source| TargetError::io("syncing", path, source))
-}
-
-/// Preallocates like etcd, so that appends do not change the file's size. Best effort: a log that ends after its last record also
-/// boots, so only a full disk is an error.
-fn preallocate(path: &Path, log: &File) -> Result<(), TargetError> {
-    match rustix::fs::fallocate(log, FallocateFlags::empty(), 0, wal::SEGMENT_BYTES) {
-        Err(errno @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT)) => {
-            Err(TargetError::io("preallocating", path, errno.into()))
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
 }

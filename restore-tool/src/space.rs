@@ -24,10 +24,12 @@ pub(crate) fn require(path: &Path, bytes: u64) -> Result<(), TargetError> {
     Ok(())
 }
 
-/// As [`require`] for a directory that may not exist yet: checks the nearest existing parent.
-pub(crate) fn require_ahead(path: &Path, bytes: u64) -> Result<(), TargetError> {
-    let existing = path.ancestors().find(|above| above.exists());
-    require(existing.unwrap_or(Path::new(".")), bytes)
+/// The directory, or its nearest parent that exists.
+pub(crate) fn nearest_existing(path: &Path) -> &Path {
+    let above = path
+        .ancestors()
+        .find(|above| above.exists() && !above.as_os_str().is_empty());
+    above.unwrap_or(Path::new("."))
 }
 
 fn free_bytes(path: &Path) -> Result<u64, TargetError> {

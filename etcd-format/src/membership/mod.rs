@@ -1,7 +1,7 @@
 //! The members of a cluster, from an operator's arguments.
 //!
-//! Owns: parsing of `--initial-cluster`, `--initial-advertise-peer-urls` and the token, etcd's checks between them, and the
-//! resulting ids. Must not know DNS: URLs are compared as text, so a host name equals only itself. Source: etcd
+//! Owns: parsing of `--initial-cluster` and `--initial-advertise-peer-urls`, etcd's checks between them, tokens, and the resulting
+//! ids. Must not know DNS: URLs are compared as text, so a host name equals only itself. Source: etcd
 //! `client/pkg/types/urlsmap.go`, `server/config/config.go` (`VerifyBootstrap`, `advertiseMatchesCluster`) and
 //! `server/etcdserver/api/membership/member.go`.
 //!
@@ -27,10 +27,12 @@
 
 mod error;
 mod ids;
+mod token;
 mod url;
 
 pub use error::{MembershipError, UrlDefect};
 pub use ids::{ClusterId, MemberId};
+pub use token::Token;
 pub use url::PeerUrl;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,37 +41,6 @@ use crate::gojson;
 
 /// Most members. etcd recommends at most seven; the v2 store's ring of 1000 events must hold one event per member.
 pub const MEMBERS_MAX: usize = 100;
-
-/// The token that distinguishes clusters with the same URLs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Token(String);
-
-impl Token {
-    /// etcd's default token.
-    pub const DEFAULT: &'static str = "etcd-cluster";
-
-    /// A token from any text.
-    pub fn new(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether it is etcd's default. With the same URLs, the restored cluster then has the same ids as the old one, and a stale
-    /// member could join it.
-    pub fn is_default(&self) -> bool {
-        self.0 == Self::DEFAULT
-    }
-}
-
-impl Default for Token {
-    fn default() -> Self {
-        Self::new(Self::DEFAULT)
-    }
-}
 
 /// `--initial-cluster`: names with their peer URLs, sorted per name. No URL occurs twice.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -160,6 +160,11 @@ impl TargetError {
             ),
             Self::EtcdHolds { .. } | Self::EtcdAnswers { .. } => "stop etcd first (kubeadm: move etcd.yaml out of /etc/kubernetes/manifests; systemd: systemctl stop \
                  etcd), then run the same command again".to_owned(),
+            Self::MembersRun { .. } => "stop etcd on every member (kubeadm: mv /etc/kubernetes/manifests/etcd.yaml /var/backups/manifests/; \
+                 systemd: systemctl stop etcd), then run the same command again. If most of them are healthy, do not \
+                 restore: etcdctl member remove ID, then member add. If they are members restored from this very \
+                 snapshot, or another cluster that goes on: add --ignore-running-members"
+                .to_owned(),
             Self::Busy { .. } => "wait for it, or find it: pgrep -a strongroom-rest".to_owned(),
             Self::DiskFull { path, .. } => {
                 let path = lasting(path);

@@ -6,44 +6,36 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use strongroom_etcd_format::membership::Membership;
 use strongroom_snapshot_io::intake::Trailer;
 
 use super::{Report, written_by};
-use crate::{error::RestoreError, owner::Owner, plan::Local, preview::Preview};
+use crate::{
+    cluster::RestoredCluster,
+    error::RestoreError,
+    examined::Examined,
+    left_out::LeftOut,
+    owner::Owner,
+    peers::{At, Heard},
+    preview::Preview,
+};
 
 const API_VERSION: &str = "strongroom/v1";
 
 /// A finished restore.
 pub(crate) fn report(report: &Report) -> String {
-    let (found, taken) = (&report.inspection, &report.taken);
+    let examined = &report.examined;
     line(&json!({
         "apiVersion": API_VERSION,
         "kind": "Restore",
-        "snapshot": {
-            "place": report.place,
-            "packing": taken.packing.to_string(),
-            "storedBytes": report.stored_bytes,
-            "bytes": taken.file_len,
-            "sha256": hex::encode(taken.sha256),
-            "trailer": match taken.trailer {
-                Trailer::Matches => "matches",
-                Trailer::Missing => "missing",
-                Trailer::Differs { .. } => "differs",
-            },
-            "revision": found.revision,
-            "liveKeys": found.live_keys,
-            "rows": found.row_count,
-            "writtenBy": written_by(found),
-            "pagesInUse": report.checked.pages_reachable,
-            "pagesFree": report.checked.pages_free,
-        },
-        "revision": report.raised_revision.unwrap_or(found.current_revision()),
-        "unappliedDeltas": report.unapplied.map(|deltas| {
+        "snapshot": snapshot(&report.place, report.stored_bytes, examined),
+        "revision": revision(examined),
+        "unappliedDeltas": examined.unapplied.map(|deltas| {
             json!({ "count": deltas.count, "lastRevision": deltas.last_revision })
         }),
-        "revisionRaised": report.raised_revision.is_some(),
-        "cluster": cluster(&report.membership, &report.local),
+        "revisionRaised": examined.raised_revision.is_some(),
+        "cluster": cluster(&examined.cluster),
+        "askedMembers": asked(&examined.heard),
+        "membersToJoin": to_join(examined.left_out.as_ref()),
         "target": target(&report.data_dir, report.wal_dir.as_deref(), report.owner),
         "databaseBytes": report.db_bytes,
         "seconds": {
@@ -59,11 +51,15 @@ pub(crate) fn report(report: &Report) -> String {
 
 /// A dry run.
 pub(crate) fn preview(preview: &Preview) -> String {
+    let examined = &preview.examined;
     line(&json!({
         "apiVersion": API_VERSION,
         "kind": "RestorePreview",
-        "snapshot": { "place": preview.place, "storedBytes": preview.stored_bytes },
-        "cluster": cluster(&preview.membership, &preview.local),
+        "snapshot": snapshot(&preview.place, preview.stored_bytes, examined),
+        "revision": revision(examined),
+        "cluster": cluster(&examined.cluster),
+        "askedMembers": asked(&examined.heard),
+        "membersToJoin": to_join(examined.left_out.as_ref()),
         "target": target(&preview.data_dir, preview.wal_dir.as_deref(), preview.owner),
         "writes": preview.writes,
         "bumpRevision": preview.bump_revision,
@@ -83,8 +79,36 @@ pub(crate) fn failure(error: &RestoreError, warnings: &[String]) -> String {
     }))
 }
 
-fn cluster(membership: &Membership, local: &Local) -> Value {
-    let members: Vec<Value> = membership
+fn snapshot(place: &str, stored_bytes: u64, examined: &Examined) -> Value {
+    let (found, taken) = (&examined.inspection, &examined.taken);
+    json!({
+        "place": place,
+        "packing": taken.packing.to_string(),
+        "storedBytes": stored_bytes,
+        "bytes": taken.file_len,
+        "sha256": hex::encode(taken.sha256),
+        "trailer": match taken.trailer {
+            Trailer::Matches => "matches",
+            Trailer::Missing => "missing",
+            Trailer::Differs { .. } => "differs",
+        },
+        "revision": found.revision,
+        "liveKeys": found.live_keys,
+        "rows": found.row_count,
+        "writtenBy": written_by(found),
+        "pagesInUse": examined.checked.pages_reachable,
+        "pagesFree": examined.checked.pages_free,
+    })
+}
+
+fn revision(examined: &Examined) -> i64 {
+    let found = &examined.inspection;
+    examined.raised_revision.unwrap_or(found.current_revision())
+}
+
+fn cluster(cluster: &RestoredCluster) -> Value {
+    let members: Vec<Value> = cluster
+        .membership
         .members
         .iter()
         .map(|member| {
@@ -92,11 +116,44 @@ fn cluster(membership: &Membership, local: &Local) -> Value {
                 "id": member.id.to_string(),
                 "name": member.name,
                 "peerURLs": member.peer_urls,
-                "local": member.id == local.id,
+                "local": member.id == cluster.local.id,
             })
         })
         .collect();
-    json!({ "id": membership.cluster_id.to_string(), "members": members })
+    json!({
+        "id": cluster.membership.cluster_id.to_string(),
+        "token": cluster.token.as_str(),
+        "tokenOrigin": cluster.token_origin.word(),
+        "members": members,
+    })
+}
+
+fn asked(heard: &[Heard]) -> Vec<Value> {
+    let one = |heard: &Heard| {
+        let id = match heard.at {
+            At::Etcd(id) => id.map(|id| id.to_string()),
+            _ => None,
+        };
+        json!({ "peerURL": heard.url, "answer": heard.at.word(), "clusterId": id })
+    };
+    heard.iter().map(one).collect()
+}
+
+fn to_join(left_out: Option<&LeftOut>) -> Vec<Value> {
+    let members = left_out.map_or(&[][..], |left_out| &left_out.members);
+    members
+        .iter()
+        .map(|member| {
+            let steps: Vec<Value> = member
+                .steps
+                .iter()
+                .map(|step| {
+                    json!({ "where": step.place.word(), "what": step.what, "command": step.command })
+                })
+                .collect();
+            json!({ "name": member.name, "peerURLs": member.peer_urls, "steps": steps })
+        })
+        .collect()
 }
 
 fn target(data_dir: &Path, wal_dir: Option<&Path>, owner: Option<Owner>) -> Value {

@@ -129,7 +129,7 @@ fn three_members_form_one_cluster_with_the_same_data() -> Outcome {
     Ok(())
 }
 
-/// The bytes that etcdutl 3.5 writes for the same arguments.
+/// The bytes that etcdutl 3.5 writes for the same arguments and its default token.
 #[test]
 fn log_and_raft_snapshot_are_etcdutls_byte_for_byte() -> Outcome {
     const WAL_SHA256: &str = "9b853d93a45f8f4d6b7b9e7ccba99f9522904bc65c987cfee76ab027976241ea";
@@ -143,6 +143,7 @@ fn log_and_raft_snapshot_are_etcdutls_byte_for_byte() -> Outcome {
         text(dir.path()),
         cluster,
         "--name=m1",
+        "--initial-cluster-token=etcd-cluster",
     ])
     .expect_code(0);
     let member = dir.path().join("member");

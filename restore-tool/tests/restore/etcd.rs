@@ -3,26 +3,19 @@
 use std::{
     fs::File,
     io::Write as _,
-    net::{Ipv4Addr, TcpListener},
     path::Path,
     process::{Child, Stdio},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use strongroom_tests::etcd::Version;
-use strongroom_tests::programs;
+use strongroom_tests::{etcd::Version, ports, programs};
 
 use crate::{clock::eventually, tool::text};
-
-/// A free port. Another process may take it before it is used.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
-    listener.local_addr().expect("bound").port()
-}
 
 /// A member's place in a cluster.
 #[derive(Debug, Clone)]
 pub(crate) struct MemberConfig {
+    pub(crate) version: Version,
     pub(crate) name: String,
     pub(crate) peer_url: String,
     pub(crate) client_url: String,
@@ -30,8 +23,9 @@ pub(crate) struct MemberConfig {
 
 impl MemberConfig {
     pub(crate) fn new(name: &str) -> Self {
-        let url = || format!("http://127.0.0.1:{}", free_port());
+        let url = || format!("http://{}", ports::free());
         Self {
+            version: Version::V3_4,
             name: name.to_owned(),
             peer_url: url(),
             client_url: url(),
@@ -53,7 +47,7 @@ impl Etcd {
     /// Starts etcd on `data_dir`; `cluster` has the initial-* flags for a new cluster and is empty for a restored one.
     pub(crate) fn start(seat: &MemberConfig, data_dir: &Path, cluster: &[&str]) -> Self {
         let log = File::create(data_dir.with_extension("log")).expect("a log file beside the data");
-        let child = programs::etcd(Version::V3_4, "etcd")
+        let child = programs::etcd(seat.version, "etcd")
             .args(["--name", &seat.name, "--data-dir", text(data_dir)])
             .args([
                 "--listen-client-urls",
@@ -98,6 +92,15 @@ impl Etcd {
         });
     }
 
+    /// The id of its cluster in hex if it serves within a moment; a member without a quorum does not.
+    pub(crate) fn served_cluster(&mut self) -> Option<String> {
+        let status = ["endpoint", "status", "-w", "json", "--command-timeout=2s"];
+        let status = self.try_ctl(&status, "").ok()?;
+        let status: serde_json::Value = serde_json::from_str(&status).ok()?;
+        let id = status[0]["Status"]["header"]["cluster_id"].as_u64()?;
+        Some(format!("{id:x}"))
+    }
+
     /// Runs etcdctl against this member.
     pub(crate) fn ctl(&self, args: &[&str]) -> String {
         self.try_ctl(args, "")
@@ -110,7 +113,7 @@ impl Etcd {
     }
 
     pub(crate) fn try_ctl(&self, args: &[&str], input: &str) -> Result<String, String> {
-        let mut child = programs::etcd(Version::V3_4, "etcdctl")
+        let mut child = programs::etcd(self.seat.version, "etcdctl")
             .env("ETCDCTL_API", "3")
             .args(["--endpoints", &self.seat.client_url])
             .args(args)

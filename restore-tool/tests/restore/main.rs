@@ -16,3 +16,4 @@ mod store;
 mod surroundings;
 mod target;
 mod tool;
+mod traps;

@@ -9,11 +9,13 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use sha2::{Digest as _, Sha256};
-use strongroom_tests::fake_s3::{BUCKET, FakeS3, Objects, Reply};
+use strongroom_tests::{
+    fake_s3::{BUCKET, FakeS3, Objects, Reply},
+    ports,
+};
 
 use crate::{
     clock::eventually,
-    etcd::free_port,
     sample::sample,
     tool::{Run, command, fingerprint, finish, text},
 };
@@ -144,8 +146,7 @@ fn each_failure_of_the_store_has_its_code_and_message() {
         }
     });
     restore(&vanished, &[], 4).expect_words(&["Full-00000000-00000040-1679991074"]);
-    restore_from(&format!("http://127.0.0.1:{}", free_port()), &[], 6)
-        .expect_words(&["network", "Next: "]);
+    restore_from(&format!("http://{}", ports::free()), &[], 6).expect_words(&["network", "Next: "]);
 }
 
 #[test]
