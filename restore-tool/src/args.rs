@@ -143,7 +143,7 @@ pub struct LowArgs {
     pub full_only: bool,
 
     /// Go on although members of the old or the new cluster run: only if they are already restored from the same snapshot,
-    /// or are another cluster that goes on.
+    /// or are another cluster that goes on, or an etcd of this machine on another directory.
     #[arg(long)]
     pub ignore_running_members: bool,
 

@@ -325,8 +325,18 @@ pub enum TargetError {
         /// The database.
         path: PathBuf,
     },
-    /// An etcd answers at an address of this member.
-    #[error("an etcd is running on this machine: {evidence}")]
+    /// An etcd's data directory is the target.
+    #[error("a running etcd (process {pid}) uses {path}", path = path.display())]
+    EtcdUses {
+        /// Its process.
+        pid: u32,
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// An etcd answers at an address of this member, and which directory it uses is not known.
+    #[error(
+        "an etcd is running on this machine, on a directory that is not known here: {evidence}"
+    )]
     EtcdAnswers {
         /// The address and the answer.
         evidence: String,

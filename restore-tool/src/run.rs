@@ -149,8 +149,17 @@ fn look_at_target(plan: &RestorePlan, around: &Context<'_>) -> Result<(), Restor
         }
     }
     let own_urls: Vec<String> = plan.cluster.own_urls().collect();
-    for warning in around.runtime.block_on(Ports::of(&own_urls).look())? {
+    let ports = Ports::of(&own_urls, &plan.data_dir);
+    let seen = around.runtime.block_on(ports.look());
+    for warning in seen.warnings {
         around.console.warn(warning);
+    }
+    match seen.refusal {
+        Some(answers @ TargetError::EtcdAnswers { .. }) if plan.tells_only() => {
+            around.console.warn(answers.to_string());
+        }
+        Some(refusal) => return Err(refusal.into()),
+        None => {}
     }
     around.interrupt.check()?;
     Ok(())

@@ -158,8 +158,11 @@ impl TargetError {
                 "keep the old log elsewhere until the restore has proved itself: mkdir {0}.old && mv {0}/*.wal {0}.old/",
                 path.display()
             ),
-            Self::EtcdHolds { .. } | Self::EtcdAnswers { .. } => "stop etcd first (kubeadm: move etcd.yaml out of /etc/kubernetes/manifests; systemd: systemctl stop \
+            Self::EtcdHolds { .. } | Self::EtcdUses { .. } => "stop etcd first (kubeadm: move etcd.yaml out of /etc/kubernetes/manifests; systemd: systemctl stop \
                  etcd), then run the same command again".to_owned(),
+            Self::EtcdAnswers { .. } => "stop etcd first (kubeadm: move etcd.yaml out of /etc/kubernetes/manifests; systemd: systemctl stop \
+                 etcd), then run the same command again; if it uses another directory: add --ignore-running-members"
+                .to_owned(),
             Self::MembersRun { .. } => "stop etcd on every member (kubeadm: mv /etc/kubernetes/manifests/etcd.yaml /var/backups/manifests/; \
                  systemd: systemctl stop etcd), then run the same command again. If most of them are healthy, do not \
                  restore: etcdctl member remove ID, then member add. If they are members restored from this very \

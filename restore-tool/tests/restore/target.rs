@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     os::unix::fs::PermissionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -49,7 +49,7 @@ fn a_second_run_refuses_what_the_first_made() -> Outcome {
 }
 
 #[test]
-fn a_running_etcd_is_recognised_by_its_database_and_by_its_peer_url() -> Outcome {
+fn a_running_etcd_keeps_its_directory_and_no_other() -> Outcome {
     let dir = tempfile::tempdir()?;
     let seat = MemberConfig::new("running");
     let initial = seat.initial();
@@ -63,11 +63,31 @@ fn a_running_etcd_is_recognised_by_its_database_and_by_its_peer_url() -> Outcome
     ]);
     let other = dir.path().join("other");
     let flag = format!("--initial-cluster={initial}");
-    run(&["--snapshot", text(&sample().raw), "-d", text(&other), &flag])
-        .expect_code(8)
-        .expect_words(&["etcd answers on this member's peer URL", &seat.peer_url]);
+    let line = ["--snapshot", text(&sample().raw), "-d", text(&other), &flag];
+    let told = [
+        "etcd answers on this member's peer URL",
+        &seat.peer_url,
+        text(&data_dir),
+        "stop it before etcd starts on the restored one",
+    ];
+    run(&[&line[..], &["--dry-run"]].concat())
+        .expect_preview()
+        .expect_words(&told);
     assert!(!other.exists());
+    run(&line).expect_code(0).expect_words(&told);
     assert!(etcd.revision() >= 1, "etcd goes on undisturbed");
+
+    // Moved or removed under it, its member folder is still where its next files go.
+    for gone in ["member", "."] {
+        let kept = dir.path().join("kept").join(gone.len().to_string());
+        fs::create_dir_all(kept.parent().expect("it has one"))?;
+        fs::rename(data_dir.join(gone).components().collect::<PathBuf>(), kept)?;
+        restore(&data_dir).expect_code(8).expect_words(&[
+            "a running etcd (process ",
+            &format!("uses {}", text(&data_dir)),
+            "Next: stop etcd",
+        ]);
+    }
     Ok(())
 }
 
