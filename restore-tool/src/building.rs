@@ -19,9 +19,9 @@ use crate::{
 
 /// The staging directories of a restore.
 pub(crate) struct StagingDirs {
-    data: Staging,
-    /// For a log in a separate directory.
+    /// For a log in a separate directory. Dropped before `data`, which was begun first and may have created a parent of both.
     log: Option<Staging>,
+    data: Staging,
     pub(crate) snap_dir: PathBuf,
 }
 
@@ -42,8 +42,8 @@ impl StagingDirs {
             }
         };
         Ok(Self {
-            data,
             log,
+            data,
             snap_dir,
         })
     }

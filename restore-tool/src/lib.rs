@@ -28,6 +28,7 @@ mod image;
 mod interrupt;
 mod left_out;
 mod owner;
+mod paths;
 mod peers;
 mod preview;
 mod probe;

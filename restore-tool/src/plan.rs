@@ -9,7 +9,7 @@ use strongroom_etcd_format::{membership::Token, restore::RestoreOptions};
 
 use crate::{
     args::LowArgs, arrival::HashCheck, cluster::ClusterPlan, credentials, environment::Environment,
-    error::PlanError, owner::Owner, staging::MEMBER,
+    error::PlanError, owner::Owner, paths::resolved, staging::MEMBER,
 };
 
 /// A valid restore.
@@ -104,11 +104,12 @@ fn wal_dir(typed: Option<PathBuf>, data_dir: &Path) -> Result<Option<PathBuf>, P
     let Some(wal_dir) = typed else {
         return Ok(None);
     };
-    let member = data_dir.join(MEMBER);
-    if wal_dir == member.join("wal") {
+    // One may be relative and the other not, or lead through a link.
+    let (real, member) = (resolved(&wal_dir), resolved(&data_dir.join(MEMBER)));
+    if real == member.join("wal") {
         return Ok(None);
     }
-    if wal_dir == data_dir || wal_dir.starts_with(&member) {
+    if real == resolved(data_dir) || real.starts_with(&member) {
         return Err(PlanError::WalDir { path: wal_dir });
     }
     Ok(Some(wal_dir))
@@ -183,7 +184,15 @@ mod tests {
         assert_eq!(wal_dir("/fast/wal")?, Some(PathBuf::from("/fast/wal")));
         assert_eq!(wal_dir("x/wal")?, Some(PathBuf::from("x/wal")));
         assert_eq!(wal_dir("x/member/wal/")?, None, "where it is anyway");
-        for inside in ["x", "x/member", "x/member/snap"] {
+        let here = std::env::current_dir().expect("the tests' own");
+        let absolute = here.join("x/member/snap").display().to_string();
+        for inside in [
+            "x",
+            "x/member",
+            "x/member/snap",
+            "y/../x/member/y",
+            &absolute,
+        ] {
             let error = wal_dir(inside).expect_err("would lie in the way");
             assert!(matches!(error, PlanError::WalDir { .. }), "{error}");
         }

@@ -13,12 +13,14 @@
 //! | after success was reported | the finished entry, perhaps its marker | valid marker: replaces it if unused; else refuses |
 //!
 //! The marker is that of [`crate::commit_marker`]. A missing directory and its parents are created with 0700, and removed again
-//! on failure. Invariant: an entry from elsewhere, or one that was used, is never changed.
+//! on failure. Modes do not depend on the umask or on set-gid parents. Invariant: an entry from elsewhere, or one that was used, is never changed.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io,
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{
+        DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+    },
     path::{Path, PathBuf},
 };
 
@@ -33,6 +35,8 @@ pub(crate) const STAGING_PREFIX: &str = "member.restore-";
 const STAGING_SUFFIX_HEX: usize = 8;
 const DIR_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
+/// Permissions of group and others; a staging directory never has any.
+const NOT_OWNERS: u32 = 0o077;
 
 /// A target under construction. If it is dropped before [`Staging::keep`], it undoes everything.
 #[derive(Debug)]
@@ -175,7 +179,8 @@ impl Staging {
             };
             let ours = metadata.is_dir()
                 && metadata.uid() == rustix::process::geteuid().as_raw()
-                && metadata.mode() & 0o7777 == DIR_MODE
+                // Not its whole mode: in a set-gid directory a run may have been killed before it set that.
+                && metadata.mode() & NOT_OWNERS == 0
                 && entry.file_name().to_str().is_some_and(is_staging_name);
             if ours {
                 fs::remove_dir_all(&path)
@@ -229,15 +234,18 @@ pub(crate) fn owner_warning(dir: &Path, owner: Option<Owner>) -> Option<String> 
     ))
 }
 
-/// A new file in a staging directory, 0600.
+/// A new file in a staging directory, 0600 whatever the umask.
 pub(crate) fn create_file(path: &Path) -> Result<File, TargetError> {
-    OpenOptions::new()
+    let file = OpenOptions::new()
         .read(true)
         .write(true)
         .create_new(true)
         .mode(FILE_MODE)
         .open(path)
-        .map_err(|source| TargetError::io("creating", path, source))
+        .map_err(|source| TargetError::io("creating", path, source))?;
+    file.set_permissions(Permissions::from_mode(FILE_MODE))
+        .map_err(|source| TargetError::io("changing the mode of", path, source))?;
+    Ok(file)
 }
 
 fn give_tree(path: &Path, owner: Owner) -> Result<(), TargetError> {
@@ -256,11 +264,16 @@ fn give_tree(path: &Path, owner: Owner) -> Result<(), TargetError> {
         .map_err(|source| TargetError::io("syncing", path, source))
 }
 
+/// A new directory, 0700 whatever the umask, and without the bit that a set-gid directory passes on.
 fn make_dir(path: &Path) -> Result<(), TargetError> {
     DirBuilder::new()
         .mode(DIR_MODE)
         .create(path)
-        .map_err(|source| TargetError::io("creating", path, source))
+        .map_err(|source| TargetError::io("creating", path, source))?;
+    fs::set_permissions(path, Permissions::from_mode(DIR_MODE)).map_err(|source| {
+        let _stays = fs::remove_dir(path);
+        TargetError::io("changing the mode of", path, source)
+    })
 }
 
 fn sync_dir(path: &Path) -> Result<(), TargetError> {

@@ -129,6 +129,25 @@ fn a_marker_without_a_member_is_replaced() -> Outcome {
     Ok(())
 }
 
+/// In a set-gid directory, new directories inherit the bit: a killed run's stage has the mode 02700.
+#[test]
+fn in_a_set_gid_directory_modes_are_the_same_and_stale_stages_go() -> Outcome {
+    let base = tempfile::tempdir()?;
+    fs::set_permissions(base.path(), fs::Permissions::from_mode(0o2775))?;
+    let stale = base.path().join("member.restore-0badcafe");
+    fs::create_dir(&stale)?;
+    fs::set_permissions(&stale, fs::Permissions::from_mode(0o2700))?;
+    let data_dir = base.path().join("new");
+    let staging = staged(&data_dir, "text")?;
+    for dir in [&data_dir, &staging.beside, &staging.path("member/snap")] {
+        assert_eq!(mode(dir), 0o700, "{}", dir.display());
+    }
+    drop(staging);
+    drop(Staging::begin(base.path(), ENTRIES)?);
+    assert_eq!(names(base.path()), Vec::<String>::new());
+    Ok(())
+}
+
 #[test]
 fn a_second_restore_on_the_directory_is_refused() -> Outcome {
     let base = tempfile::tempdir()?;

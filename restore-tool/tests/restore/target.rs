@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    process::Command,
     sync::Arc,
 };
 
@@ -35,6 +36,43 @@ fn an_existing_member_is_never_overwritten_not_even_an_empty_one() -> Outcome {
         "mv ",
     ]);
     assert_eq!(fingerprint(dir.path()), before);
+    Ok(())
+}
+
+/// A umask that takes rights from the owner, too.
+#[test]
+fn modes_do_not_depend_on_the_umask() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let data_dir = dir.path().join("var/etcd");
+    let mut umasked = Command::new("sh");
+    umasked.args([
+        "-c",
+        "umask 0277; exec \"$0\" \"$@\"",
+        env!("CARGO_BIN_EXE_strongroom-restore"),
+    ]);
+    umasked.args(["--snapshot", text(&sample().raw), "-d", text(&data_dir)]);
+    finish(umasked).expect_code(0);
+    for (path, (mode, ..)) in fingerprint(&dir.path().join("var")) {
+        let private = if mode & 0o170_000 == 0o040_000 {
+            0o700
+        } else {
+            0o600
+        };
+        assert_eq!(mode & 0o7777, private, "{}", path.display());
+    }
+    Ok(())
+}
+
+/// The data directory was created first, and its parent is the log's as well.
+#[test]
+fn a_failed_run_removes_a_parent_that_it_created_for_both_directories() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let broken = dir.path().join("broken.db");
+    fs::write(&broken, &sample().bytes[..40_000])?;
+    let (data_dir, wal_dir) = (dir.path().join("d/etcd"), dir.path().join("d/wal"));
+    let wal_dir = format!("--wal-dir={}", text(&wal_dir));
+    run(&["--snapshot", text(&broken), "-d", text(&data_dir), &wal_dir]).expect_code(7);
+    assert_eq!(entries(dir.path()), ["broken.db"]);
     Ok(())
 }
 
