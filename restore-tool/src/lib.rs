@@ -27,6 +27,7 @@ mod examined;
 mod image;
 mod interrupt;
 mod left_out;
+mod old_directory;
 mod owner;
 mod paths;
 mod peers;

@@ -68,8 +68,8 @@ impl fmt::Display for Preview {
         for path in &self.writes {
             writeln!(f, "would write {path}")?;
         }
-        if let Some(Owner { uid, gid }) = self.owner {
-            writeln!(f, "owner       {uid}:{gid}")?;
+        if let Some(owner) = self.owner {
+            writeln!(f, "owner       {owner}")?;
         }
         write!(f, "{}", self.examined.cluster)?;
         write_others(f, &self.examined)?;

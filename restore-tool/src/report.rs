@@ -69,8 +69,8 @@ impl fmt::Display for Report {
         if let Some(wal_dir) = &self.wal_dir {
             writeln!(f, "wal dir     {}", wal_dir.display())?;
         }
-        if let Some(Owner { uid, gid }) = self.owner {
-            writeln!(f, "owner       {uid}:{gid}")?;
+        if let Some(owner) = self.owner {
+            writeln!(f, "owner       {owner}")?;
         }
         let Times {
             fetch,

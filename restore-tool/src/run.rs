@@ -16,6 +16,7 @@ use crate::{
     examined::Examined,
     image::Image,
     interrupt::Interrupt,
+    old_directory,
     peers::Survey,
     plan::RestorePlan,
     preview::Preview,
@@ -144,7 +145,7 @@ fn look_at_target(plan: &RestorePlan, around: &Context<'_>) -> Result<(), Restor
         running_etcd::refuse_log(wal_dir)?;
     }
     for dir in [&plan.data_dir].into_iter().chain(&plan.wal_dir) {
-        if let Some(warning) = staging::owner_warning(dir, plan.owner) {
+        for warning in old_directory::warnings(dir, plan.owner) {
             around.console.warn(warning);
         }
     }

@@ -212,28 +212,6 @@ impl CommitMarker {
     }
 }
 
-/// The warning about a directory that has another owner than its new files.
-pub(crate) fn owner_warning(dir: &Path, owner: Option<Owner>) -> Option<String> {
-    let metadata = fs::metadata(dir).ok()?;
-    let uid = owner.map_or_else(|| rustix::process::geteuid().as_raw(), |owner| owner.uid);
-    if metadata.uid() == uid {
-        return None;
-    }
-    let advice = match owner {
-        None => format!(
-            "if etcd runs as the former: --chown {}:{}",
-            metadata.uid(),
-            metadata.gid()
-        ),
-        Some(owner) => format!("chown {}:{} {}", owner.uid, owner.gid, dir.display()),
-    };
-    Some(format!(
-        "{} belongs to user {}, and what is restored will belong to user {uid}; {advice}",
-        dir.display(),
-        metadata.uid()
-    ))
-}
-
 /// A new file in a staging directory, 0600 whatever the umask.
 pub(crate) fn create_file(path: &Path) -> Result<File, TargetError> {
     let file = OpenOptions::new()

@@ -192,13 +192,19 @@ fn a_directory_of_another_user_is_told_when_nothing_is_given_to_it() -> Outcome 
     std::os::unix::fs::chown(&data_dir, Some(1234), Some(2345))?;
     restore(&data_dir, &["--dry-run"])
         .expect_preview()
-        .expect_words(&["belongs to user 1234", "--chown 1234:2345"]);
+        .expect_words(&["belongs to 1234:2345", "--chown 1234:2345"]);
+
+    // The documentation's first step: moved away, it still says whose it was.
+    fs::create_dir(data_dir.join("member"))?;
+    let kept = dir.path().join("etcd.before-restore");
+    fs::rename(&data_dir, &kept)?;
+    let missing = restore(&data_dir, &["--dry-run"]).expect_preview();
+    missing.expect_words(&[text(&kept), "belongs to 1234:2345", "--chown 1234:2345"]);
+    fs::create_dir(&data_dir)?;
+    std::os::unix::fs::chown(&data_dir, Some(1234), Some(2345))?;
+
     let given = restore(&data_dir, &["--chown=1234:2345"]).expect_code(0);
-    assert!(
-        !given.stderr.contains("belongs to user"),
-        "{}",
-        given.stderr
-    );
+    assert!(!given.stderr.contains("belongs to"), "{}", given.stderr);
     Ok(())
 }
 
