@@ -107,6 +107,22 @@ impl Caller {
         Ok(etag(&head))
     }
 
+    /// The status of any request with an empty body.
+    pub fn status(&mut self, method: &str, path: &str) -> Result<u16, CallError> {
+        match self.call(method, path, &[], Body::Bytes(b"")) {
+            Ok((head, _)) => Ok(head.status),
+            Err(CallError::Refused { status, .. }) => Ok(status),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Sends a request without a body over a connection of its own, and hangs up.
+    pub fn hang_up_after(&self, method: &str, path: &str) {
+        let request = self.s3.signed(method, path, &[], b"");
+        // The server may have died: the next call tells.
+        let _gone = crate::http::send_and_hang_up(self.wire.addr(), &request.bytes());
+    }
+
     /// DeleteObject.
     pub fn delete(&mut self, key: &str) -> Result<(), CallError> {
         let path = format!("/{BUCKET}/{key}");

@@ -8,7 +8,7 @@ use super::content::{Token, hex, md5, md5_of};
 use super::findings::Kind;
 use super::keyspace::{Ending, Part, Share, Slot, State, Upload, Version};
 use super::wire::Body;
-use super::{Mix, Phase, Workload};
+use super::{Mix, Phase, Workload, own_bucket};
 use crate::clock;
 use crate::server::Server;
 use crate::workload::random::Random;
@@ -78,7 +78,8 @@ impl<'a> Client<'a> {
             0..50 => self.put(share),
             50..60 => self.delete(share),
             60..64 => self.delete_many(share),
-            64..82 => self.multipart(share),
+            64..80 => self.multipart(share),
+            80..82 => self.own_bucket(),
             _ => self.read(false),
         }
     }
@@ -124,6 +125,12 @@ impl<'a> Client<'a> {
             self.workload.findings.acknowledged();
         }
         Ok(())
+    }
+
+    fn own_bucket(&mut self) -> Result<(), Over> {
+        let (caller, findings) = (&mut self.caller, &self.workload.findings);
+        let answer = own_bucket::round(caller, self.id, self.phase, findings);
+        self.judge(answer)
     }
 
     /// The next step of the client's upload.

@@ -10,6 +10,7 @@ pub mod client;
 pub mod content;
 pub mod findings;
 pub mod keyspace;
+mod own_bucket;
 pub mod wire;
 
 use std::fmt::Display;

@@ -58,6 +58,11 @@ impl Wire {
         }
     }
 
+    /// The server's address.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
     /// Sends head and body, and reads the head of the answer.
     ///
     /// # Errors
