@@ -18,15 +18,19 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     line
 }
 
-/// Whether rustls is among the causes: the peer cannot prove its identity, so a retry is pointless.
-pub(crate) fn is_tls_failure(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|cause| {
-        // `source` does not return the error inside an io::Error.
-        let wrapped = cause
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        cause.is::<rustls::Error>() || wrapped.is_some()
+/// rustls' own error among the causes: the peer cannot prove its identity, or does not accept ours, so a retry is pointless.
+pub(crate) fn tls_failure<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    causes(error).find_map(|cause| {
+        // `source` does not return the error inside an io::Error, and a connector may wrap one in another.
+        let mut at = cause;
+        for _ in 0..DEPTH_MAX {
+            if let Some(found) = at.downcast_ref::<rustls::Error>() {
+                return Some(found);
+            }
+            let wrapped = at.downcast_ref::<std::io::Error>()?.get_ref()?;
+            at = wrapped;
+        }
+        None
     })
 }
 
@@ -64,8 +68,9 @@ mod tests {
 
     #[test]
     fn a_tls_failure_is_found_inside_an_io_error() {
-        let tls = rustls::Error::DecryptError;
-        assert!(is_tls_failure(&Outer(io::Error::other(tls))));
-        assert!(!is_tls_failure(&Outer(io::Error::other("reset"))));
+        let tls = || io::Error::new(io::ErrorKind::InvalidData, rustls::Error::DecryptError);
+        assert!(tls_failure(&Outer(tls())).is_some());
+        assert!(tls_failure(&Outer(io::Error::other(tls()))).is_some());
+        assert!(tls_failure(&Outer(io::Error::other("reset"))).is_none());
     }
 }

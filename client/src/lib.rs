@@ -1,6 +1,6 @@
 //! The Strongroom client library: signed S3 calls, etcd snapshot streams, and the parts of the `strongroom` command.
 //!
-//! The S3 part (`s3`, `uri`, `exit`, `clock`, `environment`) has no gRPC and no command line, so that the restore tool can link
+//! The S3 part (`s3`, `tls`, `uri`, `exit`, `clock`, `environment`) has no gRPC and no command line, so that the restore tool can link
 //! it statically. The feature `etcd` adds the snapshot stream and `save`. The feature `cli` adds the command and `image`, which
 //! inspects snapshots.
 //!
@@ -20,4 +20,5 @@ pub mod image;
 pub mod s3;
 #[cfg(feature = "etcd")]
 pub mod save;
+pub mod tls;
 pub mod uri;

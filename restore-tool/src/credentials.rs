@@ -12,6 +12,7 @@ use std::{
 };
 
 use strongroom_client::s3::{Addressing, S3Config, Secret};
+use strongroom_client::tls::PemFile;
 use url::Url;
 
 use crate::{args::StorageProvider, environment::Environment, error::PlanError};
@@ -82,7 +83,7 @@ pub(crate) fn access(
         StorageProvider::Ecs => ecs(&settings, endpoint_override)?,
         StorageProvider::S3 => s3(&settings, endpoint_override)?,
     };
-    config.ca_bundle_pem = ca_bundle(&settings)?;
+    config.ca_bundle = ca_bundle(&settings)?;
     Ok(Access { config, warnings })
 }
 
@@ -157,14 +158,15 @@ fn endpoint_url(address: &str, plain: bool) -> Result<Url, PlanError> {
     })
 }
 
-fn ca_bundle(settings: &Settings<'_>) -> Result<Option<Vec<u8>>, PlanError> {
+fn ca_bundle(settings: &Settings<'_>) -> Result<Option<PemFile>, PlanError> {
     if let Some(pem) = settings.file.get("trustedCaCert") {
-        return Ok(Some(pem.clone().into_bytes()));
+        return Ok(Some(PemFile::new("trustedCaCert", pem.clone())));
     }
     let Some(path) = settings.environment.get("AWS_CA_BUNDLE") else {
         return Ok(None);
     };
-    read_bounded(Path::new(path), CA_BUNDLE_BYTES_MAX).map(Some)
+    let pem = read_bounded(Path::new(path), CA_BUNDLE_BYTES_MAX)?;
+    Ok(Some(PemFile::new(format!("{path} (AWS_CA_BUNDLE)"), pem)))
 }
 
 /// Settings; values from a file override the environment.

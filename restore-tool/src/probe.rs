@@ -146,7 +146,7 @@ fn cluster_id(line: &str) -> Option<ClusterId> {
 
 /// Starts a handshake that trusts no certificate. A TLS server is detected by the refused certificate or by its alert.
 fn speaks_tls(mut stream: TcpStream) -> bool {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let Ok(versions) =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()
     else {

@@ -26,6 +26,7 @@ pub mod s3;
 pub mod server;
 pub mod soak;
 pub mod tls;
+pub mod tls_front;
 pub mod trace;
 pub mod traffic;
 pub mod tree;

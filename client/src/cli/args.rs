@@ -46,6 +46,19 @@ pub(super) enum SnapshotCommand {
     Hashkv(HashkvArguments),
 }
 
+impl SnapshotCommand {
+    /// Its name, as typed.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Save(_) => "save",
+            Self::List(_) => "list",
+            Self::Get(_) => "get",
+            Self::Status(_) => "status",
+            Self::Hashkv(_) => "hashkv",
+        }
+    }
+}
+
 /// The flags of etcdctl, with the same names, before or after the subcommand.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "etcd (as etcdctl)")]
@@ -73,10 +86,10 @@ pub(super) struct EtcdArguments {
 /// The S3 server. Credentials come only from the environment, since a command line is not secret.
 #[derive(Debug, Args)]
 #[command(
-    next_help_heading = "S3 (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN from the environment)"
+    next_help_heading = "S3 (credentials from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, or ECS_ACCESS_KEY_ID, ECS_SECRET_ACCESS_KEY)"
 )]
 pub(super) struct S3Arguments {
-    /// The server [env: STRONGROOM_S3_ENDPOINT, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL]
+    /// The server [env: STRONGROOM_S3_ENDPOINT, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, ECS_ENDPOINT]
     #[arg(long = "s3-endpoint", value_name = "URL")]
     pub(super) endpoint: Option<String>,
     /// The region to sign for [env: AWS_REGION, AWS_DEFAULT_REGION] [default: us-east-1]

@@ -1,7 +1,7 @@
 //! Everything that can make the command fail, with the exit code and the next command to run.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use strongroom_etcd_format::bolt::BoltError;
 use strongroom_etcd_format::hashkv::HashKvError;
@@ -10,11 +10,12 @@ use strongroom_snapshot_io::intake::IntakeError;
 use strongroom_snapshot_io::packing::UnsupportedFormat;
 use strongroom_snapshot_io::scratch::ScratchError;
 
-use crate::etcd::{EtcdError, Skipped};
+use crate::etcd::{Awaited, EtcdError, Skipped};
 use crate::exit::ExitCode;
 use crate::image::ImageError;
 use crate::s3::{S3Error, S3ErrorKind};
 use crate::save::SaveError;
+use crate::tls::{PemError, TlsFault};
 use crate::uri::UriError;
 
 /// Why a command failed.
@@ -88,7 +89,9 @@ impl Refused {
 pub(super) enum SettingsError {
     #[error("no S3 server is named: give --s3-endpoint URL or set STRONGROOM_S3_ENDPOINT")]
     NoS3Endpoint,
-    #[error("{name} is not set: S3 calls must be signed")]
+    #[error(
+        "{name} is not set: S3 calls must be signed (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ECS_...)"
+    )]
     NoCredential { name: &'static str },
     #[error(
         "the S3 endpoint {text:?} (from {from}) is no URL: write http://host:port or https://host:port"
@@ -104,12 +107,14 @@ pub(super) enum SettingsError {
     },
     #[error("--cert and --key belong together; {missing} is missing")]
     HalfPair { missing: &'static str },
-    #[error("the key file {} is not text in PEM form", path.display())]
-    KeyFile { path: PathBuf },
+    #[error(transparent)]
+    Pem(#[from] PemError),
     #[error(
         "user {user:?} needs a password: write --user NAME:PASSWORD, set ETCDCTL_PASSWORD, or run on a terminal"
     )]
     NoPassword { user: String },
+    #[error("{text} is a place in a store, not a file: name it by --to")]
+    NoTo { text: String },
     #[error("{text:?} names no object: write s3://bucket/key")]
     NoKey { text: String },
     #[error(
@@ -123,6 +128,7 @@ pub(super) enum SettingsError {
 impl Failure {
     pub(super) fn exit_code(&self) -> ExitCode {
         match self {
+            Self::Settings(SettingsError::Pem(error)) => error.exit_code(),
             Self::Settings(_) => ExitCode::Usage,
             Self::Save(error) => error.exit_code(),
             Self::S3(error) => error.exit_code(),
@@ -132,8 +138,8 @@ impl Failure {
         }
     }
 
-    /// The next command, if known.
-    pub(super) fn next_step(&self) -> Option<String> {
+    /// The next command, if known. `command` is the one that failed, for its help.
+    pub(super) fn next_step(&self, command: &str) -> Option<String> {
         match self {
             Self::Save(SaveError::S3(error))
             | Self::S3(error)
@@ -145,9 +151,11 @@ impl Failure {
             Self::Save(SaveError::Database { endpoint, .. }) => Some(format!(
                 "strongroom snapshot save FILE --endpoints ANOTHER-MEMBER   (and replace the member at {endpoint}: its database is broken)"
             )),
-            Self::Save(SaveError::File { path, source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
-                Some(format!("df -h {}", path.parent().unwrap_or(path).display()))
+            Self::Save(SaveError::File { path, source, .. }) => file_step(folder(path), source.kind()),
+            Self::Save(SaveError::Held { path }) => {
+                Some(format!("fuser -v {}   (and wait for that save to end)", path.display()))
             }
+            Self::Save(SaveError::InTheWay { path }) => Some(format!("ls -ld {}", path.display())),
             Self::Save(SaveError::Stream { .. }) => Some("strongroom snapshot save FILE".to_owned()),
             Self::Image(error) => image_step(error),
             Self::Look { name, source } => Some(look_step(name, source)),
@@ -160,9 +168,37 @@ impl Failure {
                     "strongroom snapshot list {folder}   (and get the newest of kind Full)"
                 ))
             }
-            Self::Settings(_) => Some("strongroom snapshot save --help".to_owned()),
+            Self::Settings(SettingsError::NoTo { text }) => {
+                Some(format!("strongroom snapshot save --to {text}"))
+            }
+            Self::Settings(SettingsError::File { path, .. }) => {
+                Some(format!("ls -l {}", path.display()))
+            }
+            Self::Settings(SettingsError::Pem(error)) => pem_step(error),
+            Self::Settings(_) => Some(format!("strongroom snapshot {command} --help")),
             _ => None,
         }
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+fn file_step(folder: &Path, kind: io::ErrorKind) -> Option<String> {
+    let folder = folder.display();
+    match kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some(format!("df -h {folder}"))
+        }
+        io::ErrorKind::NotFound => Some(format!("mkdir -p {folder}")),
+        io::ErrorKind::PermissionDenied => Some(format!(
+            "ls -ld {folder}   (and run as a user who may write there)"
+        )),
+        io::ErrorKind::ReadOnlyFilesystem => Some(format!("findmnt -T {folder}")),
+        _ => None,
     }
 }
 
@@ -246,15 +282,72 @@ fn s3_step(error: &S3Error) -> Option<String> {
         S3ErrorKind::Network | S3ErrorKind::Timeout { .. } => Some(format!(
             "curl -sS -m 5 -o /dev/null -w '%{{http_code}}\\n' {endpoint}/minio/health/live"
         )),
-        S3ErrorKind::Tls => Some(format!(
-            "openssl s_client -connect {} </dev/null",
-            authority(endpoint)
-        )),
+        S3ErrorKind::Tls(TlsFault::NoClientCertificate) => Some(
+            "name an endpoint that demands none: this program has client certificates for etcd only"
+                .to_owned(),
+        ),
+        S3ErrorKind::Tls(fault) => {
+            Some(tls_step(fault, "--s3-ca-bundle FILE", authority(endpoint)))
+        }
         S3ErrorKind::ClockSkew { .. } => {
             Some("timedatectl   (and set this machine's clock)".to_owned())
         }
         _ => None,
     }
+}
+
+/// `ca_flag` names the authority of this server.
+fn tls_step(fault: &TlsFault, ca_flag: &str, authority: &str) -> String {
+    let look =
+        format!("openssl s_client -connect {authority} </dev/null | openssl x509 -noout -text");
+    match fault {
+        TlsFault::UnknownIssuer { .. } => {
+            format!("name the authority that signed it: {ca_flag}   ({look})")
+        }
+        TlsFault::NoClientCertificate => {
+            "etcd: --cert FILE --key FILE (kubeadm: /etc/kubernetes/pki/etcd/server.crt and .key)"
+                .to_owned()
+        }
+        TlsFault::ClientCertificate { file, .. } => {
+            format!(
+                "openssl x509 -noout -text -in {}   (expired? for clients? of the server's authority?)",
+                bare(file)
+            )
+        }
+        TlsFault::PlainServer => format!("the same command with http://{authority}"),
+        TlsFault::TlsServer => format!("the same command with https://{authority}"),
+        TlsFault::WrongName { .. }
+        | TlsFault::Dates { .. }
+        | TlsFault::Certificate { .. }
+        | TlsFault::Other { .. } => look,
+    }
+}
+
+fn pem_step(error: &PemError) -> Option<String> {
+    match error {
+        PemError::NoRoots => Some(
+            "name the authority by --cacert FILE (etcd) or --s3-ca-bundle FILE (S3)".to_owned(),
+        ),
+        PemError::NoPair { certificate, key } => Some(format!(
+            "openssl x509 -noout -pubkey -in {}; openssl pkey -pubout -in {}   (a pair prints the same key twice)",
+            bare(certificate),
+            bare(key)
+        )),
+        // The error says it all.
+        PemError::Key { .. } => None,
+        PemError::NotPem { file, .. }
+        | PemError::NoCertificate { file }
+        | PemError::Certificate { file, .. }
+        | PemError::NoKey { file } => Some(format!(
+            "grep -e ----- {}   (to see what it holds)",
+            bare(file)
+        )),
+    }
+}
+
+/// A file's path without the flag behind it.
+fn bare(file: &str) -> &str {
+    file.rsplit_once(" (").map_or(file, |(path, _)| path)
 }
 
 fn authority(endpoint: &str) -> &str {
@@ -275,11 +368,14 @@ fn etcd_step(error: &EtcdError) -> Option<String> {
             Skipped::Failed(error) => etcd_step(error),
             Skipped::Doubtful { .. } => None,
         }),
+        EtcdError::Timeout { awaited: Awaited::PasswordCheck, .. } => Some(
+            "without a quorum etcd checks no password: use a client certificate of the user root, or stop a member and copy its member/snap/db".to_owned(),
+        ),
         EtcdError::Unreachable { endpoint, .. } | EtcdError::Timeout { endpoint, .. } => {
             Some(format!("etcdctl --endpoints {endpoint} endpoint health   (with the same --cacert, --cert, --key)"))
         }
-        EtcdError::Distrusted { .. } => {
-            Some("check --cacert, --cert and --key against the certificates that etcd runs with".to_owned())
+        EtcdError::Distrusted { endpoint, fault } => {
+            Some(tls_step(fault, "--cacert FILE", authority(endpoint)))
         }
         EtcdError::Learner { .. } => Some(
             "name a voting member by --endpoints; if none is left, stop this one and copy its member/snap/db".to_owned(),

@@ -50,6 +50,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         }
     };
     start_log(environment);
+    let Command::Snapshot { command } = &arguments.command;
+    let command = command.name();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .enable_all()
@@ -61,7 +63,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     match outcome {
         Ok(()) => ExitCode::Ok,
         Err(failure) => {
-            report::failure(&failure);
+            report::failure(&failure, command);
             failure.exit_code()
         }
     }

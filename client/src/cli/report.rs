@@ -22,9 +22,9 @@ pub(super) fn result(text: &str) -> Result<(), Failure> {
 }
 
 /// The failed action, its object, the reason, and the next command.
-pub(super) fn failure(failure: &Failure) {
+pub(super) fn failure(failure: &Failure, command: &str) {
     let mut text = format!("error: {}\n", causes::chain(failure));
-    if let Some(next) = failure.next_step() {
+    if let Some(next) = failure.next_step(command) {
         text.push_str("next:  ");
         text.push_str(&next);
         text.push('\n');

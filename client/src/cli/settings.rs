@@ -16,13 +16,22 @@ use super::failure::SettingsError;
 use crate::environment::Environment;
 use crate::etcd::{Credentials, EtcdConfig, LeaderRule};
 use crate::s3::{S3Config, Secret};
+use crate::tls::{Identity, PemFile, Trust};
 use crate::uri::S3Uri;
 
 const ENDPOINT_DEFAULT: &str = "127.0.0.1:2379";
-const S3_ENDPOINT_NAMES: [&str; 3] = [
+const S3_ENDPOINT_NAMES: [&str; 4] = [
     "STRONGROOM_S3_ENDPOINT",
     "AWS_ENDPOINT_URL_S3",
     "AWS_ENDPOINT_URL",
+    ECS_ENDPOINT,
+];
+/// etcdbrctl's variable for a store that is not AWS; host:port is enough.
+const ECS_ENDPOINT: &str = "ECS_ENDPOINT";
+/// The pairs of credentials, as a whole: the key of one with the secret of another would only be refused.
+const CREDENTIALS: [(&str, &str); 2] = [
+    ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    ("ECS_ACCESS_KEY_ID", "ECS_SECRET_ACCESS_KEY"),
 ];
 
 /// The plan of `snapshot save`.
@@ -70,7 +79,13 @@ pub(super) enum SnapshotSource {
 
 /// The folder for temporary files unless TMPDIR is set.
 const SCRATCH_DEFAULT: &str = "/tmp";
-const S3_SCHEME: &str = "s3://";
+/// Whether this is meant as an address in a store; `S3Uri` then tells what is wrong with it, not the file system.
+fn is_s3(text: &str) -> bool {
+    text.get(..S3_SCHEME.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(S3_SCHEME))
+}
+
+const S3_SCHEME: &str = "s3:/";
 
 pub(super) fn look_plan(
     look: &LookArguments,
@@ -78,7 +93,7 @@ pub(super) fn look_plan(
     environment: &Environment,
 ) -> Result<LookPlan, SettingsError> {
     let source = match look.snapshot.to_str() {
-        Some(text) if text.starts_with(S3_SCHEME) => {
+        Some(text) if is_s3(text) => {
             SnapshotSource::Object(Box::new(s3_config(s3, environment)?), object(text)?)
         }
         _ => SnapshotSource::File(look.snapshot.clone()),
@@ -130,7 +145,15 @@ pub(super) fn save_plan(
             Box::new(s3_config(&save.s3, environment)?),
             S3Uri::parse(to)?,
         ),
-        (None, file) => Destination::File(file.clone().unwrap_or_default()),
+        (None, file) => {
+            let file = file.clone().unwrap_or_default();
+            if let Some(text) = file.to_str().filter(|text| is_s3(text)) {
+                return Err(SettingsError::NoTo {
+                    text: text.to_owned(),
+                });
+            }
+            Destination::File(file)
+        }
     };
     let leader = if save.require_leader {
         LeaderRule::Required
@@ -175,24 +198,24 @@ fn etcd_config(
         path(&flags.cert, "ETCDCTL_CERT"),
         path(&flags.key, "ETCDCTL_KEY"),
     );
-    let client_pem = match (cert, key) {
+    let identity = match (cert, key) {
         (None, None) => None,
         (Some(_), None) => return Err(SettingsError::HalfPair { missing: "--key" }),
         (None, Some(_)) => return Err(SettingsError::HalfPair { missing: "--cert" }),
         (Some(cert), Some(key)) => {
-            let text = String::from_utf8(read(&key, "--key")?)
-                .map_err(|_| SettingsError::KeyFile { path: key })?;
-            Some((read(&cert, "--cert")?, Secret::new(text)))
+            let (cert, key) = (pem(&cert, "--cert")?, pem(&key, "--key")?);
+            Some(Identity::read(&cert, &key)?)
         }
     };
-    let ca_pem = path(&flags.cacert, "ETCDCTL_CACERT")
-        .map(|path| read(&path, "--cacert"))
-        .transpose()?;
+    let trust = match path(&flags.cacert, "ETCDCTL_CACERT") {
+        Some(path) => Some(Trust::file(&pem(&path, "--cacert")?)?),
+        None => None,
+    };
     let credentials = credentials(flags, environment, ask_password)?;
     Ok(EtcdConfig {
         endpoints,
-        ca_pem,
-        client_pem,
+        trust,
+        identity,
         credentials,
         leader,
     })
@@ -240,20 +263,33 @@ fn s3_config(flags: &S3Arguments, environment: &Environment) -> Result<S3Config,
             .first(&S3_ENDPOINT_NAMES)
             .ok_or(SettingsError::NoS3Endpoint)?,
     };
-    let endpoint = Url::parse(text)
+    let whole = match (from, text.contains("://")) {
+        (ECS_ENDPOINT, false) if is_true(environment.get("ECS_DISABLE_SSL")) => {
+            format!("http://{text}")
+        }
+        (ECS_ENDPOINT, false) => format!("https://{text}"),
+        _ => text.to_owned(),
+    };
+    let endpoint = Url::parse(&whole)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.username().is_empty())
         .ok_or_else(|| SettingsError::S3Endpoint {
             text: text.to_owned(),
             from: from.to_owned(),
         })?;
+    let [default, ecs] = CREDENTIALS;
+    let none_of = |(key, secret)| environment.first(&[key, secret]).is_none();
+    let (key_name, secret_name) = if none_of(default) && !none_of(ecs) {
+        ecs
+    } else {
+        default
+    };
     let required = |name| {
         environment
             .get(name)
             .ok_or(SettingsError::NoCredential { name })
     };
-    let access_key = required("AWS_ACCESS_KEY_ID")?;
-    let secret_key = Secret::new(required("AWS_SECRET_ACCESS_KEY")?);
+    let (access_key, secret_key) = (required(key_name)?, Secret::new(required(secret_name)?));
     let mut config = S3Config::new(endpoint, access_key, secret_key);
     config.session_token = environment.get("AWS_SESSION_TOKEN").map(Secret::new);
     let named = environment
@@ -262,153 +298,27 @@ fn s3_config(flags: &S3Arguments, environment: &Environment) -> Result<S3Config,
     if let Some(region) = flags.region.as_deref().or(named) {
         region.clone_into(&mut config.region);
     }
-    config.ca_bundle_pem = match (&flags.ca_bundle, environment.get("AWS_CA_BUNDLE")) {
-        (Some(path), _) => Some(read(path, "--s3-ca-bundle")?),
-        (None, Some(path)) => Some(read(Path::new(path), "AWS_CA_BUNDLE")?),
+    config.ca_bundle = match (&flags.ca_bundle, environment.get("AWS_CA_BUNDLE")) {
+        (Some(path), _) => Some(pem(path, "--s3-ca-bundle")?),
+        (None, Some(path)) => Some(pem(Path::new(path), "AWS_CA_BUNDLE")?),
         (None, None) => None,
     };
     Ok(config)
 }
 
-fn read(path: &Path, from: &'static str) -> Result<Vec<u8>, SettingsError> {
-    fs::read(path).map_err(|source| SettingsError::File {
+/// As Go reads booleans.
+fn is_true(text: Option<&str>) -> bool {
+    matches!(text, Some("1" | "t" | "T" | "true" | "TRUE" | "True"))
+}
+
+fn pem(path: &Path, from: &'static str) -> Result<PemFile, SettingsError> {
+    let bytes = fs::read(path).map_err(|source| SettingsError::File {
         path: path.to_owned(),
         from,
         source,
-    })
+    })?;
+    Ok(PemFile::new(format!("{} ({from})", path.display()), bytes))
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::super::args::{Arguments, Command, SnapshotCommand};
-    use super::*;
-
-    fn plan(line: &[&str], environment: &Environment) -> Result<SavePlan, SettingsError> {
-        let start = ["strongroom", "snapshot", "save"];
-        let arguments = Arguments::try_parse_from(start.iter().chain(line)).expect("parses");
-        let Command::Snapshot {
-            command: SnapshotCommand::Save(save),
-        } = arguments.command
-        else {
-            panic!("a save was parsed")
-        };
-        save_plan(&save, &arguments.etcd, environment, |_| None)
-    }
-
-    fn s3_environment() -> Environment {
-        Environment::from([
-            ("STRONGROOM_S3_ENDPOINT", "http://first:9000"),
-            ("AWS_ENDPOINT_URL", "http://last:9000"),
-            ("AWS_ACCESS_KEY_ID", "id"),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
-            ("AWS_SESSION_TOKEN", "token"),
-            ("AWS_REGION", "eu-1"),
-        ])
-    }
-
-    fn s3(line: &[&str], environment: &Environment) -> S3Config {
-        match plan(line, environment).expect("a plan").destination {
-            Destination::S3(config, _) => *config,
-            Destination::File(path) => panic!("not a file: {}", path.display()),
-        }
-    }
-
-    #[test]
-    fn flags_outweigh_variables_and_variables_defaults() {
-        let config = s3(&["--to", "s3://etcd/a"], &s3_environment());
-        assert_eq!(config.endpoint.as_str(), "http://first:9000/");
-        assert_eq!(
-            (config.region.as_str(), config.session_token.is_some()),
-            ("eu-1", true)
-        );
-        let flags = [
-            "--to",
-            "s3://etcd/a",
-            "--s3-endpoint",
-            "https://flag",
-            "--s3-region",
-            "r",
-        ];
-        let config = s3(&flags, &s3_environment());
-        assert_eq!(
-            (config.endpoint.as_str(), config.region.as_str()),
-            ("https://flag/", "r")
-        );
-        let least = [
-            ("AWS_ENDPOINT_URL", "http://h"),
-            ("AWS_ACCESS_KEY_ID", "a"),
-            ("AWS_SECRET_ACCESS_KEY", "b"),
-        ];
-        assert_eq!(
-            s3(&["--to", "s3://etcd"], &Environment::from(least)).region,
-            "us-east-1"
-        );
-    }
-
-    #[test]
-    fn what_is_missing_is_named() {
-        let message = |environment| {
-            plan(&["--to", "s3://etcd"], &environment)
-                .expect_err("is refused")
-                .to_string()
-        };
-        assert!(message(Environment::from([])).contains("--s3-endpoint"));
-        let no_secret =
-            Environment::from([("AWS_ENDPOINT_URL", "http://h"), ("AWS_ACCESS_KEY_ID", "a")]);
-        assert!(message(no_secret).contains("AWS_SECRET_ACCESS_KEY"));
-        assert!(
-            message(Environment::from([("AWS_ENDPOINT_URL", "host:9000")]))
-                .contains("AWS_ENDPOINT_URL")
-        );
-        let none = Environment::from([]);
-        assert!(matches!(
-            plan(&["x", "--cert", "c"], &none),
-            Err(SettingsError::HalfPair { missing: "--key" })
-        ));
-        assert!(matches!(
-            plan(&["x", "--cacert", "/nonexistent"], &none),
-            Err(SettingsError::File { .. })
-        ));
-        assert!(matches!(
-            plan(&["x", "--user", "root"], &none),
-            Err(SettingsError::NoPassword { .. })
-        ));
-    }
-
-    #[test]
-    fn etcdctl_variables_are_aliases() {
-        let environment = Environment::from([
-            ("ETCDCTL_ENDPOINTS", "a:1,b:2"),
-            ("ETCDCTL_USER", "root:p:w"),
-        ]);
-        let etcd = plan(&["x"], &environment).expect("a plan").etcd;
-        assert_eq!(etcd.endpoints, ["a:1", "b:2"]);
-        let credentials = etcd.credentials.expect("a user");
-        assert_eq!(
-            (credentials.user.as_str(), credentials.password.expose()),
-            ("root", "p:w")
-        );
-        let etcd = plan(
-            &["x", "--endpoints", "c:3", "--user", "me"],
-            &Environment::from([("ETCDCTL_PASSWORD", "q")]),
-        )
-        .expect("a plan")
-        .etcd;
-        assert_eq!(etcd.endpoints, ["c:3"]);
-        assert_eq!(
-            etcd.credentials
-                .map(|c| c.password.expose().to_owned())
-                .as_deref(),
-            Some("q")
-        );
-        assert_eq!(
-            plan(&["x"], &Environment::from([]))
-                .expect("a plan")
-                .etcd
-                .endpoints,
-            ["127.0.0.1:2379"]
-        );
-    }
-}
+mod tests;

@@ -7,6 +7,37 @@ use std::time::Duration;
 use super::choose::{Doubt, Hex};
 use crate::causes;
 use crate::exit::ExitCode;
+use crate::tls::{Files, PemError, TlsFault};
+
+/// A step of a save that etcd answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// The client's own setup.
+    Connection,
+    /// The check of a password, which goes through raft: never without a quorum.
+    PasswordCheck,
+    /// The member's status.
+    Status,
+    /// The cluster's alarms.
+    Alarms,
+    /// The first bytes of the snapshot.
+    SnapshotStart,
+    /// More bytes of the snapshot.
+    SnapshotBytes,
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Connection => "connection",
+            Self::PasswordCheck => "answer to the user and password",
+            Self::Status => "status",
+            Self::Alarms => "alarms",
+            Self::SnapshotStart => "beginning of the snapshot",
+            Self::SnapshotBytes => "further bytes of the snapshot",
+        })
+    }
+}
 
 /// A failure at etcd, or a refusal to take a snapshot from it.
 #[derive(Debug, thiserror::Error)]
@@ -23,11 +54,8 @@ pub enum EtcdError {
         endpoint: String,
     },
     /// CA, certificate or key cannot be used.
-    #[error("the TLS files for etcd cannot be used")]
-    TlsFiles {
-        /// The TLS library's error.
-        source: Box<dyn Error + Send + Sync>,
-    },
+    #[error(transparent)]
+    TlsFiles(#[from] PemError),
     /// The connection failed or broke.
     #[error("etcd at {endpoint} cannot be reached, or the connection broke")]
     Unreachable {
@@ -36,13 +64,13 @@ pub enum EtcdError {
         /// The cause.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The peer's certificate is not trusted, or TLS cannot be agreed on.
-    #[error("TLS with etcd at {endpoint} failed")]
+    /// TLS cannot be agreed on.
+    #[error("TLS with etcd at {endpoint} failed: {fault}")]
     Distrusted {
         /// The endpoint.
         endpoint: String,
-        /// The cause.
-        source: Box<dyn Error + Send + Sync>,
+        /// Why.
+        fault: TlsFault,
     },
     /// A time limit was exceeded.
     #[error("etcd at {endpoint} gave no {awaited} within {} s", limit.as_secs())]
@@ -50,7 +78,7 @@ pub enum EtcdError {
         /// The endpoint.
         endpoint: String,
         /// The awaited step.
-        awaited: &'static str,
+        awaited: Awaited,
         /// The limit.
         limit: Duration,
     },
@@ -146,7 +174,8 @@ impl EtcdError {
     /// The program's exit code for this error.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::NoEndpoint | Self::Address { .. } | Self::TlsFiles { .. } => ExitCode::Usage,
+            Self::NoEndpoint | Self::Address { .. } => ExitCode::Usage,
+            Self::TlsFiles(error) => error.exit_code(),
             Self::Unreachable { .. }
             | Self::Timeout { .. }
             | Self::StreamBroken { .. }
@@ -179,10 +208,20 @@ impl EtcdError {
     }
 
     fn broken(endpoint: String, source: Box<dyn Error + Send + Sync>) -> Self {
-        if causes::is_tls_failure(&*source) {
-            Self::Distrusted { endpoint, source }
-        } else {
-            Self::Unreachable { endpoint, source }
+        Self::Unreachable { endpoint, source }
+    }
+
+    /// The TLS failure behind a broken connection.
+    pub(super) fn with_tls_fault(self, files: Files<'_>) -> Self {
+        match self {
+            Self::Unreachable { endpoint, source } => match causes::tls_failure(&*source) {
+                Some(fault) => {
+                    let fault = TlsFault::of(fault, files);
+                    Self::Distrusted { endpoint, fault }
+                }
+                None => Self::Unreachable { endpoint, source },
+            },
+            other => other,
         }
     }
 }
@@ -321,7 +360,7 @@ mod tests {
     fn timeout() -> EtcdError {
         EtcdError::Timeout {
             endpoint: "http://a:1".to_owned(),
-            awaited: "status",
+            awaited: Awaited::Status,
             limit: Duration::from_secs(10),
         }
     }

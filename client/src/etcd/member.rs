@@ -1,26 +1,20 @@
 //! Connects to members and queries their status.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use etcd_client::{
-    AlarmAction, AlarmType, Certificate, Client, ConnectOptions, Identity, MaintenanceClient,
-    StatusResponse, TlsOptions,
-};
+use etcd_client::{AlarmAction, AlarmType, Channel, Client, MaintenanceClient, StatusResponse};
 
+use super::channel;
 use super::choose::{Alarm, AlarmKind, Doubt, MemberStatus, Verdict, alarms_in, rank, verdict};
-use super::error::{EtcdError, Meaning, Skipped};
+use super::error::{Awaited, EtcdError, Meaning, Skipped};
 use super::stream::SnapshotStream;
 use crate::clock;
 use crate::s3::Secret;
+use crate::tls::{Files, Identity, Trust};
 
-/// etcdctl's dial timeout is 2 s; TLS with a busy control plane may take longer.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+const PLAIN: &str = "http://";
 /// etcdctl's command timeout is 5 s. Reading alarms goes through raft, and an election may be in progress.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-/// Interval and timeout. A peer that vanished without closing is detected after both; etcd refuses more than one ping per 5 s.
-const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(15));
-
 /// A user and its password.
 #[derive(Debug, Clone)]
 pub struct Credentials {
@@ -35,10 +29,10 @@ pub struct Credentials {
 pub struct EtcdConfig {
     /// `host:port`, `http://host:port` or `https://host:port`, tried in this order.
     pub endpoints: Vec<String>,
-    /// PEM of the CA; by default the system's certificates.
-    pub ca_pem: Option<Vec<u8>>,
-    /// PEM of the client's certificate and key.
-    pub client_pem: Option<(Vec<u8>, Secret)>,
+    /// The CA; by default the system's certificates.
+    pub trust: Option<Trust>,
+    /// The client's certificate.
+    pub identity: Option<Identity>,
     /// The user, if etcd requires one.
     pub credentials: Option<Credentials>,
     /// Whether a member without a leader, or a learner, may be used.
@@ -85,7 +79,7 @@ impl Member {
     pub async fn snapshot(&mut self) -> Result<SnapshotStream, EtcdError> {
         let stream = answer(
             &self.endpoint,
-            "beginning of the snapshot",
+            Awaited::SnapshotStart,
             self.maintenance.snapshot(),
         )
         .await?;
@@ -107,14 +101,14 @@ pub async fn choose_member(config: &EtcdConfig) -> Result<Member, EtcdError> {
         .map(|endpoint| {
             with_scheme(
                 endpoint,
-                config.ca_pem.is_some() || config.client_pem.is_some(),
+                config.trust.is_some() || config.identity.is_some(),
             )
         })
         .collect::<Result<_, _>>()?;
     let mut skipped: Vec<Skipped> = Vec::new();
     let mut doubtful: Vec<Member> = Vec::new();
     for endpoint in endpoints {
-        match Box::pin(ask(config, &endpoint)).await {
+        match Box::pin(ask_explained(config, &endpoint)).await {
             Ok(mut member) => match verdict(&member.status) {
                 Verdict::Fit => {
                     skipped.extend(doubtful.iter().filter_map(passed_over));
@@ -182,21 +176,40 @@ fn log_choice(member: &Member) {
     }
 }
 
+/// Asks a member; a broken connection is looked into.
+async fn ask_explained(config: &EtcdConfig, endpoint: &str) -> Result<Member, EtcdError> {
+    let files = Files {
+        trusted: config.trust.as_ref().and_then(Trust::name),
+        client: config.identity.as_ref().map(Identity::file),
+    };
+    let failed = match ask(config, endpoint).await {
+        Ok(member) => return Ok(member),
+        Err(error) => error.with_tls_fault(files),
+    };
+    if let EtcdError::Unreachable { endpoint, .. } = &failed
+        && let Some(fault) = channel::fault(endpoint, config, files).await
+    {
+        let endpoint = endpoint.clone();
+        return Err(EtcdError::Distrusted { endpoint, fault });
+    }
+    Err(failed)
+}
+
 async fn ask(config: &EtcdConfig, endpoint: &str) -> Result<Member, EtcdError> {
-    let options = connect_options(config, endpoint.starts_with("https://"))?;
     // One endpoint per client: with several, status and snapshot could come from different members.
-    let connecting = Box::pin(Client::connect([endpoint], Some(options)));
-    let mut client = answer(endpoint, "connection", connecting).await?;
+    let channel = Channel::Tonic(channel::to(endpoint, config)?);
+    let connecting = Box::pin(Client::from_channel(channel, None));
+    let mut client = answer(endpoint, Awaited::Connection, connecting).await?;
     if let Some(credentials) = &config.credentials {
         authenticate(&mut client, endpoint, credentials).await?;
     }
     let mut maintenance = client.maintenance_client();
-    let mut status = answer(endpoint, "status", maintenance.status()).await?;
+    let mut status = answer(endpoint, Awaited::Status, maintenance.status()).await?;
     let alarms = match alarms(endpoint, &mut maintenance, &status).await {
         Ok(alarms) => alarms,
         Err(error) => {
             // A member learns only after an election timeout that its leader is lost.
-            status = answer(endpoint, "status", maintenance.status()).await?;
+            status = answer(endpoint, Awaited::Status, maintenance.status()).await?;
             if is_voter_with_leader(&status) {
                 return Err(error);
             }
@@ -222,7 +235,7 @@ async fn alarms(
         return Ok(alarms_in(status.errors()));
     }
     let asked = maintenance.alarm(AlarmAction::Get, AlarmType::None, None);
-    let alarms = answer(endpoint, "alarms", asked).await?;
+    let alarms = answer(endpoint, Awaited::Alarms, asked).await?;
     Ok(alarms.alarms().iter().map(alarm).collect())
 }
 
@@ -250,7 +263,7 @@ async fn authenticate(
             outcome => outcome,
         }
     };
-    answer(endpoint, "answer to the user and password", call).await
+    answer(endpoint, Awaited::PasswordCheck, call).await
 }
 
 fn member_status(status: &StatusResponse, alarms: Vec<Alarm>) -> MemberStatus {
@@ -281,7 +294,7 @@ fn alarm(alarm: &etcd_client::AlarmMember) -> Alarm {
 
 async fn answer<T>(
     endpoint: &str,
-    awaited: &'static str,
+    awaited: Awaited,
     call: impl Future<Output = Result<T, etcd_client::Error>>,
 ) -> Result<T, EtcdError> {
     match clock::within(ANSWER_LIMIT, call).await {
@@ -295,94 +308,24 @@ async fn answer<T>(
     }
 }
 
-fn connect_options(config: &EtcdConfig, tls: bool) -> Result<ConnectOptions, EtcdError> {
-    let (interval, timeout) = KEEP_ALIVE;
-    let mut options = ConnectOptions::new()
-        .with_connect_timeout(CONNECT_LIMIT)
-        .with_keep_alive(interval, timeout)
-        .with_keep_alive_while_idle(false);
-    if tls {
-        options = options.with_tls(tls_options(config)?);
-    }
-    Ok(options)
-}
-
-fn tls_options(config: &EtcdConfig) -> Result<TlsOptions, EtcdError> {
-    let mut tls = TlsOptions::new();
-    tls = match &config.ca_pem {
-        Some(pem) => tls.ca_certificate(Certificate::from_pem(pem)),
-        None => tls.with_native_roots(),
-    };
-    if let Some((certificate, key)) = &config.client_pem {
-        tls = tls.identity(Identity::from_pem(certificate, key.expose()));
-    }
-    check_pem(config)?;
-    Ok(tls)
-}
-
-/// The gRPC library reports unusable PEM only as a broken connection, so it is checked first.
-fn check_pem(config: &EtcdConfig) -> Result<(), EtcdError> {
-    use rustls_pki_types::pem::PemObject;
-    use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-    let unusable =
-        |source: Box<dyn std::error::Error + Send + Sync>| EtcdError::TlsFiles { source };
-    let certificates = |pem: &[u8]| -> Result<Vec<CertificateDer<'static>>, EtcdError> {
-        let found: Vec<_> = CertificateDer::pem_slice_iter(pem)
-            .collect::<Result<_, _>>()
-            .map_err(|error| unusable(Box::new(error)))?;
-        if found.is_empty() {
-            Err(unusable("no PEM certificate in it".into()))
-        } else {
-            Ok(found)
-        }
-    };
-    let mut roots = rustls::RootCertStore::empty();
-    if let Some(pem) = &config.ca_pem {
-        for certificate in certificates(pem)? {
-            roots
-                .add(certificate)
-                .map_err(|error| unusable(Box::new(error)))?;
-        }
-    }
-    if let Some((certificate, key)) = &config.client_pem {
-        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes())
-            .map_err(|error| unusable(Box::new(error)))?;
-        rustls::ClientConfig::builder_with_provider(Arc::new(
-            rustls::crypto::ring::default_provider(),
-        ))
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| {
-            builder
-                .with_root_certificates(roots)
-                .with_client_auth_cert(certificates(certificate).unwrap_or_default(), key)
-        })
-        .map_err(|error| unusable(Box::new(error)))?;
-    }
-    Ok(())
-}
-
-/// etcdctl accepts bare `host:port`; TLS files then mean https.
+/// The address of an endpoint as etcd's own tools take it: bare `host:port`, with https if TLS files are given, or a URL, of which
+/// only scheme, host and port count.
 fn with_scheme(endpoint: &str, tls: bool) -> Result<String, EtcdError> {
     let endpoint = endpoint.trim();
     let whole = match endpoint.split_once("://") {
         Some(_) => endpoint.to_owned(),
         None if tls => format!("https://{endpoint}"),
-        None => format!("http://{endpoint}"),
+        None => format!("{PLAIN}{endpoint}"),
     };
-    let parsed = url::Url::parse(&whole).ok();
-    let fits = |url: &url::Url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.host_str().is_some()
-            && matches!(url.path(), "" | "/")
-            && url.query().is_none()
-            && url.username().is_empty()
+    let wrong = || EtcdError::Address {
+        endpoint: endpoint.to_owned(),
     };
-    if parsed.as_ref().is_some_and(fits) {
-        Ok(whole.trim_end_matches('/').to_owned())
-    } else {
-        Err(EtcdError::Address {
-            endpoint: endpoint.to_owned(),
-        })
+    let url = url::Url::parse(&whole).map_err(|_| wrong())?;
+    let host = url.host_str().ok_or_else(wrong)?;
+    let port = url.port_or_known_default().ok_or_else(wrong)?;
+    match url.scheme() {
+        scheme @ ("http" | "https") => Ok(format!("{scheme}://{host}:{port}")),
+        _ => Err(wrong()),
     }
 }
 
@@ -407,38 +350,13 @@ mod tests {
             both("http://[::1]:2379/"),
             pair("http://[::1]:2379", "http://[::1]:2379")
         );
-        for wrong in [
-            "",
-            "ftp://h:1",
-            "http://",
-            "http://h:1/x",
-            "http://u@h:1",
-            "a b:1",
-            "h:port",
-        ] {
+        let url = "HTTPS://user@Etcd-1.example:2379/v3?a=b";
+        let address = "https://etcd-1.example:2379";
+        assert_eq!(both(url), pair(address, address));
+        for wrong in ["", "ftp://h:1", "http://", "a b:1", "h:port"] {
             assert!(
                 matches!(with_scheme(wrong, false), Err(EtcdError::Address { .. })),
                 "{wrong}"
-            );
-        }
-    }
-
-    #[test]
-    fn unusable_tls_files_are_told_before_connecting() {
-        let config = |ca: Option<&str>, client: Option<(&str, &str)>| EtcdConfig {
-            endpoints: Vec::new(),
-            ca_pem: ca.map(|pem| pem.as_bytes().to_vec()),
-            client_pem: client.map(|(cert, key)| (cert.as_bytes().to_vec(), Secret::new(key))),
-            credentials: None,
-            leader: LeaderRule::Preferred,
-        };
-        for config in [
-            config(Some("no pem"), None),
-            config(None, Some(("no", "pem"))),
-        ] {
-            assert!(
-                matches!(tls_options(&config), Err(EtcdError::TlsFiles { .. })),
-                "{config:?}"
             );
         }
     }

@@ -85,8 +85,8 @@ impl Etcd {
     pub(crate) fn config(&self) -> EtcdConfig {
         EtcdConfig {
             endpoints: vec![self.url.clone()],
-            ca_pem: None,
-            client_pem: None,
+            trust: None,
+            identity: None,
             credentials: None,
             leader: LeaderRule::Preferred,
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use etcd_client::{SnapshotResponse, SnapshotStreaming};
 
-use super::error::{EtcdError, Meaning, cause};
+use super::error::{Awaited, EtcdError, Meaning, cause};
 use crate::clock;
 
 /// etcd reads pages from disk while it sends; a minute without a piece means that it hangs.
@@ -74,7 +74,7 @@ impl SnapshotStream {
             }
             Some(Err(error)) => return Err(self.broken(error)),
             None => {
-                let awaited = "further bytes of the snapshot";
+                let awaited = Awaited::SnapshotBytes;
                 return Err(EtcdError::Timeout {
                     endpoint: endpoint(),
                     awaited,

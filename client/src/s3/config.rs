@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::clock::Clock;
+use crate::tls::PemFile;
 
 /// A credential that is never shown: no `Display`, and `Debug` prints `Secret(..)`.
 #[derive(Clone, PartialEq, Eq)]
@@ -109,7 +110,7 @@ pub struct S3Config {
     /// The token of temporary credentials.
     pub session_token: Option<Secret>,
     /// PEM certificates to trust *instead of* the system's, as AWS_CA_BUNDLE does.
-    pub ca_bundle_pem: Option<Vec<u8>>,
+    pub ca_bundle: Option<PemFile>,
     /// Path style by default.
     pub addressing: Addressing,
     /// Timeouts and tries.
@@ -130,7 +131,7 @@ impl S3Config {
             access_key: access_key.into(),
             secret_key,
             session_token: None,
-            ca_bundle_pem: None,
+            ca_bundle: None,
             addressing: Addressing::PathStyle,
             limits: Limits::default(),
             clock: Clock::system(),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::intermediary::Intermediary;
 use super::skew::OFFSET_MAX_SECS;
 use crate::exit::ExitCode;
+use crate::tls::{PemError, TlsFault};
 
 /// A longer text of a server is truncated; AWS' own messages have less than 200 bytes.
 const SERVER_TEXT_CHARS_MAX: usize = 300;
@@ -65,14 +66,9 @@ pub enum InvalidInput {
         /// As given.
         endpoint: String,
     },
-    /// The CA bundle has no usable certificate.
-    #[error("the CA bundle holds no usable PEM certificate")]
-    CaBundle,
-    /// This machine has no trusted certificates.
-    #[error(
-        "this system has no trusted certificates: install ca-certificates or name a bundle by AWS_CA_BUNDLE"
-    )]
-    NoRoots,
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] PemError),
     /// The key is empty or too long.
     #[error("a key has 1 to 1024 bytes, this one {bytes}")]
     KeyLength {
@@ -129,11 +125,9 @@ pub enum S3ErrorKind {
     /// The server could not be reached, or the connection broke.
     #[error("network failure")]
     Network,
-    /// The server's certificate is not trusted, or TLS cannot be agreed on.
-    #[error(
-        "TLS failure: the server's certificate is not trusted (is AWS_CA_BUNDLE right?) or TLS cannot be agreed on"
-    )]
-    Tls,
+    /// TLS cannot be agreed on.
+    #[error("TLS failed: {0}")]
+    Tls(TlsFault),
     /// A named time limit was exceeded.
     #[error("no {awaited} within {} s", limit.as_secs())]
     Timeout {
@@ -306,7 +300,7 @@ impl S3Error {
     pub fn exit_code(&self) -> ExitCode {
         match &self.0.kind {
             S3ErrorKind::NotFound { .. } => ExitCode::NotFound,
-            S3ErrorKind::Auth { .. } | S3ErrorKind::ClockSkew { .. } | S3ErrorKind::Tls => {
+            S3ErrorKind::Auth { .. } | S3ErrorKind::ClockSkew { .. } | S3ErrorKind::Tls(_) => {
                 ExitCode::Auth
             }
             S3ErrorKind::Network | S3ErrorKind::Timeout { .. } => ExitCode::Network,
@@ -324,6 +318,7 @@ impl S3Error {
             S3ErrorKind::Service { .. }
             | S3ErrorKind::Intermediary(_)
             | S3ErrorKind::Malformed { .. } => ExitCode::Failed,
+            S3ErrorKind::Invalid(InvalidInput::Tls(error)) => error.exit_code(),
             S3ErrorKind::Invalid(_) => ExitCode::Usage,
         }
     }

@@ -24,6 +24,7 @@ use super::skew::{self, Blame, Refusal, Skew};
 use super::transport::{self, HttpClient};
 use super::xml::Element;
 use super::{dates, xml};
+use crate::tls::{Files, PemFile, TlsFault};
 use crate::{causes, clock};
 
 /// An error document has less than 2 KiB. A proxy's HTML page may be longer; its text only helps with the diagnosis.
@@ -133,12 +134,8 @@ impl S3Client {
                 endpoint: config.endpoint.to_string(),
             }));
         }
-        let http = transport::client(
-            &config.endpoint,
-            config.ca_bundle_pem.as_deref(),
-            &config.limits,
-        )
-        .map_err(invalid)?;
+        let http = transport::client(&config.endpoint, config.ca_bundle.as_ref(), &config.limits)
+            .map_err(|error| invalid(error.into()))?;
         let token = config
             .session_token
             .as_ref()
@@ -222,10 +219,16 @@ impl S3Client {
         let mut attempt = 1;
         let mut clock_learned = false;
         loop {
-            let failure = match self.attempt(call, want).await {
+            let mut failure = match self.attempt(call, want).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
+            if attempt == 1
+                && let Some(fault) = self.tls_fault(&failure).await
+            {
+                failure.kind = S3ErrorKind::Tls(fault);
+                failure.repeatable = false;
+            }
             tracing::debug!(operation = ?call.operation, attempt, kind = ?failure.kind, "S3 try failed");
             if let Some(offset) = failure.learned_offset.filter(|_| !clock_learned) {
                 clock_learned = true;
@@ -272,7 +275,7 @@ impl S3Client {
         let limit = self.answer_limit(call);
         let response = match clock::within(limit, self.inner.http.request(request)).await {
             Some(Ok(response)) => response,
-            Some(Err(error)) => return Err(unsent_or_broken(error, call.repeat)),
+            Some(Err(error)) => return Err(self.unsent_or_broken(error, call.repeat)),
             None => {
                 let kind = S3ErrorKind::Timeout {
                     awaited: "answer",
@@ -306,6 +309,48 @@ impl S3Client {
                     _ => Ok((parts, Body::Bytes(bytes))),
                 }
             }
+        }
+    }
+
+    fn unsent_or_broken(
+        &self,
+        error: hyper_util::client::legacy::Error,
+        repeat: Repeat,
+    ) -> Failure {
+        let (kind, outcome) = if let Some(fault) = causes::tls_failure(&error) {
+            let fault = TlsFault::of(fault, self.files());
+            (S3ErrorKind::Tls(fault), Outcome::Distrusted)
+        } else if error.is_connect() {
+            (S3ErrorKind::Network, Outcome::NotSent)
+        } else {
+            (S3ErrorKind::Network, Outcome::Broken)
+        };
+        Failure::new(kind, outcome, repeat).caused_by(error)
+    }
+
+    /// The wrong one of http and https, or a refusal after the handshake, makes a server close the connection, or answer with a
+    /// text of its own.
+    async fn tls_fault(&self, failure: &Failure) -> Option<TlsFault> {
+        let config = &self.inner.config;
+        match &failure.kind {
+            S3ErrorKind::Network => {}
+            S3ErrorKind::Intermediary(sender) if sender.status == 400 => {}
+            _ => return None,
+        }
+        let ca_bundle = config.ca_bundle.as_ref();
+        Box::pin(transport::fault(
+            &config.endpoint,
+            ca_bundle,
+            &config.limits,
+            self.files(),
+        ))
+        .await
+    }
+
+    fn files(&self) -> Files<'_> {
+        Files {
+            trusted: self.inner.config.ca_bundle.as_ref().map(PemFile::name),
+            client: None,
         }
     }
 
@@ -400,17 +445,6 @@ impl S3Client {
             }
         }
     }
-}
-
-fn unsent_or_broken(error: hyper_util::client::legacy::Error, repeat: Repeat) -> Failure {
-    let (kind, outcome) = if causes::is_tls_failure(&error) {
-        (S3ErrorKind::Tls, Outcome::Distrusted)
-    } else if error.is_connect() {
-        (S3ErrorKind::Network, Outcome::NotSent)
-    } else {
-        (S3ErrorKind::Network, Outcome::Broken)
-    };
-    Failure::new(kind, outcome, repeat).caused_by(error)
 }
 
 /// The failure for a status and an error document.

@@ -1,21 +1,18 @@
-//! Connections: TCP with the pure Rust resolver, TLS with rustls and ring. Must not know S3.
+//! Connections: TCP with the pure Rust resolver, TLS with rustls. Must not know S3.
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
-use std::sync::Arc;
+use rustls::ClientConfig;
 use std::time::Duration;
 use url::Url;
 
 use super::config::Limits;
 use super::dns::PureResolver;
-use super::error::InvalidInput;
+use crate::tls::{self, Files, PemError, PemFile, TlsFault, Trust};
 
 /// A pooled HTTP/1.1 client over plain TCP or TLS.
 pub(super) type HttpClient = Client<HttpsConnector<HttpConnector<PureResolver>>, Full<Bytes>>;
@@ -27,18 +24,10 @@ const POOL_PER_HOST_MAX: usize = 4;
 
 pub(super) fn client(
     endpoint: &Url,
-    ca_bundle_pem: Option<&[u8]>,
+    ca_bundle: Option<&PemFile>,
     limits: &Limits,
-) -> Result<HttpClient, InvalidInput> {
-    let mut tcp = HttpConnector::new_with_resolver(PureResolver::default());
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(limits.connect));
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls_config(endpoint.scheme() == "https", ca_bundle_pem)?)
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(tcp);
+) -> Result<HttpClient, PemError> {
+    let connector = connector(endpoint, ca_bundle, limits)?;
     Ok(Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(POOL_IDLE)
@@ -46,32 +35,46 @@ pub(super) fn client(
         .build(connector))
 }
 
-/// An endpoint with plain HTTP needs no certificates, so a machine without certificates can still restore.
-fn tls_config(needed: bool, ca_bundle_pem: Option<&[u8]>) -> Result<ClientConfig, InvalidInput> {
-    let builder =
-        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("ring offers the default protocol versions");
-    let builder = match ca_bundle_pem {
-        Some(pem) => builder.with_root_certificates(roots(pem)?),
-        None if needed => builder
-            .with_native_roots()
-            .map_err(|_| InvalidInput::NoRoots)?,
-        None => builder.with_root_certificates(RootCertStore::empty()),
-    };
-    Ok(builder.with_no_client_auth())
+fn connector(
+    endpoint: &Url,
+    ca_bundle: Option<&PemFile>,
+    limits: &Limits,
+) -> Result<HttpsConnector<HttpConnector<PureResolver>>, PemError> {
+    Ok(HttpsConnectorBuilder::new()
+        .with_tls_config(tls_config(endpoint.scheme() == "https", ca_bundle)?)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp(limits)))
 }
 
-fn roots(pem: &[u8]) -> Result<RootCertStore, InvalidInput> {
-    let mut store = RootCertStore::empty();
-    let certificates: Vec<CertificateDer<'_>> =
-        CertificateDer::pem_slice_iter(pem).flatten().collect();
-    let (usable, _unusable) = store.add_parsable_certificates(certificates);
-    if usable == 0 {
-        Err(InvalidInput::CaBundle)
-    } else {
-        Ok(store)
-    }
+fn tcp(limits: &Limits) -> HttpConnector<PureResolver> {
+    let mut tcp = HttpConnector::new_with_resolver(PureResolver::default());
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(limits.connect));
+    tcp
+}
+
+/// An endpoint with plain HTTP needs no certificates, so a machine without certificates can still restore.
+fn tls_config(needed: bool, ca_bundle: Option<&PemFile>) -> Result<ClientConfig, PemError> {
+    let trust = match ca_bundle {
+        Some(file) => Some(Trust::file(file)?),
+        None if needed => Some(Trust::system()?),
+        None => None,
+    };
+    tls::client_config(trust.as_ref(), None)
+}
+
+/// The TLS fault behind a broken connection to `endpoint`.
+pub(super) async fn fault(
+    endpoint: &Url,
+    ca_bundle: Option<&PemFile>,
+    limits: &Limits,
+    files: Files<'_>,
+) -> Option<TlsFault> {
+    let uri = endpoint.as_str().parse().ok()?;
+    let https = connector(endpoint, ca_bundle, limits).ok()?;
+    tls::fault(uri, tcp(limits), https, files).await
 }
 
 #[cfg(test)]
@@ -85,11 +88,9 @@ mod tests {
             "hello",
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
         ] {
-            assert_eq!(
-                tls_config(true, Some(pem.as_bytes())).err(),
-                Some(InvalidInput::CaBundle),
-                "{pem}"
-            );
+            let file = PemFile::new("/etc/ca.pem", pem);
+            let error = tls_config(true, Some(&file)).expect_err("is refused");
+            assert!(error.to_string().contains("/etc/ca.pem"), "{error}");
         }
     }
 

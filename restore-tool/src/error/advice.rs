@@ -6,6 +6,7 @@ use strongroom_client::{
     causes,
     exit::ExitCode,
     s3::{S3Error, S3ErrorKind},
+    tls::TlsFault,
 };
 use strongroom_snapshot_io::packing::UnsupportedFormat;
 
@@ -140,7 +141,10 @@ fn store_next_step(error: &S3Error) -> Option<String> {
         S3ErrorKind::Malformed { .. } => {
             "look who answers there (curl -i ENDPOINT): the endpoint must be the store's own address"
         }
-        S3ErrorKind::Tls => "give the endpoint's CA: AWS_CA_BUNDLE=/path/ca.pem",
+        S3ErrorKind::Tls(TlsFault::PlainServer | TlsFault::TlsServer) => {
+            "correct the endpoint's http:// or https://"
+        }
+        S3ErrorKind::Tls(_) => "give the endpoint's CA: AWS_CA_BUNDLE=/path/ca.pem",
         S3ErrorKind::Integrity { .. } => "run the same command again",
         _ => return None,
     };
