@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use serde::Serialize;
@@ -56,7 +57,11 @@ async fn filter_of(body: Body) -> Result<LogFilter, Response> {
     // A client that disconnected causes the same answer, but never reads it.
     let Ok(body) = to_bytes(body, FILTER_BYTES_MAX).await else {
         let why = format!("a log filter has at most {FILTER_BYTES_MAX} bytes\n");
-        return Err(text(StatusCode::PAYLOAD_TOO_LARGE, why));
+        let mut refusal = text(StatusCode::PAYLOAD_TOO_LARGE, why);
+        // The rest of the body is not read.
+        let close = HeaderValue::from_static("close");
+        refusal.headers_mut().insert(CONNECTION, close);
+        return Err(refusal);
     };
     let Ok(wanted) = std::str::from_utf8(&body) else {
         return Err(bad("a log filter is text in UTF-8\n".to_owned()));

@@ -6,12 +6,26 @@ use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 
 use crate::jobs::JobClass;
+use crate::process::connections::ConnectionLimits;
+use crate::process::linger::LingerLimits;
 use crate::store::blocking_pool::{DECISION_PERMITS, READ_PERMITS, WRITE_PERMITS};
 use crate::store::{READ_HANDLES_MAX, TABLE_HANDLES_MAX};
 
 /// Maximum number of S3 connections. A backup site has tens of writers; 500 fit twice. Outside of a body, a connection
 /// holds at most [`BUFFER_BYTES_MAX`] twice.
 pub(crate) const S3_CONNECTIONS_MAX: usize = 1024;
+
+/// Share of the connections that served requests leave free, so that a health check always finds one.
+const SPARE_SHARE: usize = 16;
+
+/// Share of the connections that a single peer leaves to others. Behind a proxy all clients are one peer, so it is small.
+const OTHERS_SHARE: usize = 4;
+
+/// Connections that give way and are not closed yet. They need an instant, unless an answer must still be sent.
+pub(crate) const LEAVING_MAX: usize = 64;
+
+/// Time for a connection that gives way to send the rest of an answer.
+pub(crate) const LEAVING_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Maximum number of admin connections: a few scrapers and probes, each short.
 pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 64;
@@ -38,6 +52,9 @@ pub(crate) const HEADERS_MAX: usize = 128;
 /// Largest read buffer and largest write buffer of a connection, in bytes.
 pub(crate) const BUFFER_BYTES_MAX: usize = 128 * 1024;
 
+/// Time for the first head of a connection. Clients connect when they have a request; a second or two is a slow network.
+pub(crate) const FIRST_HEAD_MAX: Duration = Duration::from_secs(15);
+
 /// Time to send a request's head, and so the longest idle time between two requests. It is longer than the idle timeout
 /// of the pools of Go (90 s) and boto (60 s), so that the client closes first.
 pub(crate) const HEAD_MAX: Duration = Duration::from_secs(100);
@@ -46,10 +63,21 @@ pub(crate) const HEAD_MAX: Duration = Duration::from_secs(100);
 /// than any single step of a request (a Complete answers within 30 s).
 pub(crate) const STALL_MAX: Duration = Duration::from_mins(2);
 
+/// How long a close waits for a client that still sends although it is answered. The bytes are those of a large snapshot
+/// sent in one piece, because many clients read an answer only after their whole body; the times are nginx' own.
+pub(crate) const LINGER: LingerLimits = LingerLimits {
+    bytes_max: 1 << 30,
+    time_max: Duration::from_secs(30),
+    silence_max: Duration::from_secs(5),
+};
+
+/// Shortest time between two lines about connections that gave way: a flood must not fill the log.
+pub(crate) const DISPLACED_LINE_PAUSE: Duration = Duration::from_mins(1);
+
 /// Wait after `accept` failed for a local reason (no descriptors, no memory): without it the loop would spin.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Connections that wait in the kernel while all slots are taken. Linux caps it at its own limit.
+/// Connections that wait in the kernel until they are accepted. Linux caps it at its own limit.
 pub(crate) const BACKLOG: u32 = 1024;
 
 /// Drain time of the admin listener: its answers are short.
@@ -99,9 +127,42 @@ pub(crate) fn s3_connections(open_files: u64) -> usize {
         .clamp(1, S3_CONNECTIONS_MAX)
 }
 
+/// The limits of an S3 listener with this many connections.
+pub(crate) fn s3_limits(open_max: usize) -> ConnectionLimits {
+    let peer_open_max = open_max - open_max / OTHERS_SHARE;
+    ConnectionLimits {
+        open_max,
+        served_max: open_max - open_max / SPARE_SHARE,
+        peer_open_max,
+        peer_served_max: peer_open_max - peer_open_max / SPARE_SHARE,
+    }
+}
+
+/// The limits of the admin listener: its peers are trusted, and one of them may be alone.
+pub(crate) const ADMIN_LIMITS: ConnectionLimits = ConnectionLimits {
+    open_max: ADMIN_CONNECTIONS_MAX,
+    served_max: ADMIN_CONNECTIONS_MAX,
+    peer_open_max: ADMIN_CONNECTIONS_MAX,
+    peer_served_max: ADMIN_CONNECTIONS_MAX,
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn requests_and_single_peers_leave_room() {
+        let limits = s3_limits(S3_CONNECTIONS_MAX);
+        let expected = ConnectionLimits {
+            open_max: 1024,
+            served_max: 960,
+            peer_open_max: 768,
+            peer_served_max: 720,
+        };
+        assert_eq!(limits, expected);
+        let starved = s3_limits(1);
+        assert_eq!((starved.served_max, starved.peer_served_max), (1, 1));
+    }
 
     #[test]
     fn connections_fit_into_the_open_files() {

@@ -12,9 +12,11 @@
 #[cfg(feature = "rocksdb")]
 mod background;
 mod bind;
+mod connections;
 mod error;
 mod exit;
 mod limits;
+mod linger;
 mod listener;
 #[cfg(feature = "rocksdb")]
 mod offline;
@@ -28,7 +30,10 @@ mod stall;
 mod startup;
 mod usage;
 
+pub use connections::ConnectionLimits;
 pub use error::StartError;
 pub use exit::Exit;
+pub use linger::LingerLimits;
+pub use listener::{ConnectionTimes, HttpRequest, Listener, RunningListener};
 #[cfg(feature = "rocksdb")]
 pub use run::run;

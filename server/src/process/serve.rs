@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::jobs::{JobBoard, Scheduler};
 use crate::process::background;
 use crate::process::bind::{bind, bind_admin};
-use crate::process::listener::{HttpRequest, Listener, RunningListener};
+use crate::process::listener::{ConnectionTimes, HttpRequest, Listener, RunningListener};
 use crate::process::signals::Signals;
 use crate::process::startup::{self, Handles, blocking};
 use crate::process::{Exit, StartError, limits, usage};
@@ -153,8 +153,8 @@ fn serve_s3(
     let listener = Listener {
         name: names::LISTENER_S3,
         socket: bound.socket,
-        connections_max,
-        drain: config.shutdown,
+        connections: limits::s3_limits(connections_max),
+        times: ConnectionTimes::draining(config.shutdown),
         metrics: Arc::clone(&handles.metrics),
     };
     let answer = move |request: HttpRequest| {
@@ -186,8 +186,8 @@ fn serve_admin(
     let listener = Listener {
         name: names::LISTENER_ADMIN,
         socket: bound.socket,
-        connections_max: limits::ADMIN_CONNECTIONS_MAX,
-        drain: limits::ADMIN_DRAIN,
+        connections: limits::ADMIN_LIMITS,
+        times: ConnectionTimes::draining(limits::ADMIN_DRAIN),
         metrics: Arc::clone(&handles.metrics),
     };
     let answer = move |request: HttpRequest| {

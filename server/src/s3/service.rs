@@ -2,7 +2,7 @@
 //!
 //! The order is the security argument: find the operation (pure), authenticate the head, authorise, check parameters
 //! and headers, and only then read the body. Reading makes hyper send `100 Continue`. Every answer carries its request
-//! id and the server's date. An unread body is drained up to a limit; if that fails, the connection is closed.
+//! id and the server's date. If more of a refused body is to come than a short rest, the answer closes the connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ use crate::s3::payload::body::RequestBody;
 use crate::s3::payload::document::Document;
 use crate::s3::query::Query;
 use crate::s3::reply::{self, S3Body};
-use crate::telemetry::{Metrics, Readiness};
+use crate::telemetry::{Admission, Metrics, Readiness};
 
 /// The owner that the client expects.
 const EXPECTED_OWNER: &str = "x-amz-expected-bucket-owner";
@@ -73,8 +73,8 @@ pub struct S3Service {
 enum Asked {
     /// A path of the server itself.
     Own(OwnPath),
-    /// A query that cannot be decoded.
-    Unreadable(S3Error),
+    /// A request that is refused as it is: its query cannot be decoded, or there are too many.
+    Refused(S3Error),
     /// An S3 request. An error in the request line is reported after authentication.
     S3(Result<Route, S3Error>),
 }
@@ -119,6 +119,7 @@ impl S3Service {
         let (parts, wire) = request.into_parts();
         let mut body = RequestBody::new(wire);
         let peer = parts.extensions.get::<SocketAddr>().copied();
+        let admission = parts.extensions.get::<Admission>().copied();
         let id = format!("{:016X}", self.layers.entropy.next_u64());
         let mut record = RequestRecord::new(id, peer);
         let query = Query::parse(parts.uri.query().unwrap_or(""));
@@ -129,7 +130,8 @@ impl S3Service {
         let head = Head::new(parts, query);
         let asked = match (own_paths::own_path(head.raw_path()), unreadable) {
             (Some(path), _) => Asked::Own(path),
-            (None, Some(error)) => Asked::Unreadable(error),
+            _ if admission == Some(Admission::Refused) => Asked::Refused(too_many()),
+            (None, Some(error)) => Asked::Refused(error),
             (None, None) => Asked::S3(self.route(&head)),
         };
         if let Asked::S3(Ok(route)) = &asked {
@@ -170,8 +172,7 @@ impl S3Service {
     ) -> Response<S3Body> {
         let answer = match asked {
             Asked::Own(path) => own_paths::answer(path, head.method(), &self.layers.readiness),
-            // Its signature cannot be checked either.
-            Asked::Unreadable(error) => Err(error),
+            Asked::Refused(error) => Err(error),
             Asked::S3(route) => Box::pin(self.s3_answer(head, route, body)).await,
         };
         let (mut response, code) = match answer {
@@ -283,6 +284,14 @@ impl S3Service {
         insert(out, DATE, &date);
         out.insert(SERVER, HeaderValue::from_static("Strongroom"));
     }
+}
+
+/// The refusal of a request beyond the listener's limits. It is not even authenticated: that is work as well.
+fn too_many() -> S3Error {
+    S3Error::new(
+        S3ErrorCode::SlowDown,
+        "The server answers as many requests as it can. Please try again later.",
+    )
 }
 
 /// An error and its causes, in one line.

@@ -11,10 +11,10 @@ mod store;
 use std::time::Duration;
 
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{IntGauge, IntGaugeVec, Registry, TextEncoder};
+use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use self::jobs::JobSeries;
-use self::register::{gauge, gauges, signed};
+use self::register::{counters, gauge, gauges, signed};
 use self::s3::S3Series;
 use self::store::StoreSeries;
 use crate::jobs::JobStatus;
@@ -58,6 +58,7 @@ pub struct Metrics {
     ready: IntGauge,
     log_overridden: IntGauge,
     connections: IntGaugeVec,
+    displaced: IntCounterVec,
 }
 
 impl Metrics {
@@ -70,7 +71,14 @@ impl Metrics {
             "Open connections",
             names::LABEL_LISTENER,
         );
+        let displaced = counters(
+            &registry,
+            names::CONNECTIONS_DISPLACED,
+            "Connections closed because too many were open: the one that waited longest for a request, or the newest",
+            &[names::LABEL_LISTENER],
+        );
         for listener in [names::LISTENER_S3, names::LISTENER_ADMIN] {
+            displaced.with_label_values(&[listener]).reset();
             connections.with_label_values(&[listener]).set(0);
         }
         register_build(&registry);
@@ -93,6 +101,7 @@ impl Metrics {
                 "1 while requests are taken: started, not stopping, not read-only",
             ),
             connections,
+            displaced,
             registry,
         }
     }
@@ -191,6 +200,11 @@ impl Metrics {
         let gauge = self.connections.with_label_values(&[listener]);
         gauge.inc();
         InFlight { gauge }
+    }
+
+    /// Records that a connection gave way, or was refused, because too many were open.
+    pub fn connection_displaced(&self, listener: &'static str) {
+        self.displaced.with_label_values(&[listener]).inc();
     }
 
     /// All metrics in Prometheus' text format.

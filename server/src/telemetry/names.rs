@@ -57,6 +57,8 @@ pub const FILESYSTEM_FREE: &str = "strongroom_filesystem_free_bytes";
 
 /// 1 while the server accepts requests: started, not stopping, not read-only.
 pub const READY: &str = "strongroom_ready";
+/// Connections that were closed or refused because there were too many, by `listener`.
+pub const CONNECTIONS_DISPLACED: &str = "strongroom_connections_displaced_total";
 /// Open connections by `listener`.
 pub const CONNECTIONS: &str = "strongroom_connections";
 /// Always 1; its labels identify the build.

@@ -3,7 +3,6 @@
 //! A [`Call`] is signed when it is turned into its [`Wire`] form. Each later change is a falsification that the server
 //! must detect.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -14,23 +13,30 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use sha2::{Digest, Sha256};
 use strongroom_server::clock::{Clock, Entropy, ManualClock, SeededEntropy, UnixMillis};
+use strongroom_server::process::{
+    ConnectionLimits, ConnectionTimes, HttpRequest, Listener, RunningListener,
+};
 use strongroom_server::s3::{Credentials, OPERATION_NAMES, S3Layers, S3Service};
 use strongroom_server::storage::Storage;
 use strongroom_server::store::Store;
-use strongroom_server::telemetry::{Metrics, Readiness};
+use strongroom_server::telemetry::{Metrics, Readiness, names};
 use strongroom_tests::http;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 pub(crate) use crate::reply::Reply;
 
 pub(crate) const USER: &str = "operator";
 pub(crate) const SECRET: &str = "a secret of the operator";
+
+/// The limits of the program's own listener.
+pub(crate) const CONNECTIONS: ConnectionLimits = ConnectionLimits {
+    open_max: 1024,
+    served_max: 960,
+    peer_open_max: 768,
+    peer_served_max: 720,
+};
 
 pub(crate) struct Endpoint {
     pub(crate) host: String,
@@ -38,7 +44,7 @@ pub(crate) struct Endpoint {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) storage: Arc<Storage>,
-    _connections: JoinSet<()>,
+    _listener: RunningListener,
     _dir: tempfile::TempDir,
 }
 
@@ -92,17 +98,26 @@ impl Endpoint {
             entropy,
         };
         let service = Arc::new(S3Service::new(layers, Credentials::new(USER, SECRET)));
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let host = listener.local_addr().expect("bound").to_string();
-        let mut connections = JoinSet::new();
-        connections.spawn(accept(listener, service));
+        let socket = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let host = socket.local_addr().expect("bound").to_string();
+        let listener = Listener {
+            name: names::LISTENER_S3,
+            socket,
+            connections: CONNECTIONS,
+            times: ConnectionTimes::draining(Duration::from_secs(1)),
+            metrics: Arc::clone(&metrics),
+        };
+        let listener = listener.start(move |request: HttpRequest| {
+            let service = Arc::clone(&service);
+            async move { service.handle(request).await }
+        });
         let endpoint = Endpoint {
             host,
             clock,
             metrics,
             readiness,
             storage,
-            _connections: connections,
+            _listener: listener,
             _dir: dir,
         };
         endpoint.call("PUT", "/bkt").send().await.expect_status(200);
@@ -140,24 +155,6 @@ impl Drop for Endpoint {
     fn drop(&mut self) {
         // Whatever a failing test leaves open is closed at the end of the process.
         let _closed = self.storage.close();
-    }
-}
-
-async fn accept(listener: TcpListener, service: Arc<S3Service>) {
-    let mut connections = JoinSet::new();
-    while let Ok((stream, peer)) = listener.accept().await {
-        let service = Arc::clone(&service);
-        connections.spawn(async move {
-            let answer = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-                request.extensions_mut().insert(peer);
-                let service = Arc::clone(&service);
-                async move { Ok::<_, Infallible>(service.handle(request).await) }
-            });
-            // Connections that a test breaks on purpose end in an error here.
-            let _broken = http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), answer)
-                .await;
-        });
     }
 }
 

@@ -4,6 +4,7 @@
 mod auth;
 mod buckets;
 mod complete_conditions;
+mod connections;
 mod force;
 mod framing;
 mod harness;

@@ -193,8 +193,10 @@ fn five_hundred_slow_connections_cost_little_memory_and_nobody_elses_time() {
     });
     let crowded = Footprint::of(&mut server);
     println!("a fast client alone, then beside {size} slow connections:\n{alone}{beside}");
+    // Those that never sent a whole head are closed after a while.
+    let in_requests = size - IDLE - SLOW_HEADS;
     assert!(
-        crowded.connections >= u64::try_from(size).expect("few"),
+        crowded.connections >= u64::try_from(in_requests).expect("few"),
         "{crowded}"
     );
     assert!(

@@ -22,12 +22,13 @@ use crate::s3::error::{S3Error, S3ErrorCode};
 /// abandoned uploads do not pile up.
 const IDLE_MAX: Duration = Duration::from_mins(1);
 
-/// Bytes of a refused body that are still read, so that the client sees the answer instead of a reset connection: two
-/// parts of the usual 8 MiB.
-const DRAIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Longest rest of a refused body that is read before the answer, so that the connection can be used again; Go's server
+/// has the same limit. With more to come, the answer is sent at once and the connection is closed: the listener reads
+/// on while the client still sends.
+const DRAIN_BYTES_MAX: u64 = 256 * 1024;
 
 /// Time limit for this; the connection of a slower client is closed.
-const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// An error of the connection.
 type WireError = Box<dyn std::error::Error + Send + Sync>;
@@ -145,22 +146,28 @@ impl RequestBody {
         self.received
     }
 
-    /// Reads the rest of a refused body, up to a limit. Returns whether the connection can carry another request.
+    /// Reads the rest of a refused body if it is known to be short. Returns whether the connection can carry another
+    /// request.
     pub(crate) async fn drain(&mut self, waits_for_continue: bool) -> bool {
-        if self.state == WireState::Untouched && waits_for_continue {
+        match self.state {
+            WireState::Ended => return true,
+            WireState::Broken => return false,
             // Polling would request the body that is being refused.
+            WireState::Untouched if waits_for_continue => return false,
+            WireState::Untouched | WireState::Reading => {}
+        }
+        let rest = self.wire.size_hint().upper();
+        if rest.is_none_or(|rest| rest > DRAIN_BYTES_MAX) {
             return false;
         }
-        let limit = self.received.saturating_add(DRAIN_BYTES_MAX);
         let rest = async {
-            while self.received <= limit {
+            loop {
                 match self.read_wire().await {
                     Ok(Some(_)) => {}
                     Ok(None) => return true,
                     Err(_) => return false,
                 }
             }
-            false
         };
         tokio::time::timeout(DRAIN_TIME_MAX, rest)
             .await
