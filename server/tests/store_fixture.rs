@@ -136,16 +136,17 @@ async fn check_plain(storage: &Storage) {
     );
     let query = ListUploadsQuery {
         prefix: String::new(),
+        delimiter: None,
         after: None,
         max: 10,
     };
-    let (uploads, more) = storage
+    let page = storage
         .objects
         .list_uploads(&plain(), query)
         .await
         .expect("a page");
-    assert_eq!((uploads.len(), more), (1, false));
-    let upload = uploads.first().expect("one");
+    assert_eq!((page.entries.len(), page.next), (1, None));
+    let upload = page.entries.first().expect("one");
     assert_eq!(upload.key, key(UPLOADING));
     assert_eq!(
         upload.row.checksum,

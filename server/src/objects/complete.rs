@@ -175,8 +175,13 @@ fn named_parts(
     let keys = named.iter().map(|part| (upload, part.number));
     let mut parts = Vec::with_capacity(named.len());
     for (part, row) in named.iter().zip(draft.read_many(Parts, keys)?) {
-        let found = row.filter(|row| matches_named(row, part));
-        parts.push(found.ok_or(ObjectsError::InvalidPart(part.number.get()))?);
+        let number = part.number.get();
+        let row = row.filter(|row| row.etag == part.etag);
+        let row = row.ok_or(ObjectsError::InvalidPart(number))?;
+        if let Some(algorithm) = other_checksum(&row, part) {
+            return Err(ObjectsError::PartChecksum { number, algorithm });
+        }
+        parts.push(row);
     }
     let all_but_last = parts.split_last().map_or(&[][..], |(_, rest)| rest);
     match named
@@ -193,13 +198,13 @@ fn named_parts(
     }
 }
 
-fn matches_named(row: &PartRow, named: &CompletePart) -> bool {
+/// The name of a checksum that the request repeats with another value than the part has.
+fn other_checksum(row: &PartRow, named: &CompletePart) -> Option<&'static str> {
     let known = |algorithm| row.checksums.iter().find(|c| c.algorithm == algorithm);
-    row.etag == named.etag
-        && named
-            .checksums
-            .iter()
-            .all(|(algorithm, value)| known(*algorithm).is_none_or(|c| c.value == *value))
+    let mut named = named.checksums.iter();
+    let other =
+        named.find(|(algorithm, value)| known(*algorithm).is_some_and(|c| c.value != *value));
+    other.map(|(algorithm, _)| algorithm.name())
 }
 
 /// Writes the joined manifest and the part table; returns the object's data.

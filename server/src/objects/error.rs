@@ -52,9 +52,17 @@ pub enum ObjectsError {
     /// Complete names no part.
     #[error("complete names no part")]
     NoParts,
-    /// Complete names a part that does not exist, or whose ETag or checksum differs.
-    #[error("part {0} is missing or its ETag or checksum differs")]
+    /// Complete names a part that does not exist, or whose ETag differs.
+    #[error("part {0} is missing or its ETag differs")]
     InvalidPart(u16),
+    /// Complete names a part with another checksum.
+    #[error("the {algorithm} of part {number} differs")]
+    PartChecksum {
+        /// The part.
+        number: u16,
+        /// The checksum's name.
+        algorithm: &'static str,
+    },
     /// Complete names parts out of order.
     #[error("parts are not in ascending order at part {0}")]
     PartOrder(u16),

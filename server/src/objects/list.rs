@@ -79,7 +79,7 @@ fn start_after(id: crate::model::BucketId, query: &ListQuery, after: &str) -> Ke
     let is_prefix = query
         .delimiter
         .as_ref()
-        .is_some_and(|d| after.ends_with(d.as_str()) && common_prefix(query, after) == Some(after));
+        .is_some_and(|d| after.ends_with(d.as_str()) && rolled_up(query, after) == Some(after));
     if is_prefix {
         return Currents.of_prefix(id, after).keys.to;
     }
@@ -90,12 +90,19 @@ fn start_after(id: crate::model::BucketId, query: &ListQuery, after: &str) -> Ke
     }
 }
 
+fn rolled_up<'a>(query: &ListQuery, key: &'a str) -> Option<&'a str> {
+    common_prefix(&query.prefix, query.delimiter.as_deref(), key)
+}
+
 /// The common prefix that `key` belongs to.
-fn common_prefix<'a>(query: &ListQuery, key: &'a str) -> Option<&'a str> {
-    let delimiter = query.delimiter.as_ref()?;
-    let rest = key.strip_prefix(query.prefix.as_str())?;
-    let at = rest.find(delimiter.as_str())?;
-    key.get(..query.prefix.len() + at + delimiter.len())
+pub(super) fn common_prefix<'a>(
+    prefix: &str,
+    delimiter: Option<&str>,
+    key: &'a str,
+) -> Option<&'a str> {
+    let delimiter = delimiter?;
+    let at = key.strip_prefix(prefix)?.find(delimiter)?;
+    key.get(..prefix.len() + at + delimiter.len())
 }
 
 fn collect(
@@ -129,7 +136,7 @@ fn collect(
                 return Ok(page);
             }
             range.from = after_key(&key);
-            if let Some(prefix) = common_prefix(query, object.as_str()) {
+            if let Some(prefix) = rolled_up(query, object.as_str()) {
                 range.from = Currents.of_prefix(id, prefix).keys.to;
                 last = Some(prefix.to_owned());
                 page.prefixes.push(prefix.to_owned());

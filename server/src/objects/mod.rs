@@ -16,6 +16,7 @@ pub mod lookup;
 pub mod manifest;
 pub mod put;
 mod unreadable;
+mod upload_list;
 pub mod uploads;
 mod versions;
 
@@ -32,7 +33,8 @@ pub use error::ObjectsError;
 pub use list::{ListEntry, ListQuery, Listing};
 pub use lookup::{Found, OpenObject, VersionSelector};
 pub use put::{PutCondition, PutDone};
-pub use uploads::{ListUploadsQuery, NewUpload, UploadEntry};
+pub use upload_list::{ListUploadsQuery, UploadEntry, UploadListing};
+pub use uploads::NewUpload;
 
 use crate::clock::{Clock, Entropy};
 use crate::store::blocking_pool::BlockingPool;

@@ -27,6 +27,8 @@ pub enum PutCondition {
     IfAbsent,
     /// `If-Match`: it has this ETag.
     IfMatch(ETag),
+    /// `If-Match` with an ETag that no object has: it fails, but differently on a key without object.
+    IfMatchOther,
 }
 
 /// The result of a put.
@@ -208,8 +210,12 @@ fn check(
     current: Option<&CurrentRow>,
 ) -> Result<(), ObjectsError> {
     match (condition, current) {
-        (PutCondition::IfAbsent, Some(_)) => Err(ObjectsError::PreconditionFailed(key.clone())),
-        (PutCondition::IfMatch(_), None) => Err(ObjectsError::NothingToMatch(key.clone())),
+        (PutCondition::IfAbsent | PutCondition::IfMatchOther, Some(_)) => {
+            Err(ObjectsError::PreconditionFailed(key.clone()))
+        }
+        (PutCondition::IfMatch(_) | PutCondition::IfMatchOther, None) => {
+            Err(ObjectsError::NothingToMatch(key.clone()))
+        }
         (PutCondition::IfMatch(etag), Some(row)) if row.etag != etag => {
             Err(ObjectsError::PreconditionFailed(key.clone()))
         }

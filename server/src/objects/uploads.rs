@@ -12,8 +12,8 @@ use crate::objects::{Objects, ObjectsError};
 use crate::store::meta::walk::after_key;
 use crate::tables::table::scan;
 use crate::tables::{
-    Attributes, BucketRow, DeadRow, DeadUploads, Entry, Keyed as _, PartRow, Parts,
-    UploadChecksumKind, UploadRow, Uploads,
+    Attributes, BucketRow, DeadRow, DeadUploads, Keyed as _, PartRow, Parts, UploadChecksumKind,
+    UploadRow, Uploads,
 };
 
 /// S3's largest page of parts and of uploads.
@@ -26,39 +26,6 @@ pub struct NewUpload {
     pub attributes: Attributes,
     /// The checksum that its parts carry.
     pub checksum: Option<(ChecksumAlgorithm, UploadChecksumKind)>,
-}
-
-/// Which uploads to list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListUploadsQuery {
-    /// Only keys that start with this.
-    pub prefix: String,
-    /// Only entries after this key and upload.
-    pub after: Option<(ObjectKey, Option<UploadId>)>,
-    /// Maximum number; limited to [`UPLOADS_PAGE_MAX`].
-    pub max: usize,
-}
-
-/// One upload of a listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UploadEntry {
-    /// The key of the later object.
-    pub key: ObjectKey,
-    /// Its id.
-    pub upload: UploadId,
-    /// What it carries.
-    pub row: UploadRow,
-}
-
-impl From<Entry<Uploads>> for UploadEntry {
-    fn from(entry: Entry<Uploads>) -> UploadEntry {
-        let (_, key, upload) = entry.key;
-        UploadEntry {
-            key,
-            upload,
-            row: entry.value,
-        }
-    }
 }
 
 impl Objects {
@@ -190,45 +157,14 @@ impl Objects {
                 range = range.starting_at(after_key(&Parts.key((id, number))));
             }
             let found = scan(meta, Parts, &range, max + 1)?;
-            let more = found.len() > max;
+            // A page of nothing has no marker to go on from.
+            let more = max > 0 && found.len() > max;
             let mut parts: Vec<_> = found
                 .into_iter()
                 .map(|part| (part.key.1, part.value))
                 .collect();
             parts.truncate(max);
             Ok((parts, more))
-        })
-        .await
-    }
-
-    /// Uploads in progress by key, then id, and whether more follow.
-    ///
-    /// # Errors
-    /// [`ObjectsError::NoSuchBucket`].
-    pub async fn list_uploads(
-        &self,
-        bucket: &BucketName,
-        query: ListUploadsQuery,
-    ) -> Result<(Vec<UploadEntry>, bool), ObjectsError> {
-        let bucket = bucket.clone();
-        let max = query.max.min(UPLOADS_PAGE_MAX);
-        self.look(move |mut meta| {
-            let id = present(&mut meta, &bucket)?.id;
-            let range = Uploads.of_prefix(id, &query.prefix);
-            let range = match &query.after {
-                Some((key, Some(upload))) => {
-                    range.starting_at(after_key(&Uploads.key((id, key, *upload))))
-                }
-                Some((key, None)) => range.starting_at(Uploads.of_key(id, key).keys.to),
-                None => range,
-            };
-            let mut found: Vec<UploadEntry> = scan(meta, Uploads, &range, max + 1)?
-                .into_iter()
-                .map(UploadEntry::from)
-                .collect();
-            let more = found.len() > max;
-            found.truncate(max);
-            Ok((found, more))
         })
         .await
     }

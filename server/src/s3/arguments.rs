@@ -31,7 +31,7 @@ pub(crate) enum ListVersion {
     V2 {
         /// Keys after this text.
         start_after: Option<String>,
-        /// The token of the previous answer, as sent.
+        /// The token of the previous answer, as sent; an empty one is repeated, and asks for the first page.
         continuation_token: Option<String>,
         /// Whether owners are shown.
         fetch_owner: bool,
@@ -73,7 +73,7 @@ pub(crate) fn list_objects(query: &Query) -> Result<ListObjects, S3Error> {
     let version = match query.nonempty("list-type") {
         Some("2") => ListVersion::V2 {
             start_after: owned("start-after"),
-            continuation_token: owned("continuation-token"),
+            continuation_token: query.get("continuation-token").map(str::to_owned),
             fetch_owner: query
                 .get("fetch-owner")
                 .is_some_and(|value| value.eq_ignore_ascii_case("true")),

@@ -71,9 +71,8 @@ pub(crate) fn for_write(headers: Headers<'_>) -> Result<PutCondition, S3Error> {
         (Some("*"), None) => Ok(PutCondition::IfAbsent),
         (None, Some(etag)) if etag != "*" => {
             // An ETag that this server never issued matches nothing.
-            ETag::parse(etag)
-                .map(PutCondition::IfMatch)
-                .ok_or_else(|| failed("If-Match"))
+            let known = ETag::parse(etag).map(PutCondition::IfMatch);
+            Ok(known.unwrap_or(PutCondition::IfMatchOther))
         }
         _ => Err(S3Error::not_implemented(
             "A write with this If-Match or If-None-Match",
@@ -183,10 +182,7 @@ mod tests {
             of(&[(IF_MATCH, TAG)]),
             Ok(PutCondition::IfMatch(ETag::whole([7; 16])))
         );
-        assert_eq!(
-            of(&[(IF_MATCH, "other")]),
-            Err(S3ErrorCode::PreconditionFailed)
-        );
+        assert_eq!(of(&[(IF_MATCH, "other")]), Ok(PutCondition::IfMatchOther));
         assert_eq!(
             of(&[(IF_NONE_MATCH, TAG)]),
             Err(S3ErrorCode::NotImplemented)

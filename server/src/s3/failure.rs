@@ -50,6 +50,9 @@ impl From<ObjectsError> for S3Error {
                 S3Error::new(S3ErrorCode::MalformedXml, "The XML you provided names no part, or too many.")
             }
             ObjectsError::InvalidPart(number) => invalid_part(number),
+            ObjectsError::PartChecksum { number, algorithm } => {
+                checksum_mismatch(algorithm).with_field("PartNumber", number.to_string())
+            }
             ObjectsError::PartOrder(number) => S3Error::new(
                 S3ErrorCode::InvalidPartOrder,
                 "The list of parts was not in ascending order. Parts must be ordered by part number.",

@@ -48,14 +48,16 @@ pub(crate) fn content(headers: Headers<'_>) -> Result<ContentHeaders, S3Error> {
     })
 }
 
-/// Removes `aws-chunked`, which describes the request and not the object.
+/// Removes `aws-chunked`, which describes the request and not the object. Everything else stays as it was sent.
 fn without_aws_chunked(encoding: &str) -> Option<String> {
+    let of_the_request = |coding: &&str| coding.trim().eq_ignore_ascii_case("aws-chunked");
     let rest: Vec<&str> = encoding
         .split(',')
-        .map(str::trim)
-        .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("aws-chunked"))
+        .filter(|coding| !of_the_request(coding))
         .collect();
-    (!rest.is_empty()).then(|| rest.join(","))
+    let rest = rest.join(",");
+    let rest = rest.trim();
+    (!rest.is_empty()).then(|| rest.to_owned())
 }
 
 /// Reads `x-amz-meta-*`; a repeated header becomes one value joined by commas.
@@ -277,6 +279,22 @@ mod tests {
                 .content_encoding,
             None
         );
+    }
+
+    #[test]
+    fn encodings_stay_as_sent_apart_from_aws_chunked() {
+        for (sent, kept) in [
+            ("gzip", Some("gzip")),
+            ("gzip , br;q=1", Some("gzip , br;q=1")),
+            ("aws-chunked, gzip", Some("gzip")),
+            ("gzip,AWS-chunked", Some("gzip")),
+            ("a, aws-chunked, b", Some("a, b")),
+            ("aws-chunked", None),
+            ("aws-chunked,aws-chunked", None),
+            ("", None),
+        ] {
+            assert_eq!(without_aws_chunked(sent).as_deref(), kept, "{sent}");
+        }
     }
 
     #[test]

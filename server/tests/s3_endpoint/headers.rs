@@ -109,3 +109,21 @@ async fn a_bucket_of_another_owner_than_expected_is_out_of_reach() {
     let missing = missing.header("x-amz-expected-bucket-owner", "123456789012");
     missing.send().await.expect_error(404, "NoSuchBucket");
 }
+
+/// An ETag of another server answered 412 whether the key was there or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn if_match_on_a_missing_key_is_404() {
+    let endpoint = Endpoint::start().await;
+    endpoint.put("key", b"kept").await.expect_status(200);
+    for etag in [
+        "\"07070707070707070707070707070707\"",
+        "\"of another server\"",
+    ] {
+        let put = |target| endpoint.call("PUT", target).header("if-match", etag);
+        let missing = put("/bkt/none").send().await;
+        missing.expect_error(404, "NoSuchKey");
+        let other = put("/bkt/key").send().await;
+        other.expect_error(412, "PreconditionFailed");
+    }
+    assert_eq!(endpoint.get("key").await.expect_status(200).body, b"kept");
+}

@@ -197,6 +197,16 @@ async fn more_than_a_page_of_keys() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_token_is_repeated_and_asks_for_the_first_page() {
+    let endpoint = filled().await;
+    let page = list(&endpoint, "list-type=2&continuation-token=").await;
+    assert_eq!(page.elements("Key"), KEYS);
+    assert_eq!(page.element("ContinuationToken").as_deref(), Some(""));
+    let without = list(&endpoint, "list-type=2").await;
+    assert_eq!(without.element("ContinuationToken"), None);
+}
+
 /// Drives the futures of one task together.
 async fn join_all<F: Future>(futures: Vec<F>) {
     let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();

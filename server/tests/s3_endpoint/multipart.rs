@@ -355,3 +355,90 @@ async fn checksums_of_parts_make_the_objects() {
         .header("x-amz-checksum-type", "FULL_OBJECT");
     impossible.send().await.expect_error(400, "InvalidRequest");
 }
+
+/// A page of nothing said that more follows, without a marker: clients asked for it for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_nothing_is_the_last() {
+    let endpoint = Endpoint::start().await;
+    let upload = create(&endpoint, "key").await;
+    put_part(&endpoint, "key", &upload, 1, b"part").await;
+    let parts = format!("/bkt/key?uploadId={upload}&max-parts=0");
+    for (target, inside) in [("/bkt?uploads&max-uploads=0", "Upload"), (&parts, "Part")] {
+        let page = endpoint.call("GET", target).send().await.expect_status(200);
+        let truncated = page.element("IsTruncated");
+        assert_eq!(truncated.as_deref(), Some("false"), "{target}");
+        assert_eq!(page.elements(inside), [""; 0], "{target}");
+    }
+}
+
+/// The pages of a listing with a delimiter repeated a prefix on each page, and stopped counting it.
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_are_rolled_up_over_pages() {
+    let endpoint = Endpoint::start().await;
+    for key in ["a", "dir/1", "dir/2", "dir/3", "e", "other/1", "other/2"] {
+        create(&endpoint, key).await;
+        create(&endpoint, key).await;
+    }
+    for size in 1..=7 {
+        let (mut seen, mut marker) = (Vec::new(), String::new());
+        loop {
+            let target = format!("/bkt?uploads&delimiter=%2F&max-uploads={size}{marker}");
+            let page = endpoint.call("GET", &target).send().await;
+            let page = page.expect_status(200);
+            let mut found = page.elements("Key");
+            let prefixes = page.elements("CommonPrefixes");
+            found.extend(
+                prefixes
+                    .iter()
+                    .map(|p| p.replace("<Prefix>", "").replace("</Prefix>", "")),
+            );
+            assert!(found.len() <= size, "{}", page.text());
+            seen.extend(found);
+            if page.element("IsTruncated").as_deref() == Some("false") {
+                break;
+            }
+            let key = page.element("NextKeyMarker").expect("a marker");
+            let id = page.element("NextUploadIdMarker").expect("its second half");
+            let key = key.replace('/', "%2F");
+            marker = format!("&key-marker={key}&upload-id-marker={id}");
+        }
+        seen.sort();
+        assert_eq!(
+            seen,
+            ["a", "a", "dir/", "e", "e", "other/"],
+            "pages of {size}"
+        );
+    }
+}
+
+/// Who asked for a checksum got one of whatever had arrived, computed here.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_without_the_promised_checksum_is_refused() {
+    let endpoint = Endpoint::start().await;
+    let create = endpoint.call("POST", "/bkt/key?uploads");
+    let create = create.header("x-amz-checksum-algorithm", "CRC32");
+    let created = create.send().await.expect_status(200);
+    let upload = created.element("UploadId").expect("an id");
+    let target = format!("/bkt/key?partNumber=1&uploadId={upload}");
+    let part = endpoint.call("PUT", &target).body(b"hello");
+    let refused = part.send().await.expect_error(400, "InvalidRequest");
+    let message = refused.element("Message").expect("a message");
+    assert!(
+        message.contains("CRC32") && message.contains("null"),
+        "{message}"
+    );
+    let bad = part.clone().header("x-amz-checksum-crc32", "AAAAAA==");
+    bad.send().await.expect_error(400, "BadDigest");
+    let good = part.header("x-amz-checksum-crc32", "NhCmhg==");
+    let stored = good.send().await.expect_status(200);
+    let etag = stored.header("etag").expect("an ETag").to_owned();
+    for checksum in ["AAAAAA==", "bad"] {
+        let body = format!(
+            "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag>\
+             <ChecksumCRC32>{checksum}</ChecksumCRC32></Part></CompleteMultipartUpload>"
+        );
+        let done = endpoint.call("POST", &format!("/bkt/key?uploadId={upload}"));
+        let done = done.body(body.as_bytes()).send().await;
+        done.expect_error(400, "BadDigest");
+    }
+}

@@ -101,12 +101,16 @@ async fn reads_go_on_and_writes_are_told_to_try_again_while_it_is_decided() {
         .expect("GetBucketVersioning");
     assert_eq!(objects.list_buckets().await.expect("ListBuckets").len(), 1);
     let every = ListUploadsQuery {
+        delimiter: None,
         prefix: String::new(),
         after: None,
         max: 10,
     };
     let uploads = objects.list_uploads(bucket, every);
-    assert_eq!(uploads.await.expect("ListMultipartUploads").0.len(), 1);
+    assert_eq!(
+        uploads.await.expect("ListMultipartUploads").entries.len(),
+        1
+    );
 
     for (what, refused) in writes(&storage, upload).await {
         assert!(

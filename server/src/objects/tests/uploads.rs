@@ -140,20 +140,28 @@ async fn parts_are_listed_by_number_a_page_at_a_time() {
             let left = sorted.iter().copied().filter(|number| *number > after);
             let left: Vec<u16> = left.collect();
             assert_eq!(listed, left[..max.min(left.len())], "{max} after {after}");
-            assert_eq!(more, left.len() > max, "{max} after {after}");
+            assert_eq!(more, max > 0 && left.len() > max, "{max} after {after}");
         }
     }
     assert!(PartNumber::new(0).is_none(), "before all parts is 0");
 }
 
+/// Uploads and common prefixes in the order of a listing; a prefix has no upload.
+type Listed = Vec<(String, Option<UploadId>)>;
+
 /// The expected page of uploads, from all of them in order.
-fn expected_page(
-    all: &[(ObjectKey, UploadId)],
-    query: &ListUploadsQuery,
-) -> (Vec<(ObjectKey, UploadId)>, bool) {
+fn expected_page(all: &[(ObjectKey, UploadId)], query: &ListUploadsQuery) -> (Listed, bool) {
+    let prefix_of = |name: &str| {
+        let delimiter = query.delimiter.as_deref()?;
+        let at = name.strip_prefix(&query.prefix)?.find(delimiter)?;
+        Some(name[..query.prefix.len() + at + delimiter.len()].to_owned())
+    };
     let comes_after = |(name, id): &(ObjectKey, UploadId)| match &query.after {
         None => true,
-        // Without the second half, all uploads of the key count as before the marker.
+        // Without the second half, all uploads of the key count as before the marker, and all below a common prefix.
+        Some((marker, None)) if prefix_of(marker.as_str()).as_deref() == Some(marker.as_str()) => {
+            name > marker && !name.as_str().starts_with(marker.as_str())
+        }
         Some((marker, None)) => name > marker,
         Some((marker, Some(upload))) => (name, id) > (marker, upload),
     };
@@ -161,10 +169,20 @@ fn expected_page(
         .iter()
         .filter(|(name, _)| name.as_str().starts_with(&query.prefix))
         .filter(|upload| comes_after(upload))
-        .cloned()
         .collect();
-    let more = left.len() > query.max;
-    (left.into_iter().take(query.max).collect(), more)
+    let mut listed: Listed = Vec::new();
+    for (name, id) in left {
+        let entry = match prefix_of(name.as_str()) {
+            Some(prefix) => (prefix, None),
+            None => (name.as_str().to_owned(), Some(*id)),
+        };
+        if listed.last() != Some(&entry) {
+            listed.push(entry);
+        }
+    }
+    let more = query.max > 0 && listed.len() > query.max;
+    listed.truncate(query.max);
+    (listed, more)
 }
 
 proptest! {
@@ -175,7 +193,8 @@ proptest! {
         names in proptest::collection::vec("[ab\\x00]{1,2}(/[ab])?", 1..12),
         prefix in "[ab]{0,1}",
         max in 0_usize..6,
-        marker in "[ab\\x00]{1,2}(/[ab])?",
+        marker in "[ab\\x00]{1,2}(/[ab]?)?",
+        delimiter in proptest::option::of("[/a]"),
         half in proptest::option::of(proptest::array::uniform16(any::<u8>())),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
@@ -194,12 +213,20 @@ proptest! {
                 markers.push(Some((name.clone(), Some(*upload))));
             }
             for after in markers {
-                let query = ListUploadsQuery { prefix: prefix.clone(), after, max };
+                let delimiter = delimiter.clone();
+                let query = ListUploadsQuery { prefix: prefix.clone(), delimiter, after, max };
                 let objects = &storage.storage.objects;
                 let page = objects.list_uploads(&storage.bucket, query.clone()).await;
-                let (page, more) = page.expect("a page");
-                let page: Vec<_> = page.into_iter().map(|entry| (entry.key, entry.upload)).collect();
-                assert_eq!((page, more), expected_page(&all, &query), "{query:?}");
+                let page = page.expect("a page");
+                let uploads = page.entries.iter();
+                let uploads = uploads.map(|entry| (entry.key.as_str().to_owned(), Some(entry.upload)));
+                let mut listed: Listed = uploads.collect();
+                listed.extend(page.prefixes.iter().map(|prefix| (prefix.clone(), None)));
+                listed.sort();
+                let last = listed.last().cloned();
+                let (expected, more) = expected_page(&all, &query);
+                assert_eq!(listed, expected, "{query:?}");
+                assert_eq!(page.next, last.filter(|_| more), "{query:?}");
             }
         });
     }

@@ -23,7 +23,7 @@ pub(crate) async fn objects(call: &mut Call<'_>, bucket: &BucketName) -> Answer 
         ListVersion::V2 {
             continuation_token: Some(token),
             ..
-        } => Some(read_token(token)?),
+        } if !token.is_empty() => Some(read_token(token)?),
         ListVersion::V2 { start_after, .. } => start_after.clone(),
     };
     let query = ListQuery {

@@ -40,10 +40,11 @@ pub(crate) async fn uploads(call: &mut Call<'_>, bucket: &BucketName) -> Answer 
     };
     let query = ListUploadsQuery {
         prefix: asked.prefix.clone().unwrap_or_default(),
+        delimiter: asked.delimiter.clone(),
         after,
         max: usize::try_from(asked.max_uploads).unwrap_or(usize::MAX),
     };
-    let (uploads, more) = call.objects().list_uploads(bucket, query).await?;
-    let body = xml::list_uploads(bucket, &asked, &uploads, more);
+    let page = call.objects().list_uploads(bucket, query).await?;
+    let body = xml::list_uploads(bucket, &asked, &page);
     Ok(reply::xml(StatusCode::OK, body))
 }

@@ -12,9 +12,10 @@ use super::read::{XmlReader, malformed_request};
 use super::write::answer;
 use crate::model::upload::PARTS_MAX;
 use crate::model::{BucketName, ChecksumAlgorithm, ETag, ObjectKey, PartNumber, UploadId};
-use crate::objects::{CompletePart, PutDone, UploadEntry};
+use crate::objects::{CompletePart, PutDone, UploadEntry, UploadListing};
 use crate::s3::arguments::{ListParts, ListUploads, NameEncoding};
 use crate::s3::error::{S3Error, S3ErrorCode};
+use crate::s3::failure::checksum_mismatch;
 use crate::s3::object_headers::checksum_type;
 use crate::s3::payload::expect::parse_checksum;
 use crate::tables::{PartRow, UploadChecksumKind, UploadRow};
@@ -22,7 +23,8 @@ use crate::tables::{PartRow, UploadChecksumKind, UploadRow};
 /// Reads `CompleteMultipartUpload`.
 ///
 /// # Errors
-/// `MalformedXML`, also for no part or more than S3 allows; `InvalidPart` for an ETag that was never issued.
+/// `MalformedXML`, also for no part or more than S3 allows; `InvalidPart` for an ETag that was never issued, and
+/// `BadDigest` for a checksum that cannot be one.
 pub(crate) fn complete_upload(body: &[u8]) -> Result<Vec<CompletePart>, S3Error> {
     let mut xml = XmlReader::open(body, "CompleteMultipartUpload")?;
     let mut parts = Vec::new();
@@ -56,7 +58,9 @@ fn part(xml: &mut XmlReader<'_>) -> Result<CompletePart, S3Error> {
                 Some(algorithm) => {
                     let text = xml.text()?;
                     if !text.is_empty() {
-                        checksums.push((algorithm, parse_checksum(algorithm, &text)?));
+                        let value = parse_checksum(algorithm, &text);
+                        let value = value.map_err(|_| checksum_mismatch(algorithm.name()))?;
+                        checksums.push((algorithm, value));
                     }
                 }
                 None => xml.skip()?,
@@ -86,7 +90,7 @@ fn part(xml: &mut XmlReader<'_>) -> Result<CompletePart, S3Error> {
     })
 }
 
-/// The error when Complete names a part that does not exist or has another ETag or checksum.
+/// The error when Complete names a part that does not exist or has another ETag.
 pub(crate) fn invalid_part(number: u16) -> S3Error {
     S3Error::new(
         S3ErrorCode::InvalidPart,
@@ -255,23 +259,14 @@ struct UploadElement<'a> {
     checksum_type: Option<&'static str>,
 }
 
-/// ListMultipartUploads. A delimiter groups uploads within the page.
+/// ListMultipartUploads.
 pub(crate) fn list_uploads(
     bucket: &BucketName,
     asked: &ListUploads,
-    uploads: &[UploadEntry],
-    more: bool,
+    page: &UploadListing,
 ) -> Vec<u8> {
     let encoded = |text| name(asked.encoding, text);
-    let (mut shown, mut prefixes) = (Vec::new(), Vec::<&str>::new());
-    for entry in uploads {
-        match rolled_up(asked, entry.key.as_str()) {
-            Some(prefix) if prefixes.last() == Some(&prefix) => {}
-            Some(prefix) => prefixes.push(prefix),
-            None => shown.push(upload(asked.encoding, entry)),
-        }
-    }
-    let next = uploads.last().filter(|_| more);
+    let (key_marker, upload_marker) = page.next.as_ref().map(|(key, id)| (key, id)).unzip();
     let fields = ListMultipartUploadsResult {
         bucket: bucket.as_str(),
         key_marker: encoded(asked.key_marker.as_deref().unwrap_or("")),
@@ -279,29 +274,29 @@ pub(crate) fn list_uploads(
             .upload_marker
             .map(|id| id.to_string())
             .unwrap_or_default(),
-        next_key_marker: next.map(|last| encoded(last.key.as_str())),
-        next_upload_id_marker: next.map(|last| last.upload.to_string()),
+        next_key_marker: key_marker.map(|key| encoded(key)),
+        // After a common prefix it is empty: all uploads below it have been listed.
+        next_upload_id_marker: upload_marker
+            .map(|id| id.map(|id| id.to_string()).unwrap_or_default()),
         prefix: encoded(asked.prefix.as_deref().unwrap_or("")),
         delimiter: asked.delimiter.as_deref().map(encoded),
         encoding_type: encoding_type(asked.encoding),
         max_uploads: asked.max_uploads,
-        is_truncated: more,
-        uploads: shown,
-        common_prefixes: prefixes
-            .into_iter()
+        is_truncated: page.next.is_some(),
+        uploads: page
+            .entries
+            .iter()
+            .map(|entry| upload(asked.encoding, entry))
+            .collect(),
+        common_prefixes: page
+            .prefixes
+            .iter()
             .map(|prefix| CommonPrefix {
                 prefix: encoded(prefix),
             })
             .collect(),
     };
     answer("ListMultipartUploadsResult", &fields)
-}
-
-fn rolled_up<'a>(asked: &ListUploads, key: &'a str) -> Option<&'a str> {
-    let delimiter = asked.delimiter.as_deref()?;
-    let prefix = asked.prefix.as_deref().unwrap_or("");
-    let at = key.strip_prefix(prefix)?.find(delimiter)?;
-    key.get(..prefix.len() + at + delimiter.len())
 }
 
 fn upload(encoding: NameEncoding, entry: &UploadEntry) -> UploadElement<'_> {
@@ -361,6 +356,10 @@ mod tests {
             (
                 "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>",
                 S3ErrorCode::InvalidPart,
+            ),
+            (
+                "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag><ChecksumCRC32>bad</ChecksumCRC32></Part></CompleteMultipartUpload>",
+                S3ErrorCode::BadDigest,
             ),
         ] {
             assert_eq!(
