@@ -31,7 +31,7 @@ use crate::s3::observe::{RequestRecord, RequestWatch};
 use crate::s3::operations::{self, BodyKind, Handler, Operation};
 use crate::s3::own_paths::{self, OwnPath};
 use crate::s3::payload::body::RequestBody;
-use crate::s3::payload::document::Document;
+use crate::s3::payload::document::{Document, DocumentBudget};
 use crate::s3::query::Query;
 use crate::s3::reply::{self, S3Body};
 use crate::telemetry::{Admission, Metrics, Readiness};
@@ -67,6 +67,7 @@ pub struct S3Service {
     owner: Owner,
     addressing: Addressing,
     host_id: String,
+    documents: DocumentBudget,
 }
 
 /// What the request line asks for.
@@ -96,6 +97,7 @@ impl S3Service {
             identities,
             addressing: Addressing::path_style(),
             host_id,
+            documents: DocumentBudget::new(),
         }
     }
 
@@ -207,7 +209,8 @@ impl S3Service {
         let document = match operation.body {
             BodyKind::Document(rules) => {
                 let chunks = sender.chunks.as_ref();
-                Document::read(head.headers(), sender.payload, chunks, body, rules).await?
+                let (headers, budget) = (head.headers(), &self.documents);
+                Document::read(headers, sender.payload, chunks, body, rules, budget).await?
             }
             BodyKind::None | BodyKind::Stream => Document::default(),
         };

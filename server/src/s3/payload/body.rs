@@ -187,10 +187,7 @@ impl RequestBody {
             match frame {
                 Err(_) => {
                     self.state = WireState::Broken;
-                    return Err(S3Error::new(
-                        S3ErrorCode::RequestTimeout,
-                        "Your socket connection to the server was not read from or written to within the timeout period.",
-                    ));
+                    return Err(too_slow());
                 }
                 Ok(None) => {
                     self.state = WireState::Ended;
@@ -252,4 +249,12 @@ impl RequestBody {
             Framing::Unknown => Err(incomplete_body("its framing is unknown")),
         }
     }
+}
+
+/// The error of a client that sends nothing, or too little, for too long.
+pub(super) fn too_slow() -> S3Error {
+    S3Error::new(
+        S3ErrorCode::RequestTimeout,
+        "Your socket connection to the server was not read from or written to within the timeout period.",
+    )
 }

@@ -1,10 +1,14 @@
 //! Small bodies read whole: XML request documents, with their length and digests checked.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use sha2::Digest as _;
 use subtle::ConstantTimeEq;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::PayloadMode;
-use super::body::RequestBody;
+use super::body::{RequestBody, too_slow};
 use super::expect::{Checksums, Length, expected, trailer_value};
 use crate::bodies::incoming::Expected;
 use crate::bodies::incoming::digests::ChecksumValue;
@@ -44,10 +48,49 @@ impl DocumentRules {
     };
 }
 
+/// Bytes of documents that may be in memory at one time, of all requests together: three of the largest, hundreds of
+/// usual ones.
+const DOCUMENTS_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// One permit of the budget. A document takes at least one.
+const PERMIT_BYTES: usize = 1024;
+
+/// Longest wait for the budget.
+const BUDGET_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Longest time for a whole document, so that a client that drips does not keep its share.
+const READ_TIME_MAX: Duration = Duration::from_mins(1);
+
+/// The memory that documents share.
+#[derive(Debug)]
+pub(crate) struct DocumentBudget(Arc<Semaphore>);
+
+impl DocumentBudget {
+    pub(crate) fn new() -> DocumentBudget {
+        DocumentBudget(Arc::new(Semaphore::new(DOCUMENTS_BYTES_MAX / PERMIT_BYTES)))
+    }
+
+    /// Takes the share of a document.
+    async fn take(&self, bytes: u64) -> Result<OwnedSemaphorePermit, S3Error> {
+        let permits = usize::try_from(bytes).unwrap_or(usize::MAX) / PERMIT_BYTES + 1;
+        let permits = u32::try_from(permits).unwrap_or(u32::MAX);
+        let taken = Arc::clone(&self.0).acquire_many_owned(permits);
+        match tokio::time::timeout(BUDGET_WAIT_MAX, taken).await {
+            Ok(taken) => Ok(taken.expect("the budget is never closed")),
+            Err(_) => Err(S3Error::new(
+                S3ErrorCode::SlowDown,
+                "Too many large requests at one time. Please reduce your request rate.",
+            )),
+        }
+    }
+}
+
 /// A document, and whether it is protected.
 #[derive(Debug, Default)]
 pub(crate) struct Document {
     pub(crate) bytes: Vec<u8>,
+    /// Its share of the memory, until the request ends: what is made of it is about as large.
+    _share: Option<OwnedSemaphorePermit>,
     /// Whether a signature, Content-MD5 or checksum covers it.
     pub(crate) covered: bool,
 }
@@ -63,6 +106,7 @@ impl Document {
         chunks: Option<&ChunkSigner>,
         body: &mut RequestBody,
         rules: DocumentRules,
+        budget: &DocumentBudget,
     ) -> Result<Document, S3Error> {
         let length = match rules.length {
             Length::Optional if !body.is_empty() => Length::Required,
@@ -79,11 +123,10 @@ impl Document {
             )
             .with_field("MaxMessageLengthBytes", rules.bytes_max.to_string()));
         }
+        let share = budget.take(expected.length.unwrap_or(0)).await?;
         body.expect(mode, chunks, &expected);
-        let mut bytes = Vec::new();
-        while let Some(piece) = body.next().await? {
-            bytes.extend_from_slice(&piece);
-        }
+        let bytes = tokio::time::timeout(READ_TIME_MAX, whole(body)).await;
+        let bytes = bytes.map_err(|_| too_slow())??;
         check(&expected, &bytes, body.trailers())?;
         let signed = matches!(
             mode,
@@ -91,9 +134,18 @@ impl Document {
         );
         Ok(Document {
             bytes,
+            _share: Some(share),
             covered: signed || expected.md5.is_some() || expected.checksum.is_some(),
         })
     }
+}
+
+async fn whole(body: &mut RequestBody) -> Result<Vec<u8>, S3Error> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = body.next().await? {
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
 }
 
 fn check(expected: &Expected, bytes: &[u8], trailers: &[(String, String)]) -> Result<(), S3Error> {
@@ -129,4 +181,28 @@ fn check(expected: &Expected, bytes: &[u8], trailers: &[(String, String)]) -> Re
 
 fn same(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each connection could hold a whole document, a thousand of them gigabytes.
+    #[tokio::test]
+    async fn large_documents_wait_for_each_other_and_small_ones_fit_in_between() {
+        const SOON: Duration = Duration::from_millis(50);
+        let (budget, largest) = (DocumentBudget::new(), DocumentRules::NAMES.bytes_max);
+        let mut shares = Vec::new();
+        while let Ok(share) = tokio::time::timeout(SOON, budget.take(largest)).await {
+            shares.push(share.expect("there is room"));
+        }
+        assert_eq!(shares.len(), 3, "each takes a permit more than its bytes");
+        let small = tokio::time::timeout(SOON, budget.take(100_000)).await;
+        let _small = small
+            .expect("there is room for a usual one")
+            .expect("taken");
+        drop(shares.pop());
+        let next = tokio::time::timeout(SOON, budget.take(largest)).await;
+        let _next = next.expect("one has gone").expect("taken");
+    }
 }
