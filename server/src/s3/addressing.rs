@@ -8,6 +8,7 @@ use crate::model::{BucketName, KeyError, ObjectKey};
 use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::head::Head;
 use crate::s3::query::decode_path;
+use crate::s3::xml::write::unrepresentable;
 
 /// The target of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,6 +157,23 @@ pub(crate) fn parse_key(key: &str) -> Result<ObjectKey, S3Error> {
             .with_field("MaxSizeAllowed", KEY_BYTES_MAX.to_string()),
         KeyError::Empty => S3Error::invalid_argument("Key", "", "An object key is not empty."),
     })
+}
+
+/// Checks the key of an object to be made. An answer in XML could not name it if XML 1.0 cannot represent it: listings
+/// could not be parsed, and no client could delete what it cannot name. Keys of earlier versions can still be read and
+/// deleted.
+pub(crate) fn check_new_key(key: &ObjectKey) -> Result<(), S3Error> {
+    match unrepresentable(key.as_str()) {
+        None => Ok(()),
+        Some(c) => Err(S3Error::invalid_argument(
+            "Key",
+            key.as_str(),
+            format!(
+                "The key contains the character U+{:04X}, which XML 1.0 cannot represent: no listing could name the object.",
+                u32::from(c)
+            ),
+        )),
+    }
 }
 
 #[cfg(test)]

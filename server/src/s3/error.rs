@@ -286,25 +286,15 @@ impl Serialize for ErrorElements<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut elements = serializer.serialize_map(None)?;
         elements.serialize_entry("Code", self.error.code.wire())?;
-        elements.serialize_entry("Message", &legible(&self.error.message))?;
+        elements.serialize_entry("Message", &self.error.message)?;
         for (name, value) in &self.error.details.fields {
-            elements.serialize_entry(name, &legible(value))?;
+            elements.serialize_entry(name, value)?;
         }
-        elements.serialize_entry("Resource", &legible(self.resource))?;
+        elements.serialize_entry("Resource", self.resource)?;
         elements.serialize_entry("RequestId", self.request_id)?;
         elements.serialize_entry("HostId", self.host_id)?;
         elements.end()
     }
-}
-
-/// Characters that XML 1.0 cannot represent become U+FFFD: a client must be able to read why it was refused.
-fn legible(text: &str) -> Cow<'_, str> {
-    let fits = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
-    if text.chars().all(fits) {
-        return Cow::Borrowed(text);
-    }
-    let shown = |c| if fits(c) { c } else { '\u{fffd}' };
-    Cow::Owned(text.chars().map(shown).collect())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod auth;
 mod buckets;
+mod characters;
 mod complete_conditions;
 mod connections;
 mod force;

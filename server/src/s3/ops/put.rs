@@ -7,6 +7,7 @@ use crate::bodies::incoming::digests::ChecksumValue;
 use crate::bodies::incoming::{BodyTarget, Expected};
 use crate::model::{BucketName, Checksum, ETag, LegalHold, ObjectKey, VersionId};
 use crate::objects::{Attributes, StoredBody};
+use crate::s3::addressing::check_new_key;
 use crate::s3::call::{Answer, Call};
 use crate::s3::error::S3Error;
 use crate::s3::ops::force;
@@ -15,6 +16,7 @@ use crate::s3::{conditions, object_headers, reply};
 
 /// PutObject.
 pub(crate) async fn object(call: &mut Call<'_>, bucket: &BucketName, key: &ObjectKey) -> Answer {
+    check_new_key(key)?;
     let condition = conditions::for_write(call.headers())?;
     let attributes = attributes(call)?;
     let expected = body_of(call)?;

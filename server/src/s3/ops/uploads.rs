@@ -7,6 +7,7 @@ use super::put::{attributes, body_of, take, write_done, write_version};
 use crate::bodies::incoming::BodyTarget;
 use crate::model::{BucketName, Checksum, ChecksumAlgorithm, ChecksumKind, ObjectKey};
 use crate::objects::{CompleteRequest, NewUpload};
+use crate::s3::addressing::check_new_key;
 use crate::s3::arguments::{part_number, upload_id};
 use crate::s3::call::{Answer, Call};
 use crate::s3::error::{S3Error, S3ErrorCode};
@@ -18,6 +19,7 @@ use crate::tables::UploadChecksumKind;
 
 /// CreateMultipartUpload.
 pub(crate) async fn create(call: &mut Call<'_>, bucket: &BucketName, key: &ObjectKey) -> Answer {
+    check_new_key(key)?;
     let new = NewUpload {
         attributes: attributes(call)?,
         checksum: upload_checksum(call.headers())?,

@@ -1,7 +1,8 @@
 //! Writes answers: serde structs become elements in the order of their fields.
 //!
-//! Object keys may hold characters that XML 1.0 cannot represent. Like S3, this module writes them as character
-//! references; clients that meet them ask for `encoding-type=url` instead.
+//! Invariant: every answer is well-formed XML 1.0, whatever it repeats. New keys hold only characters that XML 1.0 can
+//! represent ([`unrepresentable`] finds the others); in what a client may send besides, and in keys of earlier versions,
+//! the others become U+FFFD. With `encoding-type=url` all of them are exact.
 
 use std::fmt::{self, Write};
 
@@ -41,6 +42,16 @@ fn document<T: Serialize>(root: &str, fields: &T) -> String {
     out
 }
 
+/// The first character that XML 1.0 cannot represent, not even as a reference.
+pub(crate) fn unrepresentable(text: &str) -> Option<char> {
+    text.chars().find(|c| !is_char(*c))
+}
+
+/// `Char` of XML 1.0, 2.2. A `char` is never a surrogate.
+fn is_char(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
+}
+
 /// Escapes control characters, which the serializer does not escape. Only text can contain them; names never do.
 struct Text<'a>(&'a mut String);
 
@@ -51,7 +62,10 @@ impl Write for Text<'_> {
             return Ok(());
         }
         for c in text.chars() {
-            if c.is_control() || c == '\u{fffe}' || c == '\u{ffff}' {
+            if !is_char(c) {
+                self.0.push('\u{fffd}');
+            } else if c.is_control() {
+                // A parser would turn a plain line end into another one.
                 write!(self.0, "&#x{:x};", u32::from(c))?;
             } else {
                 self.0.push(c);
@@ -97,7 +111,7 @@ mod tests {
     #[test]
     fn text_is_escaped_and_control_characters_are_references() {
         let text = written(&Fields {
-            key: " a<&>\"'\u{1}\r\nä\u{ffff} ",
+            key: " a<&>\"'\u{1}\r\nä\u{7f}\u{ffff} ",
             size: 7,
             is_truncated: false,
             marker: None,
@@ -107,9 +121,51 @@ mod tests {
         assert_eq!(
             text,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<R xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
-             <Key> a&lt;&amp;&gt;&quot;&apos;&#x1;&#13;&#xa;ä&#xffff; </Key><Size>7</Size><IsTruncated>false</IsTruncated>\
+             <Key> a&lt;&amp;&gt;&quot;&apos;\u{fffd}&#13;&#xa;ä&#x7f;\u{fffd} </Key><Size>7</Size><IsTruncated>false</IsTruncated>\
              <Prefix></Prefix><Part><PartNumber>1</PartNumber></Part><Part><PartNumber>2</PartNumber></Part></R>"
         );
+    }
+
+    /// Every code point, alone: the text between the tags is a character or a reference that XML 1.0 allows.
+    #[test]
+    fn every_code_point_gives_well_formed_text() {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Key<'a> {
+            key: &'a str,
+        }
+        for c in '\0'..=char::MAX {
+            let key = c.to_string();
+            let document = String::from_utf8(answer("R", &Key { key: &key })).expect("UTF-8");
+            let (_, inside) = document.split_once("<Key>").expect("an element");
+            let (inside, _) = inside.split_once("</Key>").expect("an element");
+            let shown = match inside.strip_prefix('&').and_then(|r| r.strip_suffix(';')) {
+                None => inside.to_owned(),
+                Some(reference) => match reference.strip_prefix('#') {
+                    None => reference
+                        .replace("lt", "<")
+                        .replace("gt", ">")
+                        .replace("amp", "&")
+                        .replace("quot", "\"")
+                        .replace("apos", "'"),
+                    Some(number) => {
+                        let code = match number.strip_prefix('x') {
+                            Some(hex) => u32::from_str_radix(hex, 16),
+                            None => number.parse(),
+                        };
+                        let code = code.expect("a number");
+                        char::from_u32(code).expect("a character").to_string()
+                    }
+                },
+            };
+            assert_eq!(
+                unrepresentable(&shown),
+                None,
+                "{c:?} is written as {inside:?}"
+            );
+            let exact = unrepresentable(&key).is_none();
+            assert_eq!(shown == key, exact, "{c:?} is written as {inside:?}");
+        }
     }
 
     #[test]
