@@ -4,13 +4,16 @@
 //! S3 allows one value, gives an error that names it and never counts as absent; nothing here requires features of
 //! HTTP/1.1 alone (HTTP/2 names the host in `:authority`).
 
-use hyper::header::{EXPECT, HOST, HeaderMap, HeaderName};
+use hyper::header::{EXPECT, HOST, HeaderMap, HeaderName, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use hyper::{Method, Version};
 
 use crate::s3::error::{S3Error, S3ErrorCode};
 use crate::s3::query::Query;
+
+/// Characters of a `User-Agent` that are logged: SDKs send up to about 200, and a log line is not theirs to fill.
+const USER_AGENT_CHARS_MAX: usize = 256;
 
 /// The head of one request.
 #[derive(Debug)]
@@ -65,6 +68,13 @@ impl Head {
             (Some(header), _) => Ok(Some(header)),
             (None, authority) => Ok(authority),
         }
+    }
+
+    /// The client's name of itself, for the log: cut, and without bytes that are not text.
+    pub(crate) fn user_agent(&self) -> Option<String> {
+        let name = self.headers().raw_values(USER_AGENT.as_str()).next()?;
+        let name = String::from_utf8_lossy(name);
+        Some(name.chars().take(USER_AGENT_CHARS_MAX).collect())
     }
 
     /// Whether the connection carries only this request and can be closed after its answer.

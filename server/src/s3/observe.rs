@@ -35,6 +35,10 @@ pub(crate) struct RequestRecord {
     pub(crate) id: String,
     pub(crate) api: &'static str,
     pub(crate) peer: Option<SocketAddr>,
+    /// The access key that the request names.
+    pub(crate) access_key: Option<String>,
+    /// As sent, but not longer than a line can bear.
+    pub(crate) user_agent: Option<String>,
     pub(crate) bucket: Option<BucketName>,
     pub(crate) key: Option<ObjectKey>,
     pub(crate) status: u16,
@@ -51,6 +55,8 @@ impl RequestRecord {
             id,
             api: crate::telemetry::names::API_OTHER,
             peer,
+            access_key: None,
+            user_agent: None,
             bucket: None,
             key: None,
             status: CLIENT_GONE,
@@ -123,7 +129,7 @@ impl RequestWatch {
             bucket.as_ref().map(BucketName::as_str),
             key.as_ref().map(ObjectKey::as_str),
         );
-        tracing::error!(bucket, key = ?key, sent, %error, "an object cannot be read; the connection is cut");
+        tracing::error!(bucket, key, sent, %error, "an object cannot be read; the connection is cut");
     }
 }
 
@@ -142,8 +148,10 @@ impl Drop for RequestWatch {
         });
         tracing::info!(
             peer = record.peer.map(tracing::field::display),
+            access_key = record.access_key,
+            user_agent = record.user_agent,
             bucket = record.bucket.as_ref().map(BucketName::as_str),
-            key = record.key.as_ref().map(tracing::field::debug),
+            key = record.key.as_ref().map(ObjectKey::as_str),
             status = record.status,
             code = record.code,
             received = record.received,

@@ -19,7 +19,7 @@ use crate::clock::{Clock, Entropy};
 use crate::model::Owner;
 use crate::objects::{Objects, ObjectsError};
 use crate::s3::addressing::{Addressing, Resource};
-use crate::s3::authentication::authenticate;
+use crate::s3::authentication::{authenticate, named_key};
 use crate::s3::authorisation::{authorize, refusal};
 use crate::s3::call::{Answer, Call};
 use crate::s3::error::{S3Error, S3ErrorCode};
@@ -130,6 +130,8 @@ impl S3Service {
             Err(error) => (Query::default(), Some(error)),
         };
         let head = Head::new(parts, query);
+        record.user_agent = head.user_agent();
+        record.access_key = named_key(&head, &self.identities);
         let asked = match (own_paths::own_path(head.raw_path()), unreadable) {
             (Some(path), _) => Asked::Own(path),
             _ if admission == Some(Admission::Refused) => Asked::Refused(too_many()),

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use strongroom_server::telemetry::log::{LineFormat, LogFilter, build};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::harness::{Endpoint, SECRET};
+use crate::harness::{Endpoint, SECRET, USER};
 
 /// Log lines in memory.
 #[derive(Clone, Default)]
@@ -48,15 +48,16 @@ fn is_request(line: &str) -> bool {
 #[tokio::test]
 async fn each_request_leaves_one_line_without_secrets() {
     let lines = Lines::default();
+    let endpoint = Endpoint::start().await;
     // With a single subscriber, an event that another test's thread meets first would be taken for one that nobody wants.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
     let filter = LogFilter::parse("debug").expect("a filter");
     let (dispatch, _control) = build(&filter, LineFormat::Json, lines.clone());
     let _default = tracing::dispatcher::set_default(&dispatch);
-    let endpoint = Endpoint::start().await;
     let put = endpoint
         .call("PUT", "/bkt/a%0Ab")
         .body(b"the contents")
+        .header("user-agent", "a backup job")
         .wire();
     let put_id = put
         .send()
@@ -70,6 +71,10 @@ async fn each_request_leaves_one_line_without_secrets() {
         .send()
         .await
         .expect_error(403, "SignatureDoesNotMatch");
+
+    let body = "<Delete><Object><Key>a&#10;b</Key></Object><Object><Key>c</Key></Object></Delete>";
+    let many = endpoint.call("POST", "/bkt?delete").body(body.as_bytes());
+    many.send().await.expect_status(200);
 
     // A line is written when the answer is dropped, which may be after the test has read it.
     let written = async {
@@ -88,7 +93,13 @@ async fn each_request_leaves_one_line_without_secrets() {
     };
     let line = of("PutObject");
     assert_eq!(line["span"]["request_id"].as_str(), put_id.as_deref());
-    for (field, value) in [("bucket", "bkt"), ("key", "\"a\\nb\""), ("code", "")] {
+    for (field, value) in [
+        ("bucket", "bkt"),
+        ("key", "a\nb"),
+        ("code", ""),
+        ("access_key", USER),
+        ("user_agent", "a backup job"),
+    ] {
         assert_eq!(
             line.get(field).and_then(|v| v.as_str()),
             Some(value),
@@ -102,6 +113,17 @@ async fn each_request_leaves_one_line_without_secrets() {
             "{line}"
         );
     }
+    let deleted = text
+        .lines()
+        .filter(|line| line.contains("s3 delete of one object"));
+    let deleted: Vec<serde_json::Value> = deleted
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let keys: Vec<_> = deleted
+        .iter()
+        .filter_map(|line| line["key"].as_str())
+        .collect();
+    assert_eq!(keys, ["a\nb", "c"]);
     assert!(
         text.contains("\"code\":\"SignatureDoesNotMatch\""),
         "{text}"

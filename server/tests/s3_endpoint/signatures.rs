@@ -1,6 +1,6 @@
 //! Almost correct signatures, in every part of a request that carries one.
 
-use crate::harness::{Endpoint, Wire};
+use crate::harness::{Endpoint, Reply, Wire};
 
 /// Every kind of wrong signature that a lenient comparison would accept: cut at either end, lengthened, in upper case,
 /// repeated pieces of it, any number of equal digits, one digit changed.
@@ -89,4 +89,97 @@ async fn a_chunk_is_signed_whole_or_not_at_all() {
     }
     endpoint.get("key").await.expect_error(404, "NoSuchKey");
     wire.send().await.expect_status(200);
+}
+
+fn message(reply: &Reply) -> String {
+    reply.element("Message").expect("a message")
+}
+
+/// nginx replaces the host unless told otherwise, and the operator saw only that the signature is wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_a_proxy_changed_is_named() {
+    let endpoint = Endpoint::start().await;
+    for told in ["x-forwarded-host", "x-original-host"] {
+        let wire = endpoint.call("GET", "/bkt").wire().without("host");
+        let wire = wire
+            .with("host", "upstream:9000")
+            .with(told, &endpoint.host);
+        let refused = wire.send().await.expect_error(403, "SignatureDoesNotMatch");
+        assert_eq!(
+            refused.element("SignedHeaderChanged").as_deref(),
+            Some("host")
+        );
+        assert!(
+            message(&refused).contains(&endpoint.host),
+            "{}",
+            message(&refused)
+        );
+    }
+    let wrong = endpoint.call("GET", "/bkt").secret("another").wire();
+    let wrong = wrong.with("x-forwarded-host", &endpoint.host);
+    let refused = wrong
+        .send()
+        .await
+        .expect_error(403, "SignatureDoesNotMatch");
+    assert_eq!(
+        refused.element("SignedHeaderChanged"),
+        None,
+        "the key is wrong"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signed_headers_that_did_not_arrive_are_named() {
+    let endpoint = Endpoint::start().await;
+    let call = endpoint.call("GET", "/bkt").header("x-of-the-client", "1");
+    let call = call.header("accept-encoding", "identity");
+    call.send().await.expect_status(200);
+    let dropped = call.wire().without("x-of-the-client").send().await;
+    let refused = dropped.expect_error(403, "SignatureDoesNotMatch");
+    let missing = refused.element("SignedHeadersMissing");
+    assert_eq!(missing.as_deref(), Some("x-of-the-client"));
+    assert!(
+        message(&refused).contains("x-of-the-client"),
+        "{}",
+        message(&refused)
+    );
+    let changed = call
+        .wire()
+        .without("accept-encoding")
+        .with("accept-encoding", "gzip, br");
+    let refused = changed
+        .send()
+        .await
+        .expect_error(403, "SignatureDoesNotMatch");
+    let changed = refused.element("SignedHeaderChanged");
+    assert_eq!(changed.as_deref(), Some("accept-encoding"));
+}
+
+/// curl 7.88 signs without it: its uploads failed, and the answer did not say why.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_without_the_digest_of_the_body_is_told_what_to_add() {
+    let endpoint = Endpoint::start().await;
+    let put = endpoint.call("PUT", "/bkt/key").body(b"hello").wire();
+    let put = put.without("x-amz-content-sha256");
+    let refused = put.send().await.expect_error(400, "InvalidRequest");
+    let chunked = put.chunked().send().await;
+    chunked.expect_error(400, "InvalidRequest");
+    assert!(
+        message(&refused).contains("x-amz-content-sha256"),
+        "{}",
+        message(&refused)
+    );
+    assert!(
+        message(&refused).contains("UNSIGNED-PAYLOAD"),
+        "{}",
+        message(&refused)
+    );
+    let get = endpoint.call("GET", "/bkt").wire();
+    let get = get.without("x-amz-content-sha256").send().await;
+    let refused = get.expect_error(403, "SignatureDoesNotMatch");
+    assert!(
+        message(&refused).contains("x-amz-content-sha256"),
+        "{}",
+        message(&refused)
+    );
 }

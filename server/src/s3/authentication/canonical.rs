@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::s3::head::Headers;
 
 /// The parts of a request that a signature covers.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct CanonicalRequest<'a> {
     pub(super) method: &'a str,
     pub(super) canonical_query: &'a str,
@@ -19,6 +19,8 @@ pub(super) struct CanonicalRequest<'a> {
     /// Lower-case names, sorted.
     pub(super) signed_headers: &'a [String],
     pub(super) payload_hash: &'a str,
+    /// Another value of one header than the one that arrived.
+    pub(super) instead: Option<(&'a str, &'a str)>,
 }
 
 impl CanonicalRequest<'_> {
@@ -43,6 +45,10 @@ impl CanonicalRequest<'_> {
 
     /// Appends all values of a header: each trimmed, runs of spaces folded, joined by commas.
     fn push_values(&self, out: &mut Vec<u8>, name: &str) {
+        if let Some((_, value)) = self.instead.filter(|(of, _)| *of == name) {
+            out.extend_from_slice(value.as_bytes());
+            return;
+        }
         if !self.headers.has(name) {
             if name == EXPECT {
                 // Proxies may answer it themselves and drop it; it has only one value.

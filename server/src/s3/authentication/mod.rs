@@ -8,6 +8,7 @@
 mod canonical;
 mod claim;
 mod header;
+mod mismatch;
 mod signing;
 
 pub(crate) use header::Scope;
@@ -38,6 +39,17 @@ const CONTENT_SHA256: &str = "x-amz-content-sha256";
 /// SHA-256 of an empty body. Clients that send no `x-amz-content-sha256` (curl, old signers) sign this digest, so their
 /// body must be empty.
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// For the log: the access key that a request names, if it is known. An unknown one may be a secret in the wrong place.
+pub(crate) fn named_key(head: &Head, identities: &Identities) -> Option<String> {
+    let claim = Claim::read(head).ok().flatten()?;
+    let known = identities.find(&claim.access_key).is_some();
+    Some(if known {
+        claim.access_key
+    } else {
+        "unknown".to_owned()
+    })
+}
 
 /// The sender of a request, and how its body is signed.
 #[derive(Debug)]
@@ -75,6 +87,7 @@ pub(crate) fn authenticate(
     check_signed_headers(head, &claim)?;
     refuse_session_token(head)?;
     let payload = PayloadMode::parse(&claim.payload)?;
+    mismatch::check_content_digest(head)?;
 
     let timestamp = http_date::iso_basic(claim.signed_at);
     if !timestamp.starts_with(&claim.scope.date) {
@@ -121,32 +134,32 @@ fn verify(
         host: head.host()?,
         signed_headers: &claim.signed_headers,
         payload_hash: &claim.payload,
+        instead: None,
     };
-    let raw_path = head.raw_path();
     let scope = claim.scope.text();
-    let raw = request.bytes(raw_path);
-    let raw_to_sign = string_to_sign(ALGORITHM, timestamp, &scope, &raw);
-    if let Some(signature) = key.accepts(&raw_to_sign, &claim.signature) {
+    let reencoded = decode_path(head.raw_path()).map(|path| encode_path(&path).into_owned());
+    let reencoded = reencoded.ok().filter(|path| path != head.raw_path());
+    let to_sign = |request: &CanonicalRequest<'_>, path: &str| {
+        string_to_sign(ALGORITHM, timestamp, &scope, &request.bytes(path))
+    };
+    let accepted = |request: &CanonicalRequest<'_>| {
+        let paths = [Some(head.raw_path()), reencoded.as_deref()];
+        let mut paths = paths.into_iter().flatten();
+        paths.find_map(|path| key.accepts(&to_sign(request, path), &claim.signature))
+    };
+    if let Some(signature) = accepted(&request) {
         return Ok(signature);
     }
-    let reencoded = decode_path(raw_path)
-        .map(|path| encode_path(&path).into_owned())
-        .ok()
-        .filter(|path| path != raw_path);
-    if let Some(path) = reencoded {
-        let to_sign = string_to_sign(ALGORITHM, timestamp, &scope, &request.bytes(&path));
-        if let Some(signature) = key.accepts(&to_sign, &claim.signature) {
-            return Ok(signature);
-        }
-    }
-    Err(S3Error::new(
-        S3ErrorCode::SignatureDoesNotMatch,
-        "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
-    )
-    .with_field("AWSAccessKeyId", &claim.access_key)
-    .with_field("StringToSign", raw_to_sign)
-    .with_field("SignatureProvided", &claim.signature)
-    .with_field("CanonicalRequest", String::from_utf8_lossy(&raw)))
+    let would_match = |name: &str, value: &str| {
+        let instead = Some((name, value));
+        accepted(&CanonicalRequest { instead, ..request }).is_some()
+    };
+    let raw = request.bytes(head.raw_path());
+    Err(mismatch::refusal(head, claim, would_match)
+        .with_field("AWSAccessKeyId", &claim.access_key)
+        .with_field("StringToSign", to_sign(&request, head.raw_path()))
+        .with_field("SignatureProvided", &claim.signature)
+        .with_field("CanonicalRequest", String::from_utf8_lossy(&raw)))
 }
 
 fn check_skew(signed_at: UnixMillis, now: UnixMillis) -> Result<(), S3Error> {

@@ -54,10 +54,24 @@ pub(crate) async fn many(call: &mut Call<'_>, bucket: &BucketName) -> Answer {
         .buffered(DELETES_AT_ONCE)
         .collect()
         .await;
+    for (target, result) in &results {
+        tell(bucket, target, result.as_ref().err());
+    }
     Ok(reply::xml(
         StatusCode::OK,
         xml::deleted(&results, request.reporting),
     ))
+}
+
+/// Logs one object of many: the request's own line names none.
+fn tell(bucket: &BucketName, target: &xml::DeleteTarget, refused: Option<&S3Error>) {
+    tracing::info!(
+        bucket = bucket.as_str(),
+        key = target.key.as_str(),
+        version = target.version_text,
+        code = refused.map_or("", |error| error.code().wire()),
+        "s3 delete of one object"
+    );
 }
 
 fn write_deleted(out: &mut HeaderMap, done: &Deleted) {
