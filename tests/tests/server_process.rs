@@ -124,11 +124,25 @@ fn a_folder_without_permission_and_a_taken_port_are_named() {
 }
 
 #[test]
+fn a_directory_of_minio_or_of_somebody_else_is_refused_and_left_alone() {
+    let (_dir, server) = planned();
+    std::fs::create_dir_all(server.data_dir().join("photos")).expect("made");
+    let refused = run(&mut server.command()).code_in(&[8]);
+    refused.says("photos").says("ls -la");
+    std::fs::create_dir(server.data_dir().join(".minio.sys")).expect("made");
+    let refused = run(&mut server.command()).code_in(&[8]);
+    refused.says("MinIO").says("serve --data-dir");
+    let left = std::fs::read_dir(server.data_dir()).expect("readable");
+    assert_eq!(left.count(), 2, "nothing was made");
+}
+
+#[test]
 fn probes_answer_on_both_listeners() {
     let (_dir, server) = started();
-    for path in ["/minio/health/live", "/minio/health/ready"] {
+    for path in ["live", "ready", "cluster", "cluster/read"] {
+        let path = format!("/minio/health/{path}");
         assert_eq!(
-            http::get(server.s3_addr(), path).expect("answers").status,
+            http::get(server.s3_addr(), &path).expect("answers").status,
             200,
             "{path}"
         );

@@ -1,8 +1,9 @@
 //! Root credentials. Easily guessed ones are refused.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde::{Deserialize, Deserializer};
@@ -89,10 +90,11 @@ pub struct RootCredentials {
     pub password: Secret,
 }
 
-/// Refuses credentials that are missing, malformed or easy to guess.
+/// Refuses credentials that are missing, malformed or easy to guess; adds what looks like a mistake to `warnings`.
 pub(super) fn check(
     user: Option<Given<String>>,
     password: Option<Given<Secret>>,
+    warnings: &mut Vec<String>,
 ) -> Result<RootCredentials, ConfigError> {
     let (user, password) = match (user, password) {
         (Some(user), Some(password)) => (user, password),
@@ -146,13 +148,33 @@ pub(super) fn check(
             source_of: password.from,
         });
     }
+    if text.trim() != text || text.contains(char::is_control) {
+        warnings.push(format!(
+            "{}: the root password begins or ends with a blank, or holds a line end; it belongs to the password, so clients \
+             must send it, too",
+            password.from
+        ));
+    }
     Ok(RootCredentials {
         user: user.value,
         password: password.value,
     })
 }
 
-/// Reads a credential from a file, without the line end that editors add.
+/// The permission bit that lets everybody read.
+const READABLE_BY_OTHERS: u32 = 0o004;
+
+/// A warning about a file with a password that everybody may read.
+pub(super) fn readable_by_others(path: &Path) -> Option<String> {
+    let metadata = fs::metadata(path).ok()?;
+    let readable = metadata.permissions().mode() & READABLE_BY_OTHERS != 0;
+    readable.then(|| {
+        let path = path.display();
+        format!("{path} holds the root password and everyone may read it: chmod 0600 {path}")
+    })
+}
+
+/// Reads a credential from the first line of a file, without its line end.
 pub(super) fn read_file(path: &Path, from: &Source) -> Result<String, ConfigError> {
     let unreadable = |source| ConfigError::CredentialFile {
         path: path.to_owned(),
@@ -164,6 +186,6 @@ pub(super) fn read_file(path: &Path, from: &Source) -> Result<String, ConfigErro
     file.take(FILE_BYTES_MAX + 1)
         .read_to_string(&mut text)
         .map_err(unreadable)?;
-    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let (line, _) = text.split_once('\n').unwrap_or((&text, ""));
     Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }

@@ -78,6 +78,26 @@ impl Environment {
         Some(name.to_string_lossy().into_owned())
     }
 
+    /// The old names of MinIO's credentials that are set. MinIO has renamed them, and this program does not read them.
+    pub(super) fn old_credentials(&self) -> Vec<&'static str> {
+        let old = ["MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"].into_iter();
+        old.filter(|name| self.raw(name).is_some()).collect()
+    }
+
+    /// The files from which a password is read.
+    pub(super) fn password_files(&self) -> Vec<PathBuf> {
+        let files = [
+            ("STRONGROOM_ROOT_PASSWORD", "STRONGROOM_ROOT_PASSWORD_FILE"),
+            ("MINIO_ROOT_PASSWORD", "MINIO_ROOT_PASSWORD_FILE"),
+        ];
+        let given = files
+            .into_iter()
+            .filter(|(text, _)| self.raw(text).is_none());
+        given
+            .filter_map(|(_, file)| self.raw(file).map(PathBuf::from))
+            .collect()
+    }
+
     /// Warns about variables with our prefix and an unknown name, which are most likely misspelt.
     pub(super) fn warnings(&self) -> Vec<String> {
         let misspelt = |name: &&String| {
@@ -87,10 +107,13 @@ impl Environment {
                 && !name.contains("_SERVICE_PORT_")
                 && !name.contains("_PORT_")
         };
-        self.variables
-            .keys()
-            .filter(misspelt)
+        let misspelt = self.variables.keys().filter(misspelt);
+        let old = self.old_credentials().into_iter();
+        misspelt
             .map(|name| format!("the variable {name} is unknown and ignored"))
+            .chain(old.map(|name| {
+                format!("the variable {name} is ignored: its name is MINIO_ROOT_USER or MINIO_ROOT_PASSWORD now")
+            }))
             .collect()
     }
 

@@ -73,6 +73,15 @@ pub enum ConfigError {
          (MINIO_ROOT_USER and MINIO_ROOT_PASSWORD are understood, too)"
     )]
     NoCredentials,
+    /// The credentials have the names that MinIO gave up.
+    #[error(
+        "no root credentials: {names} are not read; their names are MINIO_ROOT_USER and MINIO_ROOT_PASSWORD now \
+         (or STRONGROOM_ROOT_USER and STRONGROOM_ROOT_PASSWORD)"
+    )]
+    OldCredentials {
+        /// Those that are set.
+        names: String,
+    },
     /// Half of the key pair is missing.
     #[error("{have} is set, but the root {lack} is missing")]
     HalfCredentials {
@@ -191,6 +200,9 @@ impl ConfigError {
             ConfigError::CredentialFile { path, .. } => format!("ls -l {}", path.display()),
             ConfigError::NoDataDir => {
                 "strongroom-server serve --data-dir /var/lib/strongroom".to_owned()
+            }
+            ConfigError::OldCredentials { .. } => {
+                "export MINIO_ROOT_USER=\"$MINIO_ACCESS_KEY\" MINIO_ROOT_PASSWORD=\"$MINIO_SECRET_KEY\"".to_owned()
             }
             ConfigError::NoCredentials
             | ConfigError::HalfCredentials { .. }

@@ -2,9 +2,8 @@
 //!
 //! Messages name file and line but never quote the line, because it may hold the password.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -14,9 +13,6 @@ use crate::config::{ConfigError, Secret, credentials};
 
 /// Largest configuration file in bytes: all keys with long values need a few KiB.
 const FILE_BYTES_MAX: u64 = 1 << 20;
-
-/// The permission bit that lets everybody read.
-const READABLE_BY_OTHERS: u32 = 0o004;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,14 +67,11 @@ struct Log {
 pub(super) fn read(path: &Path, warnings: &mut Vec<String>) -> Result<Settings, ConfigError> {
     let text = read_text(path)?;
     let top: Top = toml::from_str(&text).map_err(|error| syntax(path, &text, &error))?;
-    let readable =
-        fs::metadata(path).is_ok_and(|m| m.permissions().mode() & READABLE_BY_OTHERS != 0);
-    if top.root.password.is_some() && readable {
-        warnings.push(format!(
-            "{} holds the root password and everyone may read it: chmod 0600 it",
-            path.display()
-        ));
-    }
+    let holds = match (&top.root.password, &top.root.password_file) {
+        (Some(_), _) => Some(path),
+        (None, file) => file.as_deref(),
+    };
+    warnings.extend(holds.and_then(credentials::readable_by_others));
     settings(path, top)
 }
 

@@ -122,8 +122,20 @@ pub fn load(flags: ServeFlags, environment: &Environment) -> Result<Config, Conf
         Some(path) => file::read(&path, &mut warnings)?,
         None => Settings::default(),
     };
+    for path in environment.password_files() {
+        warnings.extend(credentials::readable_by_others(&path));
+    }
     let settings = Settings::from(flags).or(environment.settings()?).or(file);
-    check(settings, warnings)
+    check(settings, warnings).map_err(|error| match (error, environment.old_credentials()) {
+        (ConfigError::NoCredentials | ConfigError::HalfCredentials { .. }, old)
+            if !old.is_empty() =>
+        {
+            ConfigError::OldCredentials {
+                names: old.join(" and "),
+            }
+        }
+        (error, _) => error,
+    })
 }
 
 /// The data directory of an offline command.
@@ -176,7 +188,7 @@ pub fn from_process() -> (Vec<OsString>, Environment) {
     (std::env::args_os().collect(), Environment::of_process())
 }
 
-fn check(mut settings: Settings, warnings: Vec<String>) -> Result<Config, ConfigError> {
+fn check(mut settings: Settings, mut warnings: Vec<String>) -> Result<Config, ConfigError> {
     let gc = times(&mut settings)?;
     let data_dir = settings.data_dir.ok_or(ConfigError::NoDataDir)?.value;
     if data_dir.as_os_str().is_empty() {
@@ -194,7 +206,7 @@ fn check(mut settings: Settings, warnings: Vec<String>) -> Result<Config, Config
         data_dir,
         listen,
         admin_listen,
-        root: credentials::check(settings.root_user, settings.root_password)?,
+        root: credentials::check(settings.root_user, settings.root_password, &mut warnings)?,
         buckets: settings
             .buckets
             .map(buckets)

@@ -354,3 +354,74 @@ fn an_empty_variable_counts_as_unset() {
         LISTEN_DEFAULT
     );
 }
+
+#[test]
+fn old_names_of_minio_are_told() {
+    let old = [
+        ("MINIO_ACCESS_KEY", "backup-admin"),
+        ("MINIO_SECRET_KEY", PASSWORD),
+    ];
+    let error = load(flags(&["--data-dir", "/d"]), &Environment::of(old));
+    let error = error.expect_err("no credentials");
+    let told = error.to_string();
+    assert!(
+        told.contains("MINIO_ACCESS_KEY and MINIO_SECRET_KEY"),
+        "{told}"
+    );
+    let next = error.next_command();
+    assert!(
+        next.contains("MINIO_ROOT_USER=\"$MINIO_ACCESS_KEY\""),
+        "{next}"
+    );
+    assert!(!told.contains(PASSWORD) && !next.contains(PASSWORD));
+    let config = load(flags(&[]), &environment(&old)).expect("there are others");
+    assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
+}
+
+#[test]
+fn a_password_with_a_line_end_or_a_blank_at_its_end_is_told() {
+    for odd in [
+        "correct horse\n",
+        "correct horse ",
+        " correct horse",
+        "correct\nhorse",
+    ] {
+        let config = credentials(USER, odd).expect("taken as it is");
+        assert_eq!(config.root.password.expose(), odd);
+        let [told] = config.warnings.as_slice() else {
+            panic!("one warning: {:?}", config.warnings)
+        };
+        assert!(told.starts_with("STRONGROOM_ROOT_PASSWORD: "), "{told}");
+        assert!(!told.contains("correct"), "{told}");
+    }
+    assert_eq!(
+        credentials(USER, PASSWORD).expect("valid").warnings,
+        [""; 0]
+    );
+}
+
+#[test]
+fn a_password_file_that_everybody_may_read_is_told() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = dir.path().join("password");
+    fs::write(&path, format!("{PASSWORD}\nsecond line\n")).expect("written");
+    let name = path.to_str().expect("test paths are text");
+    let config_file = file(dir.path(), &format!("root.password_file = {name:?}"));
+    for (mode, warned) in [(0o644, true), (0o640, false), (0o600, false)] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("set");
+        let by_variable = Environment::of([
+            ("STRONGROOM_ROOT_USER", USER),
+            ("STRONGROOM_ROOT_PASSWORD_FILE", name),
+        ]);
+        let by_file = Environment::of([
+            ("STRONGROOM_ROOT_USER", USER),
+            ("STRONGROOM_CONFIG", &config_file),
+        ]);
+        for environment in [by_variable, by_file] {
+            let config = load(flags(&["--data-dir", "/d"]), &environment).expect("valid");
+            assert_eq!(config.root.password.expose(), PASSWORD, "the first line");
+            let told = config.warnings.iter().any(|told| told.contains(name));
+            assert_eq!(told, warned, "{mode:o}: {:?}", config.warnings);
+        }
+    }
+}

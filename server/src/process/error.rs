@@ -30,6 +30,26 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The data directory is MinIO's.
+    #[error(
+        "{data_dir} is a data directory of MinIO (it holds .minio.sys): its objects cannot be served from there, and nothing \
+         was changed. Start Strongroom on an empty directory, then copy the objects from a running MinIO"
+    )]
+    MinioDirectory {
+        /// The data directory.
+        data_dir: String,
+    },
+    /// The data directory is neither empty nor a store.
+    #[error(
+        "{data_dir} is neither empty nor a store of Strongroom (it holds {found}); nothing was changed. Name an empty \
+         directory, or one that does not exist yet"
+    )]
+    ForeignDirectory {
+        /// The data directory.
+        data_dir: String,
+        /// Some of what it holds.
+        found: String,
+    },
     /// The store cannot be opened.
     #[error("the store in {data_dir} cannot be opened: {source}")]
     Store {
@@ -82,6 +102,9 @@ impl StartError {
                 source: ObjectsError::Store(source),
                 ..
             } => of_store(source),
+            StartError::MinioDirectory { .. } | StartError::ForeignDirectory { .. } => {
+                Exit::Precondition
+            }
             StartError::System { .. } | StartError::Bucket { .. } | StartError::Repair { .. } => {
                 Exit::Failed
             }
@@ -102,6 +125,11 @@ impl StartError {
                 data_dir,
                 source: ObjectsError::Store(source),
             } => of_store_next(data_dir, source),
+            StartError::MinioDirectory { data_dir } => {
+                let beside = data_dir.trim_end_matches('/');
+                format!("strongroom-server serve --data-dir {beside}-strongroom")
+            }
+            StartError::ForeignDirectory { data_dir, .. } => format!("ls -la {data_dir}"),
             StartError::System { .. } => "ulimit -a".to_owned(),
             StartError::Close { .. } | StartError::Bucket { .. } | StartError::Repair { .. } => {
                 "start the server again; it repairs what a crash leaves by itself".to_owned()

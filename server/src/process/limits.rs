@@ -74,6 +74,12 @@ pub(crate) const LINGER: LingerLimits = LingerLimits {
 /// Shortest time between two lines about connections that gave way: a flood must not fill the log.
 pub(crate) const DISPLACED_LINE_PAUSE: Duration = Duration::from_mins(1);
 
+/// Time between two looks at the disk: soon enough to be noticed before the next backup, and one small sync each.
+pub(crate) const DISK_WATCH_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A disk that needs longer for one small sync is not one to rely on.
+pub(crate) const DISK_ANSWER_MAX: Duration = Duration::from_secs(30);
+
 /// Wait after `accept` failed for a local reason (no descriptors, no memory): without it the loop would spin.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

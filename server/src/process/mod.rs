@@ -13,6 +13,8 @@
 mod background;
 mod bind;
 mod connections;
+mod data_dir;
+mod disk_watch;
 mod error;
 mod exit;
 mod limits;

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::jobs::{JobBoard, Scheduler};
 use crate::process::background;
 use crate::process::bind::{bind, bind_admin};
+use crate::process::disk_watch::DiskWatch;
 use crate::process::listener::{ConnectionTimes, HttpRequest, Listener, RunningListener};
 use crate::process::signals::Signals;
 use crate::process::startup::{self, Handles, blocking};
@@ -70,6 +71,7 @@ pub(crate) async fn serve(
     let connections_max = limits::s3_connections(open_files);
     let s3 = serve_s3(s3_bound, &config, &handles, &storage, connections_max);
     let jobs = background::start(&config, &handles, &storage);
+    let disk = DiskWatch::start(config.data_dir.clone(), Arc::clone(&handles.readiness));
     let health = Arc::clone(&storage.store.health);
     handles
         .readiness
@@ -91,7 +93,7 @@ pub(crate) async fn serve(
         "strongroom-server is stopping"
     );
     tokio::select! {
-        ended = end(s3, jobs, storage, admin) => ended,
+        ended = end(s3, jobs, disk, storage, admin) => ended,
         // The store survives a crash by design, so nothing acknowledged is lost.
         signal = signals.next_ending() => {
             tracing::warn!(signal, "a second signal ends the server at once");
@@ -104,6 +106,7 @@ pub(crate) async fn serve(
 async fn end(
     s3: RunningListener,
     jobs: Scheduler,
+    disk: DiskWatch,
     storage: Storage,
     admin: RunningListener,
 ) -> Result<Exit, StartError> {
@@ -115,6 +118,7 @@ async fn end(
         );
     }
     jobs.end().await;
+    disk.end().await;
     startup::close(storage).await?;
     // Its connections are scrapes and probes, so aborting them does no harm.
     let _cut = admin.end().await;

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::jobs::JobBoard;
 use crate::model::{BucketName, Owner};
 use crate::objects::{BucketCreated, NewBucket, Objects};
-use crate::process::StartError;
+use crate::process::{StartError, data_dir};
 use crate::storage::Storage;
 use crate::store::Store;
 use crate::store::observer::{CommitBatch, Observer, PackSync, StoreThread};
@@ -35,11 +35,16 @@ pub(crate) async fn open(config: &Config, handles: &Handles) -> Result<Storage, 
         Arc::clone(&handles.entropy),
     );
     let data_dir = config.data_dir.display().to_string();
-    let opened = blocking(move || Store::open(&dir, clock, &*entropy)).await;
-    let store = opened.map_err(|source| StartError::Store {
-        data_dir: data_dir.clone(),
-        source,
-    })?;
+    let named = data_dir.clone();
+    let opened = blocking(move || {
+        data_dir::check(&dir)?;
+        let failed = |source| StartError::Store {
+            data_dir: named,
+            source,
+        };
+        Store::open(&dir, clock, &*entropy).map_err(failed)
+    });
+    let store = opened.await?;
     store.watch.register(Arc::new(StoreMetrics {
         metrics: Arc::clone(&handles.metrics),
     }));

@@ -1,11 +1,14 @@
 //! Readiness: whether requests should be sent to this process. Both listeners and the metrics share one answer.
 //!
 //! A process starts, serves and stops, in this order only. While it serves, the store may become read-only, which lasts
-//! until a restart: after a failed sync or commit, or when a panic has ended one of the store's threads.
+//! until a restart: after a failed sync or commit, or when a panic has ended one of the store's threads. The disk may
+//! also stop taking writes for a while: it is full, or mounted read-only.
 
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
+
+use parking_lot::Mutex;
 
 const STARTING: u8 = 0;
 const SERVING: u8 = 1;
@@ -20,6 +23,12 @@ pub enum NotReady {
     /// The process was told to end; requests in flight are being finished.
     #[error("stopping: requests in flight are being finished")]
     Stopping,
+    /// The disk takes no writes now; reads are still answered.
+    #[error("the disk takes no writes: {reason}")]
+    Disk {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The store refuses writes; reads are still answered.
     #[error("read-only: {reason}; find the cause in the log, mend the disk, restart the server")]
     ReadOnly {
@@ -36,6 +45,7 @@ type Latch = Box<dyn Fn() -> Option<String> + Send + Sync>;
 pub struct Readiness {
     phase: AtomicU8,
     latch: OnceLock<Latch>,
+    disk: Mutex<Option<String>>,
 }
 
 impl Readiness {
@@ -65,11 +75,23 @@ impl Readiness {
     pub fn check(&self) -> Result<(), NotReady> {
         match self.phase.load(Ordering::SeqCst) {
             STARTING => Err(NotReady::Starting),
-            SERVING => self
-                .read_only()
-                .map_or(Ok(()), |reason| Err(NotReady::ReadOnly { reason })),
+            SERVING => match (self.read_only(), self.disk()) {
+                (Some(reason), _) => Err(NotReady::ReadOnly { reason }),
+                (None, Some(reason)) => Err(NotReady::Disk { reason }),
+                (None, None) => Ok(()),
+            },
             _ => Err(NotReady::Stopping),
         }
+    }
+
+    /// Why the disk takes no writes, when last looked at.
+    pub fn disk(&self) -> Option<String> {
+        self.disk.lock().clone()
+    }
+
+    /// Records whether the disk takes writes: nothing, or why not.
+    pub fn set_disk(&self, fault: Option<String>) {
+        *self.disk.lock() = fault;
     }
 
     /// Why the store is read-only, if it is, in every phase.

@@ -175,16 +175,21 @@ async fn health_needs_no_credentials() {
             .without("x-amz-date")
             .without("x-amz-content-sha256")
     };
+    let paths = ["live", "ready", "cluster", "cluster/read"];
+    let paths = paths.map(|path| format!("/minio/health/{path}"));
     for method in ["GET", "HEAD"] {
-        anonymous(method, "/minio/health/live")
-            .send()
-            .await
-            .expect_status(200);
-        anonymous(method, "/minio/health/ready")
-            .send()
-            .await
-            .expect_status(200);
+        for path in &paths {
+            let reply = anonymous(method, path).send().await;
+            reply.expect_status(200);
+        }
     }
+    // A full disk: backups are refused, restores go on.
+    endpoint.readiness.set_disk(Some("it is full".to_owned()));
+    for (path, status) in paths.iter().zip([200, 503, 503, 200]) {
+        let reply = anonymous("GET", path).send().await;
+        reply.expect_status(status);
+    }
+    endpoint.readiness.set_disk(None);
     anonymous("POST", "/minio/health/live")
         .send()
         .await
@@ -198,10 +203,10 @@ async fn health_needs_no_credentials() {
         .send()
         .await
         .expect_status(503);
-    anonymous("GET", "/minio/health/live")
-        .send()
-        .await
-        .expect_status(200);
+    for (path, status) in paths.iter().zip([200, 503, 503, 503]) {
+        let reply = anonymous("GET", path).send().await;
+        reply.expect_status(status);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

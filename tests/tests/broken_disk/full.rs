@@ -44,6 +44,18 @@ fn thin_out(server: &Server, objects: &mut PutObjects) {
     }
 }
 
+/// Waits until the server has looked at its disk again.
+fn await_readiness(server: &Server, status: u16, word: &str) {
+    until(
+        "readiness to follow the disk",
+        FREED_WITHIN,
+        || match readiness(server) {
+            (now, why) if now == status && why.contains(word) => Ok(()),
+            other => Err(format!("{other:?}")),
+        },
+    );
+}
+
 /// Waits until puts are accepted again.
 fn puts_again(server: &Server, objects: &mut PutObjects, key: &str) {
     until("puts to be taken again", FREED_WITHIN, || {
@@ -75,10 +87,11 @@ fn below_the_reserve_puts_are_refused_and_all_else_goes_on() {
         );
         objects.assert_whole(&server, "reads of a full disk");
         assert_eq!(s3.keys(BUCKET, "").len(), objects.keys().len());
-        assert_eq!(readiness(&server).0, 200, "a full disk is not a broken one");
-        assert!(!is_read_only(&server));
+        await_readiness(&server, 503, "full");
+        assert!(!is_read_only(&server), "a full disk is not a broken one");
         thin_out(&server, &mut objects);
         puts_again(&server, &mut objects, &format!("again/{round}"));
+        await_readiness(&server, 200, "ok");
         objects.assert_whole(&server, "after the disk was full");
         checked += objects.len();
     }
@@ -115,6 +128,15 @@ fn give_back(fs: &LoopFs) {
 
 /// If a commit met the end of the disk, readiness and the metric report it, and a restart is needed.
 fn restart_if_latched(server: &mut Server, objects: &mut PutObjects) {
+    // It may still tell of the full disk, which is not for ever.
+    until(
+        "the server to see the free disk",
+        FREED_WITHIN,
+        || match readiness(server) {
+            (_, why) if why.contains("the disk takes no writes") => Err(why),
+            _ => Ok(()),
+        },
+    );
     let (status, reason) = readiness(server);
     let latched = is_read_only(server);
     println!("no byte free: latched read-only: {latched}, /readyz {status} {reason}");
