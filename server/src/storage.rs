@@ -115,10 +115,10 @@ impl Storage {
 
 /// The places of one direction. A simulation has the same number on every machine, so that its seeds can be replayed.
 fn places(store: &Store, clock: &Arc<dyn Clock>) -> Places {
-    let cores = match store.execution {
-        Execution::Threaded => std::thread::available_parallelism().map_or(1, usize::from),
-        #[cfg(any(test, feature = "testing"))]
-        Execution::Inline => 2,
+    let cores = if store.execution == Execution::Threaded {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    } else {
+        2
     };
     Places::new(Arc::clone(clock), cores)
 }
