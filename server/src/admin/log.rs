@@ -1,8 +1,7 @@
 //! `/log`: shows, changes and resets the log's filter while the server runs.
 //!
-//! Like every route of this listener, it asks for no credentials: everybody who can reach the listener may use it. A
-//! page in a browser cannot, because PUT and DELETE from another origin need a permission that this listener never
-//! gives. A change lasts until the next one or a restart. It is logged, and a metric shows it.
+//! [`super::access`] has checked who asks. A change lasts until the next one or a restart. It is logged, and a metric shows
+//! it. A filter that would hide errors is refused: nobody would notice that it stayed.
 
 use std::sync::Arc;
 
@@ -66,7 +65,7 @@ async fn filter_of(body: Body) -> Result<LogFilter, Response> {
     let Ok(wanted) = std::str::from_utf8(&body) else {
         return Err(bad("a log filter is text in UTF-8\n".to_owned()));
     };
-    LogFilter::parse(wanted)
+    LogFilter::parse_change(wanted)
         .map_err(|why| bad(format!("`{}` is no log filter: {why}\n", wanted.trim())))
 }
 

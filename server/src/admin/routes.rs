@@ -14,6 +14,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use tower_service::Service as _;
 
+use crate::admin::access::Changes;
 use crate::admin::log;
 use crate::admin::reply::{json, only, text, typed};
 use crate::jobs::JobBoard;
@@ -38,6 +39,7 @@ pub(super) struct Sources {
 /// The service behind the admin listener.
 pub struct Admin {
     router: Router,
+    changes: Changes,
 }
 
 impl Admin {
@@ -47,6 +49,7 @@ impl Admin {
         readiness: Arc<Readiness>,
         jobs: Arc<JobBoard>,
         log: Arc<LogControl>,
+        changes: Changes,
         sample: S,
     ) -> Admin
     where
@@ -69,7 +72,7 @@ impl Admin {
             .route("/log", log::routes())
             .fallback(not_found)
             .with_state(sources);
-        Admin { router }
+        Admin { router, changes }
     }
 
     /// Answers one request.
@@ -78,6 +81,10 @@ impl Admin {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
+        let (method, path) = (request.method(), request.uri().path());
+        if let Err(refused) = self.changes.check(method, path, request.headers()) {
+            return *refused;
+        }
         let answered: Result<_, Infallible> =
             self.router.clone().call(request.map(Body::new)).await;
         let Ok(response) = answered;

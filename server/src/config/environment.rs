@@ -8,7 +8,7 @@ use crate::config::settings::{Given, Settings, Source};
 use crate::config::{ConfigError, Secret, credentials};
 
 /// Every variable of this program; docs/operations.md lists them.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 17] = [
     "STRONGROOM_DATA_DIR",
     "STRONGROOM_LISTEN",
     "STRONGROOM_ADMIN_LISTEN",
@@ -20,6 +20,7 @@ const KNOWN: [&str; 16] = [
     "STRONGROOM_BUCKETS",
     "STRONGROOM_LOG",
     "STRONGROOM_LOG_FORMAT",
+    "STRONGROOM_LOG_CHANGES",
     "STRONGROOM_SHUTDOWN_SECS",
     "STRONGROOM_GC_GRACE_SECS",
     "STRONGROOM_GC_QUARANTINE_SECS",
@@ -149,6 +150,7 @@ impl Environment {
             buckets,
             log_filter: self.text("STRONGROOM_LOG")?,
             log_format: self.text("STRONGROOM_LOG_FORMAT")?,
+            log_changes: self.text("STRONGROOM_LOG_CHANGES")?,
             shutdown_secs: self.text("STRONGROOM_SHUTDOWN_SECS")?,
             gc_grace_secs: self.text("STRONGROOM_GC_GRACE_SECS")?,
             gc_quarantine_secs: self.text("STRONGROOM_GC_QUARANTINE_SECS")?,

@@ -168,6 +168,14 @@ pub enum ConfigError {
         /// The source of the value.
         source_of: Source,
     },
+    /// It is not known who may change the log.
+    #[error("{source_of}: `{value}` is nobody who may change the log: write root or anyone")]
+    LogChanges {
+        /// The value.
+        value: String,
+        /// The source of the value.
+        source_of: Source,
+    },
     /// A time or size is not a number in its range.
     #[error("{source_of}: `{value}` is no {what}: write {min} to {max} {unit}")]
     Number {

@@ -61,6 +61,7 @@ struct Root {
 struct Log {
     filter: Option<String>,
     format: Option<String>,
+    changes: Option<String>,
 }
 
 /// Reads a file's settings; adds anything unusual to `warnings`.
@@ -116,6 +117,10 @@ fn settings(path: &Path, top: Top) -> Result<Settings, ConfigError> {
             .log
             .format
             .map(|text| Given::new(text, from("log.format"))),
+        log_changes: top
+            .log
+            .changes
+            .map(|text| Given::new(text, from("log.changes"))),
         shutdown_secs: number(top.shutdown_secs, "shutdown_secs"),
         gc_grace_secs: number(top.gc.grace_secs, "gc.grace_secs"),
         gc_quarantine_secs: number(top.gc.quarantine_secs, "gc.quarantine_secs"),

@@ -84,6 +84,16 @@ pub enum AdminListen {
     Exactly(SocketAddr),
 }
 
+/// Who may change the log filter on the admin listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogChanges {
+    /// Whoever knows the root credentials.
+    #[default]
+    ByRoot,
+    /// Whoever reaches the listener.
+    ByAnyone,
+}
+
 /// The configuration of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -101,6 +111,8 @@ pub struct Config {
     pub log_filter: LogFilter,
     /// The format of log lines.
     pub log_format: LogFormat,
+    /// Who may change the filter.
+    pub log_changes: LogChanges,
     /// Time for requests in flight after a signal.
     pub shutdown: Duration,
     /// The times of garbage collection.
@@ -222,6 +234,11 @@ fn check(mut settings: Settings, mut warnings: Vec<String>) -> Result<Config, Co
             .map(log_format)
             .transpose()?
             .unwrap_or_default(),
+        log_changes: settings
+            .log_changes
+            .map(log_changes)
+            .transpose()?
+            .unwrap_or_default(),
         shutdown: secs(
             settings.shutdown_secs,
             "shutdown time",
@@ -269,6 +286,17 @@ fn log_format(given: Given<String>) -> Result<LogFormat, ConfigError> {
         "json" => Ok(LogFormat::Json),
         "text" => Ok(LogFormat::Text),
         _ => Err(ConfigError::LogFormat {
+            value: given.value,
+            source_of: given.from,
+        }),
+    }
+}
+
+fn log_changes(given: Given<String>) -> Result<LogChanges, ConfigError> {
+    match given.value.as_str() {
+        "root" => Ok(LogChanges::ByRoot),
+        "anyone" => Ok(LogChanges::ByAnyone),
+        _ => Err(ConfigError::LogChanges {
             value: given.value,
             source_of: given.from,
         }),

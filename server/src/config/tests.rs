@@ -425,3 +425,19 @@ fn a_password_file_that_everybody_may_read_is_told() {
         }
     }
 }
+
+#[test]
+fn only_root_changes_the_log_unless_everybody_may() {
+    let changes = |value| {
+        load(
+            flags(&[]),
+            &environment(&[("STRONGROOM_LOG_CHANGES", value)]),
+        )
+    };
+    let default = load(flags(&[]), &environment(&[])).expect("valid");
+    assert_eq!(default.log_changes, LogChanges::ByRoot);
+    let anyone = changes("anyone").expect("valid");
+    assert_eq!(anyone.log_changes, LogChanges::ByAnyone);
+    let error = changes("nobody").expect_err("unknown").to_string();
+    assert!(error.contains("STRONGROOM_LOG_CHANGES"), "{error}");
+}

@@ -8,9 +8,9 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::net::TcpListener;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, Changes};
 use crate::clock::{Clock, SystemClock, SystemEntropy};
-use crate::config::Config;
+use crate::config::{Config, LogChanges};
 use crate::jobs::{JobBoard, Scheduler};
 use crate::process::background;
 use crate::process::bind::{bind, bind_admin};
@@ -185,6 +185,13 @@ fn serve_admin(
         Arc::clone(&handles.readiness),
         Arc::clone(&handles.jobs),
         Arc::clone(&handles.log),
+        match config.log_changes {
+            LogChanges::ByAnyone => Changes::ByAnyone,
+            LogChanges::ByRoot => Changes::ByOperator {
+                user: config.root.user.clone(),
+                password: config.root.password.expose().to_owned(),
+            },
+        },
         sample,
     ));
     let listener = Listener {

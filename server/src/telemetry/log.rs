@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal};
 
 use parking_lot::Mutex;
 use tracing::Dispatch;
-use tracing_subscriber::filter::{LevelFilter, ParseError};
+use tracing_subscriber::filter::{Builder, LevelFilter, ParseError};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
@@ -55,6 +55,12 @@ pub enum LogFilterError {
         "`{0}` is no level (off, error, warn, info, debug, trace), and a module needs one: `{0}=debug`"
     )]
     NoLevel(String),
+    /// It would hide what operators must see.
+    #[error("it hides the errors of strongroom-server: write `error` or more")]
+    Silent,
+    /// A value of a field would be compared with the value's debug form, and match nothing.
+    #[error("the value `{0}` needs quotes: [request{{api=\"PutObject\"}}]=debug")]
+    Unquoted(String),
     /// The library rejects it.
     #[error(transparent)]
     Syntax(#[from] ParseError),
@@ -81,8 +87,30 @@ impl LogFilter {
                 return Err(LogFilterError::NoLevel(directive.to_owned()));
             }
         }
-        EnvFilter::builder().parse(text)?;
+        if let Some(value) = unquoted_value(text) {
+            return Err(LogFilterError::Unquoted(value.to_owned()));
+        }
+        builder().parse(text)?;
         Ok(LogFilter(text.to_owned()))
+    }
+
+    /// Checks a filter for a running process. As [`LogFilter::parse`], but errors of this program must stay visible: such a
+    /// change would be forgotten, and nobody would see why.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse_change(text: &str) -> Result<LogFilter, LogFilterError> {
+        let filter = LogFilter::parse(text)?;
+        let trial = Dispatch::new(Registry::default().with(filter.to_env_filter()));
+        let visible = tracing::dispatcher::with_default(
+            &trial,
+            || tracing::enabled!(target: "strongroom_server::process", tracing::Level::ERROR),
+        );
+        if visible {
+            Ok(filter)
+        } else {
+            Err(LogFilterError::Silent)
+        }
     }
 
     /// The filter as text, in the library's syntax.
@@ -91,8 +119,29 @@ impl LogFilter {
     }
 
     fn to_env_filter(&self) -> EnvFilter {
-        EnvFilter::builder().parse_lossy(&self.0)
+        builder().parse_lossy(&self.0)
     }
+}
+
+/// A text value of a field without quotes; numbers and booleans have none.
+fn unquoted_value(text: &str) -> Option<&str> {
+    let groups = text
+        .split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split('}').next());
+    let mut values = groups
+        .flat_map(|fields| fields.split(','))
+        .filter_map(|field| field.split_once('=').map(|(_, value)| value.trim()));
+    values.find(|value| {
+        let quoted = value.len() > 1 && value.starts_with('"') && value.ends_with('"');
+        let plain = value.parse::<f64>().is_ok() || value.parse::<bool>().is_ok();
+        !(quoted || plain)
+    })
+}
+
+/// Values of fields are compared as text. As regular expressions they would let a filter of a few bytes take all memory.
+fn builder() -> Builder {
+    EnvFilter::builder().with_regex(false)
 }
 
 fn is_level(text: &str) -> bool {

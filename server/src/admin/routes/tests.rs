@@ -34,6 +34,7 @@ fn fixture() -> Fixture {
         Arc::clone(&readiness),
         Arc::clone(&jobs),
         Arc::new(log),
+        Changes::ByAnyone,
         move || {
             counted.fetch_add(1, Ordering::SeqCst);
             std::future::ready(())
@@ -241,6 +242,9 @@ async fn a_bad_filter_changes_nothing_and_says_why() {
             "`debgu` is no log filter: `debgu` is no level",
         ),
         ("", 400, "it is empty"),
+        ("off", 400, "it hides the errors of strongroom-server"),
+        ("debug,strongroom_server=off", 400, "it hides the errors"),
+        ("hyper=debug", 400, "it hides the errors"),
         ("strongroom_server=loud", 400, "expected one of"),
     ] {
         let (refused, text) = ask_with(admin, Method::PUT, "/log", body).await;

@@ -125,7 +125,7 @@ fn what_is_logged_changes_and_goes_back() {
 #[test]
 fn more_can_be_asked_of_some_requests_only() {
     let lines = Lines::default();
-    let some = filter("warn,[request{api=PutObject}]=debug");
+    let some = filter("warn,[request{api=\"PutObject\"}]=debug");
     let (dispatch, _control) = build(&some, LineFormat::Json, lines.clone());
     tracing::dispatcher::with_default(&dispatch, || {
         for api in ["PutObject", "GetObject"] {
@@ -146,7 +146,7 @@ fn a_bare_level_speaks_of_our_own_events_only() {
     assert_eq!(filter(" Info \n").as_str(), "warn,strongroom_server=Info");
     assert_eq!(filter("info,hyper=debug").as_str(), "info,hyper=debug");
     assert_eq!(filter("off").as_str(), "warn,strongroom_server=off");
-    let by_span = "info,[request{api=PutObject}]=debug";
+    let by_span = "info,[request{api=\"PutObject\"}]=debug";
     assert_eq!(filter(by_span).as_str(), by_span);
 }
 
@@ -162,5 +162,48 @@ fn a_filter_that_does_not_parse_is_refused() {
     ] {
         let refused = LogFilter::parse(text).expect_err(text).to_string();
         assert!(refused.contains(why), "{text}: {refused}");
+    }
+}
+
+/// As a regular expression, a value of a few bytes could take all memory.
+#[test]
+fn a_value_in_a_filter_is_text_and_no_pattern() {
+    let lines = Lines::default();
+    let literal = filter("info,[request{api=\"P.t\"}]=debug");
+    let (dispatch, _control) = build(&literal, LineFormat::Plain, lines.clone());
+    tracing::dispatcher::with_default(&dispatch, || {
+        tracing::error_span!("request", api = "Put").in_scope(|| tracing::debug!("a pattern"));
+        tracing::error_span!("request", api = "P.t").in_scope(|| tracing::debug!("the text"));
+    });
+    let text = lines.text();
+    assert!(
+        text.contains("the text") && !text.contains("a pattern"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_change_must_not_hide_errors() {
+    for hides in [
+        "off",
+        "strongroom_server=off",
+        "info,strongroom_server=off",
+        "hyper=debug",
+        "info,strongroom_server::process=off",
+    ] {
+        let refused = LogFilter::parse_change(hides);
+        assert!(
+            matches!(refused, Err(LogFilterError::Silent)),
+            "{hides}: {refused:?}"
+        );
+    }
+    for shows in [
+        "error",
+        "debug",
+        "off,strongroom_server=error",
+        "info,hyper=off",
+        "warn,[request{api=\"PutObject\"}]=debug",
+    ] {
+        assert!(LogFilter::parse_change(shows).is_ok(), "{shows}");
     }
 }
