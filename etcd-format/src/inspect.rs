@@ -1,7 +1,8 @@
 //! The contents of a snapshot, in etcd's terms.
 //!
 //! Owns: the meaning of etcd's buckets, read in the same single walk that checks the database. Must not know the layout of
-//! pages. Every MVCC row is decoded, and an error gives the file offset of its row. Source: etcd
+//! pages. Every MVCC row is decoded, and an error gives the file offset of its row. A record with which an etcd boots, although
+//! none writes it so, is an [`Oddity`], not an error. Source: etcd
 //! `server/storage/schema`, `server/etcdserver/api/membership/storev2.go`, `server/lease/leasepb`, `server/auth`.
 //!
 //! | bucket | key | value | since |
@@ -29,32 +30,37 @@
 //! # let file: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/etcd-3.4.db"));
 //! let bolt = Bolt::open(file, snapshot::db_len(u64::try_from(file.len())?)?)?;
 //! let found = inspect::inspect(&bolt)?;
-//! assert_eq!((found.revision, found.compact_revision, found.live_keys), (186, Some(150), 103));
+//! assert_eq!((found.revision, found.compact_revision, found.live_keys.number()), (186, Some(150), 103));
 //! assert_eq!(found.members[0].name, "n1");
 //! # Ok(())
 //! # }
 //! ```
 
 mod founding;
+mod inspector;
+mod live_count;
+mod oddity;
 mod records;
 mod values;
 
 pub use founding::UnknownClusterId;
+pub(crate) use inspector::Inspector;
+pub use live_count::KeyCount;
+pub use oddity::{Boots, Effect, ODDITIES_MAX, Oddities, Oddity};
 
 use serde::Deserialize;
 
 use crate::{
     bolt::{Bolt, BoltError, BucketRef, CheckReport, Entry, PageSource},
-    live::LiveKeys,
     membership::MemberId,
-    mvcc::{self, KeyValue, RevisionKey, RowKeyError},
+    mvcc::{KeyValue, RowKeyError},
     proto::ProtoError,
 };
 
 /// Prefix of all Kubernetes keys.
 const KUBERNETES_PREFIX: &[u8] = b"/registry/";
 
-/// Most members and most alarms. Clusters have at most about seven members; etcd never writes a file with more records.
+/// Most members and most alarms that are kept. Clusters have at most about seven members; etcd never writes more records.
 const RECORDS_MAX: usize = 10_000;
 
 /// Keys in bucket `meta` that have a row key as value.
@@ -72,13 +78,14 @@ pub struct Inspection {
     pub scheduled_compact_revision: Option<i64>,
     /// Rows of the history.
     pub row_count: u64,
-    /// Distinct user keys that are live at the last revision.
-    ///
-    /// A 64-bit hash with a random seed identifies each key. Among ten million keys, the probability of a collision is three in
-    /// a million, and collisions cannot be crafted. This takes 9 to 18 bytes per key instead of the keys.
-    pub live_keys: u64,
+    /// Distinct user keys that are live at the last revision. Up to a million they are counted by a 64-bit hash with a random
+    /// seed: the probability of a collision is three in a hundred million, and collisions cannot be crafted. More of them are
+    /// counted by the history, in the same memory.
+    pub live_keys: KeyCount,
     /// The members of the cluster that wrote it, as stored.
     pub members: Vec<StoredMember>,
+    /// Members whose record cannot be read.
+    pub unreadable_members: u64,
     /// The cluster version, since etcd 3.5.
     pub cluster_version: Option<String>,
     /// The storage version, since etcd 3.6.
@@ -97,6 +104,8 @@ pub struct Inspection {
     pub consistent_index: Option<u64>,
     /// The raft term of that entry, since etcd 3.5.
     pub term: Option<u64>,
+    /// Records that are not as etcd writes them.
+    pub oddities: Oddities,
 }
 
 impl Inspection {
@@ -116,16 +125,28 @@ pub struct StoredMember {
     /// Its id.
     pub id: MemberId,
     /// Its name; empty before its first start.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "values::null_as_default")]
     pub name: String,
     /// URLs for other members.
-    #[serde(default, rename = "peerURLs")]
+    #[serde(
+        default,
+        rename = "peerURLs",
+        deserialize_with = "values::null_as_default"
+    )]
     pub peer_urls: Vec<String>,
     /// URLs for clients.
-    #[serde(default, rename = "clientURLs")]
+    #[serde(
+        default,
+        rename = "clientURLs",
+        deserialize_with = "values::null_as_default"
+    )]
     pub client_urls: Vec<String>,
     /// Whether it is a learner, without a vote.
-    #[serde(default, rename = "isLearner")]
+    #[serde(
+        default,
+        rename = "isLearner",
+        deserialize_with = "values::null_as_default"
+    )]
     pub is_learner: bool,
 }
 
@@ -149,7 +170,7 @@ pub enum AlarmKind {
     Other(u64),
 }
 
-/// The database is damaged, or has contents that etcd never writes.
+/// The database is damaged, or has contents with which the etcd that wrote it does not boot.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InspectError {
@@ -227,6 +248,16 @@ pub enum InspectError {
         /// The file offset of its element.
         offset: u64,
     },
+    /// The database is changed by another program while it is read.
+    #[error(
+        "the database changes while it is read: {what} at offset {offset} was not there before"
+    )]
+    Changing {
+        /// What appeared.
+        what: &'static str,
+        /// Its offset, or that of the first record in it.
+        offset: u64,
+    },
     /// A member is stored under another member's id.
     #[error("the member at offset {offset} says its id is {id}, but is stored under another one")]
     MemberKey {
@@ -253,9 +284,9 @@ pub fn check_and_inspect<S: PageSource>(
     bolt: &Bolt<S>,
 ) -> Result<(CheckReport, Inspection), InspectError> {
     require_buckets(&bolt.buckets()?)?;
-    let mut inspector = Inspector::new();
+    let mut inspector = Inspector::new(bolt);
     let report = bolt.check_each(&mut |entry| inspector.entry(entry))?;
-    Ok((report, inspector.finish()))
+    Ok((report, inspector.finish()?))
 }
 
 /// Every etcd since 3.0 creates these buckets before it serves, so etcd never wrote a database without them.
@@ -266,111 +297,6 @@ pub(crate) fn require_buckets(found: &[BucketRef]) -> Result<(), InspectError> {
         }
     }
     Ok(())
-}
-
-/// Collects an inspection entry by entry.
-pub(crate) struct Inspector {
-    found: Inspection,
-    live: LiveKeys<()>,
-}
-
-impl Inspector {
-    pub(crate) fn new() -> Self {
-        let found = Inspection {
-            revision: 0,
-            compact_revision: None,
-            scheduled_compact_revision: None,
-            row_count: 0,
-            live_keys: 0,
-            members: Vec::new(),
-            cluster_version: None,
-            storage_version: None,
-            downgrade_enabled: false,
-            alarms: Vec::new(),
-            leases: 0,
-            auth_enabled: false,
-            looks_like_kubernetes: false,
-            consistent_index: None,
-            term: None,
-        };
-        Self {
-            found,
-            live: LiveKeys::new(),
-        }
-    }
-
-    pub(crate) fn finish(mut self) -> Inspection {
-        self.found.live_keys = self.live.count();
-        self.found
-    }
-
-    pub(crate) fn entry(&mut self, entry: Entry<'_>) -> Result<(), InspectError> {
-        let found = &mut self.found;
-        match (entry.bucket, entry.key) {
-            (mvcc::BUCKET, _) => self.row(entry)?,
-            (b"lease", _) => {
-                records::lease(entry)?;
-                found.leases += 1;
-            }
-            (b"members", _) => push(
-                &mut found.members,
-                values::member(entry)?,
-                "members",
-                entry.offset,
-            )?,
-            (b"alarm", _) => push(
-                &mut found.alarms,
-                values::alarm(entry)?,
-                "alarms",
-                entry.offset,
-            )?,
-            (b"auth", b"authEnabled") => found.auth_enabled = records::auth_enabled(entry)?,
-            (b"auth", b"authRevision") => {
-                values::big_endian(entry, "auth/authRevision")?;
-            }
-            (b"authUsers", _) => records::user(entry)?,
-            (b"authRoles", _) => records::role(entry)?,
-            (b"cluster", b"clusterVersion") => {
-                found.cluster_version = Some(records::cluster_version(entry)?);
-            }
-            (b"cluster", b"downgrade") => found.downgrade_enabled = values::downgrade(entry)?,
-            (b"meta", b"storageVersion") => {
-                found.storage_version = Some(values::text(entry, "meta/storageVersion")?);
-            }
-            (b"meta", b"consistent_index") => {
-                found.consistent_index = Some(values::big_endian(entry, "meta/consistent_index")?);
-            }
-            (b"meta", b"term") => found.term = Some(values::big_endian(entry, "meta/term")?),
-            (b"meta", FINISHED_COMPACTION) => {
-                found.compact_revision = Some(values::revision(entry)?);
-            }
-            (b"meta", SCHEDULED_COMPACTION) => {
-                found.scheduled_compact_revision = Some(values::revision(entry)?);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn row(&mut self, entry: Entry<'_>) -> Result<(), InspectError> {
-        let Entry { offset, .. } = entry;
-        let row = RevisionKey::decode(entry.key)
-            .map_err(|source| InspectError::RowKey { offset, source })?;
-        let value = row_value(entry.value, offset)?;
-        // The row added by a revision bump has no value at all.
-        if value.key.is_empty() && !entry.value.is_empty() {
-            return Err(InspectError::NoKey { offset });
-        }
-        self.found.row_count += 1;
-        self.found.revision = row.main;
-        self.found.looks_like_kubernetes |= value.key.starts_with(KUBERNETES_PREFIX);
-        if row.tombstone {
-            self.live.delete(value.key);
-        } else {
-            self.live.put(value.key, ());
-        }
-        Ok(())
-    }
 }
 
 /// The value of an MVCC row with its element at `offset`.
@@ -391,29 +317,17 @@ pub(crate) fn revision_in_meta<S: PageSource>(
     bolt.for_each(b"meta", &mut |key, value, offset| {
         if key == name {
             let bucket = b"meta";
-            found = Some(values::revision(Entry {
+            let (revision, _) = values::revision(Entry {
                 bucket,
                 key,
                 value,
                 offset,
-            })?);
+            })?;
+            found = Some(revision);
         }
         Ok::<(), InspectError>(())
     })?;
     Ok(found)
-}
-
-fn push<T>(
-    list: &mut Vec<T>,
-    record: T,
-    what: &'static str,
-    offset: u64,
-) -> Result<(), InspectError> {
-    if list.len() >= RECORDS_MAX {
-        return Err(InspectError::TooMany { what, offset });
-    }
-    list.push(record);
-    Ok(())
 }
 
 #[cfg(test)]

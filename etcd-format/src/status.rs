@@ -67,7 +67,7 @@ pub struct Examined {
 }
 
 /// Checks the whole database, reads etcd's records and computes the status. Reads each page once (those of the top-level tree
-/// twice). Memory: one page, a bit per page and at most 18 bytes per live key.
+/// and of bucket `meta` several times). Memory: one page, a bit per page and at most 18 MiB for live keys.
 ///
 /// # Errors
 /// The database is damaged or not written by etcd.
@@ -76,19 +76,19 @@ pub fn examine<S: PageSource>(bolt: &Bolt<S>) -> Result<Examined, InspectError> 
     inspect::require_buckets(&buckets)?;
     let names = buckets.into_iter().map(|bucket| bucket.name);
     let mut fingerprint = Fingerprint::new(names.collect());
-    let mut inspector = Inspector::new();
+    let mut inspector = Inspector::new(bolt);
     let mut members_removed = 0;
     let report = bolt.check_each(&mut |entry| {
-        fingerprint.entry(entry);
+        fingerprint.entry(entry)?;
         members_removed += u64::from(entry.bucket == b"members_removed");
         inspector.entry(entry)
     })?;
-    let inspection = inspector.finish();
+    let inspection = inspector.finish()?;
     let status = Status {
         hash: fingerprint.finish(),
         revision: inspection.revision,
         total_entries: report.keys,
-        live_keys: inspection.live_keys,
+        live_keys: inspection.live_keys.number(),
         total_size: bolt.used_len(),
         version: inspection
             .storage_version
@@ -119,16 +119,23 @@ impl Fingerprint {
         }
     }
 
-    fn entry(&mut self, entry: Entry<'_>) {
+    fn entry(&mut self, entry: Entry<'_>) -> Result<(), InspectError> {
         while self.current.as_deref() != Some(entry.bucket) {
             self.current = self.names.next();
             match &self.current {
                 Some(name) => self.crc.update(name),
-                None => unreachable!("the walk meets the buckets in the order of their list"),
+                // The walk meets the buckets in the order of their list, unless another program writes to the file.
+                None => {
+                    return Err(InspectError::Changing {
+                        what: "a bucket",
+                        offset: entry.offset,
+                    });
+                }
             }
         }
         self.crc.update(entry.key);
         self.crc.update(entry.value);
+        Ok(())
     }
 
     fn finish(mut self) -> u32 {
@@ -147,13 +154,20 @@ mod tests {
     fn empty_buckets_count_by_their_name() {
         let names = || vec![b"a".to_vec(), b"b".to_vec(), b"c".to_vec()];
         let mut fingerprint = Fingerprint::new(names());
-        fingerprint.entry(Entry {
-            bucket: b"b",
+        let entry = |bucket| Entry {
+            bucket,
             key: b"k",
             value: b"v",
-            offset: 0,
-        });
+            offset: 9,
+        };
+        fingerprint.entry(entry(b"b")).expect("it is listed");
         assert_eq!(fingerprint.finish(), crc32c::of(b"abkvc"));
         assert_eq!(Fingerprint::new(names()).finish(), crc32c::of(b"abc"));
+        // The file is changed between the list and the walk.
+        let unlisted = Fingerprint::new(names()).entry(entry(b"z"));
+        assert!(
+            matches!(unlisted, Err(InspectError::Changing { offset: 9, .. })),
+            "{unlisted:?}"
+        );
     }
 }

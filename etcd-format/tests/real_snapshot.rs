@@ -2,7 +2,7 @@
 
 use strongroom_etcd_format::{
     bolt::{Bolt, BoltError, edit},
-    inspect::{self, StoredMember},
+    inspect::{self, KeyCount, Oddities, StoredMember},
     membership::{InitialCluster, MemberId, Membership, Token},
     mvcc::{KeyValue, RevisionKey},
     restore::{self, RestoreOptions},
@@ -74,7 +74,8 @@ fn its_inspection_says_what_was_done_to_it() {
         (Some(150), Some(150))
     );
     // 120 pods, of which 21 were deleted; txa, txb, leased, big. etcdctl counted as many.
-    assert_eq!(found.live_keys, 99 + 4);
+    assert_eq!(found.live_keys, KeyCount::Exact(99 + 4));
+    assert_eq!(found.oddities, Oddities::default());
     let member = StoredMember {
         id: MEMBER,
         name: "n1".to_owned(),

@@ -6,7 +6,7 @@ pub(crate) mod json;
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use strongroom_etcd_format::inspect::{Alarm, AlarmKind, Inspection};
+use strongroom_etcd_format::inspect::{Alarm, AlarmKind, Inspection, Oddities};
 use strongroom_snapshot_io::intake::Trailer;
 
 use crate::{examined::Examined, owner::Owner};
@@ -209,6 +209,7 @@ impl Report {
 /// Warnings about the data, for the operator, before clients reconnect.
 pub(crate) fn inspection_warnings(found: &Inspection, raised: Option<i64>) -> Vec<String> {
     let mut warnings: Vec<String> = found.alarms.iter().map(alarm_warning).collect();
+    warnings.extend(oddity_warnings(&found.oddities));
     if found.downgrade_enabled {
         warnings.push(
             "the snapshot was taken during a downgrade, which goes on after the restore: etcdctl downgrade cancel"
@@ -236,6 +237,14 @@ pub(crate) fn inspection_warnings(found: &Inspection, raised: Option<i64>) -> Ve
     warnings
 }
 
+/// Warnings about records that are not as etcd writes them.
+fn oddity_warnings(oddities: &Oddities) -> impl Iterator<Item = String> {
+    let told = oddities.first.iter().map(ToString::to_string);
+    let shown = u64::try_from(oddities.first.len()).expect("a count fits 64 bits");
+    let rest = oddities.count.saturating_sub(shown);
+    told.chain((rest > 0).then(|| format!("{rest} more records are not as etcd writes them")))
+}
+
 fn alarm_warning(alarm: &Alarm) -> String {
     match alarm.kind {
         AlarmKind::NoSpace => "the snapshot carries the alarm NOSPACE, writes stay refused: after the start defragment \
@@ -252,7 +261,10 @@ fn alarm_warning(alarm: &Alarm) -> String {
 
 #[cfg(test)]
 mod tests {
-    use strongroom_etcd_format::membership::MemberId;
+    use strongroom_etcd_format::{
+        inspect::{Effect, KeyCount, Oddities, Oddity},
+        membership::MemberId,
+    };
 
     use super::*;
 
@@ -262,8 +274,9 @@ mod tests {
             compact_revision: None,
             scheduled_compact_revision: None,
             row_count: 9,
-            live_keys: 5,
+            live_keys: KeyCount::Exact(5),
             members: Vec::new(),
+            unreadable_members: 0,
             cluster_version: None,
             storage_version: None,
             downgrade_enabled: false,
@@ -273,7 +286,29 @@ mod tests {
             looks_like_kubernetes: false,
             consistent_index: None,
             term: None,
+            oddities: Oddities::default(),
         }
+    }
+
+    #[test]
+    fn odd_records_are_told_and_the_rest_is_counted() {
+        let odd = Inspection {
+            oddities: Oddities {
+                first: vec![Oddity {
+                    defect: "meta/term at offset 9 has 1 bytes".to_owned(),
+                    effect: Effect::Replaced,
+                }],
+                count: 31,
+            },
+            ..quiet()
+        };
+        assert_eq!(
+            inspection_warnings(&odd, None),
+            [
+                "meta/term at offset 9 has 1 bytes: a restore replaces it",
+                "30 more records are not as etcd writes them"
+            ]
+        );
     }
 
     #[test]

@@ -73,6 +73,17 @@ impl Looked {
         if self.examined.report.one_meta_only {
             tracing::warn!("{}: only one of the two meta pages is valid", self.name);
         }
+        let oddities = &self.examined.inspection.oddities;
+        for oddity in &oddities.first {
+            tracing::warn!("{}: {oddity}", self.name);
+        }
+        if oddities.count > 0 {
+            tracing::warn!(
+                "{}: {} record(s) are not as etcd writes them; a restore accepts that",
+                self.name,
+                oddities.count
+            );
+        }
     }
 
     fn verify_state(&self) -> &'static str {

@@ -23,6 +23,21 @@ pub(super) fn both_metas<S: PageSource>(
     Ok([first, second])
 }
 
+/// The used length of a database, as the newer valid meta page in its first bytes says. Two pages are enough: 128 KiB for the
+/// largest pages in use. The file may be longer, if it was copied from a data directory.
+///
+/// # Errors
+/// There is no valid meta page.
+pub fn announced_len(head: &[u8]) -> Result<u64, BoltError> {
+    let newer = match both_metas(&head, u64_of(head.len()))? {
+        [Ok(first), Ok(second)] if second.txid > first.txid => second,
+        [Ok(first), _] => first,
+        [Err(_), Ok(second)] => second,
+        [Err(first), Err(second)] => return Err(BoltError::NoValidMeta { first, second }),
+    };
+    Ok(newer.high_water.saturating_mul(u64::from(newer.page_size)))
+}
+
 fn meta_at<S: PageSource>(
     source: &S,
     db_len: u64,

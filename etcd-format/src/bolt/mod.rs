@@ -59,6 +59,7 @@ mod walk;
 pub use check::{CheckReport, Entry};
 pub use error::{BoltError, EditDefect, ElementDefect, FreelistDefect, InlineDefect, PageDefect};
 pub use meta::{Meta, MetaDefect};
+pub use meta_pages::announced_len;
 pub use read::{Bolt, BucketRef, BucketRoot};
 pub use source::PageSource;
 

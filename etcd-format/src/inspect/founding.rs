@@ -20,6 +20,12 @@ pub enum UnknownClusterId {
         /// How many.
         count: u64,
     },
+    /// Some members cannot be read.
+    #[error("the records of {count} member(s) cannot be read")]
+    Unreadable {
+        /// How many.
+        count: u64,
+    },
     /// This member joined later, got other URLs, or the founding had another token.
     #[error(
         "the id of member {member} is not that of a founding member with etcd's default token: it joined later, its peer URLs \
@@ -40,6 +46,11 @@ impl Inspection {
         if members_removed > 0 {
             return Err(UnknownClusterId::Left {
                 count: members_removed,
+            });
+        }
+        if self.unreadable_members > 0 {
+            return Err(UnknownClusterId::Unreadable {
+                count: self.unreadable_members,
             });
         }
         if self.members.is_empty() {
@@ -102,6 +113,14 @@ mod tests {
         assert_eq!(
             found.cluster_id(1),
             Err(UnknownClusterId::Left { count: 1 })
+        );
+        let unread = Inspection {
+            unreadable_members: 1,
+            ..found.clone()
+        };
+        assert_eq!(
+            unread.cluster_id(0),
+            Err(UnknownClusterId::Unreadable { count: 1 })
         );
         let changes: [Change; 3] = [
             |member| member.id = MemberId(member.id.0 ^ 1),

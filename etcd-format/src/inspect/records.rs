@@ -3,7 +3,7 @@
 //! Owns: the form of leases, users, roles and single-value rows. Must not keep any of their contents: they include password
 //! hashes.
 
-use super::{InspectError, values::text};
+use super::{InspectError, RECORDS_MAX, values::text};
 use crate::{
     bolt::Entry,
     proto::{Field, Fields, ProtoError},
@@ -27,17 +27,80 @@ pub(super) fn lease(entry: Entry<'_>) -> Result<(), InspectError> {
     under(entry, what, &id.to_be_bytes())
 }
 
-/// `authpb.User {1 name, 2 password, 3 roles, 4 options}` under its name.
-pub(super) fn user(entry: Entry<'_>) -> Result<(), InspectError> {
-    named(entry, "the user", &[2, 3, 4])
+/// Roles that do not decode. At boot, etcd reads those that a user has.
+#[derive(Debug, Default)]
+pub(super) struct Roles {
+    broken: Vec<(Vec<u8>, InspectError)>,
 }
 
-/// `authpb.Role {1 name, 2 permissions}` under its name.
-pub(super) fn role(entry: Entry<'_>) -> Result<(), InspectError> {
-    named(entry, "the role", &[2])
+impl Roles {
+    /// The defects of roles that no user has, after the users were read.
+    pub(super) fn unused(&mut self) -> impl Iterator<Item = InspectError> {
+        self.broken.drain(..).map(|(_, defect)| defect)
+    }
+
+    fn add(&mut self, name: &[u8], defect: InspectError) -> Result<(), InspectError> {
+        if self.broken.len() >= RECORDS_MAX {
+            return Err(defect);
+        }
+        self.broken.push((name.to_owned(), defect));
+        Ok(())
+    }
+
+    fn require(&mut self, name: &[u8]) -> Result<(), InspectError> {
+        match self.broken.iter().position(|(broken, _)| broken == name) {
+            Some(at) => Err(self.broken.swap_remove(at).1),
+            None => Ok(()),
+        }
+    }
 }
 
-/// One byte. etcd treats any other value as "off", which would open the restored cluster to everyone.
+/// `authpb.User {1 name, 2 password, 3 roles, 4 options {1 no password}}` under its name.
+pub(super) fn user(entry: Entry<'_>, roles: &mut Roles) -> Result<(), InspectError> {
+    let what = "the user";
+    let (mut name, mut held): (&[u8], Vec<&[u8]>) = (&[], Vec::new());
+    each_field(entry, what, |field| {
+        match field.number {
+            1 => name = field.bytes()?,
+            2 => {
+                field.bytes()?;
+            }
+            3 => held.push(field.bytes()?),
+            4 => each_of(field.bytes()?, |field| match field.number {
+                1 => field.varint().map(|_| ()),
+                _ => Ok(()),
+            })?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    held.into_iter().try_for_each(|role| roles.require(role))?;
+    under(entry, what, name)
+}
+
+/// `authpb.Role {1 name, 2 permissions {1 kind, 2 key, 3 end of the range}}` under its name.
+pub(super) fn role(entry: Entry<'_>, roles: &mut Roles) -> Result<(), InspectError> {
+    let what = "the role";
+    let mut name: &[u8] = &[];
+    let decoded = each_field(entry, what, |field| {
+        match field.number {
+            1 => name = field.bytes()?,
+            2 => each_of(field.bytes()?, |field| match field.number {
+                1 => field.varint().map(|_| ()),
+                2 | 3 => field.bytes().map(|_| ()),
+                _ => Ok(()),
+            })?,
+            _ => {}
+        }
+        Ok(())
+    });
+    match decoded {
+        Ok(()) => under(entry, what, name),
+        Err(defect) => roles.add(entry.key, defect),
+    }
+}
+
+/// One byte. etcd treats any other value as "off", which opens the restored cluster to everyone.
 pub(super) fn auth_enabled(entry: Entry<'_>) -> Result<bool, InspectError> {
     match entry.value {
         [0] => Ok(false),
@@ -51,7 +114,7 @@ pub(super) fn auth_enabled(entry: Entry<'_>) -> Result<bool, InspectError> {
     }
 }
 
-/// etcd panics at boot if this is not a version. An invalid storage version it only treats as unknown.
+/// Since 3.6, etcd panics at boot if this is not a version. An invalid storage version it only treats as unknown.
 pub(super) fn cluster_version(entry: Entry<'_>) -> Result<String, InspectError> {
     let what = "cluster/clusterVersion";
     let found = text(entry, what)?;
@@ -66,36 +129,27 @@ pub(super) fn cluster_version(entry: Entry<'_>) -> Result<String, InspectError> 
     })
 }
 
-fn named(entry: Entry<'_>, what: &'static str, messages: &[u32]) -> Result<(), InspectError> {
-    let mut name: &[u8] = &[];
-    each_field(entry, what, |field| {
-        if field.number == 1 {
-            name = field.bytes()?;
-        } else if messages.contains(&field.number) {
-            field.bytes()?;
-        }
-        Ok(())
-    })?;
-    under(entry, what, name)
-}
-
 fn each_field<'a>(
     entry: Entry<'a>,
     what: &'static str,
-    mut see: impl FnMut(Field<'a>) -> Result<(), ProtoError>,
+    see: impl FnMut(Field<'a>) -> Result<(), ProtoError>,
 ) -> Result<(), InspectError> {
-    let mut fields = Fields::new(entry.value);
-    let mut all = || {
-        while let Some(field) = fields.next_field()? {
-            see(field)?;
-        }
-        Ok(())
-    };
-    all().map_err(|source| InspectError::Message {
+    each_of(entry.value, see).map_err(|source| InspectError::Message {
         what,
         offset: entry.offset,
         source,
     })
+}
+
+fn each_of<'a>(
+    message: &'a [u8],
+    mut see: impl FnMut(Field<'a>) -> Result<(), ProtoError>,
+) -> Result<(), ProtoError> {
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next_field()? {
+        see(field)?;
+    }
+    Ok(())
 }
 
 fn under(entry: Entry<'_>, what: &'static str, key: &[u8]) -> Result<(), InspectError> {

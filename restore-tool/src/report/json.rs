@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use strongroom_etcd_format::inspect::KeyCount;
 use strongroom_snapshot_io::intake::Trailer;
 
 use super::{Report, written_by};
@@ -93,7 +94,8 @@ fn snapshot(place: &str, stored_bytes: u64, examined: &Examined) -> Value {
             Trailer::Differs { .. } => "differs",
         },
         "revision": found.revision,
-        "liveKeys": found.live_keys,
+        "liveKeys": found.live_keys.number(),
+        "liveKeysExact": matches!(found.live_keys, KeyCount::Exact(_)),
         "rows": found.row_count,
         "writtenBy": written_by(found),
         "pagesInUse": examined.checked.pages_reachable,

@@ -23,7 +23,8 @@ pub mod meta {
     pub(crate) const ROOT: usize = 32;
     pub(crate) const SEQUENCE: usize = 40;
     pub(crate) const FREELIST: usize = 48;
-    pub(crate) const HIGH_WATER: usize = 56;
+    /// The number of pages in use.
+    pub const HIGH_WATER: usize = 56;
     pub(crate) const TXID: usize = 64;
     pub(crate) const CHECKSUM: usize = 72;
 }

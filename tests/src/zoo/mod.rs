@@ -12,12 +12,13 @@
 //! | [`rows`] | the history: row keys and their values |
 //! | [`records`] | all other records of etcd |
 //! | [`files`] | lengths, trailers, packings |
-//! | [`harmless`] | what etcd accepts, and so do we |
+//! | [`harmless`], [`harmless_records`] | what etcd accepts, and so do we |
 
 pub mod base;
 pub mod elements;
 pub mod files;
 pub mod harmless;
+pub mod harmless_records;
 pub mod image;
 pub mod member;
 pub mod metas;

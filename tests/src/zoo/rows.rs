@@ -23,27 +23,11 @@ pub const CORRUPTIONS: &[Corruption] = &[
             place(row)
         )
     }),
-    ("row-tombstone-mark", |db| {
-        let row = tombstone(db);
-        let at = db.key_at(row);
-        db.put(at + 17, b"u");
-        format!(
-            "{}: a row key of 18 bytes is neither 17 bytes long nor 18 with a final `t`",
-            place(row)
-        )
-    }),
     ("row-separator", |db| {
         let row = row(db);
         let at = db.key_at(row);
         db.put(at + 8, b"-");
         format!("{}: byte 8 of a row key is not `_`", place(row))
-    }),
-    ("row-main-negative", |db| {
-        // The last row, so that the order stays right.
-        let row = last(db);
-        let at = db.key_at(row);
-        db.put(at, &[0x80]);
-        format!("{}: a revision is negative", place(row))
     }),
     ("row-sub-negative", |db| {
         let row = row(db);
@@ -67,16 +51,6 @@ pub const CORRUPTIONS: &[Corruption] = &[
     }),
     ("row-value-key-is-a-number", |db| {
         first_byte(db, 0x08, "protobuf byte 0: field 1 has the wrong wire type")
-    }),
-    ("row-value-key-missing", |db| {
-        // Field 7 is none of etcd's; readers skip it.
-        let row = row(db);
-        let (at, _) = db.value_range(row);
-        db.put(at, &[0x3a]);
-        format!(
-            "the MVCC row at offset {} has a value without a key",
-            row.at()
-        )
     }),
     ("row-value-revision-is-text", |db| {
         let (row, at, offset) = second_field(db);
@@ -131,10 +105,6 @@ fn tombstone(db: &Image) -> Leaf {
         .into_iter()
         .find(|row| db.key(*row).len() == 18);
     found.expect("the base has tombstones")
-}
-
-fn last(db: &Image) -> Leaf {
-    *db.entries("key").last().expect("the base has rows")
 }
 
 fn shorter_value(db: &mut Image, row: Leaf, by: u32) {
