@@ -3,9 +3,15 @@
 //! The flags are those of `etcdbrctl restore` and `etcdutl snapshot restore`, so that in a runbook only the program's name
 //! changes. [`crate::plan`] interprets the values.
 
-use std::path::PathBuf;
+mod ignored;
+mod words;
 
-use clap::{Parser, ValueEnum};
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, ValueEnum, builder::ValueParser};
+
+pub use ignored::IgnoredFlags;
+pub use words::WordsError;
 
 /// The text after the options in `--help`.
 const AFTER_HELP: &str = "\
@@ -36,6 +42,16 @@ Examples:
 /// A revision has 63 bits; half of the range is more than any cluster reaches.
 const BUMP_MAX: u64 = 1 << 62;
 
+/// The words that Go's flag packages take for a boolean.
+fn switch() -> ValueParser {
+    use clap::builder::TypedValueParser as _;
+    const YES: [&str; 6] = ["true", "1", "t", "T", "TRUE", "True"];
+    const NO: [&str; 6] = ["false", "0", "f", "F", "FALSE", "False"];
+    clap::builder::PossibleValuesParser::new([YES, NO].concat())
+        .map(|word| YES.contains(&word.as_str()))
+        .into()
+}
+
 /// The stores of etcdbrctl that this program can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum StorageProvider {
@@ -56,9 +72,10 @@ pub enum StorageProvider {
     reason = "each is a switch as typed; what they mean together is the plan's"
 )]
 pub struct LowArgs {
-    /// The word `restore` is allowed, as in etcdbrctl, and has no effect.
-    #[arg(value_parser = ["restore"], value_name = "restore")]
-    pub command: Option<String>,
+    /// The file to restore, as --snapshot FILE. The words `restore` and `snapshot restore` may stand before it, as in
+    /// etcdbrctl and etcdutl.
+    #[arg(value_name = "FILE")]
+    pub words: Vec<PathBuf>,
 
     /// The data directory of etcd; `member` is created in it.
     #[arg(long, short = 'd', value_name = "DIR")]
@@ -85,16 +102,16 @@ pub struct LowArgs {
     #[arg(long, value_name = "TOKEN")]
     pub initial_cluster_token: Option<String>,
 
-    /// Restore this file instead of the newest snapshot of a store: as saved by etcdctl, plain or compressed with gzip,
-    /// zlib or zstd.
+    /// Restore this file, or this object of a store (s3://BUCKET/KEY), instead of the newest full snapshot: as saved by
+    /// etcdctl, plain or compressed with gzip, zlib, zstd or Go's LZW.
     #[arg(
         long,
-        value_name = "FILE",
-        conflicts_with_all = ["storage_provider", "store_container", "store_prefix", "store_endpoint_override"]
+        value_name = "FILE|s3://BUCKET/KEY",
+        conflicts_with_all = ["store_container", "store_prefix"]
     )]
     pub snapshot: Option<PathBuf>,
 
-    /// The kind of store to fetch the newest full snapshot from.
+    /// The kind of store, which decides the variables of the environment that are read.
     #[arg(long, value_enum, ignore_case = true, value_name = "PROVIDER")]
     pub storage_provider: Option<StorageProvider>,
 
@@ -111,7 +128,7 @@ pub struct LowArgs {
     pub store_endpoint_override: Option<String>,
 
     /// Remove the storage and cluster version keys, so that an older etcd minor version boots (3.6 from a 3.7 snapshot).
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = switch(), hide_default_value = true, hide_possible_values = true, value_name = "BOOL")]
     pub clear_storage_version: bool,
 
     /// Raise the revision by this number above the snapshot's, so that no client sees a revision twice. For Kubernetes,
@@ -119,13 +136,12 @@ pub struct LowArgs {
     #[arg(
         long,
         value_name = "N",
-        requires = "mark_compacted",
-        value_parser = clap::value_parser!(u64).range(1..=BUMP_MAX)
+        value_parser = clap::value_parser!(u64).range(0..=BUMP_MAX)
     )]
     pub bump_revision: Option<u64>,
 
     /// Mark all revisions up to the raised one as compacted, so that watches fail and clients list again.
-    #[arg(long, requires = "bump_revision")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = switch(), hide_default_value = true, hide_possible_values = true, value_name = "BOOL")]
     pub mark_compacted: bool,
 
     /// Put the write-ahead log into this directory instead of DATA-DIR/member/wal; etcd then needs the same --wal-dir.
@@ -134,17 +150,17 @@ pub struct LowArgs {
 
     /// Accept a file without SHA-256 trailer, such as a database copied from a data directory, or with a wrong trailer.
     /// Every page and record is still checked.
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = switch(), hide_default_value = true, hide_possible_values = true, value_name = "BOOL")]
     pub skip_hash_check: bool,
 
     /// Restore the full snapshot alone and exit 0, even if newer delta snapshots exist: what they hold is lost. Without
     /// this flag, such a restore exits 3.
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = switch(), hide_default_value = true, hide_possible_values = true, value_name = "BOOL")]
     pub full_only: bool,
 
     /// Go on although members of the old or the new cluster run: only if they are already restored from the same snapshot,
     /// or are another cluster that goes on, or an etcd of this machine on another directory.
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = switch(), hide_default_value = true, hide_possible_values = true, value_name = "BOOL")]
     pub ignore_running_members: bool,
 
     /// Make this user and group (names or numbers) the owner of everything created, such as etcd:etcd.
@@ -153,84 +169,25 @@ pub struct LowArgs {
 
     /// Fetch and check the snapshot, ask the other members, and print the files and ids that a restore would create. Only
     /// a temporary file without a name is written, on the file system of DATA-DIR.
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = switch(), hide_default_value = true, hide_possible_values = true, value_name = "BOOL")]
     pub dry_run: bool,
 
     /// Print the summary as JSON, also for a failed run.
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = switch(), hide_default_value = true, hide_possible_values = true, value_name = "BOOL")]
     pub json: bool,
 
-    /// Flags of etcdbrctl that have no effect here.
+    /// Flags of other programs that have no effect here.
     #[command(flatten)]
-    pub meaningless: MeaninglessFlags,
+    pub ignored: IgnoredFlags,
 }
 
-/// Flags that etcdbrctl and etcdutl need for their embedded etcd, their delta fetchers or their mmap. This program has none of
-/// these, so it accepts each flag and warns that it has no effect.
-#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
-pub struct MeaninglessFlags {
-    #[arg(long, hide = true)]
-    embedded_etcd_quota_bytes: Option<String>,
-    #[arg(long, hide = true)]
-    max_fetchers: Option<String>,
-    #[arg(long, hide = true)]
-    max_call_send_message_size: Option<String>,
-    #[arg(long, hide = true)]
-    max_request_bytes: Option<String>,
-    #[arg(long, hide = true)]
-    max_txn_ops: Option<String>,
-    #[arg(long, hide = true)]
-    auto_compaction_mode: Option<String>,
-    #[arg(long, hide = true)]
-    auto_compaction_retention: Option<String>,
-    #[arg(long, hide = true)]
-    restoration_temp_snapshots_dir: Option<String>,
-    #[arg(long, hide = true)]
-    snapstore_temp_directory: Option<String>,
-    #[arg(long, hide = true)]
-    max_parallel_chunk_uploads: Option<String>,
-    #[arg(long, hide = true)]
-    min_chunk_size: Option<String>,
-    #[arg(long, hide = true)]
-    initial_memory_map_size: Option<String>,
-}
-
-impl MeaninglessFlags {
-    /// The names of the flags that were given.
-    pub(crate) fn typed(&self) -> Vec<&'static str> {
-        [
-            (
-                "--embedded-etcd-quota-bytes",
-                &self.embedded_etcd_quota_bytes,
-            ),
-            ("--max-fetchers", &self.max_fetchers),
-            (
-                "--max-call-send-message-size",
-                &self.max_call_send_message_size,
-            ),
-            ("--max-request-bytes", &self.max_request_bytes),
-            ("--max-txn-ops", &self.max_txn_ops),
-            ("--auto-compaction-mode", &self.auto_compaction_mode),
-            (
-                "--auto-compaction-retention",
-                &self.auto_compaction_retention,
-            ),
-            (
-                "--restoration-temp-snapshots-dir",
-                &self.restoration_temp_snapshots_dir,
-            ),
-            ("--snapstore-temp-directory", &self.snapstore_temp_directory),
-            (
-                "--max-parallel-chunk-uploads",
-                &self.max_parallel_chunk_uploads,
-            ),
-            ("--min-chunk-size", &self.min_chunk_size),
-            ("--initial-memory-map-size", &self.initial_memory_map_size),
-        ]
-        .into_iter()
-        .filter(|(_, value)| value.is_some())
-        .map(|(flag, _)| flag)
-        .collect()
+impl LowArgs {
+    /// The snapshot that was named by a flag or an argument: a path or an `s3://` address.
+    ///
+    /// # Errors
+    /// The arguments name a command of another program, or several files.
+    pub fn snapshot(&self) -> Result<Option<&Path>, WordsError> {
+        words::file(&self.words, self.snapshot.as_deref())
     }
 }
 
@@ -259,13 +216,68 @@ mod tests {
         assert_eq!(plain.storage_provider, Some(StorageProvider::Ecs));
         assert_eq!(plain.store_container.as_deref(), Some("etcd-backup"));
         assert_eq!(plain.data_dir, PathBuf::from("/var/lib/etcd/"));
+        assert_eq!(with_word.snapshot(), Ok(None));
         assert_eq!(
             LowArgs {
-                command: None,
+                words: Vec::new(),
                 ..with_word
             },
             plain
         );
+    }
+
+    /// etcdctl's and etcdutl's command lines, and a bare file.
+    #[test]
+    fn the_file_may_stand_where_etcds_tools_have_it() {
+        let file = |words: &[&str]| {
+            let args = parse(&[&["-d", "x"], words].concat()).expect("it parses");
+            args.snapshot().map(|file| file.map(Path::to_owned))
+        };
+        let named = Ok(Some(PathBuf::from("snapshot.db")));
+        for words in [
+            &["snapshot.db"][..],
+            &["restore", "snapshot.db"],
+            &["snapshot", "restore", "snapshot.db"],
+            &["snapshot", "restore", "--snapshot=snapshot.db"],
+            &["--snapshot=snapshot.db"],
+        ] {
+            assert_eq!(file(words), named, "{words:?}");
+        }
+        assert_eq!(file(&["./restore"]), Ok(Some("./restore".into())));
+        for words in [
+            &["compact"][..],
+            &["snapshot", "save", "snapshot.db"],
+            &["snapshot", "status", "snapshot.db"],
+            &["a.db", "b.db"],
+            &["restore", "a.db", "--snapshot=b.db"],
+        ] {
+            assert!(file(words).is_err(), "{words:?}");
+        }
+    }
+
+    /// Go's flag packages take `--flag=true` and `--flag=false` for any switch.
+    #[test]
+    fn a_switch_may_have_a_value() {
+        let dry = |flag: &str| parse(&["-d", "x", flag]).map(|args| args.dry_run);
+        for (flag, expected) in [
+            ("--dry-run", true),
+            ("--dry-run=true", true),
+            ("--dry-run=1", true),
+            ("--dry-run=false", false),
+            ("--dry-run=F", false),
+        ] {
+            assert_eq!(dry(flag).expect("a boolean"), expected, "{flag}");
+        }
+        assert!(dry("--dry-run=yes").is_err());
+        let args = parse(&[
+            "--skip-hash-check",
+            "-d",
+            "x",
+            "--mark-compacted=false",
+            "f",
+        ]);
+        let args = args.expect("a switch does not take the next argument for its value");
+        assert!(args.skip_hash_check && !args.mark_compacted);
     }
 
     #[test]
@@ -276,18 +288,28 @@ mod tests {
             "--max-fetchers=6",
             "--embedded-etcd-quota-bytes",
             "8589934592",
+            "--endpoints=https://10.0.0.1:2379",
+            "--insecure-transport=false",
+            "--password",
+            "never-shown",
+            "-w=json",
         ])
-        .expect("etcdbrctl's flags");
+        .expect("flags of etcdbrctl and etcdctl");
         assert_eq!(
-            args.meaningless.typed(),
-            ["--embedded-etcd-quota-bytes", "--max-fetchers"]
+            args.ignored.warning().as_deref(),
+            Some(
+                "--embedded-etcd-quota-bytes, --max-fetchers, --write-out, --endpoints, --password, --insecure-transport \
+                 have no effect here: the restore works offline, without an etcd"
+            )
         );
+        let none = parse(&["-d", "x"]).expect("nothing ignored");
+        assert_eq!(none.ignored.warning(), None);
     }
 
     #[test]
-    fn a_file_and_a_store_exclude_each_other() {
-        let error = parse(&["-d", "x", "--snapshot", "f", "--storage-provider=S3"])
-            .expect_err("two sources");
+    fn a_named_snapshot_and_a_prefix_exclude_each_other() {
+        let error = parse(&["-d", "x", "--snapshot", "f", "--store-prefix=c1"]);
+        let error = error.expect_err("two sources");
         assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict);
     }
 
@@ -310,26 +332,8 @@ mod tests {
         );
     }
 
-    /// As in etcdutl: each one alone is a usage error.
     #[test]
-    fn bumping_and_marking_belong_together() {
-        let line = |flags: &[&str]| parse(&[&["-d", "x", "--snapshot", "f"], flags].concat());
-        let args = line(&["--bump-revision=1000000000", "--mark-compacted"]).expect("both");
-        assert_eq!(args.bump_revision, Some(1_000_000_000));
-        for flags in [
-            &["--bump-revision=5"][..],
-            &["--mark-compacted"],
-            &["--bump-revision=0", "--mark-compacted"],
-            &["--bump-revision=9223372036854775807", "--mark-compacted"],
-            &["--bump-revision=-1", "--mark-compacted"],
-        ] {
-            assert!(line(flags).is_err(), "{flags:?}");
-        }
-    }
-
-    #[test]
-    fn unknown_words_and_flags_are_refused() {
-        assert!(parse(&["compact", "-d", "x"]).is_err());
+    fn unknown_flags_are_refused() {
         assert!(parse(&["-d", "x", "--bump"]).is_err());
         assert!(
             parse(&["--snapshot", "f"]).is_err(),

@@ -9,6 +9,7 @@ use std::{
     path::Path,
 };
 
+use strongroom_etcd_format::bolt;
 use strongroom_snapshot_io::intake::{self, IntakeError, Taken, Trailer, UNPACKED_BYTES_MAX};
 
 use crate::{
@@ -58,6 +59,10 @@ pub(crate) fn take(
     // People rename files, so only the bytes decide the kind.
     let taken = intake::take(stored, "", UNPACKED_BYTES_MAX, |block| {
         into.interrupt.check()?;
+        if let (0, Ok(announced @ ..=UNPACKED_BYTES_MAX)) = (written, bolt::announced_len(block)) {
+            // A compressed file tells its unpacked size only here. A larger one is damage, which the check will tell.
+            space::require(into.path, announced)?;
+        }
         let mut file = into.file;
         file.write_all(block)
             .map_err(|source| TargetError::io("writing", into.path, source))?;
@@ -88,7 +93,8 @@ fn vouched_for(taken: Taken) -> Result<Taken, Damage> {
 impl From<IntakeError> for RestoreError {
     fn from(error: IntakeError) -> Self {
         match error {
-            IntakeError::Foreign { packing } => Self::UnsupportedFormat { packing },
+            IntakeError::Foreign(file) => Self::Foreign(file),
+            IntakeError::NotADatabase(damage) => Damage::from(damage).into(),
             IntakeError::Read { offset, source } => match source.downcast::<Carried>() {
                 Ok(Carried(error)) => error,
                 Err(source) => SourceError::Read { offset, source }.into(),
@@ -130,6 +136,9 @@ mod tests {
         Ok((taken, std::fs::read(&path).expect("written")))
     }
 
+    /// A real snapshot, for its meta pages.
+    const REAL: &[u8] = include_bytes!("../../etcd-format/tests/fixtures/etcd-3.4.db");
+
     /// An endless source that raises the interrupt after a few blocks.
     struct Endless(interrupt::Trigger, usize);
 
@@ -147,7 +156,7 @@ mod tests {
     #[test]
     fn an_interrupt_stops_it_between_two_blocks() {
         let (trigger, interrupt) = interrupt::channel();
-        let endless = Endless(trigger, 0);
+        let endless = REAL.chain(Endless(trigger, 0));
         let error = take_from(endless, &interrupt, HashCheck::Required).expect_err("never ends");
         assert!(matches!(error, RestoreError::Interrupted(_)), "{error}");
     }
@@ -155,7 +164,8 @@ mod tests {
     #[test]
     fn without_the_check_a_trailer_may_be_missing_or_wrong_and_nothing_else()
     -> Result<(), RestoreError> {
-        let db = vec![0; 8 * 4096];
+        let mut db = vec![0; 8 * 4096];
+        db[..8192].copy_from_slice(&REAL[..8192]);
         let good = [&db[..], &Sha256::digest(&db)].concat();
         let mut altered = good.clone();
         altered[20_000] ^= 1;

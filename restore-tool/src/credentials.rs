@@ -56,6 +56,19 @@ pub(crate) struct Access {
     pub(crate) warnings: Vec<String>,
 }
 
+/// The provider whose variables are set, for an address without --storage-provider.
+pub(crate) fn provider_of(environment: &Environment) -> Result<StorageProvider, PlanError> {
+    let is_set = |names: &Names| {
+        let variables = [names.access_key, names.json, names.folder];
+        variables.iter().any(|name| environment.get(name).is_some())
+    };
+    match (is_set(&ECS), is_set(&S3)) {
+        (true, false) => Ok(StorageProvider::Ecs),
+        (false, true) => Ok(StorageProvider::S3),
+        (true, true) | (false, false) => Err(PlanError::WhichProvider),
+    }
+}
+
 /// Reads the settings of `provider`.
 pub(crate) fn access(
     provider: StorageProvider,

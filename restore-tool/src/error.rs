@@ -12,13 +12,16 @@ use std::{
     time::Duration,
 };
 
-use strongroom_client::{s3::S3Error, uri::UriError};
+use strongroom_client::{
+    s3::{S3Error, S3ErrorKind},
+    uri::{S3Uri, UriError},
+};
 use strongroom_etcd_format::{
     bolt::BoltError, inspect::InspectError, membership::MembershipError, snapshot::SnapshotError,
 };
-use strongroom_snapshot_io::{intake::IntakeError, packing::UnsupportedFormat};
+use strongroom_snapshot_io::{intake::IntakeError, packing::ForeignFile};
 
-use crate::{interrupt::Interrupted, owner::OwnerError};
+use crate::{args::WordsError, interrupt::Interrupted, owner::OwnerError};
 
 /// Why a restore failed.
 #[derive(Debug, thiserror::Error)]
@@ -41,11 +44,16 @@ pub enum RestoreError {
         #[source]
         damage: Damage,
     },
-    /// The snapshot has an unsupported compression.
-    #[error("the snapshot is {packing}, which this version does not unpack")]
-    UnsupportedFormat {
-        /// The compression.
-        packing: UnsupportedFormat,
+    /// The file is known, but not a snapshot.
+    #[error("the file is {0}")]
+    Foreign(ForeignFile),
+    /// The same, with the name of the file.
+    #[error("{snapshot} is {file}")]
+    ForeignNamed {
+        /// The file or object.
+        snapshot: String,
+        /// What it is instead.
+        file: ForeignFile,
     },
     /// The directory cannot be built.
     #[error(transparent)]
@@ -69,7 +77,45 @@ pub enum PlanError {
     /// No bucket was given.
     #[error("no bucket is named: give --store-container, or set STORAGE_CONTAINER")]
     NoContainer,
-    /// The bucket or prefix is not valid in S3.
+    /// The arguments do not name one file.
+    #[error(transparent)]
+    Words(#[from] WordsError),
+    /// A file and flags of a store.
+    #[error(
+        "{path} is a file, and --storage-provider or --store-endpoint-override are for a store: give one of both",
+        path = path.display()
+    )]
+    FileAndStore {
+        /// As given.
+        path: PathBuf,
+    },
+    /// An address of a bucket or a prefix in place of an object.
+    #[error(
+        "s3://{bucket}/{prefix} is not the address of a snapshot: write s3://BUCKET/KEY with the whole key"
+    )]
+    NotAnObject {
+        /// The bucket.
+        bucket: String,
+        /// The key, without the slash at its end.
+        prefix: String,
+    },
+    /// Credentials of both providers, or of none.
+    #[error(
+        "the environment does not tell which store this is: give --storage-provider=ECS or --storage-provider=S3"
+    )]
+    WhichProvider,
+    /// A raised revision without a mark.
+    #[error(
+        "--bump-revision {by} needs --mark-compacted: without it, clients would not notice the gap"
+    )]
+    BumpWithoutMark {
+        /// As given.
+        by: u64,
+    },
+    /// A mark without a raised revision.
+    #[error("--mark-compacted needs --bump-revision with a number above 0, usually 1000000000")]
+    MarkWithoutBump,
+    /// The bucket, prefix or address is not valid in S3.
     #[error(transparent)]
     Uri(#[from] UriError),
     /// A setting of the store is missing.
@@ -150,6 +196,14 @@ pub enum SourceError {
     NoFile {
         /// As given.
         path: PathBuf,
+    },
+    /// The named object does not exist.
+    #[error("there is no object {address} (at {endpoint})")]
+    NoObject {
+        /// As given.
+        address: String,
+        /// The store.
+        endpoint: String,
     },
     /// It is a directory or device.
     #[error("{path} is not a regular file", path = path.display())]
@@ -246,6 +300,17 @@ impl SourceError {
     pub(crate) fn finding(source: S3Error) -> Self {
         let doing = "find";
         Self::Store { doing, source }
+    }
+
+    /// The error of the first request for a named object.
+    pub(crate) fn asking_for(address: &S3Uri, source: S3Error) -> Self {
+        match source.kind() {
+            S3ErrorKind::NotFound { .. } => Self::NoObject {
+                address: address.to_string(),
+                endpoint: source.endpoint().to_owned(),
+            },
+            _ => Self::fetching(source),
+        }
     }
 
     pub(crate) fn fetching(source: S3Error) -> Self {

@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM as a value that steps can check and waits can watch.
+//! SIGINT, SIGTERM and SIGHUP (a lost terminal) as a value that steps can check and waits can watch.
 //!
 //! Invariants: a signal never ends the process directly, so that drop guards run; after the rename of the restored directory, the
 //! interrupt is not checked any more and the run ends successfully.
@@ -59,10 +59,11 @@ impl Interrupt {
     }
 }
 
-/// The two signals that mean "stop".
+/// The signals that mean "stop".
 pub(crate) struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 impl StopSignals {
@@ -70,6 +71,7 @@ impl StopSignals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
@@ -77,6 +79,7 @@ impl StopSignals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
         }
     }
 }

@@ -38,6 +38,11 @@ pub struct RestorePlan {
 #[derive(Debug)]
 pub(crate) enum SourcePlan {
     File(PathBuf),
+    /// This object.
+    Object {
+        config: Box<S3Config>,
+        object: S3Uri,
+    },
     /// The newest full snapshot at this location.
     Store {
         config: Box<S3Config>,
@@ -51,12 +56,7 @@ impl RestorePlan {
     /// # Errors
     /// A flag, a variable or a credentials file is wrong or missing, or names and URLs do not match.
     pub fn new(args: LowArgs, environment: &Environment) -> Result<Self, PlanError> {
-        let mut warnings: Vec<String> = args
-            .meaningless
-            .typed()
-            .iter()
-            .map(|flag| format!("{flag} has no effect here and is ignored"))
-            .collect();
+        let mut warnings = Vec::from_iter(args.ignored.warning());
         let cluster = ClusterPlan::new(&args)?;
         if cluster.token().is_some_and(Token::is_default) {
             warnings.push(format!(
@@ -79,7 +79,7 @@ impl RestorePlan {
             source,
             cluster,
             options,
-            bump_revision: args.bump_revision,
+            bump_revision: bump(&args)?,
             wal_dir: wal_dir(args.wal_dir, &args.data_dir)?,
             hash_check,
             owner: args.chown.as_deref().map(Owner::parse).transpose()?,
@@ -120,8 +120,30 @@ fn source(
     environment: &Environment,
     warnings: &mut Vec<String>,
 ) -> Result<SourcePlan, PlanError> {
-    if let Some(path) = &args.snapshot {
-        return Ok(SourcePlan::File(path.clone()));
+    let endpoint = args.store_endpoint_override.as_deref();
+    let config = |provider, warnings: &mut Vec<String>| {
+        let access = credentials::access(provider, endpoint, environment)?;
+        warnings.extend(access.warnings);
+        Ok::<_, PlanError>(Box::new(access.config))
+    };
+    if let Some(named) = args.snapshot()? {
+        let address = named.to_str().filter(|text| text.contains("://"));
+        if let Some(address) = address {
+            let provider = match args.storage_provider {
+                Some(provider) => provider,
+                None => credentials::provider_of(environment)?,
+            };
+            return Ok(SourcePlan::Object {
+                object: object(address)?,
+                config: config(provider, warnings)?,
+            });
+        }
+        if args.storage_provider.is_some() || endpoint.is_some() {
+            return Err(PlanError::FileAndStore {
+                path: named.to_owned(),
+            });
+        }
+        return Ok(SourcePlan::File(named.to_owned()));
     }
     let provider = args.storage_provider.ok_or(PlanError::NoSource)?;
     let container = args
@@ -132,16 +154,32 @@ fn source(
         .or_else(|| environment.get("STORAGE_CONTAINER"))
         .ok_or(PlanError::NoContainer)?;
     let place = S3Uri::from_parts(container, args.store_prefix.trim_matches('/'))?;
-    let access = credentials::access(
-        provider,
-        args.store_endpoint_override.as_deref(),
-        environment,
-    )?;
-    warnings.extend(access.warnings);
     Ok(SourcePlan::Store {
-        config: Box::new(access.config),
+        config: config(provider, warnings)?,
         place,
     })
+}
+
+/// The address of one object.
+fn object(address: &str) -> Result<S3Uri, PlanError> {
+    let uri = S3Uri::parse(address)?;
+    if uri.prefix().is_empty() || uri.prefix().ends_with('/') {
+        return Err(PlanError::NotAnObject {
+            bucket: uri.bucket().to_owned(),
+            prefix: uri.prefix().trim_end_matches('/').to_owned(),
+        });
+    }
+    Ok(uri)
+}
+
+/// As in etcdutl: raising and marking belong together, and 0 raises nothing.
+fn bump(args: &LowArgs) -> Result<Option<u64>, PlanError> {
+    match (args.bump_revision.unwrap_or(0), args.mark_compacted) {
+        (0, false) => Ok(None),
+        (0, true) => Err(PlanError::MarkWithoutBump),
+        (by, true) => Ok(Some(by)),
+        (by, false) => Err(PlanError::BumpWithoutMark { by }),
+    }
 }
 
 #[cfg(test)]
@@ -173,6 +211,52 @@ mod tests {
             panic!("a store was named")
         };
         assert_eq!(place.to_string(), "s3://etcd-backup/c1");
+        Ok(())
+    }
+
+    #[test]
+    fn an_object_is_named_by_its_address() -> Result<(), PlanError> {
+        let named = plan(&[
+            "--storage-provider=ECS",
+            "--store-endpoint-override=http://store:9000",
+            "s3://etcd-backup/c1/v2/Full-1",
+        ])?;
+        let SourcePlan::Object { object, config } = named.source else {
+            panic!("an object was named")
+        };
+        assert_eq!(object.to_string(), "s3://etcd-backup/c1/v2/Full-1");
+        assert_eq!(config.region, "US-Standard");
+        for (address, flag) in [
+            ("s3://etcd-backup", "--storage-provider=S3"),
+            ("s3://etcd-backup/c1/", "--storage-provider=S3"),
+            ("https://host/etcd-backup/x", "--storage-provider=S3"),
+            ("file.db", "--storage-provider=S3"),
+        ] {
+            assert!(plan(&[flag, address]).is_err(), "{address}");
+        }
+        Ok(())
+    }
+
+    /// As in etcdutl: each one alone is a usage error.
+    #[test]
+    fn bumping_and_marking_belong_together() -> Result<(), PlanError> {
+        let bump = |flags: &[&str]| {
+            plan(&[&["--snapshot", "f"], flags].concat()).map(|plan| plan.bump_revision)
+        };
+        let both = bump(&["--bump-revision=1000000000", "--mark-compacted"])?;
+        assert_eq!(both, Some(1_000_000_000));
+        assert_eq!(bump(&["--bump-revision=0"])?, None);
+        assert_eq!(
+            bump(&["--bump-revision", "0", "--mark-compacted=false"])?,
+            None
+        );
+        for flags in [
+            &["--bump-revision=5"][..],
+            &["--mark-compacted"],
+            &["--bump-revision=0", "--mark-compacted"],
+        ] {
+            assert!(bump(flags).is_err(), "{flags:?}");
+        }
         Ok(())
     }
 

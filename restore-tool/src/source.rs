@@ -1,4 +1,4 @@
-//! The source of the snapshot: a file, or the newest full snapshot of a store.
+//! The source of the snapshot: a file, a named object of a store, or the newest full snapshot of a store.
 //!
 //! Finding and opening are separate steps, so that space is checked between them. Both kinds open as one sequential reader; its
 //! errors are wrapped with [`crate::arrival::wrap_source_error`]. Must not know what the bytes mean.
@@ -45,6 +45,9 @@ enum Origin {
 pub(crate) fn find(plan: &SourcePlan, around: &Context<'_>) -> Result<Found, RestoreError> {
     match plan {
         SourcePlan::File(path) => file::find(path),
+        SourcePlan::Object { config, object } => around
+            .runtime
+            .block_on(store::named(config, object, around)),
         SourcePlan::Store { config, place } => {
             around.runtime.block_on(store::find(config, place, around))
         }

@@ -10,9 +10,12 @@ use std::{
     thread,
 };
 
-use strongroom_etcd_format::snapshot::{self, SnapshotError, StreamDigest, StreamSummary};
+use strongroom_etcd_format::{
+    bolt::{self, BoltError},
+    snapshot::{self, SnapshotError, StreamDigest, StreamSummary},
+};
 
-use crate::packing::{self, Compression, Kind, MAGIC_BYTES, UnsupportedFormat};
+use crate::packing::{self, Compression, ForeignFile, Kind, MAGIC_BYTES, UnsupportedFormat};
 
 /// Large enough that system calls and hand-overs are cheap, small enough for the CPU cache.
 pub const BLOCK_BYTES: usize = 1024 * 1024;
@@ -53,12 +56,12 @@ pub enum Trailer {
 /// Why a source is not a snapshot.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    /// It has an unsupported compression.
-    #[error("it is {packing}, which this version does not unpack")]
-    Foreign {
-        /// Its compression.
-        packing: UnsupportedFormat,
-    },
+    /// It is known, but not a snapshot that can be read here.
+    #[error("it is {0}")]
+    Foreign(ForeignFile),
+    /// Its first block has no meta page of a database. The rest was not read.
+    #[error(transparent)]
+    NotADatabase(BoltError),
     /// The source failed.
     #[error("reading failed at byte {offset}")]
     Read {
@@ -130,7 +133,10 @@ pub fn take<E: From<IntakeError>>(
         .read_to_end(&mut first)
         .map_err(|error| explain(error, Compression::None, 0))?;
     let packing = match Kind::of(&first, name) {
-        Kind::Foreign(packing) => return Err(IntakeError::Foreign { packing }.into()),
+        Kind::Foreign(format) => {
+            let inside = Compression::None;
+            return Err(IntakeError::Foreign(ForeignFile { format, inside }).into());
+        }
         Kind::Packed(packing) => packing,
         Kind::Database | Kind::Unknown => Compression::None,
     };
@@ -194,6 +200,9 @@ impl Circle {
             if block.is_empty() {
                 return Ok(());
             }
+            if unpacked == 0 {
+                require_database(&block, packing)?;
+            }
             unpacked = unpacked.saturating_add(len_u64(block.len()));
             if unpacked > bytes_max {
                 return Err(IntakeError::TooLarge { limit: bytes_max }.into());
@@ -204,6 +213,28 @@ impl Circle {
                 .expect("the digest lives until the last block");
         }
     }
+}
+
+/// Refuses a file by its first block, so that a wrong one is not read to its end. Only files without a valid meta page are
+/// refused, and no reader accepts these: pages have at most 64 KiB in practice, so both meta pages are in the block.
+fn require_database(block: &[u8], inside: Compression) -> Result<(), IntakeError> {
+    let format = match Kind::of(block, "") {
+        _ if inside == Compression::None => None,
+        Kind::Foreign(format) => Some(format),
+        Kind::Packed(packing) => Some(UnsupportedFormat::Compressed(packing)),
+        Kind::Database | Kind::Unknown => None,
+    };
+    if let Some(format) = format {
+        return Err(IntakeError::Foreign(ForeignFile { format, inside }));
+    }
+    let len = snapshot::db_len(len_u64(block.len()));
+    if matches!(len, Err(SnapshotError::TooShort { .. })) {
+        // This is the whole file, and its length is what is wrong with it.
+        return Ok(());
+    }
+    bolt::announced_len(block)
+        .map(|_| ())
+        .map_err(IntakeError::NotADatabase)
 }
 
 /// The caller's source. It marks its failures, so that they can be distinguished from a decoder's errors.

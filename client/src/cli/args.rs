@@ -136,7 +136,7 @@ pub(super) struct ListArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct GetArguments {
-    /// The object; plain, gzip, zlib or zstd
+    /// The object; plain, gzip, zlib, zstd or Go's LZW
     #[arg(value_name = "s3://BUCKET/KEY")]
     pub(super) object: String,
     /// The file to write (as FILE.part until it is verified, readable by the owner only)

@@ -7,7 +7,6 @@ use strongroom_etcd_format::bolt::BoltError;
 use strongroom_etcd_format::hashkv::HashKvError;
 use strongroom_etcd_format::inspect::InspectError;
 use strongroom_snapshot_io::intake::IntakeError;
-use strongroom_snapshot_io::packing::UnsupportedFormat;
 use strongroom_snapshot_io::scratch::ScratchError;
 
 use crate::etcd::{Awaited, EtcdError, Skipped};
@@ -217,13 +216,15 @@ fn image_step(error: &ImageError) -> Option<String> {
             folder.display()
         )),
         ImageError::Snapshot { name, source } => match source {
-            IntakeError::Foreign { packing } => Some(match packing {
-                UnsupportedFormat::Zip => format!("unzip -p {name} > snapshot.db"),
-                UnsupportedFormat::Lzw => format!("uncompress -c {name} > snapshot.db"),
-                UnsupportedFormat::Age => format!("age -d -i KEY-FILE {name} > snapshot.db"),
-            }),
+            IntakeError::Foreign(file) if name.starts_with("s3://") => {
+                file.command("FILE").map(|command| {
+                    format!("aws --endpoint-url ENDPOINT s3 cp {name} FILE, then {command}")
+                })
+            }
+            IntakeError::Foreign(file) => file.command(name),
             IntakeError::Unpack { .. }
             | IntakeError::TooLarge { .. }
+            | IntakeError::NotADatabase(_)
             | IntakeError::Snapshot(_) => Some(another_snapshot(name)),
             IntakeError::Read { .. } | IntakeError::Thread(_) => None,
         },

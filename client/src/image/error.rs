@@ -66,11 +66,12 @@ impl ImageError {
             },
             Self::NotAFile { .. } | Self::Scratch(_) => ExitCode::Precondition,
             Self::Snapshot { source, .. } => match source {
-                IntakeError::Foreign { .. } | IntakeError::Read { .. } | IntakeError::Thread(_) => {
+                IntakeError::Foreign(_) | IntakeError::Read { .. } | IntakeError::Thread(_) => {
                     ExitCode::Failed
                 }
                 IntakeError::Unpack { .. }
                 | IntakeError::TooLarge { .. }
+                | IntakeError::NotADatabase(_)
                 | IntakeError::Snapshot(_) => ExitCode::Integrity,
             },
             Self::Stopped { .. } => ExitCode::Interrupted,

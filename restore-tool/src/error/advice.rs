@@ -8,7 +8,7 @@ use strongroom_client::{
     s3::{S3Error, S3ErrorKind},
     tls::TlsFault,
 };
-use strongroom_snapshot_io::packing::UnsupportedFormat;
+use strongroom_snapshot_io::packing::{ForeignFile, UnsupportedFormat};
 
 use super::{Damage, RestoreError, SourceError, TargetError};
 use crate::staging::STAGING_PREFIX;
@@ -22,7 +22,8 @@ impl RestoreError {
             Self::Damage(_) | Self::Damaged { .. } => ExitCode::Integrity,
             Self::Target(TargetError::Busy { .. }) => ExitCode::HeldElsewhere,
             Self::Target(TargetError::Io { .. })
-            | Self::UnsupportedFormat { .. }
+            | Self::Foreign(_)
+            | Self::ForeignNamed { .. }
             | Self::Start(_) => ExitCode::Failed,
             Self::Target(_) => ExitCode::Precondition,
             Self::Interrupted(_) => ExitCode::Interrupted,
@@ -36,6 +37,10 @@ impl RestoreError {
             Self::Damage(damage) if !matches!(damage, Damage::ReadBack { .. }) => Self::Damaged {
                 snapshot: snapshot.to_owned(),
                 damage,
+            },
+            Self::Foreign(file) => Self::ForeignNamed {
+                snapshot: snapshot.to_owned(),
+                file,
             },
             other => other,
         }
@@ -52,20 +57,43 @@ impl RestoreError {
             Self::Plan(_) => Some("strongroom-restore --help".to_owned()),
             Self::Source(error) => error.next_step(),
             Self::Damage(damage) | Self::Damaged { damage, .. } => Some(damage.next_step()),
-            Self::UnsupportedFormat { packing } => Some(format!(
-                "unpack it first ({}), then strongroom-restore --snapshot FILE ...",
-                match packing {
-                    UnsupportedFormat::Zip => "unzip -p IN >FILE",
-                    UnsupportedFormat::Lzw => "uncompress -c IN >FILE",
-                    UnsupportedFormat::Age => "age -d -i KEY -o FILE IN",
-                }
-            )),
+            Self::Foreign(file) => Some(unpack_step("FILE", *file)),
+            Self::ForeignNamed { snapshot, file } => Some(unpack_step(snapshot, *file)),
             Self::Target(error) => Some(error.next_step()),
             Self::Interrupted(_) => {
                 Some("nothing was changed: run the same command again".to_owned())
             }
             Self::Start(_) => None,
         }
+    }
+}
+
+/// How to get a snapshot out of a foreign file. An object is fetched first.
+fn unpack_step(snapshot: &str, foreign: ForeignFile) -> String {
+    let (fetch, file) = if snapshot.starts_with("s3://") {
+        (
+            format!("aws --endpoint-url ENDPOINT s3 cp {snapshot} FILE, then "),
+            "FILE",
+        )
+    } else {
+        (String::new(), snapshot)
+    };
+    if let Some(command) = foreign.command(file) {
+        return format!("{fetch}{command}, then the same command with --snapshot UNPACKED-FILE");
+    }
+    match foreign.format {
+        UnsupportedFormat::Delta => {
+            "name a full snapshot: its object is called Full-..., not Incr-...".to_owned()
+        }
+        UnsupportedFormat::WriteAheadLog => {
+            "name a saved snapshot, or the database of that data directory: --snapshot .../member/snap/db \
+             --skip-hash-check"
+                .to_owned()
+        }
+        UnsupportedFormat::Sqlite => {
+            "restore it with k3s: its server runs on SQLite, not on etcd".to_owned()
+        }
+        _ => format!("{fetch}look at it (head -c 300 {file}), and name another file"),
     }
 }
 
@@ -91,7 +119,9 @@ impl Damage {
 impl SourceError {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::NoFile { .. } | Self::NoSnapshot { .. } => ExitCode::NotFound,
+            Self::NoFile { .. } | Self::NoObject { .. } | Self::NoSnapshot { .. } => {
+                ExitCode::NotFound
+            }
             Self::NotAFile { .. } => ExitCode::Usage,
             Self::File { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 ExitCode::Precondition
@@ -105,8 +135,12 @@ impl SourceError {
 
     fn next_step(&self) -> Option<String> {
         match self {
-            Self::NoFile { path } => {
-                Some(format!("ls -l {}", path.parent().unwrap_or(path).display()))
+            Self::NoFile { path } => Some(format!("ls -l {}", folder_of(path).display())),
+            Self::NoObject { address, .. } => {
+                let folder = address
+                    .rsplit_once('/')
+                    .map_or("s3://", |(folder, _)| folder);
+                Some(format!("strongroom snapshot list {folder}/"))
             }
             Self::NoSnapshot { elsewhere, .. } if !elsewhere.is_empty() => Some(format!(
                 "run the same command with --store-prefix={}",
@@ -174,13 +208,21 @@ impl TargetError {
                 .to_owned(),
             Self::Busy { .. } => "wait for it, or find it: pgrep -a strongroom-rest".to_owned(),
             Self::DiskFull { path, .. } => {
-                let path = lasting(path);
-                format!("df -h {}", path.parent().unwrap_or(path).display())
+                format!("df -h {}", folder_of(lasting(path)).display())
             }
             Self::Forbidden { path, .. } | Self::Io { path, .. } => {
                 format!("namei -l {}", lasting(path).display())
             }
         }
+    }
+}
+
+/// The folder of a path as a command needs it: never empty.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+        Some(folder) => folder,
+        None => path,
     }
 }
 

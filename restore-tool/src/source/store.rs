@@ -1,5 +1,6 @@
-//! The newest full snapshot of a cluster in an S3 store.
+//! A snapshot in an S3 store: a named object, or the newest full snapshot of a cluster.
 //!
+//! A named object is restored whatever it is called, and nothing beside it is listed. For the newest one:
 //! It lists `<prefix>/v2/` and etcdbrctl's old `<prefix>/v1/`, with the slash, so that `cluster1` never includes `cluster10`. If
 //! nothing is found, this is an error.
 
@@ -34,17 +35,55 @@ const HINTS_MAX: usize = 8;
 /// An object to download.
 pub(super) struct SnapshotObject(Object);
 
+/// Finds the newest full snapshot at `place`.
 pub(super) async fn find(
     config: &S3Config,
     place: &S3Uri,
     around: &Context<'_>,
 ) -> Result<Found, RestoreError> {
     around.console.line(lines::FINDING);
+    unless_interrupted(around, look(config, place, around)).await
+}
+
+/// Finds the object at `address`.
+pub(super) async fn named(
+    config: &S3Config,
+    address: &S3Uri,
+    around: &Context<'_>,
+) -> Result<Found, RestoreError> {
+    let ask = async {
+        let client = S3Client::new(config.clone()).map_err(SourceError::finding)?;
+        let (bucket, key) = (address.bucket(), address.prefix());
+        let head = client.head_object(bucket, key).await;
+        let head = head.map_err(|source| SourceError::asking_for(address, source))?;
+        tell_clock(&client, around);
+        let file_name = key.rsplit_once('/').map_or(key, |(_, name)| name);
+        Ok(Found {
+            shown: file_name.to_owned(),
+            place: address.to_string(),
+            bytes: head.size,
+            newer_deltas: None,
+            origin: Origin::Store(SnapshotObject(Object {
+                client,
+                bucket: bucket.to_owned(),
+                key: key.to_owned(),
+                bytes: head.size,
+                etag: head.etag,
+            })),
+        })
+    };
+    unless_interrupted(around, ask).await
+}
+
+async fn unless_interrupted(
+    around: &Context<'_>,
+    ask: impl Future<Output = Result<Found, RestoreError>>,
+) -> Result<Found, RestoreError> {
     let mut interrupt = around.interrupt.clone();
     tokio::select! {
         biased;
         () = interrupt.raised() => Err(Interrupted.into()),
-        found = look(config, place, around) => found,
+        found = ask => found,
     }
 }
 

@@ -101,13 +101,46 @@ fn a_damaged_file_is_an_integrity_failure_that_tells_what_is_wrong() -> Outcome 
 }
 
 #[test]
-fn a_packing_that_is_not_read_is_named() -> Outcome {
+fn an_archive_is_named_with_the_command_that_unpacks_it() -> Outcome {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("snapshot.zip");
     fs::write(&file, [&b"PK\x03\x04"[..], &[0; 5000]].concat())?;
-    refused(&file, &[], 1).expect_words(&["a zip archive", "Next: unpack it first (unzip"]);
+    refused(&file, &[], 1).expect_words(&[
+        "snapshot.zip is a zip archive",
+        &format!("Next: unzip -p {} >snapshot.db, then ", text(&file)),
+    ]);
+    let made = std::process::Command::new("tar")
+        .args(["-czf", text(&file), "-C"])
+        .arg(sample().raw.parent().ok_or("no folder")?)
+        .arg("snapshot.db")
+        .status()?;
+    assert!(made.success());
+    refused(&file, &[], 1).expect_words(&[
+        "is a tar archive, inside gzip",
+        &format!("Next: tar -xvf {}, then ", text(&file)),
+    ]);
+    fs::write(&file, b"[{\"etcdEvent\":{\"kv\":{}}}]")?;
+    refused(&file, &[], 1).expect_words(&["a delta snapshot", "Next: name a full snapshot"]);
     fs::write(&file, [&[0x28, 0xb5, 0x2f, 0xfd][..], &[0; 5000]].concat())?;
     refused(&file, &[], 7).expect_words(&["its zstd stream breaks after 0 unpacked bytes"]);
+    Ok(())
+}
+
+/// etcdbrctl with `--compression-policy lzw`: Go's LZW, which `uncompress` does not unpack.
+#[test]
+fn a_snapshot_packed_by_gos_lzw_is_restored() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let packed =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../snapshot-io/tests/fixtures/etcd-3.4.db.Z");
+    let target = dir.path().join("etcd");
+    let line = ["--snapshot", text(&packed), "-d", text(&target)];
+    let done = run(&line).expect_code(0);
+    assert!(
+        done.stdout
+            .contains("Go's LZW, 7732 bytes stored, 118816 unpacked"),
+        "{}",
+        done.stdout
+    );
     Ok(())
 }
 

@@ -329,7 +329,7 @@ fn a_signal_while_fetching_leaves_no_trace() -> Outcome {
             reply.stall_after(RANGE_BYTES / 2)
         }
     });
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let dir = tempfile::tempdir()?;
         fs::create_dir(dir.path().join("lost+found"))?;
         let before = fingerprint(dir.path());

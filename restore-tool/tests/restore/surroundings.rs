@@ -5,6 +5,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use strongroom_tests::zoo::image::{Image, meta};
+
 use crate::{
     etcd::{Etcd, MemberConfig},
     sample::{compress, sample},
@@ -37,14 +39,25 @@ fn a_full_disk_is_foreseen_by_size_and_met_in_time_when_gzip_hides_it() -> Outco
         "known before the first byte: {}",
         small.stderr
     );
-    // 200 MiB of zeros are not a snapshot, but the disk is full before this is noticed.
+    // A copied database file is longer than its meta pages say; the free space behind its pages compresses well.
     let dir = tempfile::tempdir()?;
     let hidden = dir.path().join("hidden.gz");
-    fs::write(&hidden, compress(&vec![0; 200 << 20]))?;
+    let mut copied = sample().bytes.clone();
+    copied.resize(200 << 20, 0);
+    fs::write(&hidden, compress(&copied))?;
     let hidden = on_a_disk_of(130, text(&hidden))
         .expect_code(8)
         .expect_words(&["Restoring from", "not enough free space"]);
-    for run in [small, hidden] {
+    // A saved one has the length of its meta pages: it is refused before it is unpacked.
+    let announced = dir.path().join("announced.gz");
+    let mut database = Image::of_snapshot(&sample().bytes);
+    database.put_meta(meta::HIGH_WATER, &(1_u64 << 16).to_le_bytes());
+    fs::write(&announced, compress(&database.snapshot()))?;
+    let needed = (1_u64 << 28) + (80 << 20);
+    let announced = on_a_disk_of(130, text(&announced))
+        .expect_code(8)
+        .expect_words(&["not enough free space", &format!("{needed} bytes needed")]);
+    for run in [small, hidden, announced] {
         let last = run.stderr.lines().last().unwrap_or_default();
         assert!(
             last.starts_with("Next: "),

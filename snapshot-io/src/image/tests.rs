@@ -15,12 +15,15 @@ use crate::{
     pages::NeverStop,
 };
 
-/// Arbitrary pages with a trailer: their contents do not matter here.
+/// A real snapshot, for its meta pages.
+const REAL: &[u8] = include_bytes!("../../../etcd-format/tests/fixtures/etcd-3.4.db");
+
+/// Meta pages and arbitrary pages with a trailer: the contents of the others do not matter here.
 fn snapshot() -> Vec<u8> {
     let mut file: Vec<u8> = (0..300_u32 * 512)
         .map(|n| u8::try_from(n / 7 % 251).expect("below 251"))
         .collect();
-    file.splice(0..8, [0; 8]);
+    file[..8192].copy_from_slice(&REAL[..8192]);
     let trailer: [u8; 32] = Sha256::digest(&file).into();
     file.extend(trailer);
     file
@@ -126,11 +129,11 @@ fn packed_files_that_are_cut_or_damaged_are_told_as_such() {
 fn what_is_no_snapshot_says_what_it_is() {
     let folder = Folder::new();
     let foreign = |bytes: &[u8]| match folder.open(bytes).expect_err("foreign") {
-        ImageError::Intake(IntakeError::Foreign { packing }) => packing,
+        ImageError::Intake(IntakeError::Foreign(file)) => file.format,
         other => panic!("{other}"),
     };
     assert_eq!(foreign(b"PK\x03\x04rest of it"), UnsupportedFormat::Zip);
-    assert_eq!(foreign(b"\x1f\x9d\x90rest"), UnsupportedFormat::Lzw);
+    assert_eq!(foreign(b"\x1f\x9d\x90rest"), UnsupportedFormat::Compress);
     assert_eq!(foreign(b"age-encryption.org/v1\n"), UnsupportedFormat::Age);
     let error = folder.open(b"").expect_err("empty");
     assert!(

@@ -10,12 +10,18 @@ use sha2::{Digest as _, Sha256};
 
 use super::*;
 
-/// Bytes with the form of a snapshot file (whole pages and their digest); the contents of the pages do not matter here.
+/// A real snapshot, for its meta pages.
+const REAL: &[u8] = include_bytes!("../../../etcd-format/tests/fixtures/etcd-3.4.db");
+/// Both meta pages of a database with 4 KiB pages.
+const META_PAGES: usize = 2 * 4096;
+
+/// Bytes with the form of a snapshot file (meta pages, whole pages and their digest); the contents of the other pages do not
+/// matter here.
 fn snapshot() -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..8 * 4096_u32)
         .map(|n| u8::try_from(n % 251).expect("small"))
         .collect();
-    bytes.splice(..8, [0; 8]);
+    bytes[..META_PAGES].copy_from_slice(&REAL[..META_PAGES]);
     let digest = Sha256::digest(&bytes);
     bytes.extend(digest);
     bytes
@@ -168,18 +174,81 @@ fn the_trailer_is_told_and_judged_by_the_caller() -> Result<(), IntakeError> {
 }
 
 #[test]
-fn foreign_packings_are_named_before_anything_comes_out() {
+fn foreign_files_are_named_before_anything_comes_out() {
+    use UnsupportedFormat::{Age, Compress, Compressed, Tar, Zip};
+    let tar = [&[b'a'; 257][..], b"ustar\x0000", &[0; 5000]].concat();
     let cases = [
-        (&b"PK\x03\x04"[..], UnsupportedFormat::Zip),
-        (b"\x1f\x9d\x90", UnsupportedFormat::Lzw),
-        (b"age-encryption.org/v1", UnsupportedFormat::Age),
+        (b"PK\x03\x04".to_vec(), Zip, Compression::None),
+        (b"\x1f\x9d\x90".to_vec(), Compress, Compression::None),
+        (b"age-encryption.org/v1".to_vec(), Age, Compression::None),
+        (gzip(&tar), Tar, Compression::Gzip),
+        (zstd(&tar), Tar, Compression::Zstd),
+        (tar, Tar, Compression::None),
+        (
+            zlib(&gzip(&snapshot())),
+            Compressed(Compression::Gzip),
+            Compression::Zlib,
+        ),
     ];
-    for (magic, expected) in cases {
-        let error = take(magic, 1).expect_err("not readable");
+    for (file, format, inside) in cases {
+        let error = take(&file, 1).expect_err("not readable");
+        let expected = ForeignFile { format, inside };
         assert!(
-            matches!(error, IntakeError::Foreign { packing } if packing == expected),
+            matches!(error, IntakeError::Foreign(found) if found == expected),
             "{error}"
         );
+    }
+}
+
+/// Written by Go's own `compress/lzw`; see the fixture's README.
+const GO_LZW: &[u8] = include_bytes!("../../tests/fixtures/etcd-3.4.db.Z");
+
+#[test]
+fn what_go_packs_by_lzw_is_unpacked_exactly() -> Result<(), IntakeError> {
+    for piece in [1, 7, 4096] {
+        let (taken, out) = take(GO_LZW, piece)?;
+        assert_eq!(
+            (taken.packing, taken.trailer),
+            (Compression::Lzw, Trailer::Matches)
+        );
+        assert!(out == REAL, "pieces of {piece}");
+    }
+    for cut in [6, 2000, GO_LZW.len() - 2] {
+        let error = take(&GO_LZW[..cut], 64).expect_err("cut");
+        assert!(
+            matches!(error, IntakeError::Unpack { .. }),
+            "{cut}: {error}"
+        );
+    }
+    // It has no checksum of its own: a code out of range, or the trailer, detects a change.
+    for at in (3..GO_LZW.len()).step_by(101) {
+        let mut flipped = GO_LZW.to_vec();
+        flipped[at] ^= 0x20;
+        assert!(take(&flipped, 64).is_err(), "flip at {at} went unnoticed");
+    }
+    Ok(())
+}
+
+/// Counts the bytes that are read from it.
+struct Counted<'a, R>(R, &'a std::cell::Cell<u64>);
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let len = self.0.read(buf)?;
+        self.1.set(self.1.get() + len_u64(len));
+        Ok(len)
+    }
+}
+
+/// The wrong object of a bucket was named, and it is large.
+#[test]
+fn a_file_that_is_no_database_is_not_read_to_its_end() {
+    let read = std::cell::Cell::new(0);
+    for endless in [0_u8, 0x41] {
+        let source = Counted(io::repeat(endless), &read);
+        let error = take_from(source).expect_err("endless");
+        assert!(matches!(error, IntakeError::NotADatabase(_)), "{error}");
+        assert!(read.take() <= 2 * len_u64(BLOCK_BYTES));
     }
 }
 
@@ -200,7 +269,7 @@ impl From<IntakeError> for Answer {
 #[test]
 fn a_sink_ends_it_between_two_blocks() {
     let mut left = 20;
-    let source = BufReader::new(io::repeat(0));
+    let source = BufReader::new(REAL.chain(io::repeat(0)));
     let answer = super::take(source, "", u64::MAX, |block| {
         assert_eq!(block.len(), BLOCK_BYTES);
         left -= 1;
@@ -215,7 +284,7 @@ fn a_sink_ends_it_between_two_blocks() {
 
 #[test]
 fn more_than_allowed_never_comes_out() {
-    let bomb = gzip(&vec![0; 5 * BLOCK_BYTES]);
+    let bomb = gzip(&[REAL, &vec![0; 5 * BLOCK_BYTES]].concat());
     let limit = len_u64(3 * BLOCK_BYTES + 7);
     let mut came = 0;
     let answer = super::take(bomb.as_slice(), "", limit, |block| {
@@ -245,7 +314,13 @@ fn a_source_that_fails_is_not_taken_for_damage() {
         }
     }
     let plain = snapshot();
-    for stored in [plain.clone(), gzip(&plain), zlib(&plain), zstd(&plain)] {
+    for stored in [
+        plain.clone(),
+        gzip(&plain),
+        zlib(&plain),
+        zstd(&plain),
+        GO_LZW.to_vec(),
+    ] {
         for len in [0, 3, stored.len() / 2] {
             let error = take_from(Failing(&stored[..len])).expect_err("failed");
             let IntakeError::Read { offset, source } = error else {
