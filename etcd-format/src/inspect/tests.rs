@@ -155,10 +155,11 @@ fn records_at_which_etcd_panics_are_errors_with_their_offset() {
 /// Bucket, key, value; words of the defect, words of the effect.
 type OddRecord<'a> = (&'a str, &'a [u8], &'a [u8], &'a str, &'a str);
 
+const REPLACED: &str = "a restore replaces it";
+const ONLY_35: &str = "etcd 3.5 boots with it, etcd 3.6 and later do not";
+
 #[test]
 fn records_with_which_etcd_boots_are_oddities() {
-    const REPLACED: &str = "a restore replaces it";
-    const ONLY_35: &str = "etcd 3.5 boots with it, etcd 3.6 and later do not";
     let value = KeyValue {
         key: b"k",
         version: 1,
