@@ -68,7 +68,7 @@ impl InitialCluster {
                 });
             }
             let url = PeerUrl::parse(url)?;
-            if !seen.insert(url.clone()) {
+            if !seen.insert(url.address()) {
                 return Err(MembershipError::DuplicateUrl { url });
             }
             members.entry(name.to_owned()).or_default().push(url);
@@ -134,7 +134,10 @@ pub fn infer_name(
     if let (Some(only), None) = (names.next(), names.next()) {
         return Ok(only.clone());
     }
-    let matching = cluster.members().find(|(_, urls)| *urls == advertise.urls);
+    let advertised = addresses(&advertise.urls);
+    let matching = cluster
+        .members()
+        .find(|(_, urls)| addresses(urls) == advertised);
     // No URL occurs twice, so no second member has the same ones.
     matching
         .map(|(name, _)| name.to_owned())
@@ -142,6 +145,10 @@ pub fn infer_name(
             advertise: advertise.urls.clone(),
             names: cluster.members.keys().cloned().collect(),
         })
+}
+
+fn addresses(urls: &[PeerUrl]) -> BTreeSet<String> {
+    urls.iter().map(PeerUrl::address).collect()
 }
 
 /// The members of a new cluster with their ids.
@@ -213,26 +220,27 @@ impl Membership {
                 .map(|member| member.name.clone())
                 .collect(),
         })?;
-        let advertised: Vec<String> = advertise.urls.iter().map(ToString::to_string).collect();
-        if let Some(url) = member
+        let own = member
             .peer_urls
             .iter()
-            .find(|url| !advertised.contains(url))
-        {
-            let url = url.clone();
+            .map(|url| PeerUrl::parse(url))
+            .collect::<Result<Vec<_>, _>>()?;
+        let (own_addresses, advertised) = (addresses(&own), addresses(&advertise.urls));
+        if let Some(url) = own.iter().find(|url| !advertised.contains(&url.address())) {
             return Err(MembershipError::NotAdvertised {
                 name: name.to_owned(),
-                url,
-                advertised,
+                url: url.to_string(),
+                advertised: advertise.urls.iter().map(ToString::to_string).collect(),
             });
         }
-        if let Some(url) = advertised
+        let extra = advertise
+            .urls
             .iter()
-            .find(|url| !member.peer_urls.contains(url))
-        {
+            .find(|url| !own_addresses.contains(&url.address()));
+        if let Some(url) = extra {
             return Err(MembershipError::NotInCluster {
                 name: name.to_owned(),
-                url: url.clone(),
+                url: url.to_string(),
             });
         }
         Ok(member)

@@ -66,6 +66,34 @@ fn a_member_may_have_several_urls_in_any_order() {
 }
 
 #[test]
+fn two_writings_of_one_address_are_one_address() {
+    let same = [
+        (
+            "https://Etcd-0.example:2380",
+            "HTTPS://etcd-0.EXAMPLE.:02380",
+        ),
+        ("http://[0:0:0:0:0:0:0:1]:2380", "http://[::1]:2380"),
+    ];
+    for (one, other) in same {
+        let parsed = cluster(&format!("a={one},b=http://10.0.0.2:2380"));
+        let members = Membership::new(&parsed, &Token::default()).expect("ids differ");
+        assert_eq!(infer_name(&parsed, &urls(other)), Ok("a".to_owned()));
+        let local = members.local("a", &urls(other)).expect("its own address");
+        assert_eq!(
+            local.peer_urls,
+            [one],
+            "stored as in the list, as etcd does"
+        );
+        let twice = InitialCluster::parse(&format!("a={one},b={other}"));
+        assert!(matches!(twice, Err(MembershipError::DuplicateUrl { .. })));
+    }
+    assert_ne!(
+        urls("http://h:1").urls()[0].address(),
+        urls("https://h:1").urls()[0].address()
+    );
+}
+
+#[test]
 fn urls_that_etcd_refuses_or_cannot_reach_are_refused() {
     let cases = [
         ("127.0.0.1:2380", UrlDefect::NoScheme),

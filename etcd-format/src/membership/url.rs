@@ -3,7 +3,7 @@
 //! Owns: the validation and the normal form of peer URLs. Must not know members. etcd accepts a few more (user, query, empty host
 //! or port); none of these can be reached, so they are refused here. Source: etcd `client/pkg/types/urls.go`.
 
-use std::fmt;
+use std::{fmt, net::Ipv6Addr};
 
 use super::{MembershipError, UrlDefect};
 
@@ -26,6 +26,24 @@ impl PeerUrl {
                 defect,
             }),
         }
+    }
+
+    /// The address, the same for every way to write it: lower case, the port without leading zeros, IPv6 in its canonical form.
+    /// Two URLs with one address are one, although etcd stores each as written.
+    pub fn address(&self) -> String {
+        let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
+        if scheme.starts_with("unix") {
+            return self.0.clone();
+        }
+        let (host, port) = rest.rsplit_once(':').unwrap_or((rest, ""));
+        let host = host.to_ascii_lowercase();
+        let inner = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+        let host = match inner.map(str::parse::<Ipv6Addr>) {
+            Some(Ok(ip)) => format!("[{ip}]"),
+            // A name, an IPv4 address (which has one form here), or an IPv6 address with a zone.
+            _ => host.trim_end_matches('.').to_owned(),
+        };
+        format!("{scheme}://{host}:{}", port.trim_start_matches('0'))
     }
 
     /// The URL as etcd stores it.
