@@ -6,9 +6,12 @@
 mod ignored;
 mod words;
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
-use clap::{Parser, ValueEnum, builder::ValueParser};
+use clap::{Parser, builder::ValueParser};
 
 pub use ignored::IgnoredFlags;
 pub use words::WordsError;
@@ -19,25 +22,36 @@ Environment:
   ECS   ECS_ENDPOINT, ECS_ACCESS_KEY_ID, ECS_SECRET_ACCESS_KEY, ECS_DISABLE_SSL, or a credentials file or folder in
         ECS_APPLICATION_CREDENTIALS_JSON / ECS_APPLICATION_CREDENTIALS
   S3    AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_DEFAULT_REGION,
-        AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, or AWS_APPLICATION_CREDENTIALS_JSON / AWS_APPLICATION_CREDENTIALS
+        STRONGROOM_S3_ENDPOINT, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, or a credentials file or folder in
+        AWS_APPLICATION_CREDENTIALS_JSON / AWS_APPLICATION_CREDENTIALS
   both  STORAGE_CONTAINER (instead of --store-container), AWS_CA_BUNDLE (PEM file with the CA of the endpoint)
 
 Output: progress, log lines and warnings go to stderr, as etcdbrctl's do; the summary of a finished run goes to stdout.
 The line `Successfully restored the etcd data directory.` is the last one, on success always and otherwise never (a dry
-run restores nothing, so it ends without it).
+run restores nothing, so it ends without it). A failure ends with `Error: ` and `Next: `, the next command to type.
 
-Exit codes: 0 restored, 1 failed, 2 usage, 3 restored, but newer delta snapshots are not applied, 4 no such bucket, object or file, 5 access denied, 6 network or timeout
-(try again), 7 the snapshot is damaged, 8 a precondition is not met (member folder exists, etcd or another member is
-running, disk full, no permission), 9 another restore works on this directory, 130 interrupted. Unless it exits 0 or 3 the target is as
-it was.
+Exit codes:
+  0 restored                                   6 network or timeout: try again
+  1 failed                                     7 the snapshot is damaged: restore another one
+  2 the command line is wrong                  8 a precondition is not met: member folder exists, etcd or another
+  3 restored, but newer deltas are not             member is running, disk full, no permission
+    applied                                    9 another restore works on this directory
+  4 no such bucket, object or file           130 interrupted
+  5 access denied
+Unless it exits 0 or 3, the target is as it was.
 
 Examples:
-  strongroom-restore --data-dir /var/lib/etcd/ --store-container=etcd-backup --storage-provider=ECS \\
-    --initial-cluster=controller-node1=https://10.6.212.10:2380 \\
-    --initial-advertise-peer-urls=https://10.6.212.10:2380
-  strongroom-restore --snapshot snapshot.db --data-dir /var/lib/etcd --name=kube-etcd-1 \\
-    --initial-cluster-token=etcd-cluster-1 --initial-cluster=kube-etcd-0=https://...,kube-etcd-1=https://... \\
-    --initial-advertise-peer-urls=https://kube-etcd-1.kube-etcd:2380";
+  the newest full snapshot of a cluster:
+    strongroom-restore --data-dir /var/lib/etcd/ --store-container=etcd-backup --storage-provider=ECS \\
+      --initial-cluster=controller-node1=https://10.6.212.10:2380 \\
+      --initial-advertise-peer-urls=https://10.6.212.10:2380
+  this one, also the same one on every master (`strongroom snapshot list s3://etcd-backup/PREFIX` lists them):
+    strongroom-restore --snapshot s3://etcd-backup/v2/Full-00000000-00111147-1679991074 --storage-provider=ECS \\
+      --data-dir /var/lib/etcd/ --initial-cluster=...
+  a file, one member of several:
+    strongroom-restore --snapshot snapshot.db --data-dir /var/lib/etcd --name=kube-etcd-1 \\
+      --initial-cluster-token=etcd-cluster-1 --initial-cluster=kube-etcd-0=https://...,kube-etcd-1=https://... \\
+      --initial-advertise-peer-urls=https://kube-etcd-1.kube-etcd:2380";
 
 /// A revision has 63 bits; half of the range is more than any cluster reaches.
 const BUMP_MAX: u64 = 1 << 62;
@@ -53,14 +67,26 @@ fn switch() -> ValueParser {
 }
 
 /// The stores of etcdbrctl that this program can read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StorageProvider {
     /// Any S3-compatible endpoint, configured with `ECS_*` variables.
-    #[value(name = "ECS")]
     Ecs,
     /// AWS S3 or another endpoint, configured with `AWS_*` variables.
-    #[value(name = "S3")]
     S3,
+}
+
+fn provider(text: &str) -> Result<StorageProvider, &'static str> {
+    match text.to_ascii_uppercase().as_str() {
+        "ECS" => Ok(StorageProvider::Ecs),
+        "S3" => Ok(StorageProvider::S3),
+        "LOCAL" => {
+            Err("the store of this provider is a folder: name the file itself, --snapshot FILE")
+        }
+        "OCS" => Err("this is an S3-compatible store: use ECS, with ECS_* variables"),
+        _ => Err(
+            "only ECS and S3 are read; get the object with the tools of its store, then --snapshot FILE",
+        ),
+    }
 }
 
 /// Rebuilds an etcd data directory from a snapshot, offline: verifies the snapshot, builds `member` in a
@@ -104,15 +130,11 @@ pub struct LowArgs {
 
     /// Restore this file, or this object of a store (s3://BUCKET/KEY), instead of the newest full snapshot: as saved by
     /// etcdctl, plain or compressed with gzip, zlib, zstd or Go's LZW.
-    #[arg(
-        long,
-        value_name = "FILE|s3://BUCKET/KEY",
-        conflicts_with_all = ["store_container", "store_prefix"]
-    )]
+    #[arg(long, value_name = "FILE|s3://BUCKET/KEY")]
     pub snapshot: Option<PathBuf>,
 
-    /// The kind of store, which decides the variables of the environment that are read.
-    #[arg(long, value_enum, ignore_case = true, value_name = "PROVIDER")]
+    /// The kind of store: ECS (any S3-compatible endpoint, ECS_* variables) or S3 (AWS or an endpoint, AWS_* variables).
+    #[arg(long, value_parser = provider, value_name = "ECS|S3")]
     pub storage_provider: Option<StorageProvider>,
 
     /// The bucket [default: environment STORAGE_CONTAINER].
@@ -181,7 +203,44 @@ pub struct LowArgs {
     pub ignored: IgnoredFlags,
 }
 
+/// A command line that is no restore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unread {
+    /// `--help` or `--version`: the text to print.
+    Help(String),
+    /// It is wrong.
+    Refused {
+        /// Why.
+        message: String,
+        /// Whether the summary of a failure is wanted as JSON.
+        json: bool,
+    },
+}
+
 impl LowArgs {
+    /// Reads a command line; the first argument is the program's name.
+    ///
+    /// # Errors
+    /// [`Unread`].
+    pub fn read(arguments: &[OsString]) -> Result<Self, Unread> {
+        let refused = match Self::try_parse_from(arguments) {
+            Ok(args) => return Ok(args),
+            Err(refused) => refused,
+        };
+        let text = refused.to_string();
+        if !refused.use_stderr() {
+            return Err(Unread::Help(text));
+        }
+        // Without the usage after it: the next step is `--help`.
+        let message = text.split("\n\nUsage:").next().unwrap_or_default();
+        let message = message.split("\n\nFor more").next().unwrap_or_default();
+        let message = message.strip_prefix("error: ").unwrap_or(message);
+        Err(Unread::Refused {
+            message: message.trim_end().to_owned(),
+            json: arguments.iter().any(|argument| argument == "--json"),
+        })
+    }
+
     /// The snapshot that was named by a flag or an argument: a path or an `s3://` address.
     ///
     /// # Errors
@@ -192,152 +251,4 @@ impl LowArgs {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(line: &[&str]) -> Result<LowArgs, clap::Error> {
-        LowArgs::try_parse_from([&["strongroom-restore"], line].concat())
-    }
-
-    /// The command of scenario S2, with and without the word `restore`.
-    #[test]
-    fn etcdbrctls_command_line_is_understood() {
-        let typed = [
-            "--data-dir",
-            "/var/lib/etcd/",
-            "--store-container=etcd-backup",
-            "--storage-provider=ECS",
-            "--initial-cluster=controller-node1=https://10.6.212.10:2380",
-            "--initial-advertise-peer-urls=https://10.6.212.10:2380",
-        ];
-        let plain = parse(&typed).expect("the command people type");
-        let with_word =
-            parse(&[&["restore"], &typed[..]].concat()).expect("the same with etcdbrctl's word");
-        assert_eq!(plain.storage_provider, Some(StorageProvider::Ecs));
-        assert_eq!(plain.store_container.as_deref(), Some("etcd-backup"));
-        assert_eq!(plain.data_dir, PathBuf::from("/var/lib/etcd/"));
-        assert_eq!(with_word.snapshot(), Ok(None));
-        assert_eq!(
-            LowArgs {
-                words: Vec::new(),
-                ..with_word
-            },
-            plain
-        );
-    }
-
-    /// etcdctl's and etcdutl's command lines, and a bare file.
-    #[test]
-    fn the_file_may_stand_where_etcds_tools_have_it() {
-        let file = |words: &[&str]| {
-            let args = parse(&[&["-d", "x"], words].concat()).expect("it parses");
-            args.snapshot().map(|file| file.map(Path::to_owned))
-        };
-        let named = Ok(Some(PathBuf::from("snapshot.db")));
-        for words in [
-            &["snapshot.db"][..],
-            &["restore", "snapshot.db"],
-            &["snapshot", "restore", "snapshot.db"],
-            &["snapshot", "restore", "--snapshot=snapshot.db"],
-            &["--snapshot=snapshot.db"],
-        ] {
-            assert_eq!(file(words), named, "{words:?}");
-        }
-        assert_eq!(file(&["./restore"]), Ok(Some("./restore".into())));
-        for words in [
-            &["compact"][..],
-            &["snapshot", "save", "snapshot.db"],
-            &["snapshot", "status", "snapshot.db"],
-            &["a.db", "b.db"],
-            &["restore", "a.db", "--snapshot=b.db"],
-        ] {
-            assert!(file(words).is_err(), "{words:?}");
-        }
-    }
-
-    /// Go's flag packages take `--flag=true` and `--flag=false` for any switch.
-    #[test]
-    fn a_switch_may_have_a_value() {
-        let dry = |flag: &str| parse(&["-d", "x", flag]).map(|args| args.dry_run);
-        for (flag, expected) in [
-            ("--dry-run", true),
-            ("--dry-run=true", true),
-            ("--dry-run=1", true),
-            ("--dry-run=false", false),
-            ("--dry-run=F", false),
-        ] {
-            assert_eq!(dry(flag).expect("a boolean"), expected, "{flag}");
-        }
-        assert!(dry("--dry-run=yes").is_err());
-        let args = parse(&[
-            "--skip-hash-check",
-            "-d",
-            "x",
-            "--mark-compacted=false",
-            "f",
-        ]);
-        let args = args.expect("a switch does not take the next argument for its value");
-        assert!(args.skip_hash_check && !args.mark_compacted);
-    }
-
-    #[test]
-    fn flags_without_meaning_are_accepted_and_named() {
-        let args = parse(&[
-            "-d",
-            "x",
-            "--max-fetchers=6",
-            "--embedded-etcd-quota-bytes",
-            "8589934592",
-            "--endpoints=https://10.0.0.1:2379",
-            "--insecure-transport=false",
-            "--password",
-            "never-shown",
-            "-w=json",
-        ])
-        .expect("flags of etcdbrctl and etcdctl");
-        assert_eq!(
-            args.ignored.warning().as_deref(),
-            Some(
-                "--embedded-etcd-quota-bytes, --max-fetchers, --write-out, --endpoints, --password, --insecure-transport \
-                 have no effect here: the restore works offline, without an etcd"
-            )
-        );
-        let none = parse(&["-d", "x"]).expect("nothing ignored");
-        assert_eq!(none.ignored.warning(), None);
-    }
-
-    #[test]
-    fn a_named_snapshot_and_a_prefix_exclude_each_other() {
-        let error = parse(&["-d", "x", "--snapshot", "f", "--store-prefix=c1"]);
-        let error = error.expect_err("two sources");
-        assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict);
-    }
-
-    /// As in etcdbrctl's own parser: the last value of a repeated flag is used; a repeated list flag adds up.
-    #[test]
-    fn repeated_flags_behave_as_in_etcdbrctl() {
-        let line = [
-            "-d",
-            "x",
-            "--name=a",
-            "--name=b",
-            "--initial-advertise-peer-urls=http://h:1",
-        ];
-        let args = parse(&[&line[..], &["--initial-advertise-peer-urls=http://h:2"]].concat())
-            .expect("repeated");
-        assert_eq!(args.name.as_deref(), Some("b"));
-        assert_eq!(
-            args.initial_advertise_peer_urls,
-            ["http://h:1", "http://h:2"]
-        );
-    }
-
-    #[test]
-    fn unknown_flags_are_refused() {
-        assert!(parse(&["-d", "x", "--bump"]).is_err());
-        assert!(
-            parse(&["--snapshot", "f"]).is_err(),
-            "--data-dir is required"
-        );
-    }
-}
+mod tests;

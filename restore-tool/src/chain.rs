@@ -3,7 +3,7 @@
 //! The newest full snapshot is the one with the highest unix time in its name. (etcdbrctl uses the highest revision instead, so
 //! a rebuilt cluster is shadowed by its dead predecessor.) Deltas are counted, never applied. An empty full snapshot comes from
 //! a failed upload: it is never restored, but always reported. Other names (`.part`, chunks, foreign files) are ignored.
-//! Memory: three numbers per delta that is newer than the newest full snapshot so far, nothing per full snapshot.
+//! Memory: three numbers per delta that is newer than the newest full snapshot so far, and three full snapshots.
 
 use std::cmp::Ordering;
 
@@ -33,6 +33,8 @@ struct Delta {
 #[derive(Debug, Default)]
 pub(crate) struct Chain {
     newest: Option<Candidate>,
+    /// The newest one before that.
+    next_older: Option<Candidate>,
     highest: Option<Candidate>,
     deltas: Vec<Delta>,
     /// The highest revision of the deltas older than the newest full snapshot.
@@ -61,6 +63,8 @@ pub(crate) struct Selection {
     pub(crate) newer_empty: Option<String>,
     /// The last revision of older deltas, if it is higher than the base's.
     pub(crate) older_delta_revision: Option<i64>,
+    /// The key of the next older full snapshot.
+    pub(crate) next_older: Option<String>,
 }
 
 /// Deltas written after the base.
@@ -114,10 +118,16 @@ impl Chain {
             .as_ref()
             .is_none_or(|newest| newer(&full, newest) == Ordering::Greater)
         {
-            self.newest = Some(full);
+            self.next_older = self.newest.replace(full);
             for delta in std::mem::take(&mut self.deltas) {
                 self.place_delta(delta);
             }
+        } else if self
+            .next_older
+            .as_ref()
+            .is_none_or(|older| newer(&full, older) == Ordering::Greater)
+        {
+            self.next_older = Some(full);
         }
     }
 
@@ -152,6 +162,7 @@ impl Chain {
                 .newest_empty
                 .filter(|(created_unix, _)| *created_unix >= base.created_unix)
                 .map(|(_, shown)| shown),
+            next_older: self.next_older.map(|full| full.key),
             shadowed: self.highest.filter(|full| higher(full.revision)),
             older_delta_revision: self
                 .older_delta_revision
@@ -240,6 +251,26 @@ mod tests {
             assert_eq!(found.older_delta_revision, Some(990));
             assert_eq!(found.shadowed, None);
         }
+    }
+
+    #[test]
+    fn the_next_older_full_is_known_in_any_order() {
+        let mut names = [
+            "Full-00000000-00000050-1000",
+            "Full-00000000-00000060-1020",
+            "Full-00000000-00000070-1030.gz",
+            "Full-00000000-00000055-1010",
+        ];
+        for _ in 0..names.len() {
+            names.rotate_left(1);
+            let found = chain(&names).expect("a full");
+            assert_eq!(found.base.revision, 70);
+            assert_eq!(
+                found.next_older.as_deref(),
+                Some("c1/v2/Full-00000000-00000060-1020")
+            );
+        }
+        assert_eq!(chain(&names[..1]).expect("one").next_older, None);
     }
 
     #[test]

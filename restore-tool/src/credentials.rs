@@ -119,7 +119,9 @@ fn s3(settings: &Settings<'_>, endpoint_override: Option<&str>) -> Result<S3Conf
         .or_else(|| settings.environment.get("AWS_DEFAULT_REGION"))
         .unwrap_or(S3Config::REGION_DEFAULT);
     let address = endpoint_override
-        .or_else(|| settings.get("endpoint", "AWS_ENDPOINT_URL_S3"))
+        // The variables of `strongroom`, in its order.
+        .or_else(|| settings.get("endpoint", "STRONGROOM_S3_ENDPOINT"))
+        .or_else(|| settings.environment.get("AWS_ENDPOINT_URL_S3"))
         .or_else(|| settings.environment.get("AWS_ENDPOINT_URL"));
     let endpoint = match address {
         Some(address) => endpoint_url(address, false)?,

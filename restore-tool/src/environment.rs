@@ -5,8 +5,9 @@
 use std::{collections::BTreeMap, env, fmt};
 
 /// Every variable the program reads.
-pub const NAMES: [&str; 18] = [
+pub const NAMES: [&str; 19] = [
     "STORAGE_CONTAINER",
+    "STRONGROOM_S3_ENDPOINT",
     "ECS_ENDPOINT",
     "ECS_ACCESS_KEY_ID",
     "ECS_SECRET_ACCESS_KEY",

@@ -5,12 +5,11 @@
 //! never on text. Errors never contain credentials or contents of keys.
 
 mod advice;
+mod target;
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+pub use target::{Shortage, TargetError};
+
+use std::{io, path::PathBuf, time::Duration};
 
 use strongroom_client::{
     s3::{S3Error, S3ErrorKind},
@@ -21,7 +20,7 @@ use strongroom_etcd_format::{
 };
 use strongroom_snapshot_io::{intake::IntakeError, packing::ForeignFile};
 
-use crate::{args::WordsError, interrupt::Interrupted, owner::OwnerError};
+use crate::{args::WordsError, interrupt::Interrupted, owner::OwnerError, source::Prefixes};
 
 /// Why a restore failed.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +38,9 @@ pub enum RestoreError {
     #[error("the snapshot {snapshot} is damaged")]
     Damaged {
         /// The file or object.
-        snapshot: String,
+        snapshot: Box<str>,
+        /// The address of the next older full snapshot, if there is one in the same store.
+        next_older: Option<Box<str>>,
         /// The defect.
         #[source]
         damage: Damage,
@@ -71,18 +72,37 @@ pub enum RestoreError {
 pub enum PlanError {
     /// Neither a file nor a store.
     #[error(
-        "no snapshot is named: give --snapshot FILE, or --storage-provider=ECS|S3 with --store-container"
+        "no snapshot is named: give --snapshot FILE (or s3://BUCKET/KEY), or for the newest one --storage-provider=ECS|S3 \
+         with --store-container"
     )]
     NoSource,
     /// No bucket was given.
     #[error("no bucket is named: give --store-container, or set STORAGE_CONTAINER")]
     NoContainer,
+    /// The command line as the parser refuses it.
+    #[error("{message}")]
+    CommandLine {
+        /// The parser's message.
+        message: String,
+    },
+    /// An object in another place than the flags say.
+    #[error(
+        "{address} is not in --store-container={container} --store-prefix={prefix}: leave these flags out"
+    )]
+    OtherPlace {
+        /// The address.
+        address: String,
+        /// As given.
+        container: String,
+        /// As given.
+        prefix: String,
+    },
     /// The arguments do not name one file.
     #[error(transparent)]
     Words(#[from] WordsError),
     /// A file and flags of a store.
     #[error(
-        "{path} is a file, and --storage-provider or --store-endpoint-override are for a store: give one of both",
+        "{path} is a file, and the flags --storage-provider and --store-... are for a store: give one of both",
         path = path.display()
     )]
     FileAndStore {
@@ -238,17 +258,14 @@ pub enum SourceError {
         source: S3Error,
     },
     /// There is nothing to restore.
-    #[error(
-        "no full snapshot below s3://{bucket}/{prefix}{}",
-        elsewhere_suffix(.elsewhere)
-    )]
+    #[error("{}", no_snapshot(bucket, prefix, elsewhere))]
     NoSnapshot {
         /// The bucket.
         bucket: String,
-        /// The listed prefix.
+        /// The prefix that was given, without a slash at its end.
         prefix: String,
         /// Prefixes in the bucket that have full snapshots.
-        elsewhere: Vec<String>,
+        elsewhere: Prefixes,
     },
     /// Every full snapshot there is empty.
     #[error(
@@ -319,18 +336,31 @@ impl SourceError {
     }
 }
 
-fn elsewhere_suffix(elsewhere: &[String]) -> String {
-    if elsewhere.is_empty() {
-        return String::new();
-    }
-    let shown: Vec<_> = elsewhere
+/// Names every prefix with full snapshots, and recommends none: it would be another cluster's data.
+fn no_snapshot(bucket: &str, prefix: &str, elsewhere: &Prefixes) -> String {
+    let given = match prefix {
+        "" => "no --store-prefix was given".to_owned(),
+        prefix => format!("--store-prefix={prefix} was given"),
+    };
+    let slash = if prefix.is_empty() { "" } else { "/" };
+    let named: Vec<String> = elsewhere
+        .found
         .iter()
-        .map(|prefix| format!("{prefix:?}"))
+        .map(|found| format!("{found:?}"))
         .collect();
-    format!(
-        "; this bucket holds full snapshots of the prefixes {}",
-        shown.join(", ")
-    )
+    let more = if elsewhere.more {
+        " and perhaps more"
+    } else {
+        ""
+    };
+    let there = match named.as_slice() {
+        [] => String::new(),
+        named => format!(
+            "; this bucket has full snapshots under the prefixes {}{more}",
+            named.join(", ")
+        ),
+    };
+    format!("no full snapshot below s3://{bucket}/{prefix}{slash}v2/ ({given}){there}")
 }
 
 /// The snapshot's bytes are damaged.
@@ -367,123 +397,4 @@ pub enum Damage {
         /// The value read back.
         actual: String,
     },
-}
-
-/// The directory cannot be built.
-#[derive(Debug, thiserror::Error)]
-pub enum TargetError {
-    /// Data exists already.
-    #[error("{path} exists already; a restore never overwrites data", path = path.display())]
-    MemberExists {
-        /// The `member` entry.
-        path: PathBuf,
-    },
-    /// A log exists already.
-    #[error("{path} holds a write-ahead log already; a restore never overwrites data", path = path.display())]
-    LogExists {
-        /// The log's directory.
-        path: PathBuf,
-    },
-    /// An etcd has the database open.
-    #[error("a running etcd holds {path}", path = path.display())]
-    EtcdHolds {
-        /// The database.
-        path: PathBuf,
-    },
-    /// An etcd's data directory is the target.
-    #[error("a running etcd (process {pid}) uses {path}", path = path.display())]
-    EtcdUses {
-        /// Its process.
-        pid: u32,
-        /// The data directory.
-        path: PathBuf,
-    },
-    /// An etcd answers at an address of this member, and which directory it uses is not known.
-    #[error(
-        "an etcd is running on this machine, on a directory that is not known here: {evidence}"
-    )]
-    EtcdAnswers {
-        /// The address and the answer.
-        evidence: String,
-    },
-    /// Members run that are not of the restored cluster.
-    #[error("members of the old or the new cluster run: {}", members.join(", "))]
-    MembersRun {
-        /// Their peer URLs with the answers.
-        members: Vec<String>,
-    },
-    /// Another restore uses this directory.
-    #[error("another restore works on {path}", path = path.display())]
-    Busy {
-        /// The data directory.
-        path: PathBuf,
-    },
-    /// There is not enough space, or a quota was reached.
-    #[error("{path}: not enough free space{}", space_suffix(*.needed, *.free), path = path.display())]
-    DiskFull {
-        /// The path.
-        path: PathBuf,
-        /// Bytes needed, including the reserve.
-        needed: Option<u64>,
-        /// Bytes free.
-        free: Option<u64>,
-    },
-    /// Permissions, a read-only file system, a file in place of a directory.
-    #[error("{action} {path} is not possible", path = path.display())]
-    Forbidden {
-        /// The attempted action.
-        action: &'static str,
-        /// The path.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Any other failure of the file system.
-    #[error("{action} {path} failed", path = path.display())]
-    Io {
-        /// The attempted action.
-        action: &'static str,
-        /// The path.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-fn space_suffix(needed: Option<u64>, free: Option<u64>) -> String {
-    match (needed, free) {
-        (Some(needed), Some(free)) => format!(" ({needed} bytes needed, {free} free)"),
-        _ => String::new(),
-    }
-}
-
-impl TargetError {
-    /// Classifies a failure of the file system by its remedy.
-    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
-        let path = path.to_owned();
-        match source.kind() {
-            io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge => Self::DiskFull {
-                path,
-                needed: None,
-                free: None,
-            },
-            io::ErrorKind::PermissionDenied
-            | io::ErrorKind::ReadOnlyFilesystem
-            | io::ErrorKind::NotADirectory
-            | io::ErrorKind::AlreadyExists
-            | io::ErrorKind::NotFound
-            | io::ErrorKind::Unsupported => Self::Forbidden {
-                action,
-                path,
-                source,
-            },
-            _ => Self::Io {
-                action,
-                path,
-                source,
-            },
-        }
-    }
 }

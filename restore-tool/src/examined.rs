@@ -64,7 +64,12 @@ impl Examined {
             .into_iter()
             .flatten()
             .chain(inspection_warnings(&inspection, raised_revision))
-            .chain(unapplied.map(|deltas| deltas.to_string()))
+            // Without --full-only, the last line says it; a dry run has no such line.
+            .chain(
+                unapplied
+                    .filter(|_| plan.full_only || plan.dry_run)
+                    .map(|deltas| deltas.to_string()),
+            )
             .chain(left_out.as_ref().map(LeftOut::warning))
             .for_each(|warning| console.warn(warning));
         Ok(Self {

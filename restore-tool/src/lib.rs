@@ -44,6 +44,7 @@ pub use interrupt::Interrupted;
 pub use owner::OwnerError;
 
 use std::{
+    ffi::OsString,
     io::{IsTerminal as _, Write as _, stderr, stdout},
     sync::Arc,
 };
@@ -51,16 +52,32 @@ use std::{
 use strongroom_client::exit::ExitCode;
 
 use crate::{
-    args::LowArgs,
+    args::{LowArgs, Unread},
     console::{Console, lines},
     environment::Environment,
-    error::RestoreError,
+    error::{PlanError, RestoreError},
     interrupt::StopSignals,
     plan::RestorePlan,
     report::json,
     run::Done,
     staging::CommitMarker,
 };
+
+/// Reads the command line, restores and reports the result.
+pub fn main(arguments: &[OsString], environment: &Environment) -> ExitCode {
+    match LowArgs::read(arguments) {
+        Ok(args) => run(args, environment),
+        Err(Unread::Help(text)) => {
+            print(&text);
+            ExitCode::Ok
+        }
+        Err(Unread::Refused { message, json }) => {
+            let form = if json { Form::Json } else { Form::Text };
+            let error = PlanError::CommandLine { message };
+            fail(&error.into(), form, &Console::default())
+        }
+    }
+}
 
 /// Plans, restores and reports the result.
 pub fn run(args: LowArgs, environment: &Environment) -> ExitCode {
@@ -96,17 +113,18 @@ pub fn run(args: LowArgs, environment: &Environment) -> ExitCode {
             });
             ExitCode::Ok
         }
-        Err(error) => {
-            console.line(format_args!("Error: {}", error.full_message()));
-            if let Some(next) = error.next_step() {
-                console.line(format_args!("Next: {next}"));
-            }
-            if form == Form::Json {
-                print(&json::failure(&error, &console.warnings()));
-            }
-            error.exit_code()
-        }
+        Err(error) => fail(&error, form, &console),
     }
+}
+
+/// Reports a failure: what, why, and the next command to type.
+fn fail(error: &RestoreError, form: Form, console: &Console) -> ExitCode {
+    console.line(format_args!("Error: {}", error.full_message()));
+    console.line(format_args!("Next: {}", error.next_step()));
+    if form == Form::Json {
+        print(&json::failure(error, &console.warnings()));
+    }
+    error.exit_code()
 }
 
 /// The output format of the summary.

@@ -1,12 +1,10 @@
 //! The program: command line and environment in, exit code out. All other code is in the library.
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
-use clap::Parser as _;
-use strongroom_restore::{args::LowArgs, environment::Environment};
+use strongroom_restore::environment::Environment;
 
 fn main() -> ExitCode {
-    // A wrong command line ends here with exit code 2, `--help` with 0.
-    let args = LowArgs::parse();
-    strongroom_restore::run(args, &Environment::read()).into()
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    strongroom_restore::main(&arguments, &Environment::read()).into()
 }

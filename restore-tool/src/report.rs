@@ -130,8 +130,8 @@ pub(crate) fn write_snapshot(
         "checked     {} pages in use, {} free, {} buckets",
         examined.checked.pages_reachable, examined.checked.pages_free, examined.checked.buckets
     )?;
-    match written_by(found) {
-        Some(version) => writeln!(f, "written by  etcd {version}"),
+    match versions(found) {
+        Some(versions) => writeln!(f, "versions    {versions}"),
         None => Ok(()),
     }
 }
@@ -147,18 +147,22 @@ pub(crate) fn write_others(f: &mut fmt::Formatter<'_>, examined: &Examined) -> f
     }
 }
 
+/// Only their number: each was printed to stderr when it arose.
 pub(crate) fn write_warnings(f: &mut fmt::Formatter<'_>, warnings: &[String]) -> fmt::Result {
-    warnings
-        .iter()
-        .try_for_each(|warning| writeln!(f, "warning     {warning}"))
+    match warnings.len() {
+        0 => Ok(()),
+        count => writeln!(f, "warnings    {count}, see above (stderr)"),
+    }
 }
 
-/// The version of the etcd that wrote the snapshot, if known.
-fn written_by(found: &Inspection) -> Option<&str> {
-    let version = found.storage_version.as_ref();
-    version
-        .or(found.cluster_version.as_ref())
-        .map(String::as_str)
+/// The versions in the snapshot: of the cluster, which is that of its oldest member, and of the data's format.
+fn versions(found: &Inspection) -> Option<String> {
+    let cluster = found.cluster_version.as_deref();
+    let storage = found.storage_version.as_deref();
+    let cluster = cluster.map(|version| format!("cluster {version}"));
+    let storage = storage.map(|version| format!("storage {version}"));
+    let told: Vec<String> = cluster.into_iter().chain(storage).collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 fn trailer_words(trailer: Trailer) -> &'static str {

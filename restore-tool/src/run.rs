@@ -60,7 +60,7 @@ pub(crate) fn run(
     } else {
         restore(plan, &found, survey, &around, total)
     };
-    done.map_err(|error| error.naming(&found.place))
+    done.map_err(|error| error.naming(&found.place, found.next_older.as_deref()))
 }
 
 fn restore(

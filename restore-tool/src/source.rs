@@ -5,7 +5,10 @@
 
 mod download;
 mod file;
+mod prefixes;
 mod store;
+
+pub(crate) use prefixes::Prefixes;
 
 use std::{io::BufRead, sync::Arc};
 
@@ -33,6 +36,8 @@ pub(crate) struct Found {
     pub(crate) bytes: u64,
     /// Deltas that the restore does not apply.
     pub(crate) newer_deltas: Option<NewerDeltas>,
+    /// The address of the next older full snapshot, for the case that this one is damaged.
+    pub(crate) next_older: Option<String>,
     origin: Origin,
 }
 

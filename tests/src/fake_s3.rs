@@ -327,17 +327,33 @@ fn answer(objects: &Objects, request: &Request) -> Reply {
 fn list(objects: &Objects, request: &Request) -> Reply {
     let prefix = request.parameter("prefix");
     let after = request.parameter("continuation-token");
-    let wanted = |key: &str| key.starts_with(&prefix) && key > after.as_str();
-    let all: Vec<_> = objects.iter().filter(|(key, _)| wanted(key)).collect();
+    let delimiter = request.parameter("delimiter");
+    let mut entries: Vec<(String, Option<usize>)> = objects
+        .iter()
+        .filter(|(key, _)| key.starts_with(&prefix))
+        .map(|(key, body)| match key[prefix.len()..].find(&delimiter) {
+            Some(at) if !delimiter.is_empty() => {
+                let end = prefix.len() + at + delimiter.len();
+                (key[..end].to_owned(), None)
+            }
+            _ => (key.clone(), Some(body.len())),
+        })
+        .filter(|(name, _)| name > &after)
+        .collect();
+    entries.dedup();
     let mut xml = String::from("<ListBucketResult>");
-    if let (true, Some((last, _))) = (all.len() > PAGE_KEYS, all.get(PAGE_KEYS - 1)) {
+    if let (true, Some((last, _))) = (entries.len() > PAGE_KEYS, entries.get(PAGE_KEYS - 1)) {
         let token = format!("<NextContinuationToken>{last}</NextContinuationToken>");
         xml.extend(["<IsTruncated>true</IsTruncated>", &token]);
     }
-    for (key, body) in all.iter().take(PAGE_KEYS) {
-        let size = body.len();
-        let fields = format!("<Key>{key}</Key><Size>{size}</Size><ETag>\"tiny\"</ETag>");
-        xml.extend(["<Contents>", &fields, "</Contents>"]);
+    for (name, size) in entries.iter().take(PAGE_KEYS) {
+        let entry = match size {
+            Some(size) => format!(
+                "<Contents><Key>{name}</Key><Size>{size}</Size><ETag>\"tiny\"</ETag></Contents>"
+            ),
+            None => format!("<CommonPrefixes><Prefix>{name}</Prefix></CommonPrefixes>"),
+        };
+        xml.push_str(&entry);
     }
     xml.push_str("</ListBucketResult>");
     Reply::new(200, xml)

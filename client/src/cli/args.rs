@@ -171,7 +171,7 @@ pub(super) struct HashkvArguments {
 /// The snapshot, and the output format.
 #[derive(Debug, Args)]
 pub(super) struct LookArguments {
-    /// The snapshot: a file (read in place, never written to) or an object; plain, gzip, zlib or zstd
+    /// The snapshot: a file (read in place, never written to) or an object; plain, gzip, zlib, zstd or Go's LZW
     #[arg(value_name = "FILE|s3://BUCKET/KEY")]
     pub(super) snapshot: PathBuf,
     /// Output format

@@ -185,3 +185,26 @@ fn a_broken_credentials_file_does_not_show_its_secrets() -> Result<(), Box<dyn s
     );
     Ok(())
 }
+
+/// A command with an address works with the variables that `strongroom` reads.
+#[test]
+fn the_provider_follows_from_the_keys_and_the_endpoint_from_the_clients_variable() {
+    let s3 = [
+        ("STRONGROOM_S3_ENDPOINT", "http://10.6.212.13:9000"),
+        ("AWS_ENDPOINT_URL", "http://elsewhere:9000"),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "hush"),
+    ];
+    let provider = provider_of(&environment(&s3)).expect("keys of one provider");
+    assert_eq!(provider, StorageProvider::S3);
+    let config = access(provider, None, &environment(&s3))
+        .expect("complete")
+        .config;
+    assert_eq!(config.endpoint.as_str(), "http://10.6.212.13:9000/");
+    let ecs = provider_of(&environment(&ECS_ENV)).expect("keys of one provider");
+    assert_eq!(ecs, StorageProvider::Ecs);
+    for unclear in [&[][..], &[&s3[..], &ECS_ENV].concat()] {
+        let error = provider_of(&environment(unclear));
+        assert!(matches!(error, Err(PlanError::WhichProvider)), "{error:?}");
+    }
+}

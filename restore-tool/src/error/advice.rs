@@ -10,8 +10,8 @@ use strongroom_client::{
 };
 use strongroom_snapshot_io::packing::{ForeignFile, UnsupportedFormat};
 
-use super::{Damage, RestoreError, SourceError, TargetError};
-use crate::staging::STAGING_PREFIX;
+use super::{Damage, RestoreError, Shortage, SourceError, TargetError};
+use crate::{source::Prefixes, staging::STAGING_PREFIX};
 
 impl RestoreError {
     /// The process' exit code.
@@ -30,12 +30,13 @@ impl RestoreError {
         }
     }
 
-    /// The same error, with the name of the damaged snapshot.
-    pub(crate) fn naming(self, snapshot: &str) -> Self {
+    /// The same error, with the name of the damaged snapshot and the address of the next older one.
+    pub(crate) fn naming(self, snapshot: &str, next_older: Option<&str>) -> Self {
         match self {
             // If written data reads back wrong, this machine is the cause.
             Self::Damage(damage) if !matches!(damage, Damage::ReadBack { .. }) => Self::Damaged {
-                snapshot: snapshot.to_owned(),
+                snapshot: snapshot.into(),
+                next_older: next_older.map(Into::into),
                 damage,
             },
             Self::Foreign(file) => Self::ForeignNamed {
@@ -52,18 +53,21 @@ impl RestoreError {
     }
 
     /// The next command to run.
-    pub fn next_step(&self) -> Option<String> {
+    pub fn next_step(&self) -> String {
         match self {
-            Self::Plan(_) => Some("strongroom-restore --help".to_owned()),
+            Self::Plan(_) => "strongroom-restore --help".to_owned(),
             Self::Source(error) => error.next_step(),
-            Self::Damage(damage) | Self::Damaged { damage, .. } => Some(damage.next_step()),
-            Self::Foreign(file) => Some(unpack_step("FILE", *file)),
-            Self::ForeignNamed { snapshot, file } => Some(unpack_step(snapshot, *file)),
-            Self::Target(error) => Some(error.next_step()),
-            Self::Interrupted(_) => {
-                Some("nothing was changed: run the same command again".to_owned())
-            }
-            Self::Start(_) => None,
+            Self::Damage(damage) => damage.next_step("FILE", None),
+            Self::Damaged {
+                snapshot,
+                next_older,
+                damage,
+            } => damage.next_step(snapshot, next_older.as_deref()),
+            Self::Foreign(file) => unpack_step("FILE", *file),
+            Self::ForeignNamed { snapshot, file } => unpack_step(snapshot, *file),
+            Self::Target(error) => error.next_step(),
+            Self::Interrupted(_) => "nothing was changed: run the same command again".to_owned(),
+            Self::Start(_) => "look at this user's limits: ulimit -a".to_owned(),
         }
     }
 }
@@ -98,21 +102,26 @@ fn unpack_step(snapshot: &str, foreign: ForeignFile) -> String {
 }
 
 impl Damage {
-    fn next_step(&self) -> String {
+    fn next_step(&self, snapshot: &str, next_older: Option<&str>) -> String {
+        let another = match (next_older, snapshot.rsplit_once('/')) {
+            (Some(older), _) => {
+                format!("restore the next older one: the same command and --snapshot {older}")
+            }
+            (None, Some((folder, _))) if snapshot.starts_with("s3://") => format!(
+                "choose another one (strongroom snapshot list {folder}/): the same command and --snapshot s3://BUCKET/KEY"
+            ),
+            _ => "restore another snapshot: the same command with --snapshot OTHER-FILE".to_owned(),
+        };
         match self {
-            Self::ReadBack { .. } => "check this machine's disk and memory: dmesg",
-            Self::NoTrailer { .. } => {
-                "restore a saved snapshot; if this is a database copied out of a data directory: the same command with \
-                 --skip-hash-check"
-            }
-            Self::Snapshot(_) | Self::Unpack(_) => {
-                "restore another snapshot, or fetch this one again and compare: sha256sum FILE"
-            }
-            Self::Bolt(_) | Self::Records(_) => {
-                "restore another snapshot: strongroom-restore --snapshot FILE ..."
-            }
+            Self::ReadBack { .. } => "check this machine's disk and memory: dmesg".to_owned(),
+            Self::NoTrailer { .. } => format!(
+                "{another}; if this is a database copied out of a data directory: the same command and --skip-hash-check"
+            ),
+            Self::Snapshot(_) | Self::Unpack(_) if !snapshot.starts_with("s3://") => format!(
+                "{another}; or copy this one again and compare with its origin: sha256sum {snapshot}"
+            ),
+            Self::Snapshot(_) | Self::Unpack(_) | Self::Bolt(_) | Self::Records(_) => another,
         }
-        .to_owned()
     }
 }
 
@@ -133,63 +142,102 @@ impl SourceError {
         }
     }
 
-    fn next_step(&self) -> Option<String> {
+    fn next_step(&self) -> String {
         match self {
-            Self::NoFile { path } => Some(format!("ls -l {}", folder_of(path).display())),
+            Self::NoFile { path } => format!("ls -l {}", folder_of(path).display()),
             Self::NoObject { address, .. } => {
                 let folder = address
                     .rsplit_once('/')
                     .map_or("s3://", |(folder, _)| folder);
-                Some(format!("strongroom snapshot list {folder}/"))
+                format!("strongroom snapshot list {folder}/")
             }
-            Self::NoSnapshot { elsewhere, .. } if !elsewhere.is_empty() => Some(format!(
-                "run the same command with --store-prefix={}",
-                elsewhere.first()?
-            )),
-            Self::NoSnapshot { bucket, .. } | Self::OnlyEmpty { bucket, .. } => {
-                Some(format!("strongroom snapshot list s3://{bucket}/"))
+            Self::NoSnapshot {
+                bucket,
+                prefix,
+                elsewhere,
+            } => prefix_step(bucket, prefix, elsewhere),
+            Self::OnlyEmpty { bucket, .. } => {
+                format!("strongroom snapshot list s3://{bucket}/")
             }
-            Self::TooMany { bucket, .. } => Some(format!(
-                "strongroom snapshot list s3://{bucket}/, then --snapshot"
-            )),
+            Self::TooMany { bucket, .. } => format!(
+                "strongroom snapshot list s3://{bucket}/, then the same command and --snapshot s3://BUCKET/KEY"
+            ),
             Self::Store { source, .. } => store_next_step(source),
-            Self::Length { .. } | Self::TooSlow { .. } => {
-                Some("run the same command again".to_owned())
+            Self::Length { .. } | Self::TooSlow { .. } | Self::Read { .. } => {
+                "run the same command again".to_owned()
             }
-            Self::NotAFile { .. } | Self::File { .. } | Self::Read { .. } => None,
+            Self::NotAFile { path } | Self::File { path, .. } => {
+                format!("ls -ld {}", path.display())
+            }
         }
     }
 }
 
-fn store_next_step(error: &S3Error) -> Option<String> {
-    let next = match error.kind() {
-        S3ErrorKind::NotFound { .. } => {
-            "check --store-container and the endpoint: aws --endpoint-url ENDPOINT s3 ls"
+/// Only a prefix that means the same cluster is ever part of a command.
+fn prefix_step(bucket: &str, prefix: &str, elsewhere: &Prefixes) -> String {
+    let without_folder = prefix
+        .strip_suffix("v2")
+        .map(|rest| rest.trim_end_matches('/'));
+    match without_folder {
+        Some(rest) if elsewhere.found.iter().any(|found| found == rest) => {
+            let flag = match rest {
+                "" => "without --store-prefix".to_owned(),
+                rest => format!("with --store-prefix={rest}"),
+            };
+            format!("the same command {flag}: the folder v2 is added to the prefix")
         }
-        S3ErrorKind::Auth { .. } => "check the access key and secret key in the environment",
-        S3ErrorKind::ClockSkew { .. } => "set this machine's clock: chronyc makestep, or date -s",
-        S3ErrorKind::Network | S3ErrorKind::Timeout { .. } => {
-            "check that the endpoint answers (curl -i ENDPOINT/minio/health/live), then run the same command again"
+        _ if elsewhere.found.is_empty() => format!(
+            "check --store-container and --store-prefix: strongroom snapshot list s3://{bucket}/"
+        ),
+        _ => format!(
+            "find out which prefix is this cluster's (strongroom snapshot list s3://{bucket}/PREFIX), then the same \
+             command with that --store-prefix"
+        ),
+    }
+}
+
+fn store_next_step(error: &S3Error) -> String {
+    let endpoint = error.endpoint();
+    match error.kind() {
+        S3ErrorKind::NotFound { .. } => format!(
+            "check --store-container and the endpoint: aws --endpoint-url {endpoint} s3 ls"
+        ),
+        S3ErrorKind::Auth { .. } => {
+            "check the access key and the secret key in the environment (ECS_ACCESS_KEY_ID, ECS_SECRET_ACCESS_KEY; for \
+             --storage-provider=S3 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+                .to_owned()
         }
-        S3ErrorKind::Intermediary(sender) => sender.advice(),
-        S3ErrorKind::Malformed { .. } => {
-            "look who answers there (curl -i ENDPOINT): the endpoint must be the store's own address"
+        S3ErrorKind::ClockSkew { .. } => {
+            "set this machine's clock: chronyc makestep, or date -s".to_owned()
         }
+        S3ErrorKind::Network | S3ErrorKind::Timeout { .. } => format!(
+            "check that the endpoint answers (curl -i {endpoint}), then run the same command again"
+        ),
+        S3ErrorKind::Intermediary(sender) => sender.advice().to_owned(),
         S3ErrorKind::Tls(TlsFault::PlainServer | TlsFault::TlsServer) => {
-            "correct the endpoint's http:// or https://"
+            "correct the endpoint's http:// or https://".to_owned()
         }
-        S3ErrorKind::Tls(_) => "give the endpoint's CA: AWS_CA_BUNDLE=/path/ca.pem",
-        S3ErrorKind::Integrity { .. } => "run the same command again",
-        _ => return None,
-    };
-    Some(next.to_owned())
+        S3ErrorKind::Tls(_) => "give the endpoint's CA: AWS_CA_BUNDLE=/path/ca.pem".to_owned(),
+        S3ErrorKind::Integrity { .. } => "run the same command again".to_owned(),
+        // The object was replaced between two ranges.
+        S3ErrorKind::Service { status: 412, .. } => {
+            "the object was replaced while it was read: run the same command again".to_owned()
+        }
+        S3ErrorKind::Service { status, .. } if *status >= 500 || *status == 429 => {
+            "the store has a problem or is overloaded: run the same command again".to_owned()
+        }
+        S3ErrorKind::Service { .. } | S3ErrorKind::Malformed { .. } => format!(
+            "look who answers there (curl -i {endpoint}): the endpoint must be the store's own address"
+        ),
+        S3ErrorKind::Invalid(_) => "check the endpoint, the bucket and the key".to_owned(),
+    }
 }
 
 impl TargetError {
     fn next_step(&self) -> String {
         match self {
             Self::MemberExists { path } => format!(
-                "keep the old data under another name until the restore has proved itself: mv {0} {0}.old",
+                "keep the old data under another name until the restore has proved itself: mv -T {0} {0}.old",
                 path.display()
             ),
             Self::LogExists { path } => format!(
@@ -207,8 +255,14 @@ impl TargetError {
                  snapshot, or another cluster that goes on: add --ignore-running-members"
                 .to_owned(),
             Self::Busy { .. } => "wait for it, or find it: pgrep -a strongroom-rest".to_owned(),
-            Self::DiskFull { path, .. } => {
-                format!("df -h {}", folder_of(lasting(path)).display())
+            Self::DiskFull { path, shortage } => {
+                let folder = folder_of(lasting(path)).display();
+                match shortage {
+                    Shortage::Space { .. } | Shortage::Write { .. } => format!("df -h {folder}"),
+                    Shortage::Inodes => format!("df -i {folder}"),
+                    Shortage::Quota => "quota -vs (and quota -gvs for the group)".to_owned(),
+                    Shortage::FileSize => "ulimit -f unlimited, then the same command again".to_owned(),
+                }
             }
             Self::Forbidden { path, .. } | Self::Io { path, .. } => {
                 format!("namei -l {}", lasting(path).display())
@@ -262,6 +316,26 @@ mod tests {
     }
 
     #[test]
+    fn a_full_disk_tells_what_ran_out_and_where_to_look() {
+        let step = |kind: io::ErrorKind, path: &str| {
+            let error = TargetError::io("writing", Path::new(path), kind.into());
+            format!("{error}; {}", error.next_step())
+        };
+        let full = step(
+            io::ErrorKind::StorageFull,
+            "etcd/member.restore-0a1b2c3d/snap/db",
+        );
+        assert!(full.contains("bytes are free; df -h ."), "{full}");
+        let quota = step(io::ErrorKind::QuotaExceeded, "/x/db");
+        assert!(
+            quota.contains("quota") && !quota.contains("df -h"),
+            "{quota}"
+        );
+        let size = step(io::ErrorKind::FileTooLarge, "/x/db");
+        assert!(size.contains("ulimit -f unlimited"), "{size}");
+    }
+
+    #[test]
     fn advice_names_no_staging_directory_that_is_removed() {
         let error = TargetError::io(
             "writing",
@@ -281,14 +355,25 @@ mod tests {
         assert_eq!(error.full_message(), "writing /x failed: device gone");
         let nothing = RestoreError::from(SourceError::NoSnapshot {
             bucket: "b".into(),
-            prefix: "v2/".into(),
-            elsewhere: vec!["east".into()],
+            prefix: "eats".into(),
+            elsewhere: Prefixes {
+                found: vec!["east".into(), "west".into()],
+                more: false,
+            },
         });
         assert_eq!(nothing.exit_code(), ExitCode::NotFound);
-        assert!(nothing.full_message().contains("east"), "{nothing}");
-        assert_eq!(
-            nothing.next_step().as_deref(),
-            Some("run the same command with --store-prefix=east")
+        assert!(
+            nothing.full_message().contains(r#""east", "west""#),
+            "{nothing}"
         );
+        // A command with another cluster's prefix would restore another cluster's data.
+        let next = nothing.next_step();
+        assert!(!next.contains("east") && !next.contains("west"), "{next}");
+        let found = Prefixes {
+            found: vec!["east".into(), String::new()],
+            more: false,
+        };
+        assert!(prefix_step("b", "east/v2", &found).contains("with --store-prefix=east:"));
+        assert!(prefix_step("b", "v2", &found).contains("without --store-prefix:"));
     }
 }

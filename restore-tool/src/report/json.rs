@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use strongroom_etcd_format::inspect::KeyCount;
 use strongroom_snapshot_io::intake::Trailer;
 
-use super::{Report, written_by};
+use super::Report;
 use crate::{
     cluster::RestoredCluster,
     error::RestoreError,
@@ -97,7 +97,8 @@ fn snapshot(place: &str, stored_bytes: u64, examined: &Examined) -> Value {
         "liveKeys": found.live_keys.number(),
         "liveKeysExact": matches!(found.live_keys, KeyCount::Exact(_)),
         "rows": found.row_count,
-        "writtenBy": written_by(found),
+        "clusterVersion": found.cluster_version,
+        "storageVersion": found.storage_version,
         "pagesInUse": examined.checked.pages_reachable,
         "pagesFree": examined.checked.pages_free,
     })

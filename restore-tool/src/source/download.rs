@@ -1,5 +1,6 @@
 //! Downloads an object in parallel ranges and returns its bytes in order.
 //!
+//! The first range is small and comes alone: by its bytes the reader decides whether this is a snapshot at all. Then
 //! [`PARALLEL`] ranges are in flight at a time. Each has a task that resumes after a broken connection. The reader takes the
 //! ranges in order. Every range request requires the object's ETag, so that all ranges are from one object. Memory: the ranges
 //! in flight, at most [`PARALLEL`] x [`RANGE_BYTES`]. The download fails if a range gets no data for [`EMPTY_CONNECTIONS_MAX`]
@@ -35,6 +36,8 @@ use crate::{
 pub(crate) const PARALLEL: usize = 4;
 /// Large enough that a request's header and round trip do not matter, small enough that four fit in memory.
 pub(crate) const RANGE_BYTES: u64 = 8 << 20;
+/// The size of the reader's first block (`intake::BLOCK_BYTES`).
+const FIRST_RANGE_BYTES: u64 = 1 << 20;
 /// Connections in a row without data. For each, the client itself already retried for several seconds.
 const EMPTY_CONNECTIONS_MAX: u32 = 5;
 /// The first pause between them; it doubles, up to a limit. In total about ten seconds.
@@ -93,17 +96,17 @@ impl Download {
             read: 0,
             progress,
         };
-        while download.coming.len() < PARALLEL && download.start_range() {}
+        download.start_range(FIRST_RANGE_BYTES);
         download
     }
 
-    /// Starts the next range; false at the end of the object.
-    fn start_range(&mut self) -> bool {
+    /// Starts the next range of at most `bytes`; false at the end of the object.
+    fn start_range(&mut self, bytes: u64) -> bool {
         let total = self.fetch.object.bytes;
         if self.next >= total {
             return false;
         }
-        let end = total.min(self.next + RANGE_BYTES);
+        let end = total.min(self.next + bytes);
         // The channel is bounded in practice: the task sends at most the bytes of the range.
         let (sender, receiver) = unbounded_channel();
         let (fetch, range) = (Arc::clone(&self.fetch), self.next..=end - 1);
@@ -130,7 +133,7 @@ impl BufRead for Download {
                 Some(Err(error)) => return Err(wrap_source_error(error)),
                 None => {
                     self.coming.pop_front();
-                    self.start_range();
+                    while self.coming.len() < PARALLEL && self.start_range(RANGE_BYTES) {}
                 }
             }
         }
@@ -146,10 +149,9 @@ impl Read for Download {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let piece = self.fill_buf()?;
         let len = piece.len().min(buf.len());
-        let (Some(to), Some(from)) = (buf.get_mut(..len), piece.get(..len)) else {
-            unreachable!("len is the smaller of both");
-        };
-        to.copy_from_slice(from);
+        for (to, from) in buf.iter_mut().zip(piece) {
+            *to = *from;
+        }
         self.consume(len);
         Ok(len)
     }

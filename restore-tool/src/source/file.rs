@@ -61,6 +61,7 @@ pub(super) fn find(path: &Path) -> Result<Found, RestoreError> {
         place: path.display().to_string(),
         bytes: metadata.len(),
         newer_deltas: None,
+        next_older: None,
         origin: Origin::File(SnapshotFile {
             file,
             path: path.to_owned(),

@@ -4,8 +4,6 @@
 //! It lists `<prefix>/v2/` and etcdbrctl's old `<prefix>/v1/`, with the slash, so that `cluster1` never includes `cluster10`. If
 //! nothing is found, this is an error.
 
-use std::collections::BTreeSet;
-
 use indicatif::ProgressBar;
 use strongroom_client::{
     s3::{ListRequest, S3Client, S3Config, S3Error},
@@ -15,6 +13,7 @@ use strongroom_client::{
 use super::{
     Context, Found, Origin,
     download::{Download, Object},
+    prefixes,
 };
 use crate::{
     chain::{Candidate, Chain, NoBase, Selection},
@@ -27,11 +26,6 @@ use crate::{
 const FOLDERS: [&str; 2] = ["v2/", "v1/"];
 /// Enough for a million objects: deltas every 20 s for 230 days.
 const PAGES_MAX: u64 = 1_000;
-/// If nothing is found, so many pages of the bucket are searched for prefixes to suggest.
-const HINT_PAGES_MAX: u64 = 5;
-/// Most prefixes to suggest.
-const HINTS_MAX: usize = 8;
-
 /// An object to download.
 pub(super) struct SnapshotObject(Object);
 
@@ -63,6 +57,7 @@ pub(super) async fn named(
             place: address.to_string(),
             bytes: head.size,
             newer_deltas: None,
+            next_older: None,
             origin: Origin::Store(SnapshotObject(Object {
                 client,
                 bucket: bucket.to_owned(),
@@ -101,6 +96,7 @@ async fn look(
         newer_deltas,
         newer_empty,
         older_delta_revision,
+        next_older,
     } = match selection {
         Ok(selection) => selection,
         Err(nothing) => return Err(no_base(&client, place, nothing).await.into()),
@@ -110,7 +106,13 @@ async fn look(
             "{empty} is newer but EMPTY: its upload failed, so what was written since the snapshot below is not restored"
         ));
     }
-    warn_of_higher(&base, shadowed.as_ref(), older_delta_revision, around);
+    warn_of_higher(
+        &base,
+        shadowed.as_ref(),
+        older_delta_revision,
+        place.bucket(),
+        around,
+    );
     if let Some((count, last)) = newer_deltas.beyond(base.revision) {
         around.console.warn(format!(
             "{count} newer delta snapshot(s) up to revision {last} are NOT applied: what was written after the full \
@@ -124,6 +126,7 @@ async fn look(
         place: format!("s3://{}/{}", place.bucket(), base.key),
         bytes: base.bytes,
         newer_deltas: Some(newer_deltas),
+        next_older: next_older.map(|key| format!("s3://{}/{key}", place.bucket())),
         origin: Origin::Store(SnapshotObject(object)),
     })
 }
@@ -156,8 +159,8 @@ async fn no_base(client: &S3Client, place: &S3Uri, nothing: NoBase) -> SourceErr
     match nothing {
         NoBase::Empty { shown } => SourceError::OnlyEmpty { bucket, shown },
         NoBase::Absent => SourceError::NoSnapshot {
-            prefix: place.join(FOLDERS[0]),
-            elsewhere: prefixes_with_snapshots(client, &bucket).await,
+            prefix: place.prefix().to_owned(),
+            elsewhere: prefixes::with_snapshots(client, &bucket).await,
             bucket,
         },
     }
@@ -212,38 +215,18 @@ async fn each_key(
     Ok(false)
 }
 
-/// Prefixes with full snapshots, as a hint in the message. Failures only make the message shorter.
-async fn prefixes_with_snapshots(client: &S3Client, bucket: &str) -> Vec<String> {
-    let mut prefixes = BTreeSet::new();
-    let _shorter = each_key(
-        client,
-        bucket,
-        ListRequest::default(),
-        HINT_PAGES_MAX,
-        |key, bytes| {
-            if bytes > 0
-                && prefixes.len() < HINTS_MAX
-                && let Some((prefix, _)) = key.rsplit_once("/v2/Full-")
-            {
-                prefixes.insert(prefix.to_owned());
-            }
-        },
-    )
-    .await;
-    prefixes.into_iter().collect()
-}
-
 fn warn_of_higher(
     base: &Candidate,
     shadowed: Option<&Candidate>,
     delta: Option<i64>,
+    bucket: &str,
     around: &Context<'_>,
 ) {
     if let Some(other) = shadowed {
         around.console.warn(format!(
             "{} is older and has a higher revision ({} > {}): was the cluster rebuilt in between, or does another \
-             cluster write to this prefix? The newest one is restored; for the other: --snapshot FILE",
-            other.shown, other.revision, base.revision
+             cluster write to this prefix? The newest one is restored; for the other: --snapshot s3://{}/{}",
+            other.shown, other.revision, base.revision, bucket, other.key
         ));
     } else if let Some(revision) = delta {
         around.console.warn(format!(

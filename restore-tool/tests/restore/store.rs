@@ -202,16 +202,29 @@ fn a_large_object_comes_in_ranges_that_are_put_together_in_order() {
         "{}",
         run.stdout
     );
-    let mut ranges = ranges(&store);
-    ranges.sort();
+    let ranges = ranges(&store);
     assert_eq!(
-        ranges,
+        ranges[0], "bytes=0-1048575",
+        "the first megabyte comes alone"
+    );
+    let mut rest = ranges[1..].to_vec();
+    rest.sort();
+    assert_eq!(
+        rest,
         [
-            "bytes=0-8388607".to_owned(),
-            format!("bytes=16777216-{}", object.len() - 1),
-            "bytes=8388608-16777215".to_owned(),
+            "bytes=1048576-9437183".to_owned(),
+            format!("bytes=9437184-{}", object.len() - 1),
         ]
     );
+}
+
+/// The wrong object: a few pages tell, and the rest stays where it is.
+#[test]
+fn an_object_that_is_no_database_is_not_fetched_to_its_end() {
+    let object = vec![7; 3 * RANGE_BYTES];
+    let store = FakeS3::honest(objects(&[(FULL, &object)]));
+    restore(&store, &[], 7).expect_words(&["not a bolt database", "Next: "]);
+    assert_eq!(ranges(&store), ["bytes=0-1048575"]);
 }
 
 #[test]
@@ -227,7 +240,7 @@ fn a_cut_download_continues_where_it_broke() {
     });
     restore(&store, &[], 0)
         .expect_words(&[&format!("the connection broke at byte 100001 of {len}")]);
-    assert!(ranges(&store).contains(&"bytes=100001-8388607".to_owned()));
+    assert!(ranges(&store).contains(&"bytes=100001-1048575".to_owned()));
 }
 
 /// Every connection delivers some data, so the download completes, however often connections break.
@@ -247,7 +260,7 @@ fn a_download_that_always_breaks_and_always_brings_something_is_finished() {
 fn a_download_that_brings_nothing_any_more_fails_cleanly() {
     let store = FakeS3::store(objects(&[(FULL, &large())]), |request, reply, _| {
         let last = request.headers.get("range");
-        if last.is_some_and(|range| range.starts_with("bytes=16777216-")) {
+        if last.is_some_and(|range| range.starts_with("bytes=9437184-")) {
             reply.cut_after(0)
         } else {
             reply
@@ -256,7 +269,7 @@ fn a_download_that_brings_nothing_any_more_fails_cleanly() {
     let run = restore(&store, &[], 6);
     run.expect_words(&[
         "cannot fetch the snapshot",
-        "the connection broke at byte 16777216",
+        "the connection broke at byte 9437184",
         "Next: ",
     ]);
 }
@@ -281,10 +294,10 @@ fn wrong_bytes_of_the_right_length_are_caught() {
     let object = large();
     let store = FakeS3::store(objects(&[(FULL, &object)]), move |request, reply, _| {
         let range = request.headers.get("range");
-        if range.is_some_and(|range| range == "bytes=8388608-16777215") {
+        if range.is_some_and(|range| range == "bytes=1048576-9437183") {
             Reply::new(206, vec![7; RANGE_BYTES])
                 .header("ETag", "\"tiny\"")
-                .header("Content-Range", "bytes 8388608-16777215/16781312")
+                .header("Content-Range", "bytes 1048576-9437183/16781312")
         } else {
             reply
         }
@@ -352,6 +365,48 @@ fn a_signal_while_fetching_leaves_no_trace() -> Outcome {
         );
         assert_eq!(fingerprint(dir.path()), before);
     }
+    Ok(())
+}
+
+/// `nohup strongroom-restore ... &`: a lost terminal must not end it.
+#[test]
+fn a_hangup_that_was_ignored_before_stays_ignored() -> Outcome {
+    let store = FakeS3::store(objects(&[(FULL, &large())]), |request, reply, _| {
+        if request.is_list() {
+            reply
+        } else {
+            reply.stall_after(RANGE_BYTES / 2)
+        }
+    });
+    let dir = tempfile::tempdir()?;
+    let plain = ecs(&store.endpoint(), dir.path(), &[]);
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
+        .arg(plain.get_program())
+        .args(plain.get_args())
+        .env_clear()
+        .envs(
+            plain
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = shell.spawn()?;
+    eventually("the download is under way", || {
+        fingerprint(dir.path())
+            .into_iter()
+            .find(|(path, (_, size, _))| path.ends_with("snap/db") && *size > 0)
+    });
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+    let mask = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        u64::from_str_radix(line.unwrap_or_default().trim(), 16)
+    };
+    assert_eq!((mask("SigIgn:")? & 1, mask("SigCgt:")? & 1), (1, 0));
+    kill_process(Pid::from_child(&child), Signal::TERM)?;
+    assert_eq!(child.wait_with_output()?.status.code(), Some(130));
     Ok(())
 }
 

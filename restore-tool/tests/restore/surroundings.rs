@@ -17,8 +17,12 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// Restores onto a separate file system in a private mount namespace; prints what is left there afterwards.
 fn on_a_disk_of(megabytes: u32, snapshot: &str) -> Run {
+    on_a_disk(&format!("size={megabytes}m"), snapshot)
+}
+
+fn on_a_disk(options: &str, snapshot: &str) -> Run {
     let script = format!(
-        "mount -t tmpfs -o size={megabytes}m,mode=0755 disk /mnt && {} --snapshot {snapshot} -d /mnt/etcd; code=$?; \
+        "mount -t tmpfs -o {options},mode=0755 disk /mnt && {} --snapshot {snapshot} -d /mnt/etcd; code=$?; \
          ls -A /mnt >&2; exit $code",
         env!("CARGO_BIN_EXE_strongroom-restore")
     );
@@ -65,6 +69,14 @@ fn a_full_disk_is_foreseen_by_size_and_met_in_time_when_gzip_hides_it() -> Outco
         );
     }
     Ok(())
+}
+
+/// The message says what ran out: inodes, not space.
+#[test]
+fn a_file_system_without_inodes_is_told_as_such() {
+    let full = on_a_disk("size=400m,nr_inodes=4", text(&sample().raw));
+    full.expect_code(8)
+        .expect_words(&["no free inodes", "Next: df -i /mnt"]);
 }
 
 /// The snapshot is three times as large as the memory that the program may allocate.

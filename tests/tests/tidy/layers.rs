@@ -37,6 +37,7 @@ const COMMAND_LINES: &[&str] = &[
     "*/main.rs",
     "*/cli/",
     "*/args.rs",
+    "*/args/",
     "server/src/config/flags.rs",
 ];
 
