@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     etcd::{Etcd, MemberConfig},
-    sample::sample,
+    sample::{compress, sample},
     tool::{Run, entries, fingerprint, run, text},
 };
 
@@ -245,6 +245,25 @@ fn a_dry_run_names_files_and_ids_and_writes_nothing() -> Outcome {
     assert!(files.iter().all(|file| file.exists()));
 
     restore(&data_dir, &flags).expect_code(8);
+    Ok(())
+}
+
+/// With and without compression; the bytes are never given a name.
+#[test]
+fn a_dry_run_finds_a_damaged_snapshot() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let mut bytes = sample().bytes.clone();
+    bytes[40_000] ^= 1;
+    let (plain, packed) = (dir.path().join("plain.db"), dir.path().join("packed.gz"));
+    fs::write(&packed, compress(&bytes))?;
+    fs::write(&plain, bytes)?;
+    for file in [&plain, &packed] {
+        let data_dir = dir.path().join("new/etcd");
+        run(&["--snapshot", text(file), "-d", text(&data_dir), "--dry-run"])
+            .expect_code(7)
+            .expect_words(&["is damaged", "Next: "]);
+    }
+    assert_eq!(entries(dir.path()), ["packed.gz", "plain.db"]);
     Ok(())
 }
 
