@@ -39,11 +39,11 @@ enum Content {
 }
 
 /// A stream after a read, and the result of the read.
-type Step = (BodyStream, Result<Option<Bytes>, StoreError>);
+type Step = (Box<BodyStream>, Result<Option<Bytes>, StoreError>);
 
 /// A stream of stored pieces, between two reads or during one.
 enum Source {
-    Idle(BodyStream),
+    Idle(Box<BodyStream>),
     Reading(Pin<Box<dyn Future<Output = Step> + Send>>),
     Ended,
 }
@@ -70,7 +70,7 @@ impl S3Body {
     pub(crate) fn object(stream: BodyStream, len: u64) -> S3Body {
         S3Body {
             content: Content::Object {
-                source: Source::Idle(stream),
+                source: Source::Idle(Box::new(stream)),
                 left: len,
             },
             watch: None,
