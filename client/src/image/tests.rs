@@ -11,12 +11,15 @@ use strongroom_snapshot_io::packing::Compression;
 use super::*;
 use crate::exit::ExitCode;
 
-/// Arbitrary pages with a trailer: their contents do not matter here.
+/// A real snapshot, for its meta pages.
+const REAL: &[u8] = include_bytes!("../../../etcd-format/tests/fixtures/etcd-3.4.db");
+
+/// Meta pages and arbitrary pages with a trailer: the contents of the others do not matter here.
 fn snapshot() -> Vec<u8> {
     let mut file: Vec<u8> = (0..300_u32 * 512)
         .map(|n| u8::try_from(n / 7 % 251).expect("below 251"))
         .collect();
-    file.splice(0..8, [0; 8]);
+    file[..8192].copy_from_slice(&REAL[..8192]);
     let trailer: [u8; 32] = Sha256::digest(&file).into();
     file.extend(trailer);
     file
