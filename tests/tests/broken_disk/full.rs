@@ -20,6 +20,9 @@ const DISK_BYTES: u64 = 500 << 20;
 
 const OBJECT_BYTES: usize = 4 << 20;
 
+/// The last room is filled with such objects.
+const TOP_BYTES: usize = 64 << 10;
+
 /// More objects than fit.
 const OBJECTS_MAX: usize = 150;
 
@@ -35,6 +38,24 @@ fn fill(server: &Server, objects: &mut PutObjects) -> u16 {
         }
     }
     panic!("{OBJECTS_MAX} objects fit on {DISK_BYTES} bytes");
+}
+
+/// Fills what collections free of the refused bodies, until readiness tells that the disk is full.
+fn await_full(server: &Server, objects: &mut PutObjects, round: usize) {
+    let mut n = 0;
+    until("readiness to tell of a full disk", FREED_WITHIN, || {
+        loop {
+            let status = objects.put(server, &format!("top/{round}/{n:05}"), TOP_BYTES);
+            n += 1;
+            if status == 200 {
+                continue;
+            }
+            return match readiness(server) {
+                (503, reason) if reason.contains("full") => Ok(()),
+                other => Err(other),
+            };
+        }
+    });
 }
 
 /// Deletes every other object.
@@ -87,7 +108,7 @@ fn below_the_reserve_puts_are_refused_and_all_else_goes_on() {
         );
         objects.assert_whole(&server, "reads of a full disk");
         assert_eq!(s3.keys(BUCKET, "").len(), objects.keys().len());
-        await_readiness(&server, 503, "full");
+        await_full(&server, &mut objects, round);
         assert!(!is_read_only(&server), "a full disk is not a broken one");
         thin_out(&server, &mut objects);
         puts_again(&server, &mut objects, &format!("again/{round}"));
