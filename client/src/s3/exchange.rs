@@ -18,6 +18,7 @@ use hyper::{Method, Response};
 use super::config::{S3Config, Secret};
 use super::error::{InvalidInput, Operation, S3Error, S3ErrorKind, server_text};
 use super::intermediary::{Intermediary, is_web_page};
+use super::refusal::kind_of;
 use super::retry::{self, Outcome, Repeat};
 use super::signing::{self, Parts, Payload};
 use super::skew::{self, Blame, Refusal, Skew};
@@ -484,40 +485,5 @@ fn failure_of(
         source: None,
         repeatable,
         learned_offset: None,
-    }
-}
-
-fn kind_of(status: u16, code: String, message: String, request_id: Option<String>) -> S3ErrorKind {
-    let about_credentials = matches!(
-        code.as_str(),
-        "InvalidAccessKeyId" | "ExpiredToken" | "InvalidToken" | "AuthorizationHeaderMalformed"
-    );
-    match status {
-        404 => S3ErrorKind::NotFound { code },
-        401 | 403 => S3ErrorKind::Auth {
-            status,
-            code,
-            message,
-            request_id,
-        },
-        _ if about_credentials => S3ErrorKind::Auth {
-            status,
-            code,
-            message,
-            request_id,
-        },
-        400 if matches!(code.as_str(), "BadDigest" | "XAmzContentSHA256Mismatch") => {
-            S3ErrorKind::Integrity {
-                what: "the server received other bytes than were sent",
-                expected: "a matching digest".to_owned(),
-                actual: format!("{code}: {message}"),
-            }
-        }
-        _ => S3ErrorKind::Service {
-            status,
-            code,
-            message,
-            request_id,
-        },
     }
 }

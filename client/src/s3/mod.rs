@@ -16,6 +16,7 @@ mod intermediary;
 mod listing;
 mod multipart;
 mod objects;
+mod refusal;
 mod retry;
 mod signing;
 mod skew;

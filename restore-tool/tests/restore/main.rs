@@ -15,6 +15,7 @@ mod options;
 mod sample;
 mod static_binary;
 mod store;
+mod store_time;
 mod surroundings;
 mod target;
 mod tool;
