@@ -72,6 +72,7 @@ async fn thousands_of_silent_connections_keep_nobody_out() {
         while gauge(&endpoint, "strongroom_connections{listener=\"s3\"}") > bound
             || gauge(&endpoint, &series) < all - bound
         {
+            // Between two looks at the gauges, which nothing announces; the timeout below bounds all of them.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
