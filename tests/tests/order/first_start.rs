@@ -29,9 +29,9 @@ const IDENTITY: &str = "STRONGROOM";
 const PARTS: [&str; 3] = ["", "packs", "meta"];
 
 /// Files that may be lost in a power cut: the lock file is created when missing, the new identity is written again
-/// until it has its name, and RocksDB's own log is for people.
+/// until it has its name, RocksDB's own log is for people, and the probe of the disk holds nothing.
 fn is_dispensable(path: &Path) -> bool {
-    ["LOCK", "STRONGROOM.new", "meta/LOG"]
+    ["LOCK", "STRONGROOM.new", "meta/LOG", ".write-probe"]
         .map(|name| path.ends_with(name))
         .contains(&true)
 }
