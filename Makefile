@@ -90,8 +90,9 @@ compatibility: build peers ## the boot matrix, about two minutes; rewrites the t
 	STRONGROOM_WRITE_COMPATIBILITY=1 cargo test $(CARGO_FLAGS) --workspace --test restore_matrix
 
 # Use an otherwise idle machine: docs/benchmarks.md. The working folder is in the cache, on the disk under test.
-bench: build yardsticks ## all benchmarks, about twenty minutes on an idle machine; rewrites docs/benchmarks.md
+bench: build yardsticks ## all benchmarks, about half an hour on an idle machine; rewrites docs/benchmarks.md
 	@tests/setup/etcd.sh 3.5
+	@tests/setup/minio.sh
 	$(CARGO_TARGET_DIR)/release/strongroom-bench all --json $(CACHE)/bench.json
 	$(CARGO_TARGET_DIR)/release/strongroom-bench page $(CACHE)/bench.json
 

@@ -29,6 +29,8 @@ pub enum Command {
     Get(Run),
     /// PUTs of 100 KiB, beside the disk's own syncs
     Small(Run),
+    /// PUT, GET and small PUTs, beside MinIO
+    Minio(Run),
     /// The server's memory under large uploads and 10,000 parts
     Memory(Run),
     /// LIST out of a million objects
@@ -148,6 +150,8 @@ pub enum Case {
     /// See [`Command`].
     Small,
     /// See [`Command`].
+    Minio,
+    /// See [`Command`].
     Memory,
     /// See [`Command`].
     List,
@@ -186,6 +190,7 @@ impl Command {
             Self::Put(run) => (vec![Case::Put], run),
             Self::Get(run) => (vec![Case::Get], run),
             Self::Small(run) => (vec![Case::Small], run),
+            Self::Minio(run) => (vec![Case::Minio], run),
             Self::Memory(run) => (vec![Case::Memory], run),
             Self::List(run) => (vec![Case::List], run),
             Self::Start(run) => (vec![Case::Start], run),

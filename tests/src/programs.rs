@@ -104,6 +104,18 @@ pub fn workspace() -> PathBuf {
         .to_owned()
 }
 
+/// MinIO, which the benchmarks compare with.
+pub fn minio() -> Command {
+    let path = cache().join("peers/minio/minio");
+    command(&existing(
+        path,
+        &format!(
+            "STRONGROOM_CACHE={} tests/setup/minio.sh",
+            cache().display()
+        ),
+    ))
+}
+
 /// Prometheus' `promtool`.
 pub fn promtool() -> Command {
     let path = cache().join("tools/bin/promtool");

@@ -14,8 +14,8 @@ use super::fleet::Fleet;
 use super::{Bench, get, list, put, restore, small};
 use crate::bodies;
 use crate::contrast::Contrast;
-use crate::meter::server_cpu_secs;
 use crate::stats::{GB, bytes, quantile_ms, real};
+use crate::target::Target;
 use crate::yardstick::{settle, warm};
 
 /// The locations of the two builds.
@@ -44,6 +44,12 @@ struct Both<T> {
 struct Running {
     server: Server,
     _dir: TempDir,
+}
+
+impl Running {
+    fn target(&mut self) -> Target {
+        Target::of(&mut self.server)
+    }
 }
 
 impl Builds {
@@ -120,14 +126,14 @@ fn puts(bench: &Bench, builds: &Builds, body: &[u8]) -> Contrast {
     let mut contrast = Contrast::new("put");
     let mut servers = builds.servers(bench);
     servers.measure(0, |running, _| {
-        put::send(&mut running.server, put::Way::Unsigned, "warm-up", body)
+        put::send(&running.target(), put::Way::Unsigned, "warm-up", body)
     });
     for round in 0..bench.rounds {
         for way in put::WAYS {
             let moved = servers.measure(round, |running, _| {
                 settle(&bench.dir);
                 let name = format!("{way:?}-{round}");
-                put::send(&mut running.server, way, &name, body)
+                put::send(&running.target(), way, &name, body)
             });
             tell_moved(&mut contrast, way.name(), moved);
         }
@@ -138,11 +144,11 @@ fn puts(bench: &Bench, builds: &Builds, body: &[u8]) -> Contrast {
 fn gets(bench: &Bench, builds: &Builds, body: &[u8]) -> Contrast {
     let mut contrast = Contrast::new("get");
     let mut servers = builds.servers(bench);
-    servers.measure(0, |running, _| get::put(&running.server, body));
+    servers.measure(0, |running, _| get::put(&running.target(), body));
     for round in 0..bench.rounds {
         for streams in get::STREAMS {
             let moved = servers.measure(round, |running, _| {
-                get::fetch(&mut running.server, streams, body.len())
+                get::fetch(&running.target(), streams, body.len())
             });
             tell_moved(&mut contrast, &get::name(streams), moved);
         }
@@ -154,23 +160,23 @@ fn smalls(bench: &Bench, builds: &Builds, body: &[u8]) -> Contrast {
     let mut contrast = Contrast::new("small");
     let mut servers = builds.servers(bench);
     servers.measure(0, |running, _| {
-        small::burst(&running.server, "warm-up", 8, 200, body).secs
+        small::burst(&running.target(), "warm-up", 8, 200, body).secs
     });
     for round in 0..bench.rounds {
         for width in small::TOLD {
             let name = format!("{width} at once");
             let measured = servers.measure(round, |running, _| {
                 settle(&bench.dir);
-                let server = &mut running.server;
-                let cpu = server_cpu_secs(server);
+                let to = running.target();
+                let cpu = to.cpu_secs();
                 let puts = small::puts(bench, width);
-                let mut done = small::burst(server, &format!("{round}-{width}"), width, puts, body);
+                let mut done = small::burst(&to, &format!("{round}-{width}"), width, puts, body);
                 let count = real(bytes(done.times.len()));
                 [
                     count / done.secs,
                     quantile_ms(&mut done.times, 50),
                     quantile_ms(&mut done.times, 99),
-                    (server_cpu_secs(server) - cpu) / count * 1e3,
+                    (to.cpu_secs() - cpu) / count * 1e3,
                 ]
             });
             let [before, after] = measured;

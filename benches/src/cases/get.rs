@@ -1,14 +1,14 @@
 //! GET of one large body over loopback, one at a time and four at once, compared with OpenSSL's MD5 in the same round.
 
-use strongroom_tests::s3::S3;
 use strongroom_tests::server::{BUCKET, Server};
 
 use super::Bench;
 use super::crowd::{self, Moved};
 use crate::bodies;
 use crate::figures::{Chart, Goal, Sheet};
-use crate::meter::{peak_mib, server_cpu_secs};
+use crate::meter::peak_mib;
 use crate::stats::{GB, bytes, real};
+use crate::target::Target;
 use crate::wire::{Connection, bare_head, put_head};
 use crate::yardstick::md5_bytes_per_sec;
 
@@ -32,7 +32,8 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
     let body = bodies::body(&bench.bodies(), bench.scale.mib);
     let dir = bench.folder();
     let mut server = Server::start(dir.path());
-    put(&server, &body);
+    let from = Target::of(&mut server);
+    put(&from, &body);
     sheet.note(
         "The packs lie in the page cache; a first GET outside the clock compares every byte. The client counts what comes.",
     );
@@ -41,7 +42,7 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
         sheet.add("OpenSSL MD5, one thread", "GB/s", md5 / GB);
         for streams in STREAMS {
             let name = name(streams);
-            let got = fetch(&mut server, streams, body.len());
+            let got = fetch(&from, streams, body.len());
             sheet.add(&name, "GB/s", got.bytes_per_sec / GB);
             if streams == 1 {
                 let ratio = got.bytes_per_sec / md5;
@@ -54,7 +55,7 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
     sheet.add(
         "server's peak memory",
         "MiB",
-        peak_mib(server.process().id()),
+        peak_mib(from.process),
     );
     let title = "GET of one large body, as a multiple of OpenSSL's MD5 speed";
     let chart = Chart::over_rounds("get", title, &sheet, &["GET : MD5"]);
@@ -63,12 +64,12 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
 }
 
 /// Stores the body, and gets it once to compare every byte.
-pub(super) fn put(server: &Server, body: &[u8]) {
-    let s3 = S3::of(server);
+pub(super) fn put(to: &Target, body: &[u8]) {
+    let s3 = &to.s3;
     let path = format!("/{BUCKET}/{KEY}");
-    let mut connection = Connection::open(server.s3_addr());
-    connection.must(&put_head(&s3, &path, bytes(body.len())), &[body]);
-    let head = bare_head(&s3, "GET", &path);
+    let mut connection = Connection::open(to.addr);
+    connection.must(&put_head(s3, &path, bytes(body.len())), &[body]);
+    let head = bare_head(s3, "GET", &path);
     let mut at = 0;
     let answer = connection.exchange(&head, &[], |piece| {
         assert!(
@@ -85,16 +86,16 @@ pub(super) fn put(server: &Server, body: &[u8]) {
 }
 
 /// Gets the stored body of `len` bytes in `streams` concurrent streams.
-pub(super) fn fetch(server: &mut Server, streams: usize, len: usize) -> Moved {
-    let head = bare_head(&S3::of(server), "GET", &format!("/{BUCKET}/{KEY}"));
+pub(super) fn fetch(from: &Target, streams: usize, len: usize) -> Moved {
+    let head = bare_head(&from.s3, "GET", &format!("/{BUCKET}/{KEY}"));
     let heads = vec![head; streams];
-    let cpu = server_cpu_secs(server);
-    let done = crowd::work(server.s3_addr(), streams, &heads, |connection, head| {
+    let cpu = from.cpu_secs();
+    let done = crowd::work(from.addr, streams, &heads, |connection, head| {
         connection.must(head, &[]);
     });
     let got = real(bytes(len * streams));
     Moved {
         bytes_per_sec: got / done.secs,
-        cpu_secs_per_gb: (server_cpu_secs(server) - cpu) / (got / GB),
+        cpu_secs_per_gb: (from.cpu_secs() - cpu) / (got / GB),
     }
 }

@@ -6,6 +6,7 @@ mod fleet;
 mod get;
 mod list;
 mod memory;
+mod minio;
 mod put;
 mod restore;
 mod save;
@@ -92,6 +93,7 @@ pub fn run(bench: &Bench, cases: &[Case], mut told: impl FnMut(&Sheet)) -> Vec<S
             Case::Put => put::run(bench),
             Case::Get => get::run(bench),
             Case::Small => small::run(bench),
+            Case::Minio => minio::run(bench),
             Case::Memory => memory::run(bench),
             Case::List => list::run(bench, fleet.get_or_insert_with(|| Fleet::start(bench))),
             Case::Start => start::run(bench, fleet.get_or_insert_with(|| Fleet::start(bench))),

@@ -1,15 +1,14 @@
 //! PUT of one large body over loopback, unsigned and with its SHA-256 signed, one at a time and four at once, compared
 //! with OpenSSL's MD5 in the same round: an ETag is an MD5, so that is the limit of one stream.
 
-use strongroom_tests::s3::S3;
 use strongroom_tests::server::{BUCKET, Server};
 
 use super::Bench;
 use super::crowd::{self, Moved};
 use crate::bodies;
 use crate::figures::{Chart, Goal, Sheet};
-use crate::meter::server_cpu_secs;
 use crate::stats::{GB, bytes, real};
+use crate::target::Target;
 use crate::wire::{put_head, signed_head};
 use crate::yardstick::{md5_bytes_per_sec, settle};
 
@@ -43,13 +42,14 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
     let body = bodies::body(&bench.bodies(), bench.scale.mib);
     let dir = bench.folder();
     let mut server = Server::start(dir.path());
+    let to = Target::of(&mut server);
     sheet.note(format!(
         "The body: the first {} MiB of one snapshot of an etcd {} filled by the suites' workload. The client: one blocking \
          connection per stream that writes from memory, heads signed before the clock starts.",
         bench.scale.mib,
         bodies::ETCD
     ));
-    send(&mut server, Way::Unsigned, "warm-up", &body);
+    send(&to, Way::Unsigned, "warm-up", &body);
     for round in 0..bench.rounds {
         settle(&bench.dir);
         let md5 = md5_bytes_per_sec(1);
@@ -63,7 +63,7 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
         };
         for way in ways {
             settle(&bench.dir);
-            let sent = send(&mut server, way, &format!("{way:?}-{round}"), &body);
+            let sent = send(&to, way, &format!("{way:?}-{round}"), &body);
             if way == Way::Unsigned {
                 one = sent.bytes_per_sec;
             }
@@ -99,25 +99,25 @@ fn tell(sheet: &mut Sheet, way: Way, sent: &Moved, md5: f64, one: f64) {
 }
 
 /// One PUT, or four.
-pub(super) fn send(server: &mut Server, way: Way, name: &str, body: &[u8]) -> Moved {
-    let s3 = S3::of(server);
+pub(super) fn send(to: &Target, way: Way, name: &str, body: &[u8]) -> Moved {
+    let s3 = &to.s3;
     let streams = if way == Way::FourAtOnce { 4 } else { 1 };
     let heads: Vec<_> = (0..streams)
         .map(|n| {
             let path = format!("/{BUCKET}/{name}-{n}");
             match way {
-                Way::Signed => signed_head(&s3, "PUT", &path, &[], body),
-                Way::Unsigned | Way::FourAtOnce => put_head(&s3, &path, bytes(body.len())),
+                Way::Signed => signed_head(s3, "PUT", &path, &[], body),
+                Way::Unsigned | Way::FourAtOnce => put_head(s3, &path, bytes(body.len())),
             }
         })
         .collect();
-    let cpu = server_cpu_secs(server);
-    let done = crowd::work(server.s3_addr(), streams, &heads, |connection, head| {
+    let cpu = to.cpu_secs();
+    let done = crowd::work(to.addr, streams, &heads, |connection, head| {
         connection.must(head, &[body]);
     });
     let sent = real(bytes(body.len() * streams));
     Moved {
         bytes_per_sec: sent / done.secs,
-        cpu_secs_per_gb: (server_cpu_secs(server) - cpu) / (sent / GB),
+        cpu_secs_per_gb: (to.cpu_secs() - cpu) / (sent / GB),
     }
 }

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use strongroom_tests::s3::S3;
 use strongroom_tests::server::{BUCKET, Server};
 
 use super::{Bench, crowd};
 use crate::bodies;
 use crate::figures::{Chart, Curve, Goal, Sheet};
-use crate::meter::{counter, server_cpu_secs};
+use crate::meter::counter;
 use crate::stats::{bytes, quantile_ms, real};
+use crate::target::Target;
 use crate::wire::put_head;
 use crate::yardstick::{settle, sync_pairs_per_sec};
 
@@ -36,21 +36,22 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
     let body = bodies::body(&bench.bodies(), bench.scale.mib);
     let dir = bench.folder();
     let mut server = Server::start(dir.path());
+    let to = Target::of(&mut server);
     sheet.note(
         "Each object is another 100 KiB of the snapshot, payload unsigned. A sync pair of the disk: 100 KiB appended to one \
          file and fsynced, 1 KiB appended to another and fdatasynced, one after the other, by one thread.",
     );
     let mut curve: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-    burst(&server, "warm-up", 8, 200, &body);
+    burst(&to, "warm-up", 8, 200, &body);
     for round in 0..bench.rounds {
         settle(&bench.dir);
         let pairs = sync_pairs_per_sec(dir.path(), PAIRS.min(bench.scale.puts));
         sheet.add("the disk's sync pairs", "1/s", pairs);
         for width in WIDTHS {
             let puts = puts(bench, width);
-            let cpu = server_cpu_secs(&mut server);
+            let cpu = to.cpu_secs();
             let before = syncs(&server);
-            let mut done = burst(&server, &format!("{round}-{width}"), width, puts, &body);
+            let mut done = burst(&to, &format!("{round}-{width}"), width, puts, &body);
             let count = real(bytes(done.times.len()));
             let rate = count / done.secs;
             curve.entry(width).or_default().push(rate);
@@ -69,7 +70,7 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
                 "ms",
                 quantile_ms(&mut done.times, 99),
             );
-            let cpu = (server_cpu_secs(&mut server) - cpu) / count * 1e3;
+            let cpu = (to.cpu_secs() - cpu) / count * 1e3;
             sheet.add(&format!("{name}, server CPU"), "CPU-ms each", cpu);
             let disk = format!("{name}, objects in the time of a sync pair of the disk");
             per_pair(&mut sheet, &disk, rate / pairs, width);
@@ -106,24 +107,23 @@ pub(super) fn puts(bench: &Bench, width: usize) -> usize {
 
 /// This many PUTs by a crowd.
 pub(super) fn burst(
-    server: &Server,
+    to: &Target,
     name: &str,
     width: usize,
     puts: usize,
     body: &[u8],
 ) -> crowd::Done {
-    let s3 = S3::of(server);
     let last = body.len() - OBJECT_BYTES;
     let work: Vec<_> = (0..puts)
         .map(|n| {
             let path = format!("/{BUCKET}/small-{name}/{n:06}");
             let from = n.wrapping_mul(OBJECT_BYTES + 4096) % (last + 1);
             let piece = body.get(from..from + OBJECT_BYTES).expect("below the last");
-            (put_head(&s3, &path, bytes(OBJECT_BYTES)), piece)
+            (put_head(&to.s3, &path, bytes(OBJECT_BYTES)), piece)
         })
         .collect();
     crowd::work(
-        server.s3_addr(),
+        to.addr,
         width,
         &work,
         |connection, (head, piece)| {
