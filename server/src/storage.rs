@@ -70,6 +70,7 @@ impl Storage {
             Arc::clone(&clock),
             entropy,
             places(&store, &clock),
+            hashers(&store),
             sizes,
         ));
         let pins = Pins::new();
@@ -115,12 +116,19 @@ impl Storage {
 
 /// The places of one direction. A simulation has the same number on every machine, so that its seeds can be replayed.
 fn places(store: &Store, clock: &Arc<dyn Clock>) -> Places {
-    let cores = if store.execution == Execution::Threaded {
-        std::thread::available_parallelism().map_or(1, usize::from)
-    } else {
-        2
-    };
-    Places::new(Arc::clone(clock), cores)
+    Places::new(Arc::clone(clock), cores(store).unwrap_or(2))
+}
+
+/// Threads that compute MD5: half of the cores, because the other work on a body takes as long. In a simulation each caller
+/// does its own.
+fn hashers(store: &Store) -> usize {
+    cores(store).map_or(usize::MAX, |cores| cores.div_ceil(2))
+}
+
+/// Of this machine; a simulated one has none.
+fn cores(store: &Store) -> Option<usize> {
+    let threaded = store.execution == Execution::Threaded;
+    threaded.then(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 fn start_appender(store: &Store, pack_bytes: u64) -> Result<Appender, StoreError> {

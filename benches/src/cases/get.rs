@@ -52,11 +52,7 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
             sheet.add(&cost, "CPU-s/GB", got.cpu_secs_per_gb);
         }
     }
-    sheet.add(
-        "server's peak memory",
-        "MiB",
-        peak_mib(from.process),
-    );
+    sheet.add("server's peak memory", "MiB", peak_mib(from.process));
     let title = "GET of one large body, as a multiple of OpenSSL's MD5 speed";
     let chart = Chart::over_rounds("get", title, &sheet, &["GET : MD5"]);
     sheet.charts.push(chart);

@@ -122,14 +122,9 @@ pub(super) fn burst(
             (put_head(&to.s3, &path, bytes(OBJECT_BYTES)), piece)
         })
         .collect();
-    crowd::work(
-        to.addr,
-        width,
-        &work,
-        |connection, (head, piece)| {
-            connection.must(head, &[piece]);
-        },
-    )
+    crowd::work(to.addr, width, &work, |connection, (head, piece)| {
+        connection.must(head, &[piece]);
+    })
 }
 
 fn chart(sheet: &Sheet, rates: &BTreeMap<usize, Vec<f64>>) -> Chart {

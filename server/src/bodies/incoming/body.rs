@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::bodies::ahead::{Pace, Place, Places};
 use crate::bodies::incoming::digests::{Asked, ChecksumValue, Expected, verify};
+use crate::bodies::incoming::md5_lanes::Md5Task;
 use crate::bodies::incoming::serial_task::{Piece, SerialTask};
 use crate::bodies::incoming::sink::{Durable, FullPacks, Rest, Sink};
 use crate::bodies::incoming::{Appender, Ingest, IngestError};
@@ -16,7 +17,6 @@ use crate::store::packs::buffers::Buffer;
 use crate::store::packs::format::segment::OriginTarget;
 use crate::store::packs::{FRAME_PLAIN_BYTES, Origin, Packs, WriterLease};
 use bytes::Bytes;
-use md5::{Digest as _, Md5};
 use tokio::sync::Semaphore;
 
 /// Frames in one piece of a body that runs ahead: 2 MiB, some 3 ms of MD5. Each hand-over may wake threads, and a woken
@@ -27,9 +27,9 @@ const FRAMES_AT_ONCE: usize = 8;
 /// slower side, work then begins early.
 const FRAMES_AT_FIRST: usize = 2;
 
-/// Pieces in the serial tasks of a body that runs ahead, 8 MiB at most. A body without a place hands over frame by frame,
-/// which costs it some speed, and holds two frames, so that 500 slow clients use little memory in total. When the slowest task, usually MD5, ends one piece, the next
-/// piece is already there, however late the other tasks woke up.
+/// Pieces in the tasks of a body that runs ahead, 8 MiB at most: when the slowest task, usually MD5, ends one piece, the
+/// next is already there, however late the other tasks woke up. A body without a place hands over frame by frame, which
+/// costs it some speed, and holds two frames, so that 500 slow clients use little memory in total.
 const PIECES_AHEAD: usize = 3;
 
 /// The target of a body; written into its segments, for salvage.
@@ -54,7 +54,7 @@ pub struct BodyIngest {
     /// Filled frames that are handed over together.
     filled: Vec<Bytes>,
     received: u64,
-    md5: SerialTask<Md5>,
+    md5: Md5Task,
     asked: Option<SerialTask<Asked>>,
     sink: SerialTask<Sink>,
     full: FullPacks,
@@ -96,7 +96,7 @@ pub(super) fn begin(ingest: &Ingest, target: &BodyTarget, expected: Expected) ->
     );
     let pool = &ingest.pool;
     BodyIngest {
-        md5: SerialTask::new(pool.clone(), Md5::new()),
+        md5: ingest.md5.begin(),
         asked: Asked::new(&expected).map(|asked| SerialTask::new(pool.clone(), asked)),
         sink: SerialTask::new(pool.clone(), sink),
         full,

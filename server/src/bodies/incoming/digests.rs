@@ -1,7 +1,7 @@
 //! The digests of one body, and the values that the client stated.
 
 use bytes::Bytes;
-use md5::Digest as _;
+use sha2::Digest as _;
 use subtle::ConstantTimeEq;
 
 use crate::bodies::incoming::IngestError;
@@ -61,31 +61,25 @@ impl Asked {
 }
 
 impl Stage for Asked {
-    fn take(mut self, frame: &Bytes) -> Result<Asked, IngestError> {
-        if let Some(sha256) = &mut self.sha256 {
-            sha256.update(frame);
+    fn take(mut self, frames: &[Bytes]) -> Result<Asked, IngestError> {
+        for frame in frames {
+            if let Some(sha256) = &mut self.sha256 {
+                sha256.update(frame);
+            }
+            if let Some((_, running)) = &mut self.checksum {
+                running.update(frame);
+            }
         }
-        if let Some((_, running)) = &mut self.checksum {
-            running.update(frame);
-        }
-        Ok(self)
-    }
-}
-
-impl Stage for md5::Md5 {
-    fn take(mut self, frame: &Bytes) -> Result<md5::Md5, IngestError> {
-        self.update(frame);
         Ok(self)
     }
 }
 
 /// Compares the computed digests with the client's values.
 pub(super) fn verify(
-    md5: md5::Md5,
+    md5: [u8; 16],
     asked: Option<Asked>,
     expected: &Expected,
 ) -> Result<Verified, IngestError> {
-    let md5: [u8; 16] = md5.finalize().into();
     if let Some(said) = expected.md5.filter(|said| !same(said, &md5)) {
         return Err(IngestError::Md5 {
             expected: hex::encode(said),

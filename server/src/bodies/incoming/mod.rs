@@ -10,6 +10,7 @@ pub mod appender;
 pub mod body;
 pub mod digests;
 pub mod error;
+mod md5_lanes;
 mod serial_task;
 mod sink;
 
@@ -23,6 +24,7 @@ pub use error::IngestError;
 use tokio::sync::Semaphore;
 
 use crate::bodies::Places;
+use crate::bodies::incoming::md5_lanes::Md5Lanes;
 use crate::clock::{Clock, Entropy};
 use crate::store::blocking_pool::BlockingPool;
 use crate::store::packs::{PACK_BYTES_MAX, Packs};
@@ -66,13 +68,14 @@ pub struct Ingest {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     small_bodies: Arc<Semaphore>,
+    md5: Md5Lanes,
     /// Places to hand over several frames at once.
     places: Places,
     sizes: Sizes,
 }
 
 impl Ingest {
-    /// Ingest into `packs`; `pool` limits how many pieces are processed at once.
+    /// Ingest into `packs`; `pool` limits how many pieces are processed at once, `hashers` how many threads compute MD5.
     pub fn new(
         packs: Arc<dyn Packs>,
         appender: Arc<Appender>,
@@ -80,12 +83,14 @@ impl Ingest {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         places: Places,
+        hashers: usize,
         sizes: Sizes,
     ) -> Ingest {
         let small_bodies = Arc::new(Semaphore::new(SMALL_BODIES_KIB_MAX));
         Ingest {
             packs,
             appender,
+            md5: Md5Lanes::new(pool.clone(), hashers),
             pool,
             clock,
             entropy,

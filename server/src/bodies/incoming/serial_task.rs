@@ -17,8 +17,8 @@ use crate::store::blocking_pool::{BlockingPool, Running};
 
 /// A processing stage for the frames of a body.
 pub(super) trait Stage: Sized + Send + 'static {
-    /// Processes the next frame. May block.
-    fn take(self, frame: &Bytes) -> Result<Self, IngestError>;
+    /// Processes the next frames. May block.
+    fn take(self, frames: &[Bytes]) -> Result<Self, IngestError>;
 }
 
 /// Frames that are handed over together, with the permit that they hold until every task has processed them.
@@ -130,7 +130,7 @@ impl<S: Stage> Worker<S> {
             return ControlFlow::Break(());
         };
         self.within = true;
-        let done = piece.frames.iter().try_fold(stage, S::take);
+        let done = stage.take(&piece.frames);
         self.within = false;
         // Dropped before the queue is updated, so that a caller waiting for this piece finds its permit free.
         drop(piece);

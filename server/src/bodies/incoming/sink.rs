@@ -11,13 +11,17 @@ use crate::bodies::incoming::serial_task::Stage;
 use crate::bodies::incoming::{IngestError, Sizes};
 use crate::objects::{PackClaim, PlacedSegment};
 use crate::store::StoreError;
+use crate::store::packs::format::frame::FRAME_BYTES_MAX;
 use crate::store::packs::{
-    EncodedFrame, FRAME_PLAIN_BYTES, Finished, Origin, PackWriter, Packs, SegmentDraft, WriterLease,
+    EncodedFrame, Finished, Origin, PackWriter, Packs, SegmentDraft, WriterLease,
 };
 
 /// Space reserved in a pack for the frame table, which is one frame: even 64 MiB of frames that compressed to almost
 /// nothing have room for their table.
 const TABLE_ROOM_BYTES: u64 = 512 * 1024;
+
+/// Frames in one write. More gain nothing, and hold more memory.
+const WRITE_FRAMES_MAX: usize = 4;
 
 /// The destination of a body's frames.
 pub(super) struct Sink {
@@ -142,18 +146,48 @@ impl Sink {
         }
     }
 
+    /// The number of frames to compress and write next: those that surely fit into the pack.
+    fn frames_at_once(&self) -> usize {
+        let Buffered::Own(writer) = &self.place else {
+            return 1;
+        };
+        let free = self
+            .sizes
+            .pack
+            .saturating_sub(writer.len() + TABLE_ROOM_BYTES);
+        let fit = usize::try_from(free).unwrap_or(usize::MAX) / FRAME_BYTES_MAX;
+        fit.clamp(1, WRITE_FRAMES_MAX)
+    }
+
+    fn put(&mut self, plain: &[Bytes]) -> Result<(), IngestError> {
+        let encoded: Vec<_> = plain.iter().cloned().map(EncodedFrame::data).collect();
+        let plain_len = plain.iter().map(Bytes::len).sum();
+        self.place = match std::mem::replace(&mut self.place, Buffered::Nowhere) {
+            Buffered::Memory { frames, permits } => {
+                self.keep_or_spill(frames, permits, encoded, plain_len)?
+            }
+            Buffered::Own(writer) => self.append(writer, &encoded)?,
+            Buffered::Nowhere => self.begin_pack(&encoded)?,
+        };
+        self.plain += u64::try_from(plain_len).unwrap_or(u64::MAX);
+        if matches!(self.place, Buffered::Nowhere) {
+            self.packed = self.plain;
+        }
+        Ok(())
+    }
+
     fn keep_or_spill(
         &mut self,
         mut frames: Vec<EncodedFrame>,
         mut permits: Vec<OwnedSemaphorePermit>,
-        frame: EncodedFrame,
+        encoded: Vec<EncodedFrame>,
         plain_len: usize,
     ) -> Result<Buffered, IngestError> {
         let kib = u32::try_from(plain_len.div_ceil(1024)).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.small_bodies)
             .try_acquire_many_owned(kib)
             .ok();
-        frames.push(frame);
+        frames.extend(encoded);
         let grown = self.plain + u64::try_from(plain_len).unwrap_or(u64::MAX);
         match permit {
             Some(permit) if grown < self.sizes.small_body => {
@@ -175,7 +209,7 @@ impl Sink {
         frames: &[EncodedFrame],
     ) -> Result<Buffered, IngestError> {
         writer.append(frames)?;
-        let frame_room = u64::try_from(FRAME_PLAIN_BYTES).unwrap_or(u64::MAX) + TABLE_ROOM_BYTES;
+        let frame_room = u64::try_from(FRAME_BYTES_MAX).unwrap_or(u64::MAX) + TABLE_ROOM_BYTES;
         if writer.len() + frame_room <= self.sizes.pack {
             return Ok(Buffered::Own(writer));
         }
@@ -189,18 +223,11 @@ impl Sink {
 
 impl Stage for Sink {
     /// A frame is [`FRAME_PLAIN_BYTES`] long, except the last.
-    fn take(mut self, plain: &Bytes) -> Result<Sink, IngestError> {
-        let frame = EncodedFrame::data(plain.clone());
-        self.place = match std::mem::replace(&mut self.place, Buffered::Nowhere) {
-            Buffered::Memory { frames, permits } => {
-                self.keep_or_spill(frames, permits, frame, plain.len())?
-            }
-            Buffered::Own(writer) => self.append(writer, &[frame])?,
-            Buffered::Nowhere => self.begin_pack(&[frame])?,
-        };
-        self.plain += u64::try_from(plain.len()).unwrap_or(u64::MAX);
-        if matches!(self.place, Buffered::Nowhere) {
-            self.packed = self.plain;
+    fn take(mut self, mut frames: &[Bytes]) -> Result<Sink, IngestError> {
+        while !frames.is_empty() {
+            let (now, later) = frames.split_at(self.frames_at_once().min(frames.len()));
+            self.put(now)?;
+            frames = later;
         }
         Ok(self)
     }

@@ -27,15 +27,17 @@ impl Recorder {
 }
 
 impl Stage for Recorder {
-    fn take(mut self, frame: &Bytes) -> Result<Recorder, IngestError> {
-        if let Some(go) = &self.go {
-            go.lock().recv().expect("the test goes on");
+    fn take(mut self, frames: &[Bytes]) -> Result<Recorder, IngestError> {
+        for frame in frames {
+            if let Some(go) = &self.go {
+                go.lock().recv().expect("the test goes on");
+            }
+            assert!(self.panics_at != Some(self.taken.len()), "as asked");
+            if self.fails_at == Some(self.taken.len()) {
+                return Err(IngestError::TooLarge { max: 7 });
+            }
+            self.taken.push(frame.clone());
         }
-        assert!(self.panics_at != Some(self.taken.len()), "as asked");
-        if self.fails_at == Some(self.taken.len()) {
-            return Err(IngestError::TooLarge { max: 7 });
-        }
-        self.taken.push(frame.clone());
         Ok(self)
     }
 }
