@@ -10,7 +10,7 @@ use crate::model::BucketName;
 use crate::objects::{Objects, ObjectsError};
 use crate::packs::ClaimError;
 use crate::store::StoreError;
-use crate::store::meta::{Meta, Outcome};
+use crate::store::meta::{Meta, Outcome, Prefetched};
 pub(super) use crate::tables::draft::{Draft, Operation};
 pub(super) use crate::tables::table::Rows;
 use crate::tables::{BucketRow, BucketState, BucketVersioning, Buckets, Table, Versioning};
@@ -18,6 +18,10 @@ use crate::tables::{BucketRow, BucketState, BucketVersioning, Buckets, Table, Ve
 /// Maximum number of decisions. Each conflict means that another commit on the same rows succeeded, so this many
 /// writers can compete for one key before one of them is told to try again.
 const TRIES_MAX: u32 = 256;
+
+/// A transaction that requires so many rows would keep the committer, and every other commit, for milliseconds. Tests and
+/// simulations have small uploads.
+const PREFETCH_ROWS_MIN: usize = if cfg!(test) { 8 } else { 256 };
 
 /// The result of a decision.
 pub(super) enum Decision<T> {
@@ -78,15 +82,22 @@ impl Objects {
                 if !commits && !draft.still_holds().unwrap_or(true) {
                     return Err(Undecided::Stale);
                 }
-                decision.map(|decision| (decision, draft.into_txn()))
+                let txn = draft.into_txn();
+                let large = commits && txn.conditions.len() >= PREFETCH_ROWS_MIN;
+                let rows = if large {
+                    meta.prefetch(&txn)?
+                } else {
+                    Prefetched::default()
+                };
+                decision.map(|decision| (decision, txn, rows))
             });
-            let (txn, answer) = match decided.await {
+            let (txn, rows, answer) = match decided.await {
                 Err(Undecided::Stale) => continue,
                 Err(Undecided::Refused(error)) => return Err(error),
-                Ok((Decision::Answer(answer), _)) => return Ok(answer),
-                Ok((Decision::Commit(answer), txn)) => (txn, answer),
+                Ok((Decision::Answer(answer), ..)) => return Ok(answer),
+                Ok((Decision::Commit(answer), txn, rows)) => (txn, rows, answer),
             };
-            match self.meta.commit(txn).wait().await? {
+            match self.meta.commit_prefetched(txn, rows).wait().await? {
                 Outcome::Done(_) => return Ok(answer),
                 Outcome::Conflict(_) => {
                     tracing::trace!(?operation, tries, "another commit came first");

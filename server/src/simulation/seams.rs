@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::schedule::{SeededChoices, Tasks};
 use crate::clock::UnixMillis;
-use crate::store::meta::{Key, Meta, Pending, Row, Txn};
+use crate::store::meta::{Key, Meta, Pending, Prefetched, Row, Txn};
 use crate::store::packs::{Appended, PackEntry, PackWriter, Packs, SegmentDraft};
 use crate::store::{PackId, StoreError, StoreId};
 
@@ -52,6 +52,16 @@ impl Meta for InterruptedMeta {
     fn commit(&self, txn: Txn) -> Pending {
         self.others.run();
         self.meta.commit(txn)
+    }
+
+    fn prefetch(&self, txn: &Txn) -> Result<Prefetched, StoreError> {
+        self.others.run();
+        self.meta.prefetch(txn)
+    }
+
+    fn commit_prefetched(&self, txn: Txn, prefetched: Prefetched) -> Pending {
+        self.others.run();
+        self.meta.commit_prefetched(txn, prefetched)
     }
 
     fn now(&self) -> UnixMillis {
@@ -162,6 +172,16 @@ impl Meta for InterruptedOnce {
     fn commit(&self, txn: Txn) -> Pending {
         self.called();
         self.meta.commit(txn)
+    }
+
+    fn prefetch(&self, txn: &Txn) -> Result<Prefetched, StoreError> {
+        self.called();
+        self.meta.prefetch(txn)
+    }
+
+    fn commit_prefetched(&self, txn: Txn, prefetched: Prefetched) -> Pending {
+        self.called();
+        self.meta.commit_prefetched(txn, prefetched)
     }
 
     fn now(&self) -> UnixMillis {

@@ -19,6 +19,7 @@ pub mod walk;
 use bytes::Bytes;
 
 pub use dry_run::DryRunMeta;
+pub use group_commit::prefetch::Prefetched;
 pub use pending::{Deferred, Pending};
 
 use crate::StoreError;
@@ -140,6 +141,19 @@ pub trait Meta: Send + Sync + 'static {
 
     /// Queues a transaction; the answer comes when it is durable or refused.
     fn commit(&self, txn: Txn) -> Pending;
+
+    /// Reads the rows that a large transaction will need, so that other commits need not wait for that.
+    ///
+    /// # Errors
+    /// When the engine cannot read.
+    fn prefetch(&self, _txn: &Txn) -> Result<Prefetched, StoreError> {
+        Ok(Prefetched::default())
+    }
+
+    /// As [`Meta::commit`], with rows that [`Meta::prefetch`] has read.
+    fn commit_prefetched(&self, txn: Txn, _prefetched: Prefetched) -> Pending {
+        self.commit(txn)
+    }
 
     /// The store's wall time, for ages only.
     fn now(&self) -> UnixMillis;

@@ -7,6 +7,7 @@
 //! depend on a transaction of the same batch. After a failed batch, this process applies nothing more.
 
 pub(crate) mod batch;
+pub mod prefetch;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -14,12 +15,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
 use self::batch::{decide, keys_read};
+use self::prefetch::{Applied, Prefetched, RecentKeys};
 use crate::StoreError;
 use crate::clock::{Clock, UnixMillis};
 use crate::health::Health;
@@ -43,6 +46,7 @@ pub struct Committer {
     engine: Arc<dyn Engine>,
     clock: Arc<dyn Clock>,
     health: Arc<Health>,
+    applied: Arc<Applied>,
     intake: Intake,
 }
 
@@ -60,6 +64,7 @@ enum Intake {
 #[derive(Debug)]
 struct Job {
     txn: Txn,
+    prefetched: Prefetched,
     bytes: usize,
     answer: oneshot::Sender<Result<Outcome, StoreError>>,
 }
@@ -100,6 +105,7 @@ impl Committer {
         watch: Arc<Watch>,
     ) -> Result<Committer, StoreError> {
         let worker = Worker::new(&engine, &clock, &health, watch)?;
+        let applied = Arc::clone(&worker.applied);
         let (queue, jobs) = mpsc::channel(QUEUE_TXNS_MAX);
         // The one thread of the store; `close` joins it.
         let thread = std::thread::Builder::new()
@@ -118,6 +124,7 @@ impl Committer {
             engine,
             clock,
             health,
+            applied,
             intake,
         })
     }
@@ -139,6 +146,7 @@ impl Committer {
             engine,
             clock,
             health,
+            applied: Arc::clone(&worker.applied),
             intake: Intake::Inline {
                 worker: Mutex::new(Some(worker)),
             },
@@ -201,6 +209,15 @@ impl Meta for Committer {
     }
 
     fn commit(&self, txn: Txn) -> Pending {
+        self.commit_prefetched(txn, Prefetched::default())
+    }
+
+    fn prefetch(&self, txn: &Txn) -> Result<Prefetched, StoreError> {
+        let keys = keys_read(std::iter::once(txn));
+        Prefetched::read(&*self.engine, &self.applied, keys)
+    }
+
+    fn commit_prefetched(&self, txn: Txn, prefetched: Prefetched) -> Pending {
         if let Err(read_only) = self.health.writable() {
             return Pending::ready(Err(read_only));
         }
@@ -209,7 +226,13 @@ impl Meta for Committer {
             Err(too_large) => return Pending::ready(Err(too_large)),
         };
         let (answer, pending) = Pending::new();
-        self.enqueue(Job { txn, bytes, answer }, pending)
+        let job = Job {
+            txn,
+            prefetched,
+            bytes,
+            answer,
+        };
+        self.enqueue(job, pending)
     }
 
     fn now(&self) -> UnixMillis {
@@ -238,6 +261,8 @@ struct Worker {
     health: Arc<Health>,
     watch: Arc<Watch>,
     last: Version,
+    applied: Arc<Applied>,
+    recent: RecentKeys,
 }
 
 impl Worker {
@@ -254,6 +279,8 @@ impl Worker {
             health: Arc::clone(health),
             watch,
             last,
+            applied: Arc::new(Applied::new(last)),
+            recent: RecentKeys::after(last),
         })
     }
 
@@ -308,12 +335,7 @@ impl Worker {
         jobs: &[Job],
     ) -> Result<(Vec<Result<Outcome, StoreError>>, CommitBatch), StoreError> {
         self.health.writable()?;
-        let keys = keys_read(jobs.iter().map(|job| &job.txn));
-        let stored: HashMap<Key, bytes::Bytes> = keys
-            .iter()
-            .zip(self.engine.get_many(&keys)?)
-            .filter_map(|(key, bytes)| bytes.map(|bytes| (key.clone(), bytes)))
-            .collect();
+        let stored = self.rows_of(jobs)?;
         let decided = decide(&stored, self.last, jobs.iter().map(|job| &job.txn));
         if decided.applied > 0 {
             self.engine.apply(&decided.batch).map_err(|error| {
@@ -328,6 +350,8 @@ impl Worker {
                 "the commit sequence only grows"
             );
             self.last = decided.batch.sequence;
+            self.recent.remember(&decided.batch);
+            self.applied.set(self.last);
         }
         let summary = CommitBatch {
             txns: jobs.len(),
@@ -336,6 +360,31 @@ impl Worker {
             took: std::time::Duration::ZERO,
         };
         Ok((decided.verdicts, summary))
+    }
+}
+
+impl Worker {
+    /// The engine's rows of each key that the transactions need: those prefetched, if they are still the same, else
+    /// read now.
+    fn rows_of(&self, jobs: &[Job]) -> Result<HashMap<Key, Bytes>, StoreError> {
+        let mut known = HashMap::new();
+        for job in jobs {
+            self.recent.retain_unchanged(&job.prefetched, &mut known);
+        }
+        let keys = keys_read(jobs.iter().map(|job| &job.txn));
+        let mut rows = HashMap::with_capacity(keys.len());
+        let mut unknown = Vec::new();
+        for key in keys {
+            match known.get(&key) {
+                Some(Some(bytes)) => drop(rows.insert(key, Bytes::clone(bytes))),
+                Some(None) => {}
+                None => unknown.push(key),
+            }
+        }
+        let read = self.engine.get_many(&unknown)?;
+        let read = unknown.into_iter().zip(read);
+        rows.extend(read.filter_map(|(key, bytes)| Some((key, bytes?))));
+        Ok(rows)
     }
 }
 
