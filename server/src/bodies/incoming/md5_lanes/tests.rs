@@ -212,5 +212,6 @@ async fn a_lost_step_is_told_to_who_waits_and_who_goes_on() {
         shared: Arc::clone(&lanes.shared),
         done: false,
     });
-    assert!(task.take().await.is_err());
+    let taken = tokio::time::timeout(PATIENCE, task.take()).await;
+    assert!(taken.expect("in time").is_err());
 }
