@@ -18,10 +18,11 @@ CARGO_FLAGS := --release --locked
 PROGRAMS := $(CARGO_TARGET_DIR)/programs
 keep_copies = mkdir -p $(PROGRAMS) && cp --remove-destination $(1) $(PROGRAMS)/
 FUZZ_SECS ?= 600
+MUTANTS ?= etcd-format pack-format packs objects gc authentication conditions restore-plan
 FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 E2E_PEERS := 3.4 3.5 3.6 3.7
 
-.PHONY: help build binaries planted demo test check fmt clippy tidy docs deny peers clients units faults yardsticks soak compatibility bench bench-compare keep fuzz unit quick compilers
+.PHONY: help build binaries planted demo test check fmt clippy tidy docs deny peers clients units faults yardsticks soak compatibility bench bench-compare keep fuzz mutants unit quick compilers
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -114,6 +115,11 @@ fuzz: compilers ## fuzz every target for FUZZ_SECS=600 seconds, one after anothe
 			fuzz/corpus/$$target fuzz/seeds/$$target -- \
 			-max_total_time=$(FUZZ_SECS) -rss_limit_mb=2048 -timeout=10 -max_len=16384 -print_final_stats=1; \
 	done
+
+# Hours for all. A run that was ended goes on where it stopped. Areas and files: tests/mutants.sh; results: docs/mutants.md.
+mutants: compilers ## plant small mistakes, one by one, and tell which no fast test notices; MUTANTS="objects packs" picks areas, SHARD=0/4 a quarter
+	@tests/setup/cargo-mutants.sh
+	@for area in $(MUTANTS); do tests/mutants.sh $$area $(SHARD); done
 
 # Without RocksDB and with less optimisation, because compile time dominates. CI runs `make test`.
 quick: compilers ## fmt, tidy and links; with CRATE=etcd-format (store, server, client...) also that crate's unit tests; less than a minute

@@ -11,7 +11,8 @@ cache=${STRONGROOM_CACHE:?}
 mkdir -p "$cache/tools"
 exec 9>"$cache/tools/cargo-tool.lock"
 flock 9
-[ "$("$cache/tools/bin/$name" --version 2>/dev/null)" = "$name $version" ] && exit 0
+# As cargo calls it: some know no --version without their own name before it.
+[ "$("$cache/tools/bin/$name" "${name#cargo-}" --version 2>/dev/null)" = "$name $version" ] && exit 0
 echo "setup: building $name $version" >&2
 # --force: cargo's list may contain a program that is missing or does not run.
 CARGO_TARGET_DIR=$cache/tools-target cargo install --force --locked --root "$cache/tools" --version "$version" "$name" >&2

@@ -98,7 +98,7 @@ while [ $# -gt 1 ]; do
 done
 mkdir -p "$root/bin"
 [ -z "$breaks" ] || { touch "$root/bin/$1"; exit 1; }
-echo "echo $1 $version" >"$root/bin/$1"
+echo "[ \"\$1\" = ${1#cargo-} ] && echo $1 $version" >"$root/bin/$1"
 chmod +x "$root/bin/$1"
 "#;
 
