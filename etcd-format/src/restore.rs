@@ -91,3 +91,91 @@ pub fn raise_revision(edit: &mut Edit, revision: i64) {
         BucketEdit::upsert(b"meta", [(b"scheduledCompactRev".to_vec(), row)]),
     ]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        bolt::edit::Change,
+        membership::{InitialCluster, Token},
+    };
+
+    fn edit(clear_storage_version: bool) -> (Membership, Edit) {
+        let cluster = InitialCluster::parse("a=http://10.0.0.1:2380,b=http://10.0.0.2:2380");
+        let cluster = cluster.expect("it is right");
+        let members = Membership::new(&cluster, &Token::new("t")).expect("ids differ");
+        let options = RestoreOptions {
+            clear_storage_version,
+        };
+        let edit = edit_for(&members, &options);
+        (members, edit)
+    }
+
+    /// Bucket, key, and whether the key is written (and not removed); a bucket that is replaced has "replaced" first.
+    fn listed(edit: &Edit) -> Vec<String> {
+        let of_bucket = |bucket: &BucketEdit| {
+            let name = String::from_utf8_lossy(&bucket.name).into_owned();
+            match &bucket.change {
+                Change::ReplaceAll(entries) => vec![format!("{name}: {} new", entries.len())],
+                Change::Patch(changes) => changes
+                    .iter()
+                    .map(|(key, value)| {
+                        let done = if value.is_some() { "set" } else { "removed" };
+                        format!("{name}/{}: {done}", key.escape_ascii())
+                    })
+                    .collect(),
+            }
+        };
+        edit.buckets.iter().flat_map(of_bucket).collect()
+    }
+
+    /// What is not in these lists stays: keys, leases, users, roles, alarms.
+    #[test]
+    fn a_restore_changes_these_keys_and_no_others() {
+        let always = [
+            "members: 2 new",
+            "members_removed: 0 new",
+            "meta/consistent_index: set",
+            "meta/term: set",
+        ];
+        assert_eq!(listed(&edit(false).1), always);
+        let cleared = [
+            "meta/storageVersion: removed",
+            "cluster/clusterVersion: removed",
+            "cluster/downgrade: removed",
+        ];
+        assert_eq!(listed(&edit(true).1), [&always[..], &cleared].concat());
+    }
+
+    /// etcd panics at an index below that of its log, and skips writes up to one above it.
+    #[test]
+    fn index_and_term_are_those_of_the_new_log() {
+        let (members, edit) = edit(false);
+        let value = |bucket: usize, key: &[u8]| match &edit.buckets[bucket].change {
+            Change::ReplaceAll(entries) => entries.get(key).cloned(),
+            Change::Patch(changes) => changes.get(key).cloned().flatten(),
+        };
+        assert_eq!(
+            value(2, b"consistent_index"),
+            Some(vec![0, 0, 0, 0, 0, 0, 0, 2])
+        );
+        assert_eq!(value(2, b"term"), Some(vec![0, 0, 0, 0, 0, 0, 0, 1]));
+        for member in &members.members {
+            let stored = value(0, member.id.to_string().as_bytes());
+            assert_eq!(stored, Some(member.to_json().into_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_raised_revision_is_a_row_without_a_value_and_a_compaction_there() {
+        let (_, mut edit) = edit(false);
+        let before = edit.buckets.len();
+        raise_revision(&mut edit, 0x0102);
+        let row = b"\0\0\0\0\0\0\x01\x02_\0\0\0\0\0\0\0\0".to_vec();
+        let added = [
+            BucketEdit::upsert(b"key", [(row.clone(), Vec::new())]),
+            BucketEdit::upsert(b"meta", [(b"scheduledCompactRev".to_vec(), row)]),
+        ];
+        assert_eq!(edit.buckets[before..], added);
+    }
+}

@@ -256,6 +256,7 @@ mod tests {
         for bytes in file.chunks(piece) {
             digest.update(bytes);
         }
+        assert_eq!(digest.file_len(), crate::width::u64_of(file.len()));
         digest.finish()
     }
 

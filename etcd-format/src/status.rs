@@ -149,6 +149,29 @@ impl Fingerprint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        bolt::edit::{self, BucketEdit, Edit},
+        width::u64_of,
+    };
+
+    const REAL: &[u8] = include_bytes!("../tests/fixtures/etcd-3.4.db");
+
+    #[test]
+    fn removed_members_are_counted() {
+        let real = &REAL[..REAL.len() - 32];
+        let bolt = Bolt::open(real, u64_of(real.len())).expect("etcd wrote it");
+        let removed = |id: &[u8]| (id.to_vec(), b"removed".to_vec());
+        let buckets = vec![BucketEdit::replace_all(
+            b"members_removed",
+            [removed(b"7"), removed(b"8")],
+        )];
+        let appended = edit::append(&bolt, &Edit { buckets }).expect("it fits");
+        let mut db = real.to_vec();
+        db.extend(&appended.pages);
+        db[..4096].copy_from_slice(&appended.metas[0]);
+        let bolt = Bolt::open(db.as_slice(), appended.new_len).expect("the metas are new");
+        assert_eq!(examine(&bolt).expect("it is right").members_removed, 2);
+    }
 
     #[test]
     fn empty_buckets_count_by_their_name() {

@@ -5,5 +5,6 @@ mod defects;
 mod golden;
 mod hostile;
 mod limits;
+mod metas;
 mod naive;
 mod round_trip;

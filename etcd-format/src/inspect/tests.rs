@@ -108,6 +108,33 @@ fn row(main: u64, sub: u64, end: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn a_database_without_the_buckets_of_etcd_is_not_its() {
+    let real = &REAL[..REAL.len() - 32];
+    let bolt = Bolt::open(real, u64_of(real.len())).expect("etcd wrote it");
+    let all = bolt.buckets().expect("etcd wrote it");
+    require_buckets(&all).expect("etcd wrote it");
+    for name in ["key", "meta"] {
+        let mut others = all.clone();
+        others.retain(|bucket| bucket.name != name.as_bytes());
+        let error = require_buckets(&others).expect_err(name);
+        assert!(
+            matches!(error, InspectError::NoBucket { name: missing } if missing == name),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_row_of_revision_zero_is_nothing_odd() {
+    let value = KeyValue {
+        key: b"first",
+        ..KeyValue::default()
+    };
+    let found = with("key", &row(0, 0, b""), &value.encode()).expect("it is a row");
+    assert_eq!((found.oddities.count, found.live_keys.number()), (0, 104));
+}
+
+#[test]
 fn records_at_which_etcd_panics_are_errors_with_their_offset() {
     // All were appended, so they are after the data that etcd wrote.
     let beyond = |offset: &u64| *offset >= u64_of(REAL.len() - 32);
@@ -129,10 +156,19 @@ fn records_at_which_etcd_panics_are_errors_with_their_offset() {
         ("alarm", &[0xff], &[]),
         ("alarm", &[0x0a, 0], &[]),
         ("lease", b"12345678", b"null"),
+        // A field of another wire type than the message has: each of them.
+        ("lease", b"12345678", b"\x0a\x00"),
+        ("lease", b"12345678", b"\x12\x00"),
+        ("lease", b"12345678", b"\x1a\x00"),
+        ("authUsers", b"u", b"\x08\x01"),
+        ("authUsers", b"u", b"\x10\x01"),
+        ("authUsers", b"u", b"\x18\x01"),
+        ("authUsers", b"u", b"\x20\x01"),
+        ("authUsers", b"u", b"\x22\x02\x0a\x00"),
         ("authUsers", b"u", b"\x0a\x01u\x22\x02zz"),
         ("authUsers", b"u", b"null"),
     ] {
-        let error = with(bucket, key, value).expect_err("no message");
+        let error = with(bucket, key, value).expect_err(bucket);
         assert!(
             matches!(&error, InspectError::Message { offset, .. } if beyond(offset)),
             "{bucket}: {error}"
@@ -306,17 +342,27 @@ fn the_version_of_the_database_decides_over_what_versions_disagree_about() {
 /// The role is read at boot because a user has it.
 #[test]
 fn a_broken_role_of_a_user_is_an_error() {
-    let error = with("authRoles", b"r1", b"null").expect_err("user u1 has it");
-    assert!(
-        matches!(
-            error,
-            InspectError::Message {
-                what: "the role",
-                ..
-            }
-        ),
-        "{error}"
-    );
+    // Besides, a field of another wire type than the message has: each of them.
+    for role in [
+        &b"null"[..],
+        b"\x08\x01",
+        b"\x10\x01",
+        b"\x12\x02\x0a\x00",
+        b"\x12\x02\x10\x01",
+        b"\x12\x02\x18\x01",
+    ] {
+        let error = with("authRoles", b"r1", role).expect_err("user u1 has it");
+        assert!(
+            matches!(
+                error,
+                InspectError::Message {
+                    what: "the role",
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
 }
 
 #[test]

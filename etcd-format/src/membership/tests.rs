@@ -111,6 +111,8 @@ fn urls_that_etcd_refuses_or_cannot_reach_are_refused() {
         ("http://:2380", UrlDefect::Host),
         ("http://ho st:2380", UrlDefect::Host),
         ("http://[::g]:2380", UrlDefect::Host),
+        ("http://[fe80::1%25]:2380", UrlDefect::Host),
+        ("http://[fe80::1%25e%0]:2380", UrlDefect::Host),
         ("http://host:", UrlDefect::Port),
         ("http://host:0", UrlDefect::Port),
         ("http://host:+1", UrlDefect::Port),

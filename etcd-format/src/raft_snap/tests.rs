@@ -108,13 +108,20 @@ fn damage_is_named() {
         Err(RaftSnapError::Frame(_))
     ));
     assert!(matches!(decode(&[]), Err(RaftSnapError::Empty)));
+    let (mut no_crc, mut no_data) = (Vec::new(), Vec::new());
+    put_bytes_field(&mut no_crc, 2, b"data");
+    put_varint_field(&mut no_data, 1, 7);
+    for halved in [no_crc, no_data] {
+        assert!(matches!(decode(&halved), Err(RaftSnapError::Empty)));
+    }
     assert!(matches!(
         decode(&framed(b"\x0a\x02{}")),
         Err(RaftSnapError::Store { .. })
     ));
+    // The CRC's field has six bytes, tag and length of the data two.
     assert!(matches!(
         decode(&framed(b"\x0a\x05{}")),
-        Err(RaftSnapError::Snapshot { .. })
+        Err(RaftSnapError::Snapshot { offset: 8, .. })
     ));
     let odd = br#"{"Root":{"Children":{"0":{"Children":{"members":{"Children":{"xyz":{}}}}}}}}"#;
     let mut data = Vec::new();

@@ -54,7 +54,7 @@ pub(crate) use {decode::voters, encode::conf_state};
 pub const FILE_NAME: &str = "0000000000000000-0000000000000000.wal";
 
 /// Size that etcd preallocates for a segment; a shorter file works too.
-pub const SEGMENT_BYTES: u64 = 64 * 1000 * 1000;
+pub const SEGMENT_BYTES: u64 = 64_000_000;
 
 const METADATA: u64 = 1;
 const ENTRY: u64 = 2;

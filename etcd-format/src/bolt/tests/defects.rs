@@ -306,11 +306,15 @@ fn pages() {
         page_defect(&broken(4, 8, &[3])),
         (4, 2048, PageDefect::Flags { found: 3, .. })
     ));
-    let defect = PageDefect::Overflow {
-        overflow: u32::MAX,
-        high_water: 33,
-    };
-    assert_eq!(page_defect(&broken(4, 12, &[0xff; 4])), (4, 2048, defect));
+    // Page 4 with 29 more would need page 33, the first one behind the database.
+    for overflow in [u32::MAX, 29] {
+        let defect = PageDefect::Overflow {
+            overflow,
+            high_water: 33,
+        };
+        let error = broken(4, 12, &overflow.to_le_bytes());
+        assert_eq!(page_defect(&error), (4, 2048, defect));
+    }
     assert_eq!(
         page_defect(&broken(4, 10, &[32])),
         (
@@ -414,6 +418,13 @@ fn elements() {
     }
     let error = check(&db).expect_err("elements overlap");
     assert_eq!(element_defect(&error), (4, 2, 2096, ElementDefect::Overlap));
+    // They fill the page, so the table of elements has no place any more.
+    let mut db = sample();
+    for index in 0..4_usize {
+        write(&mut db, 4, 16 + index * 16 + 12, &[101]);
+    }
+    let error = check(&db).expect_err("elements overlap");
+    assert_eq!(element_defect(&error), (4, 3, 2112, ElementDefect::Overlap));
     // The first key of leaf 4 is 4, its last one is 7; the separators are 4 and 8.
     let key = |index: usize| 16 + 4 * 16 + index * 28;
     assert_eq!(
@@ -446,6 +457,13 @@ fn top_level_elements() {
         element_defect(&broken(TOP, 16, &[0])),
         (TOP, 0, 15376, ElementDefect::NotABucket)
     );
+    let second = (TOP, 1, 15392, ElementDefect::NotABucket);
+    assert_eq!(element_defect(&broken(TOP, 16 + 16, &[0])), second);
+    let mut db = sample();
+    write(&mut db, TOP, 16 + 16, &[0]);
+    let bolt = Bolt::open(db.as_slice(), len(&db)).expect("metas are right");
+    let error = bolt.get(b"key", b"k").expect_err("key is no bucket");
+    assert_eq!(element_defect(&error), second);
     let error = broken(TOP, 16 + 12, &[15]);
     assert_eq!(
         element_defect(&error),

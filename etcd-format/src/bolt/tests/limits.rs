@@ -2,13 +2,14 @@
 
 use super::{
     super::{
-        BUCKETS_MAX, Bolt, BoltError, DEPTH_MAX, EditDefect, LOGICAL_PAGE_BYTES_MAX, Meta,
-        PageDefect, TOP_LEVEL_BYTES_MAX,
+        BUCKETS_MAX, Bolt, BoltError, BucketRoot, DEPTH_MAX, EditDefect, LOGICAL_PAGE_BYTES_MAX,
+        Meta, PageDefect, TOP_LEVEL_BYTES_MAX,
         edit::{self, BucketEdit, Edit},
         page::{FLAG_BRANCH, FLAG_LEAF, PageHeader, encode_branch},
     },
-    builder::Sparse,
+    builder::{PLAIN, Shape, Sparse, build, contents},
     defects::{check, len, page_defect, sample, with_meta},
+    round_trip::apply,
 };
 
 /// A chain of branch pages with one child each; the last child is not a page.
@@ -60,6 +61,47 @@ fn trees_that_are_too_deep() {
         matches!(page_defect(&error).2, PageDefect::OutOfRange { .. }),
         "{error}"
     );
+}
+
+/// A branch page that leads to itself.
+#[test]
+fn an_edit_of_a_tree_without_an_end() {
+    let shape = Shape {
+        page_size: 512,
+        fanout: 4,
+        gaps: false,
+        freelist: false,
+    };
+    let mut db = build(&contents(&[("b", 16)], 60), shape);
+    let roots = Bolt::open(db.as_slice(), len(&db)).expect("it is built right");
+    let BucketRoot::Page(root) = roots.buckets().expect("it is right")[0].root else {
+        panic!("16 rows of 60 bytes are not inline");
+    };
+    let first_child = usize::try_from(root * 512).expect("it fits") + 16 + 8;
+    db[first_child..first_child + 8].copy_from_slice(&root.to_le_bytes());
+    let bolt = Bolt::open(db.as_slice(), len(&db)).expect("metas are right");
+    let change = BucketEdit::upsert(b"b", [(vec![0], Vec::new())]);
+    let buckets = vec![change];
+    let error = edit::append(&bolt, &Edit { buckets }).expect_err("it has no leaf");
+    assert_eq!(page_defect(&error), (root, root * 512, PageDefect::TooDeep));
+}
+
+/// bbolt keeps a bucket inline up to a quarter of a page.
+#[test]
+fn buckets_that_are_just_small_enough_to_be_inline() {
+    let db = build(&contents(&[("b", 1)], 1), PLAIN);
+    let bolt = Bolt::open(db.as_slice(), len(&db)).expect("it is built right");
+    // Headers of page and element, and one byte of key.
+    for (value_len, inline) in [(1024 - 33, true), (1024 - 32, false)] {
+        let change = BucketEdit::replace_all(b"b", [(vec![1], vec![0; value_len])]);
+        let buckets = vec![change];
+        let appended = edit::append(&bolt, &Edit { buckets }).expect("it fits");
+        let after = apply(&db, &appended);
+        let after = Bolt::open(after.as_slice(), appended.new_len).expect("metas are right");
+        let root = after.buckets().expect("it is right")[0].root;
+        let found = matches!(root, BucketRoot::Inline { .. });
+        assert_eq!(found, inline, "{value_len}");
+    }
 }
 
 #[test]
@@ -159,12 +201,19 @@ fn edits_that_do_not_fit() {
         refused(BucketEdit::replace_all(b"", [])),
         EditDefect::KeyLength { len: 0 }
     );
+    let largest_key = put(vec![1; 32_768], Vec::new());
+    let largest = usize::try_from(LOGICAL_PAGE_BYTES_MAX).expect("it fits");
+    // Headers of page and element, and one byte of key.
+    let largest_value = put(vec![1], vec![0; largest - 33]);
+    for change in [largest_key, largest_value] {
+        let buckets = vec![change];
+        edit::append(&bolt, &Edit { buckets }).expect("it is just small enough");
+    }
     let rows = (0..65_535_u32).map(|n| (n.to_be_bytes().to_vec(), Vec::new()));
     assert_eq!(
         refused(BucketEdit::replace_all(b"b", rows)),
         EditDefect::TooManyElements { count: 65_535 }
     );
-    let largest = usize::try_from(LOGICAL_PAGE_BYTES_MAX).expect("it fits");
     let bytes = LOGICAL_PAGE_BYTES_MAX + 33;
     assert_eq!(
         refused(put(vec![1], vec![0; largest])),

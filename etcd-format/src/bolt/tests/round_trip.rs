@@ -7,7 +7,7 @@ use proptest::prelude::{Strategy, any, prop, prop_assert_eq, proptest};
 
 use super::{
     super::{
-        Bolt, BoltError,
+        Bolt, BoltError, Meta,
         edit::{self, Appended, BucketEdit, Change, Edit},
     },
     builder::{Contents, Shape, build, contents},
@@ -75,8 +75,13 @@ fn model(mut contents: Contents, edit: &Edit) -> Contents {
 }
 
 fn keys() -> impl Strategy<Value = Vec<u8>> {
-    // Few different bytes, so that edits hit existing keys and neighbours.
-    prop::collection::vec(prop::sample::select(vec![0, 1, b'a', b'b', 255]), 1..5)
+    // Few different bytes, so that edits hit existing keys and neighbours; some long, so that branches need several pages.
+    let start = prop::collection::vec(prop::sample::select(vec![0, 1, b'a', b'b', 255]), 1..5);
+    let rest = proptest::prop_oneof![5 => 0_usize..1, 1 => 100_usize..200];
+    (start, rest).prop_map(|(mut key, rest)| {
+        key.resize(key.len() + rest, b'k');
+        key
+    })
 }
 
 fn values() -> impl Strategy<Value = Vec<u8>> {
@@ -217,6 +222,8 @@ fn metas_are_written_last_and_supersede_both_old_ones() {
         [bolt.used_len(), 0, 4096]
     );
     let after = apply(&db, &appended);
+    let second = Meta::decode(&after[4096..]).expect("it is right");
+    assert_eq!(second.txid, 9, "as if it were the transaction before");
     let after = Bolt::open(after.as_slice(), appended.new_len).expect("metas are right");
     assert_eq!((after.meta().txid, after.meta().freelist), (10, None));
     assert_eq!(after.used_len(), appended.new_len);
