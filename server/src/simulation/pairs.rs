@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use self::stage::{ACTS, Act, Answer, PreparedBody, SCENES, SEQUENCES, Scene, Stage};
+use self::stage::{ACTS, Act, Answer, PreparedBody, READS, SCENES, SEQUENCES, Scene, Stage};
 use super::schedule::alone;
 use crate::tables::Keyspace;
 use crate::tables::draft::Operation;
@@ -207,7 +207,7 @@ fn interweave(allowed: &Allowed) -> Result<u64, String> {
 fn one_operation_amid_another_is_as_one_after_the_other() {
     let mut places = 0;
     for scene in SCENES {
-        for first in ACTS {
+        for first in ACTS.into_iter().chain(READS) {
             for second in ACTS.into_iter().chain(SEQUENCES) {
                 places += cross(scene, [first, second]).unwrap_or_else(|why| panic!("{why}"));
             }

@@ -88,11 +88,15 @@ pub(super) enum Act {
     PutPart,
     Abort,
     Complete(When),
+    /// Reads the bytes of the current, the null or the scene's last version.
+    Get(Which),
     Collect,
     /// Deletes the bucket and creates another one with its name.
     Recreate,
     /// Small bodies fill the shared pack, and a collection follows: a body that is not used yet loses its pack.
     Crowd,
+    /// A put, and collections that remove all of what it replaced.
+    Replace,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,8 +126,15 @@ pub(super) const ACTS: [Act; 16] = [
     Act::Collect,
 ];
 
+/// Operations that change nothing: others run inside them, never the other way around.
+pub(super) const READS: [Act; 3] = [
+    Act::Get(Which::Current),
+    Act::Get(Which::Null),
+    Act::Get(Which::Id),
+];
+
 /// Several operations in sequence: only inside another operation do they look like one.
-pub(super) const SEQUENCES: [Act; 2] = [Act::Recreate, Act::Crowd];
+pub(super) const SEQUENCES: [Act; 3] = [Act::Recreate, Act::Crowd, Act::Replace];
 
 impl Act {
     /// The decisions that it makes.
@@ -143,7 +154,7 @@ impl Act {
             Act::PutPart => &[Operation::PutPart],
             Act::Abort => &[Operation::AbortUpload],
             Act::Complete(_) => &[Operation::CompleteUpload],
-            Act::Collect | Act::Recreate | Act::Crowd => &[],
+            Act::Get(_) | Act::Collect | Act::Recreate | Act::Crowd | Act::Replace => &[],
         }
     }
 }
@@ -237,7 +248,7 @@ impl Stage {
     /// Stores the body that the operation will commit.
     pub(super) async fn pack(&self, act: Act, bytes: &'static [u8]) -> PreparedBody {
         match act {
-            Act::Put(_) | Act::PutPart => Some(self.body(bytes).await),
+            Act::Put(_) | Act::PutPart | Act::Replace => Some(self.body(bytes).await),
             _ => None,
         }
     }
@@ -263,11 +274,7 @@ impl Stage {
                 shown(put.await?.version)
             }
             Act::Delete(which) => {
-                let selector = match which {
-                    Which::Current => VersionSelector::Current,
-                    Which::Null => VersionSelector::Null,
-                    Which::Id => VersionSelector::Id(self.version),
-                };
+                let selector = self.selector(which);
                 let deleted = objects.delete(bucket, &name, selector, &owner()).await?;
                 let number = deleted.version.as_deref().map(|id| &id[..id.len().min(16)]);
                 format!("{number:?} {}", deleted.marker)
@@ -299,10 +306,8 @@ impl Stage {
                 let done = objects.complete_upload(bucket, &name, self.upload, request);
                 shown(done.await?.version)
             }
-            Act::Collect => {
-                self.collect()?;
-                String::new()
-            }
+            Act::Get(which) => self.read(self.selector(which)).await?,
+            Act::Collect => self.collect().map(|()| String::new())?,
             Act::Recreate => {
                 objects.delete_bucket(bucket).await?;
                 let new = new_bucket(Versioning::Unversioned);
@@ -314,7 +319,21 @@ impl Stage {
                 self.collect()?;
                 String::new()
             }
+            Act::Replace => {
+                let put = objects.put(bucket, &name, body(), attributes(), PutCondition::Always);
+                put.await?;
+                self.collect_all()?;
+                String::new()
+            }
         })
+    }
+
+    fn selector(&self, which: Which) -> VersionSelector {
+        match which {
+            Which::Current => VersionSelector::Current,
+            Which::Null => VersionSelector::Null,
+            Which::Id => VersionSelector::Id(self.version),
+        }
     }
 
     fn collect(&self) -> Result<(), StoreError> {
@@ -324,6 +343,10 @@ impl Stage {
             quarantine: grace,
         });
         collector.run().map(|_| ())
+    }
+
+    fn collect_all(&self) -> Result<(), StoreError> {
+        (0..ROUNDS_TO_REST).try_for_each(|_| self.collect())
     }
 
     /// Problems of the store, found in its own rows.
@@ -338,9 +361,8 @@ impl Stage {
     /// The store's contents once everything dead is gone; `Err` names its problems.
     pub(super) fn rest(&self) -> Result<String, String> {
         self.complaints("at the end")?;
-        for _ in 0..ROUNDS_TO_REST {
-            self.collect().map_err(|e| format!("a collection: {e}"))?;
-        }
+        self.collect_all()
+            .map_err(|e| format!("a collection: {e}"))?;
         self.complaints("at rest")?;
         let census = doctor::examine(&*self.rows, &*self.storage.store.packs).census;
         if census.orphans + census.marked + census.dead > 0 {
@@ -375,7 +397,12 @@ impl Stage {
         })?;
         self.each(&mut out, Uploads, |upload| upload.key.1.to_string())?;
         self.each(&mut out, Parts, |part| part.value.etag.to_string())?;
-        write!(out, "{}", alone(self.read())).expect("a string takes everything");
+        let object = match alone(self.read(VersionSelector::Current)) {
+            Ok(object) => object,
+            Err(ObjectsError::DeleteMarker { .. }) => "marker".to_owned(),
+            Err(error) => format!("{error:?}"),
+        };
+        out.push_str(&object);
         Ok(out)
     }
 
@@ -391,29 +418,22 @@ impl Stage {
         Ok(())
     }
 
-    /// The object's bytes.
-    async fn read(&self) -> String {
-        let current = VersionSelector::Current;
-        let object = match self
-            .storage
-            .reader
-            .open(&self.bucket, &key(KEY), current)
-            .await
-        {
-            Ok(object) => object,
-            Err(ObjectsError::DeleteMarker { .. }) => return "marker".to_owned(),
-            Err(error) => return format!("{error:?}"),
-        };
+    /// A version's bytes, with the error if they end early.
+    async fn read(&self, selector: VersionSelector) -> Result<String, ObjectsError> {
+        let reader = &self.storage.reader;
+        let object = reader.open(&self.bucket, &key(KEY), selector).await?;
+        let number = object.found.version.id.number;
         let size = object.found.data.size;
-        let mut stream = self.storage.reader.stream(object, 0..size);
+        let mut stream = reader.stream(object, 0..size);
         let mut bytes = Vec::new();
         loop {
             match stream.next().await {
                 Ok(Some(piece)) => bytes.extend_from_slice(&piece),
-                Ok(None) => return String::from_utf8_lossy(&bytes).into_owned(),
-                Err(error) => return format!("{error:?}"),
+                Ok(None) => break,
+                Err(error) => return Ok(format!("{error:?}")),
             }
         }
+        Ok(format!("{number:?} {}", String::from_utf8_lossy(&bytes)))
     }
 }
 
