@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::bodies::Places;
-use crate::bodies::incoming::{Appender, Ingest, Sizes, Threads};
+use crate::bodies::incoming::{Appender, Ingest, Sizes};
 use crate::bodies::outgoing::Reader;
 use crate::clock::{Clock, Entropy};
 use crate::gc::{Collector, CollectorSettings};
@@ -66,13 +66,11 @@ impl Storage {
         let ingest = Arc::new(Ingest::new(
             Arc::clone(&store.packs),
             appender,
-            Threads {
-                pool: store.writes.clone(),
-                hashers: hashers(&store),
-            },
+            store.writes.clone(),
             Arc::clone(&clock),
             entropy,
             places(&store, &clock),
+            hashers(&store),
             sizes,
         ));
         let pins = Pins::new();

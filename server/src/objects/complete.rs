@@ -349,3 +349,30 @@ fn whole_checksum(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(numbers: impl IntoIterator<Item = u16>) -> Result<(), ObjectsError> {
+        let part = |number: u16| CompletePart {
+            number: PartNumber::new(u64::from(number)).expect("in range"),
+            etag: ETag::whole([0; 16]),
+            checksums: Vec::new(),
+        };
+        check_order(&numbers.into_iter().map(part).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn parts_ascend_and_may_be_as_many_as_there_are_numbers() {
+        numbered(1..=PARTS_MAX).expect("all numbers");
+        numbered([1, 3]).expect("numbers may be left out");
+        for none in [Vec::new(), vec![1; usize::from(PARTS_MAX) + 1]] {
+            assert!(matches!(numbered(none), Err(ObjectsError::NoParts)));
+        }
+        for (wrong, at) in [([1, 1, 2], 1), ([2, 1, 3], 1), ([1, 3, 2], 2)] {
+            let error = numbered(wrong).expect_err("out of order");
+            assert!(matches!(error, ObjectsError::PartOrder(number) if number == at));
+        }
+    }
+}

@@ -107,3 +107,25 @@ fn quarantine_tail(
 pub(crate) fn is_running(meta: &dyn Meta, epoch: Epoch) -> Result<bool, StoreError> {
     exists(meta, Writers, epoch)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::Versioning;
+    use crate::trial::{NOW, TestStorage};
+
+    /// Each crash leaves a writer, and a store that crashes at each start collects them.
+    #[tokio::test]
+    async fn more_dead_writers_than_a_page_are_all_ended() {
+        let storage = TestStorage::new(Versioning::Unversioned).await;
+        let store = &storage.storage.store;
+        // With the store's own writer, one more than two pages.
+        for number in 1..=2 * PAGE_WRITERS {
+            let epoch = Epoch(1000 + u32::try_from(number).expect("small"));
+            begin(&*store.meta, epoch, NOW).expect("a new epoch");
+        }
+        end_crashed_writers(&*store.meta, &*store.packs, NOW).expect("ended");
+        let left = scan(&*store.meta, Writers, &Writers.whole(), 10).expect("readable");
+        assert_eq!(left.len(), 0);
+    }
+}

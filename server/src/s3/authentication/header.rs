@@ -186,6 +186,20 @@ mod tests {
     }
 
     #[test]
+    fn so_many_headers_may_be_signed_and_no_more() {
+        let of = |count: usize| {
+            let names: Vec<String> = (0..count).map(|n| format!("h{n}")).collect();
+            parse_signed_headers(&names.join(";")).map(|names| names.len())
+        };
+        assert_eq!(of(SIGNED_HEADERS_MAX).ok(), Some(SIGNED_HEADERS_MAX));
+        for many in [SIGNED_HEADERS_MAX + 1, SIGNED_HEADERS_MAX + 2] {
+            let error = of(many).expect_err("too many");
+            assert_eq!(error.code(), S3ErrorCode::AuthorizationHeaderMalformed);
+        }
+        assert!(parse_signed_headers("host;;range").is_err());
+    }
+
+    #[test]
     fn everything_else_gets_its_code() {
         use S3ErrorCode::{AuthorizationHeaderMalformed, InvalidArgument, InvalidRequest};
         let cases = [
