@@ -55,7 +55,7 @@ pub struct Page {
     /// Reports as --json wrote them; of a case that is in several, the last one counts
     #[arg(required = true)]
     pub reports: Vec<PathBuf>,
-    /// The page: what stands between its two `figures` marks is replaced; pictures go into a folder of its name
+    /// The page: the sections of these cases between its two `figures` marks are replaced; pictures go into a folder of its name
     #[arg(long, default_value = "docs/benchmarks.md")]
     pub page: PathBuf,
 }

@@ -1,14 +1,21 @@
 //! Figures for people: the table on standard output, the tables of docs/benchmarks.md, and the pictures next to it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+use clap::ValueEnum;
+
+use crate::args::Case;
 use crate::chart::svg;
 use crate::figures::{Chart, Figure, Report, Sheet};
 
 /// [`write()`] replaces the text between this line and [`END`].
 pub const BEGIN: &str = "<!-- figures: begin, written by strongroom-bench page -->";
+/// Before the name of a case.
+const HEADING: &str = "\n### ";
+
 /// See [`BEGIN`].
 pub const END: &str = "<!-- figures: end -->";
 
@@ -31,7 +38,8 @@ pub fn table(sheet: &Sheet) -> String {
     out
 }
 
-/// Replaces the text between the marks of `page`, and writes the pictures into the folder with its name.
+/// Replaces the sections of these reports' cases between the marks of `page`, and writes the pictures into the folder with
+/// its name. Sections of other cases stay, with the commit that they were measured at.
 ///
 /// # Errors
 /// What could not be read or written, in words.
@@ -39,8 +47,8 @@ pub fn write(page: &Path, reports: &[Report]) -> Result<(), String> {
     let text = fs::read_to_string(page).map_err(|e| format!("{}: {e}", page.display()))?;
     let around = text
         .split_once(BEGIN)
-        .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let Some((before, after)) = around else {
+        .and_then(|(before, rest)| Some((before, rest.split_once(END)?)));
+    let Some((before, (old, after))) = around else {
         return Err(format!("{}: no lines {BEGIN} and {END}", page.display()));
     };
     let folder = page.with_extension("");
@@ -49,11 +57,14 @@ pub fn write(page: &Path, reports: &[Report]) -> Result<(), String> {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let mut figures = String::new();
+    let mut sections = sections(old);
     for (report, sheet) in newest(reports) {
-        section(&mut figures, report, sheet, &stem);
+        let mut text = String::new();
+        section(&mut text, report, sheet, &stem);
+        sections.insert(place(&sheet.case), text);
         pictures(&folder, sheet)?;
     }
+    let figures: String = sections.into_values().collect();
     let whole = format!("{before}{BEGIN}\n{figures}{END}{after}");
     fs::write(page, whole).map_err(|e| format!("{}: {e}", page.display()))
 }
@@ -69,6 +80,22 @@ pub fn pictures(folder: &Path, sheet: &Sheet) -> Result<(), String> {
         fs::write(&file, svg(chart)).map_err(|e| format!("{}: {e}", file.display()))?;
     }
     Ok(())
+}
+
+/// The sections that a page has, in the order of their cases. Each begins with an empty line.
+fn sections(old: &str) -> BTreeMap<usize, String> {
+    let of_page = old.split(HEADING).skip(1).map(|rest| {
+        let case = rest.lines().next().unwrap_or_default();
+        (place(case), format!("{HEADING}{rest}"))
+    });
+    of_page.collect()
+}
+
+/// The place of a case on the page: as `all` runs them.
+fn place(case: &str) -> usize {
+    let mut names = Case::value_variants().iter().map(Case::to_possible_value);
+    let at = names.position(|name| name.is_some_and(|name| name.get_name() == case));
+    at.unwrap_or(usize::MAX)
 }
 
 /// For each case, the sheet of the last report that has it, in the order of their first appearance.
@@ -90,7 +117,7 @@ fn section(out: &mut String, report: &Report, sheet: &Sheet, folder: &str) {
     push(
         out,
         format_args!(
-            "\n### {}\n\n`{}`, commit {}, {} x {}, {} MiB, {}, Linux {}, load before {}.\n\n",
+            "{HEADING}{}\n\n`{}`, commit {}, {} x {}, {} MiB, {}, Linux {}, load before {}.\n\n",
             sheet.case,
             report.command,
             machine.commit,
@@ -186,7 +213,9 @@ mod tests {
     fn the_page_keeps_its_words_and_gets_the_last_reports_figures() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let page = dir.path().join("benchmarks.md");
-        fs::write(&page, format!("before\n{BEGIN}\nold\n{END}\nafter\n")).expect("written");
+        let kept = "\n### get\n\nanother case\n";
+        let old = format!("{kept}\n### put\n\nold\n");
+        fs::write(&page, format!("before\n{BEGIN}\n{old}{END}\nafter\n")).expect("written");
         write(&page, &[report(0.3), report(0.7)]).expect("the page has its marks");
         let text = fs::read_to_string(&page).expect("readable");
         assert!(
@@ -196,6 +225,8 @@ mod tests {
         assert!(!text.contains("old") && !text.contains("0.300"), "{text}");
         assert!(text.contains("| speed | 0.700 | **0.700** | 0.700 | x | >= 0.65: reached |"));
         assert!(text.contains("![PUT](benchmarks/put.svg)"));
+        let (of_put, of_get) = (text.find("### put"), text.find(kept));
+        assert!(of_put < of_get && of_put.is_some(), "{text}");
         assert!(dir.path().join("benchmarks/put.svg").exists());
         let twice = fs::read_to_string(&page).expect("readable");
         write(&page, &[report(0.7)]).expect("written again");
