@@ -28,7 +28,7 @@ Environment:
 
 Output: progress, log lines and warnings go to stderr, as etcdbrctl's do; the summary of a finished run goes to stdout.
 The line `Successfully restored the etcd data directory.` is the last one, on success always and otherwise never (a dry
-run restores nothing, so it ends without it). A failure ends with `Error: ` and `Next: `, the next command to type.
+run restores nothing, so it ends without it). A failure ends with `error: ` and `next: `, the next command to type.
 
 Exit codes:
   0 restored                                   6 network or timeout: try again

@@ -19,7 +19,7 @@ pub(crate) mod lines {
     /// The last line, always and only on success.
     pub(crate) const SUCCESS: &str = "Successfully restored the etcd data directory.";
 
-    pub(crate) const NEXT_AFTER_PARTIAL: &str = "Next: start etcd if this loss is acceptable (--full-only says so beforehand), or remove \
+    pub(crate) const NEXT_AFTER_PARTIAL: &str = "next: start etcd if this loss is acceptable (--full-only says so beforehand), or remove \
          the directory and restore with etcdbrctl, which applies deltas";
 
     pub(crate) fn restoring_from(name: &str) -> String {

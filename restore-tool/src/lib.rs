@@ -119,8 +119,8 @@ pub fn run(args: LowArgs, environment: &Environment) -> ExitCode {
 
 /// Reports a failure: what, why, and the next command to type.
 fn fail(error: &RestoreError, form: Form, console: &Console) -> ExitCode {
-    console.line(format_args!("Error: {}", error.full_message()));
-    console.line(format_args!("Next: {}", error.next_step()));
+    console.line(format_args!("error: {}", error.full_message()));
+    console.line(format_args!("next: {}", error.next_step()));
     if form == Form::Json {
         print(&json::failure(error, &console.warnings()));
     }

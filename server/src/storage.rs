@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::bodies::Places;
-use crate::bodies::incoming::{Appender, Ingest, Sizes};
+use crate::bodies::incoming::{Appender, Ingest, Sizes, Threads};
 use crate::bodies::outgoing::Reader;
 use crate::clock::{Clock, Entropy};
 use crate::gc::{Collector, CollectorSettings};
@@ -66,11 +66,13 @@ impl Storage {
         let ingest = Arc::new(Ingest::new(
             Arc::clone(&store.packs),
             appender,
-            store.writes.clone(),
+            Threads {
+                pool: store.writes.clone(),
+                hashers: hashers(&store),
+            },
             Arc::clone(&clock),
             entropy,
             places(&store, &clock),
-            hashers(&store),
             sizes,
         ));
         let pins = Pins::new();

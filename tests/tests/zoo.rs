@@ -85,7 +85,7 @@ fn difference(said: &Finished, verdict: &Verdict, subject: &str) -> Option<Strin
         missing.push(subject);
     }
     if verdict.code != 0 && !said.stderr.to_lowercase().contains("\nnext: ") {
-        missing.push("Next: ");
+        missing.push("next: ");
     }
     if said.stderr.contains("panicked") {
         missing.push("(it panicked)");

@@ -125,14 +125,11 @@ fn tell(
         format!("{name}, time : MinIO"),
         format!("{name}, server CPU : MinIO"),
     );
-    match goals {
-        Some((time_goal, cpu_goal)) => {
-            sheet.promise(&of_time, "x", time_goal, time);
-            sheet.promise(&of_cpu, "x", cpu_goal, cpu);
-        }
-        None => {
-            sheet.add(&of_time, "x", time);
-            sheet.add(&of_cpu, "x", cpu);
-        }
+    if let Some((time_goal, cpu_goal)) = goals {
+        sheet.promise(&of_time, "x", time_goal, time);
+        sheet.promise(&of_cpu, "x", cpu_goal, cpu);
+    } else {
+        sheet.add(&of_time, "x", time);
+        sheet.add(&of_cpu, "x", cpu);
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn result(text: &str) -> Result<(), Failure> {
 pub(super) fn failure(failure: &Failure, command: &str) {
     let mut text = format!("error: {}\n", causes::chain(failure));
     if let Some(next) = failure.next_step(command) {
-        text.push_str("next:  ");
+        text.push_str("next: ");
         text.push_str(&next);
         text.push('\n');
     }

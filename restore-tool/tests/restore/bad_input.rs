@@ -92,9 +92,9 @@ fn a_damaged_file_is_an_integrity_failure_that_tells_what_is_wrong() -> Outcome 
         let file = dir.path().join(name);
         fs::write(&file, bytes)?;
         refused(&file, &[], 7).expect_words(words).expect_words(&[
-            "Error: the snapshot ",
+            "error: the snapshot ",
             " is damaged: ",
-            "Next: ",
+            "next: ",
         ]);
     }
     Ok(())
@@ -107,7 +107,7 @@ fn an_archive_is_named_with_the_command_that_unpacks_it() -> Outcome {
     fs::write(&file, [&b"PK\x03\x04"[..], &[0; 5000]].concat())?;
     refused(&file, &[], 1).expect_words(&[
         "snapshot.zip is a zip archive",
-        &format!("Next: unzip -p {} >snapshot.db, then ", text(&file)),
+        &format!("next: unzip -p {} >snapshot.db, then ", text(&file)),
     ]);
     let made = std::process::Command::new("tar")
         .args(["-czf", text(&file), "-C"])
@@ -117,10 +117,10 @@ fn an_archive_is_named_with_the_command_that_unpacks_it() -> Outcome {
     assert!(made.success());
     refused(&file, &[], 1).expect_words(&[
         "is a tar archive, inside gzip",
-        &format!("Next: tar -xvf {}, then ", text(&file)),
+        &format!("next: tar -xvf {}, then ", text(&file)),
     ]);
     fs::write(&file, b"[{\"etcdEvent\":{\"kv\":{}}}]")?;
-    refused(&file, &[], 1).expect_words(&["a delta snapshot", "Next: name a full snapshot"]);
+    refused(&file, &[], 1).expect_words(&["a delta snapshot", "next: name a full snapshot"]);
     fs::write(&file, [&[0x28, 0xb5, 0x2f, 0xfd][..], &[0; 5000]].concat())?;
     refused(&file, &[], 7).expect_words(&["its zstd stream breaks after 0 unpacked bytes"]);
     Ok(())
@@ -147,7 +147,7 @@ fn a_snapshot_packed_by_gos_lzw_is_restored() -> Outcome {
 #[test]
 fn a_file_that_is_not_there_or_none_is_told() -> Outcome {
     let dir = tempfile::tempdir()?;
-    refused(&dir.path().join("missing"), &[], 4).expect_words(&["does not exist", "Next: ls -l"]);
+    refused(&dir.path().join("missing"), &[], 4).expect_words(&["does not exist", "next: ls -l"]);
     refused(dir.path(), &[], 2).expect_words(&["not a regular file"]);
     refused(Path::new("/dev/null"), &[], 2).expect_words(&["not a regular file"]);
     Ok(())

@@ -23,13 +23,13 @@ fn a_prefix_sees_only_its_own_cluster() {
     let none = none.expect_words(&[
         "no full snapshot below s3://etcd-backup/cluster/v2/ (--store-prefix=cluster was given)",
         "under the prefixes \"cluster1\", \"cluster10\"\n",
-        "Next: find out which prefix is this cluster's",
+        "next: find out which prefix is this cluster's",
     ]);
     // Another cluster's prefix is never part of a command.
     let next = none.stderr.lines().last().unwrap_or_default();
     assert!(!next.contains("cluster1"), "{next}");
     restore(&store, &["--store-prefix=cluster1/v2"], 4)
-        .expect_words(&["Next: the same command with --store-prefix=cluster1: the folder v2"]);
+        .expect_words(&["next: the same command with --store-prefix=cluster1: the folder v2"]);
 }
 
 /// Yesterday's snapshot; or the same one on every master, while newer ones arrive.
@@ -50,10 +50,10 @@ fn one_object_is_restored_by_its_address() {
     }
     restore(&store, &["--snapshot=s3://etcd-backup/c1/v2/Full-9"], 4).expect_words(&[
         "there is no object s3://etcd-backup/c1/v2/Full-9",
-        "Next: strongroom snapshot list s3://etcd-backup/c1/v2/",
+        "next: strongroom snapshot list s3://etcd-backup/c1/v2/",
     ]);
     restore(&store, &["--snapshot=s3://etcd-backup/c1/"], 2)
-        .expect_words(&["not the address of a snapshot", "Next: "]);
+        .expect_words(&["not the address of a snapshot", "next: "]);
 }
 
 /// The newest snapshot is damaged: the message has the command that restores the one before.
@@ -71,7 +71,7 @@ fn after_damage_the_next_older_one_is_the_next_command() {
     let flag = format!("--snapshot s3://etcd-backup/{older}");
     let damaged = restore(&store, &[], 7).expect_words(&[
         "s3://etcd-backup/v2/Full-00000000-00000050-2000 is damaged",
-        &format!("Next: restore the next older one: the same command and {flag}\n"),
+        &format!("next: restore the next older one: the same command and {flag}\n"),
     ]);
     assert!(!damaged.stderr.contains("sha256sum"), "{}", damaged.stderr);
     restore(&store, &flag.split(' ').collect::<Vec<_>>(), 0);
@@ -102,7 +102,7 @@ fn newer_deltas_and_higher_revisions_are_told_loudly() {
         "Full-00000000-09000000-1600000000 is older and has a higher revision (9000000 > 40)",
         &format!("Restored the full snapshot only: the restored data end at revision {revision}: 1 newer delta snapshot(s) up to revision {last} are NOT"),
         "--snapshot s3://etcd-backup/v2/Full-00000000-09000000-1600000000",
-        "Next: ",
+        "next: ",
         "--full-only",
     ]);
     assert!(
@@ -134,14 +134,14 @@ fn nothing_to_restore_is_never_a_success() {
         ("v2/Incr-00000021-00000044-1679990500", b"a delta alone"),
     ]));
     restore(&store, &[], 4)
-        .expect_words(&["no full snapshot below s3://etcd-backup/v2/", "Next: "]);
+        .expect_words(&["no full snapshot below s3://etcd-backup/v2/", "next: "]);
     // A failed upload leaves an empty one: this is reported as damage, not as absence.
     let empty = FakeS3::honest(objects(&[("v2/Full-00000000-00000045-1679991075", b"")]));
-    restore(&empty, &[], 7).expect_words(&["Full-00000000-00000045-1679991075", "empty", "Next: "]);
+    restore(&empty, &[], 7).expect_words(&["Full-00000000-00000045-1679991075", "empty", "next: "]);
     restore(&store, &["--store-container=missing"], 4).expect_words(&[
         "missing",
         "NoSuchBucket",
-        "Next: ",
+        "next: ",
     ]);
 }
 

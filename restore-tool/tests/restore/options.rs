@@ -84,7 +84,7 @@ fn the_log_may_have_a_directory_of_its_own() -> Outcome {
     let before = fingerprint(dir.path());
     restore(&data_dir, &[&initial, &wal_flag])
         .expect_code(8)
-        .expect_words(&["holds a write-ahead log already", "Next: ", "mv "]);
+        .expect_words(&["holds a write-ahead log already", "next: ", "mv "]);
     assert_eq!(fingerprint(dir.path()), before);
     Ok(())
 }
@@ -125,7 +125,7 @@ fn a_database_copied_out_of_a_data_directory_needs_the_word_for_it() -> Outcome 
     let line = ["--snapshot", text(&copy), "-d", text(&data_dir), &initial];
     run(&line).expect_code(7).expect_words(&[
         "without the SHA-256 that etcd appends",
-        "Next: ",
+        "next: ",
         "--skip-hash-check",
     ]);
     let done = run(&[&line[..], &["--skip-hash-check"]].concat())
@@ -261,7 +261,7 @@ fn a_dry_run_finds_a_damaged_snapshot() -> Outcome {
         let data_dir = dir.path().join("new/etcd");
         run(&["--snapshot", text(file), "-d", text(&data_dir), "--dry-run"])
             .expect_code(7)
-            .expect_words(&["is damaged", "Next: "]);
+            .expect_words(&["is damaged", "next: "]);
     }
     assert_eq!(entries(dir.path()), ["packed.gz", "plain.db"]);
     Ok(())

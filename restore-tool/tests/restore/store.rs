@@ -129,7 +129,7 @@ fn each_failure_of_the_store_has_its_code_and_message() {
     restore(&listing_fails(403, "AccessDenied"), &[], 5).expect_words(&[
         "AccessDenied",
         "told by the test",
-        "Next: ",
+        "next: ",
     ]);
     restore(&listing_fails(403, "SignatureDoesNotMatch"), &[], 5)
         .expect_words(&["SignatureDoesNotMatch"]);
@@ -146,7 +146,7 @@ fn each_failure_of_the_store_has_its_code_and_message() {
         }
     });
     restore(&vanished, &[], 4).expect_words(&["Full-00000000-00000040-1679991074"]);
-    restore_from(&format!("http://{}", ports::free()), &[], 6).expect_words(&["network", "Next: "]);
+    restore_from(&format!("http://{}", ports::free()), &[], 6).expect_words(&["network", "next: "]);
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_large_object_comes_in_ranges_that_are_put_together_in_order() {
 fn an_object_that_is_no_database_is_not_fetched_to_its_end() {
     let object = vec![7; 3 * RANGE_BYTES];
     let store = FakeS3::honest(objects(&[(FULL, &object)]));
-    restore(&store, &[], 7).expect_words(&["not a bolt database", "Next: "]);
+    restore(&store, &[], 7).expect_words(&["not a bolt database", "next: "]);
     assert_eq!(ranges(&store), ["bytes=0-1048575"]);
 }
 
@@ -270,7 +270,7 @@ fn a_download_that_brings_nothing_any_more_fails_cleanly() {
     run.expect_words(&[
         "cannot fetch the snapshot",
         "the connection broke at byte 9437184",
-        "Next: ",
+        "next: ",
     ]);
 }
 
@@ -302,7 +302,7 @@ fn wrong_bytes_of_the_right_length_are_caught() {
             reply
         }
     });
-    restore(&store, &[], 7).expect_words(&["SHA-256", "Next: "]);
+    restore(&store, &[], 7).expect_words(&["SHA-256", "next: "]);
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn on_a_disk(options: &str, snapshot: &str) -> Run {
 fn a_full_disk_is_foreseen_by_size_and_met_in_time_when_gzip_hides_it() -> Outcome {
     let small = on_a_disk_of(8, text(&sample().raw))
         .expect_code(8)
-        .expect_words(&["not enough free space", "free)", "Next: df"]);
+        .expect_words(&["not enough free space", "free)", "next: df"]);
     assert!(
         !small.stderr.contains("Restoring from"),
         "known before the first byte: {}",
@@ -64,7 +64,7 @@ fn a_full_disk_is_foreseen_by_size_and_met_in_time_when_gzip_hides_it() -> Outco
     for run in [small, hidden, announced] {
         let last = run.stderr.lines().last().unwrap_or_default();
         assert!(
-            last.starts_with("Next: "),
+            last.starts_with("next: "),
             "nothing is left on the disk, but: {last}"
         );
     }
@@ -76,7 +76,7 @@ fn a_full_disk_is_foreseen_by_size_and_met_in_time_when_gzip_hides_it() -> Outco
 fn a_file_system_without_inodes_is_told_as_such() {
     let full = on_a_disk("size=400m,nr_inodes=4", text(&sample().raw));
     full.expect_code(8)
-        .expect_words(&["no free inodes", "Next: df -i /mnt"]);
+        .expect_words(&["no free inodes", "next: df -i /mnt"]);
 }
 
 /// The snapshot is three times as large as the memory that the program may allocate.

@@ -32,7 +32,7 @@ fn an_existing_member_is_never_overwritten_not_even_an_empty_one() -> Outcome {
     let before = fingerprint(dir.path());
     restore(dir.path()).expect_code(8).expect_words(&[
         "member exists already",
-        "Next: keep the old data",
+        "next: keep the old data",
         "mv ",
     ]);
     assert_eq!(fingerprint(dir.path()), before);
@@ -97,7 +97,7 @@ fn a_running_etcd_keeps_its_directory_and_no_other() -> Outcome {
     restore(&data_dir).expect_code(8).expect_words(&[
         "running etcd holds",
         "member/snap/db",
-        "Next: stop etcd",
+        "next: stop etcd",
     ]);
     let other = dir.path().join("other");
     let flag = format!("--initial-cluster={initial}");
@@ -123,7 +123,7 @@ fn a_running_etcd_keeps_its_directory_and_no_other() -> Outcome {
         restore(&data_dir).expect_code(8).expect_words(&[
             "a running etcd (process ",
             &format!("uses {}", text(&data_dir)),
-            "Next: stop etcd",
+            "next: stop etcd",
         ]);
     }
     Ok(())
@@ -149,7 +149,7 @@ fn an_etcd_that_starts_during_the_download_is_named_and_keeps_its_directory() ->
     });
     finish(ecs(&store.endpoint(), &data_dir, &[]))
         .expect_code(8)
-        .expect_words(&["running etcd holds", "member/snap/db", "Next: stop etcd"]);
+        .expect_words(&["running etcd holds", "member/snap/db", "next: stop etcd"]);
     assert_eq!(entries(&data_dir), ["member"]);
     let etcd = started.lock().take();
     etcd.expect("it was started").ctl(&["put", "it", "goes on"]);
@@ -193,7 +193,7 @@ fn a_file_or_a_forbidden_place_as_data_directory_is_a_precondition() -> Outcome 
     ] {
         restore(target)
             .expect_code(8)
-            .expect_words(&["Error: ", "Next: "]);
+            .expect_words(&["error: ", "next: "]);
     }
     assert_eq!(fs::read_to_string(&file)?, "precious");
     Ok(())

@@ -72,7 +72,7 @@ pub(super) fn refuse(error: &StartError) -> Exit {
     // If standard error cannot be written, the exit code still reports the failure.
     let _unwritable = writeln!(
         std::io::stderr(),
-        "strongroom-server: {error}\nnext: {}",
+        "error: {error}\nnext: {}",
         error.next_command()
     );
     error.exit()

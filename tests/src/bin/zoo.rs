@@ -28,7 +28,7 @@ fn main() -> ExitCode {
             }
         }
         _ => {
-            eprintln!("Next: strongroom-zoo base | table | files FOLDER");
+            eprintln!("next: strongroom-zoo base | table | files FOLDER");
             return ExitCode::from(2);
         }
     }

@@ -53,7 +53,7 @@ fn client(server: &Server, args: &[&str]) -> Command {
 #[track_caller]
 fn refused(finished: Finished, code: i32, named: &str) {
     let finished = finished.code(code).says("error: ").says(named);
-    let finished = finished.says("next:  ");
+    let finished = finished.says("next: ");
     assert_eq!(finished.stdout, "", "{}", finished.line);
     assert!(!finished.text().contains(SECRET_KEY), "{}", finished.line);
 }

@@ -72,7 +72,7 @@ fn judge(what: &str, target: &Target, fault: &Fault, struck: &FaultedRun) -> boo
         assert!(names_a_struck_file(struck, &target.data_dir), "{shown}");
         // Unless the fault hit this very message.
         let muted = struck.hits.iter().any(|hit| hit.contains("(2<"));
-        assert!(muted || said.contains("Next: "), "{shown}");
+        assert!(muted || said.contains("next: "), "{shown}");
     }
     let command = sample().command(&sample().raw, &target.data_dir);
     assert_eq!(target.finish(what, command), Finish::Restored);

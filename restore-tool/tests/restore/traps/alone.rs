@@ -29,7 +29,7 @@ fn refused_while_both_run(scene: &Scene, flags: &[&str]) {
         "members of the old or the new cluster run: ",
         &format!("{} (etcd of cluster {id})", urls[0]),
         &format!("{} (etcd of cluster {id})", urls[1]),
-        "Next: stop etcd on every member",
+        "next: stop etcd on every member",
         "--ignore-running-members",
     ]);
     let told = scene

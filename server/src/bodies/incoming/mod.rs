@@ -60,6 +60,15 @@ pub const SMALL_BODY_BYTES_MAX: u64 = 1024 * 1024;
 /// Memory for frames of incomplete small bodies. When it is used up, a body gets a pack of its own.
 const SMALL_BODIES_KIB_MAX: usize = 32 * 1024;
 
+/// The threads that process pieces.
+#[derive(Debug, Clone)]
+pub struct Threads {
+    /// Limits how many work at once.
+    pub pool: BlockingPool,
+    /// How many of them compute MD5.
+    pub hashers: usize,
+}
+
 /// Receives bodies.
 pub struct Ingest {
     packs: Arc<dyn Packs>,
@@ -75,23 +84,22 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// Ingest into `packs`; `pool` limits how many pieces are processed at once, `hashers` how many threads compute MD5.
+    /// Ingest into `packs`.
     pub fn new(
         packs: Arc<dyn Packs>,
         appender: Arc<Appender>,
-        pool: BlockingPool,
+        threads: Threads,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         places: Places,
-        hashers: usize,
         sizes: Sizes,
     ) -> Ingest {
         let small_bodies = Arc::new(Semaphore::new(SMALL_BODIES_KIB_MAX));
         Ingest {
             packs,
             appender,
-            md5: Md5Lanes::new(pool.clone(), hashers),
-            pool,
+            md5: Md5Lanes::new(threads.pool.clone(), threads.hashers),
+            pool: threads.pool,
             clock,
             entropy,
             small_bodies,

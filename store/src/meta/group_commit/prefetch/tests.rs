@@ -181,7 +181,7 @@ fn what_is_no_longer_remembered_is_not_known() {
     let all = [0, 1, 2, 3].map(key);
     assert_eq!(
         known(&recent, 9),
-        [] as [Key; 0],
+        Vec::<Key>::new(),
         "before everything remembered"
     );
     assert_eq!(known(&recent, 10), all);
@@ -191,7 +191,7 @@ fn what_is_no_longer_remembered_is_not_known() {
     recent.remember(&batch(12, &[2, 7]));
     assert_eq!(
         known(&recent, 10),
-        [] as [Key; 0],
+        Vec::<Key>::new(),
         "the first batch is forgotten"
     );
     assert_eq!(known(&recent, 11), [key(0), key(1), key(3)]);
