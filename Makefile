@@ -95,7 +95,8 @@ bench: build yardsticks ## all benchmarks, about half an hour on an idle machine
 	@tests/setup/etcd.sh 3.5
 	@tests/setup/minio.sh
 	$(CARGO_TARGET_DIR)/release/strongroom-bench all --json $(CACHE)/bench.json
-	$(CARGO_TARGET_DIR)/release/strongroom-bench page $(CACHE)/bench.json
+	$(CARGO_TARGET_DIR)/release/strongroom-bench minio --json $(CACHE)/bench-minio.json
+	$(CARGO_TARGET_DIR)/release/strongroom-bench page $(CACHE)/bench.json $(CACHE)/bench-minio.json
 
 # To judge a restructuring: `make keep DIR=...` in a checkout of the earlier commit, then `make bench-compare` here.
 bench-compare: build ## put, get, small, list and restore with the programs in BEFORE=DIR and of this tree, in turns; prints the ratios

@@ -178,6 +178,10 @@ fn lost() -> IngestError {
 impl Body {
     /// Adds a piece; returns whether the body is to be queued.
     fn add(&self, piece: &Arc<Piece>) -> Result<bool, IngestError> {
+        assert!(
+            !piece.frames.is_empty(),
+            "a piece has frames, or its body would wait for ever"
+        );
         let mut progress = self.0.lock();
         match std::mem::replace(&mut progress.state, State::AtWork) {
             State::Idle(state) => {
