@@ -399,7 +399,8 @@ fn the_endpoint_may_be_a_name() {
 /// A name of this machine that is only in /etc/hosts: its host name if listed with a loopback address, otherwise any such name
 /// other than localhost, otherwise localhost.
 fn hosts_name() -> (IpAddr, String) {
-    let hosts = fs::read_to_string("/etc/hosts").expect("every Linux machine has it");
+    // A root folder fresh from debootstrap has none.
+    let hosts = fs::read_to_string("/etc/hosts").unwrap_or_default();
     let own = fs::read_to_string("/proc/sys/kernel/hostname").expect("Linux");
     let own = own.trim();
     let mut names: Vec<(IpAddr, String)> = hosts
@@ -415,7 +416,8 @@ fn hosts_name() -> (IpAddr, String) {
         })
         .collect();
     names.sort_by_key(|(_, name)| (*name != own, name == "localhost"));
-    names.into_iter().next().expect("/etc/hosts names loopback")
+    let localhost = || (Ipv4Addr::LOCALHOST.into(), "localhost".to_owned());
+    names.into_iter().next().unwrap_or_else(localhost)
 }
 
 /// `--storage-provider=S3` reads AWS' variables; STORAGE_CONTAINER names the bucket.
