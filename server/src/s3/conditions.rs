@@ -183,6 +183,7 @@ mod tests {
             Ok(PutCondition::IfMatch(ETag::whole([7; 16])))
         );
         assert_eq!(of(&[(IF_MATCH, "other")]), Ok(PutCondition::IfMatchOther));
+        assert_eq!(of(&[(IF_MATCH, "*")]), Err(S3ErrorCode::NotImplemented));
         assert_eq!(
             of(&[(IF_NONE_MATCH, TAG)]),
             Err(S3ErrorCode::NotImplemented)
