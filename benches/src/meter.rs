@@ -92,11 +92,6 @@ pub fn peak_mib(process: u32) -> f64 {
     real(peak_kib(process)) / 1024.0
 }
 
-/// The server's processor time so far.
-pub fn server_cpu_secs(server: &mut Server) -> f64 {
-    cpu_secs(server.process().id())
-}
-
 /// A counter of the server's metrics, summed over all its labels.
 ///
 /// # Panics

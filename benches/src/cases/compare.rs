@@ -11,10 +11,11 @@ use tempfile::TempDir;
 
 use super::crowd::Moved;
 use super::fleet::Fleet;
+use super::turns::Turns;
 use super::{Bench, get, list, put, restore, small};
 use crate::bodies;
 use crate::contrast::Contrast;
-use crate::stats::{GB, bytes, quantile_ms, real};
+use crate::stats::GB;
 use crate::target::Target;
 use crate::yardstick::{settle, warm};
 
@@ -32,12 +33,6 @@ pub struct Builds {
 enum Side {
     Before,
     After,
-}
-
-/// One value per build.
-struct Both<T> {
-    before: T,
-    after: T,
 }
 
 /// A running server; dropped before its folder.
@@ -74,8 +69,8 @@ impl Builds {
         }
     }
 
-    fn servers(&self, bench: &Bench) -> Both<Running> {
-        Both::of(|side| {
+    fn servers(&self, bench: &Bench) -> Turns<Running> {
+        both(|side| {
             let dir = bench.folder();
             let mut server = Server::plan(dir.path());
             let command = server.command_of(self.server(side));
@@ -85,31 +80,9 @@ impl Builds {
     }
 }
 
-impl<T> Both<T> {
-    fn of(mut make: impl FnMut(Side) -> T) -> Self {
-        Self {
-            before: make(Side::Before),
-            after: make(Side::After),
-        }
-    }
-
-    fn get(&mut self, side: Side) -> &mut T {
-        match side {
-            Side::Before => &mut self.before,
-            Side::After => &mut self.after,
-        }
-    }
-
-    /// The results of `one` for both, in the order of the round; returned as (before, after).
-    fn measure<R>(&mut self, round: u32, mut one: impl FnMut(&mut T, Side) -> R) -> [R; 2] {
-        if round.is_multiple_of(2) {
-            let before = one(self.get(Side::Before), Side::Before);
-            [before, one(self.get(Side::After), Side::After)]
-        } else {
-            let after = one(self.get(Side::After), Side::After);
-            [one(self.get(Side::Before), Side::Before), after]
-        }
-    }
+/// What `make` makes of each.
+fn both<T>(mut make: impl FnMut(Side) -> T) -> Turns<T> {
+    Turns([make(Side::Before), make(Side::After)])
 }
 
 /// Measures put, get, small, list and restore of both builds; calls `told` with each part when it is done.
@@ -125,12 +98,12 @@ pub fn compare(bench: &Bench, builds: &Builds, mut told: impl FnMut(&Contrast)) 
 fn puts(bench: &Bench, builds: &Builds, body: &[u8]) -> Contrast {
     let mut contrast = Contrast::new("put");
     let mut servers = builds.servers(bench);
-    servers.measure(0, |running, _| {
+    servers.measure(0, |running| {
         put::send(&running.target(), put::Way::Unsigned, "warm-up", body)
     });
     for round in 0..bench.rounds {
         for way in put::WAYS {
-            let moved = servers.measure(round, |running, _| {
+            let moved = servers.measure(round, |running| {
                 settle(&bench.dir);
                 let name = format!("{way:?}-{round}");
                 put::send(&running.target(), way, &name, body)
@@ -144,10 +117,10 @@ fn puts(bench: &Bench, builds: &Builds, body: &[u8]) -> Contrast {
 fn gets(bench: &Bench, builds: &Builds, body: &[u8]) -> Contrast {
     let mut contrast = Contrast::new("get");
     let mut servers = builds.servers(bench);
-    servers.measure(0, |running, _| get::put(&running.target(), body));
+    servers.measure(0, |running| get::put(&running.target(), body));
     for round in 0..bench.rounds {
         for streams in get::STREAMS {
-            let moved = servers.measure(round, |running, _| {
+            let moved = servers.measure(round, |running| {
                 get::fetch(&running.target(), streams, body.len())
             });
             tell_moved(&mut contrast, &get::name(streams), moved);
@@ -159,25 +132,18 @@ fn gets(bench: &Bench, builds: &Builds, body: &[u8]) -> Contrast {
 fn smalls(bench: &Bench, builds: &Builds, body: &[u8]) -> Contrast {
     let mut contrast = Contrast::new("small");
     let mut servers = builds.servers(bench);
-    servers.measure(0, |running, _| {
+    servers.measure(0, |running| {
         small::burst(&running.target(), "warm-up", 8, 200, body).secs
     });
     for round in 0..bench.rounds {
         for width in small::TOLD {
             let name = format!("{width} at once");
-            let measured = servers.measure(round, |running, _| {
+            let measured = servers.measure(round, |running| {
                 settle(&bench.dir);
-                let to = running.target();
-                let cpu = to.cpu_secs();
+                let name = format!("{round}-{width}");
                 let puts = small::puts(bench, width);
-                let mut done = small::burst(&to, &format!("{round}-{width}"), width, puts, body);
-                let count = real(bytes(done.times.len()));
-                [
-                    count / done.secs,
-                    quantile_ms(&mut done.times, 50),
-                    quantile_ms(&mut done.times, 99),
-                    (to.cpu_secs() - cpu) / count * 1e3,
-                ]
+                let cost = small::measure(&running.target(), &name, width, puts, body);
+                [cost.rate, cost.p50_ms, cost.p99_ms, cost.cpu_ms]
             });
             let [before, after] = measured;
             let names = ["rate", "p50", "p99", "server CPU"];
@@ -193,16 +159,16 @@ fn smalls(bench: &Bench, builds: &Builds, body: &[u8]) -> Contrast {
 
 fn lists(bench: &Bench, builds: &Builds) -> Contrast {
     let mut contrast = Contrast::new("list");
-    let mut fleets = Both::of(|side| Fleet::start_of(bench, builds.server(side)));
+    let mut fleets = both(|side| Fleet::start_of(bench, builds.server(side)));
     let objects = bench.scale.objects;
-    let secs = fleets.measure(0, |fleet, _| {
+    let secs = fleets.measure(0, |fleet| {
         fleet.fill_to(objects);
         fleet.fill_secs
     });
     contrast.add("putting the objects, 64 at once", "s", secs);
     for round in 0..bench.rounds {
         for query in list::queries(objects) {
-            let [before, after] = fleets.measure(round, |fleet, _| list::ask(fleet, &query));
+            let [before, after] = fleets.measure(round, |fleet| list::ask(fleet, &query));
             for (at, name) in ["p50", "p99"].into_iter().enumerate() {
                 let name = format!("{}, {name}", query.name);
                 contrast.add(&name, "ms", [before[at], after[at]]);
@@ -216,11 +182,11 @@ fn restores(bench: &Bench, builds: &Builds) -> Contrast {
     let mut contrast = Contrast::new("restore");
     let file = bodies::snapshot(&bench.bodies(), bench.scale.mib);
     warm(&file);
-    let mut both = Both::of(|side| side);
+    let mut sides = both(|side| side);
     for round in 0..bench.rounds {
-        let [before, after] = both.measure(round, |_, side| {
+        let [before, after] = sides.measure(round, |side| {
             settle(&bench.dir);
-            let command = restore::ours(builds.restore(side), &file);
+            let command = restore::ours(builds.restore(*side), &file);
             restore::restored(bench, command).cost
         });
         contrast.add("restore", "s", [before.secs, after.secs]);

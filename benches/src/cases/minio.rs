@@ -5,11 +5,12 @@
 use strongroom_tests::server::Server;
 
 use super::crowd::Moved;
+use super::turns::Turns;
 use super::{Bench, get, put, small};
 use crate::bodies;
 use crate::figures::{Goal, Sheet};
 use crate::minio::Minio;
-use crate::stats::{GB, bytes, real};
+use crate::stats::GB;
 use crate::target::Target;
 use crate::yardstick::settle;
 
@@ -37,30 +38,14 @@ impl From<Moved> for Turn {
     }
 }
 
-/// Both servers, ours first.
-struct Pair([Target; 2]);
-
-impl Pair {
-    /// Measures both, one right after the other; the order alternates from round to round.
-    fn measure(&self, round: u32, mut one: impl FnMut(&Target) -> Turn) -> [Turn; 2] {
-        let [ours, theirs] = &self.0;
-        if round.is_multiple_of(2) {
-            let first = one(ours);
-            [first, one(theirs)]
-        } else {
-            let first = one(theirs);
-            [one(ours), first]
-        }
-    }
-}
-
 pub(crate) fn run(bench: &Bench) -> Sheet {
     let mut sheet = Sheet::new("minio");
     let body = bodies::body(&bench.bodies(), bench.scale.mib);
     let dir = bench.folder();
     let mut server = Server::start(dir.path());
     let minio = Minio::start(dir.path());
-    let pair = Pair([Target::of(&mut server), minio.target()]);
+    // Ours first.
+    let mut pair = Turns([Target::of(&mut server), minio.target()]);
     sheet.note(
         "The same body and client as above, in turns; MinIO with one folder on the same disk, its defaults, built from its \
          last public source with Go 1.26. Figures with a goal are ours divided by MinIO's, of the same round.",
@@ -92,13 +77,11 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
         for width in small::TOLD {
             let turns = pair.measure(round, |target| {
                 settle(&bench.dir);
-                let cpu = target.cpu_secs();
-                let puts = small::puts(bench, width);
-                let done = small::burst(target, &format!("{round}-{width}"), width, puts, &body);
-                let count = real(bytes(done.times.len()));
+                let name = format!("{round}-{width}");
+                let cost = small::measure(target, &name, width, small::puts(bench, width), &body);
                 Turn {
-                    rate: count / done.secs,
-                    cpu: (target.cpu_secs() - cpu) / count * 1e3,
+                    rate: cost.rate,
+                    cpu: cost.cpu_ms,
                 }
             });
             let name = format!("PUT of 100 KiB, {width} at once");

@@ -12,6 +12,7 @@ mod restore;
 mod save;
 mod small;
 mod start;
+mod turns;
 
 use std::path::PathBuf;
 

@@ -9,8 +9,9 @@ use strongroom_tests::server::Server;
 use super::Bench;
 use crate::bodies::{self, ETCD};
 use crate::figures::{Chart, Goal, Sheet};
-use crate::meter::{cpu_secs, measure, server_cpu_secs};
+use crate::meter::{cpu_secs, measure};
 use crate::stats::{MIB, real};
+use crate::target::Target;
 use crate::yardstick::settle;
 
 /// etcdbrctl with its default gzip needs 4 to 7 times etcdctl's time.
@@ -30,9 +31,10 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
     let etcd = cluster.process(0).id();
     let mut ours = || {
         let mut command = backup::save_command(&server, std::slice::from_ref(&endpoint), "bench");
-        let cpu = server_cpu_secs(&mut server);
+        let target = Target::of(&mut server);
+        let cpu = target.cpu_secs();
         let cost = measure(&mut command, &log);
-        (cost, server_cpu_secs(&mut server) - cpu)
+        (cost, target.cpu_secs() - cpu)
     };
     let theirs = || {
         let mut command = programs::etcd(ETCD, "etcdctl");

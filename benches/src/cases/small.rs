@@ -49,32 +49,21 @@ pub(crate) fn run(bench: &Bench) -> Sheet {
         sheet.add("the disk's sync pairs", "1/s", pairs);
         for width in WIDTHS {
             let puts = puts(bench, width);
-            let cpu = to.cpu_secs();
             let before = syncs(&server);
-            let mut done = burst(&to, &format!("{round}-{width}"), width, puts, &body);
-            let count = real(bytes(done.times.len()));
-            let rate = count / done.secs;
+            let cost = measure(&to, &format!("{round}-{width}"), width, puts, &body);
+            let rate = cost.rate;
             curve.entry(width).or_default().push(rate);
             if !TOLD.contains(&width) {
                 continue;
             }
             let name = format!("{width} at once");
             sheet.add(&format!("{name}, rate"), "1/s", rate);
-            sheet.add(
-                &format!("{name}, p50"),
-                "ms",
-                quantile_ms(&mut done.times, 50),
-            );
-            sheet.add(
-                &format!("{name}, p99"),
-                "ms",
-                quantile_ms(&mut done.times, 99),
-            );
-            let cpu = (to.cpu_secs() - cpu) / count * 1e3;
-            sheet.add(&format!("{name}, server CPU"), "CPU-ms each", cpu);
+            sheet.add(&format!("{name}, p50"), "ms", cost.p50_ms);
+            sheet.add(&format!("{name}, p99"), "ms", cost.p99_ms);
+            sheet.add(&format!("{name}, server CPU"), "CPU-ms each", cost.cpu_ms);
             let disk = format!("{name}, objects in the time of a sync pair of the disk");
             per_pair(&mut sheet, &disk, rate / pairs, width);
-            let own = count / (syncs(&server) - before);
+            let own = real(bytes(puts)) / (syncs(&server) - before);
             per_pair(
                 &mut sheet,
                 &format!("{name}, objects per sync pair of the server"),
@@ -103,6 +92,29 @@ fn syncs(server: &Server) -> f64 {
 /// The number of PUTs of a crowd. Narrow crowds wait for syncs: fewer PUTs take as long.
 pub(super) fn puts(bench: &Bench, width: usize) -> usize {
     usize::try_from(bench.scale.puts).expect("few") * (width + 4) / (WIDEST + 4)
+}
+
+/// What PUTs of a crowd cost.
+pub(super) struct Cost {
+    /// PUTs per second.
+    pub(super) rate: f64,
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+    /// Processor time of the server for each.
+    pub(super) cpu_ms: f64,
+}
+
+/// The cost of this many PUTs by a crowd.
+pub(super) fn measure(to: &Target, name: &str, width: usize, puts: usize, body: &[u8]) -> Cost {
+    let cpu = to.cpu_secs();
+    let mut done = burst(to, name, width, puts, body);
+    let count = real(bytes(done.times.len()));
+    Cost {
+        rate: count / done.secs,
+        p50_ms: quantile_ms(&mut done.times, 50),
+        p99_ms: quantile_ms(&mut done.times, 99),
+        cpu_ms: (to.cpu_secs() - cpu) / count * 1e3,
+    }
 }
 
 /// This many PUTs by a crowd.
