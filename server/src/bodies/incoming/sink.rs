@@ -232,3 +232,6 @@ impl Stage for Sink {
         Ok(self)
     }
 }
+
+#[cfg(test)]
+mod tests;
