@@ -10,7 +10,7 @@ use crate::model::BucketName;
 use crate::objects::{Objects, ObjectsError};
 use crate::packs::ClaimError;
 use crate::store::StoreError;
-use crate::store::meta::{Meta, Outcome, Prefetched};
+use crate::store::meta::{Meta, Outcome};
 pub(super) use crate::tables::draft::{Draft, Operation};
 pub(super) use crate::tables::table::Rows;
 use crate::tables::{BucketRow, BucketState, BucketVersioning, Buckets, Table, Versioning};
@@ -84,11 +84,7 @@ impl Objects {
                 }
                 let txn = draft.into_txn();
                 let large = commits && txn.conditions.len() >= PREFETCH_ROWS_MIN;
-                let rows = if large {
-                    meta.prefetch(&txn)?
-                } else {
-                    Prefetched::default()
-                };
+                let rows = large.then(|| meta.prefetch(&txn)).transpose()?;
                 decision.map(|decision| (decision, txn, rows))
             });
             let (txn, rows, answer) = match decided.await {

@@ -59,7 +59,7 @@ impl Meta for InterruptedMeta {
         self.meta.prefetch(txn)
     }
 
-    fn commit_prefetched(&self, txn: Txn, prefetched: Prefetched) -> Pending {
+    fn commit_prefetched(&self, txn: Txn, prefetched: Option<Prefetched>) -> Pending {
         self.others.run();
         self.meta.commit_prefetched(txn, prefetched)
     }
@@ -179,7 +179,7 @@ impl Meta for InterruptedOnce {
         self.meta.prefetch(txn)
     }
 
-    fn commit_prefetched(&self, txn: Txn, prefetched: Prefetched) -> Pending {
+    fn commit_prefetched(&self, txn: Txn, prefetched: Option<Prefetched>) -> Pending {
         self.called();
         self.meta.commit_prefetched(txn, prefetched)
     }

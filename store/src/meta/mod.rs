@@ -150,8 +150,8 @@ pub trait Meta: Send + Sync + 'static {
         Ok(Prefetched::default())
     }
 
-    /// As [`Meta::commit`], with rows that [`Meta::prefetch`] has read.
-    fn commit_prefetched(&self, txn: Txn, _prefetched: Prefetched) -> Pending {
+    /// As [`Meta::commit`], perhaps with rows that [`Meta::prefetch`] has read.
+    fn commit_prefetched(&self, txn: Txn, _prefetched: Option<Prefetched>) -> Pending {
         self.commit(txn)
     }
 

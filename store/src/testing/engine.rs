@@ -55,6 +55,7 @@ struct State {
     /// Increases at each crash; an opening from an earlier life is dead.
     life: u64,
     batches: u64,
+    keys_read: usize,
     live: Rows,
     durable: Rows,
     /// Batches in `live` but not in `durable`, oldest first.
@@ -99,6 +100,11 @@ impl MemRows {
     /// Batches requested so far, including failed ones.
     pub fn batches(&self) -> u64 {
         self.state().batches
+    }
+
+    /// Keys read one by one so far.
+    pub fn keys_read(&self) -> usize {
+        self.state().keys_read
     }
 
     /// A process opens the rows: it sees everything in the log, even a batch whose sync reported a failure.
@@ -191,7 +197,8 @@ impl MemEngine {
 
 impl Engine for MemEngine {
     fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        let state = self.state()?;
+        let mut state = self.state()?;
+        state.keys_read += keys.len();
         Ok(keys
             .iter()
             .map(|key| state.live.rows.get(key).cloned())

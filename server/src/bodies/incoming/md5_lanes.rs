@@ -21,14 +21,14 @@ use crate::bodies::incoming::serial_task::Piece;
 use crate::store::StoreError;
 use crate::store::blocking_pool::BlockingPool;
 
-/// Fewer frames are faster one after the other: a step of all lanes takes as long as 2.3 single frames with 16 lanes of
-/// AVX-512, as 2.6 with the 8 of AVX2.
+/// Fewer frames are faster one after the other: a step of all lanes takes as long as 2.3 single frames with 16 lanes, as
+/// 2.6 with 8.
 const TOGETHER_MIN: usize = 3;
 
-/// The four lanes of SSE2 gain nothing.
+/// Four lanes (SSE2) gain a twentieth at best.
 const LANES_MIN: usize = 8;
 
-/// Waiting bodies looked at for frames of the same length.
+/// Waiting bodies looked at for frames of the same length, so that a crowd makes no step slow.
 const LOOKED_AT_MAX: usize = 64;
 
 /// The hashing of all bodies of a server.

@@ -64,7 +64,7 @@ enum Intake {
 #[derive(Debug)]
 struct Job {
     txn: Txn,
-    prefetched: Prefetched,
+    prefetched: Option<Prefetched>,
     bytes: usize,
     answer: oneshot::Sender<Result<Outcome, StoreError>>,
 }
@@ -209,7 +209,7 @@ impl Meta for Committer {
     }
 
     fn commit(&self, txn: Txn) -> Pending {
-        self.commit_prefetched(txn, Prefetched::default())
+        self.commit_prefetched(txn, None)
     }
 
     fn prefetch(&self, txn: &Txn) -> Result<Prefetched, StoreError> {
@@ -217,7 +217,7 @@ impl Meta for Committer {
         Prefetched::read(&*self.engine, &self.applied, keys)
     }
 
-    fn commit_prefetched(&self, txn: Txn, prefetched: Prefetched) -> Pending {
+    fn commit_prefetched(&self, txn: Txn, prefetched: Option<Prefetched>) -> Pending {
         if let Err(read_only) = self.health.writable() {
             return Pending::ready(Err(read_only));
         }
@@ -368,8 +368,8 @@ impl Worker {
     /// read now.
     fn rows_of(&self, jobs: &[Job]) -> Result<HashMap<Key, Bytes>, StoreError> {
         let mut known = HashMap::new();
-        for job in jobs {
-            self.recent.retain_unchanged(&job.prefetched, &mut known);
+        for prefetched in jobs.iter().filter_map(|job| job.prefetched.as_ref()) {
+            self.recent.add_unchanged(prefetched, &mut known);
         }
         let keys = keys_read(jobs.iter().map(|job| &job.txn));
         let mut rows = HashMap::with_capacity(keys.len());

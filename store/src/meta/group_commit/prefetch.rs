@@ -95,13 +95,12 @@ impl RecentKeys {
     }
 
     /// Adds the rows that are still the same to `known`.
-    pub(super) fn retain_unchanged<'a>(
+    pub(super) fn add_unchanged<'a>(
         &self,
         prefetched: &'a Prefetched,
         known: &mut HashMap<&'a Key, Option<&'a Bytes>>,
     ) {
-        // Most transactions prefetch nothing; a look at all remembered keys would cost each of them milliseconds.
-        if prefetched.rows.is_empty() || prefetched.after < self.complete_after {
+        if prefetched.after < self.complete_after {
             return;
         }
         let newer = self.batches.iter().rev();

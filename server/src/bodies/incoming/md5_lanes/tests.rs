@@ -161,6 +161,9 @@ async fn a_step_is_of_frames_alike_or_of_the_longest_waiting_one() {
     assert_eq!(queue.next(16).len(), 16, "one for each lane");
     assert_eq!(queue.next(4).len(), 1, "narrow vectors gain nothing");
     assert_eq!(queue.next(16).len(), 3);
+    let far = [&[7][..], &[9; LOOKED_AT_MAX], &[7, 7]].concat();
+    let (mut queue, _tasks) = queued(&far).await;
+    assert_eq!(lens(&queue.next(16)), [7], "those like it are too far back");
     let (mut queue, _tasks) = queued(&[7, 7]).await;
     assert_eq!(queue.next(16).len(), 1, "two are faster one by one");
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use proptest::prelude::*;
 
 use super::*;
@@ -11,39 +10,12 @@ use crate::health::Health;
 use crate::meta::group_commit::Committer;
 use crate::meta::{Condition, Meta, Outcome, Txn, Write};
 use crate::observer::Watch;
-use crate::testing::{MemEngine, MemRows};
+use crate::testing::MemRows;
 
-/// Counts the keys that are read.
-struct Counting(MemEngine, Mutex<usize>);
-
-impl Engine for Counting {
-    fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        *self.1.lock() += keys.len();
-        self.0.get_many(keys)
-    }
-    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Key, Bytes)>, StoreError> {
-        self.0.scan(from, to, limit)
-    }
-    fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
-        self.0.apply(batch)
-    }
-    fn last_sequence(&self) -> Result<Version, StoreError> {
-        self.0.last_sequence()
-    }
-    fn close(&self) {
-        self.0.close();
-    }
-}
-
-fn engine() -> Arc<Counting> {
-    Arc::new(Counting(MemRows::default().open(), Mutex::new(0)))
-}
-
-fn committer(engine: &Arc<Counting>) -> Committer {
+fn committer(rows: &MemRows) -> Committer {
     let (health, watch) = (Arc::new(Health::new()), Arc::new(Watch::new()));
     let clock = Arc::new(ManualClock::at(UnixMillis(5)));
-    let engine = Arc::<Counting>::clone(engine);
-    Committer::inline(engine, clock, health, watch).expect("started")
+    Committer::inline(Arc::new(rows.open()), clock, health, watch).expect("started")
 }
 
 fn key(n: u8) -> Key {
@@ -106,7 +78,7 @@ proptest! {
     fn the_moment_of_reading_changes_no_verdict(
         history in prop::collection::vec((prop::collection::vec(access(), 1..5), 0_usize..4), 1..20),
     ) {
-        let (plain, early) = (committer(&engine()), committer(&engine()));
+        let (plain, early) = (committer(&MemRows::new()), committer(&MemRows::new()));
         let txns: Vec<_> = history.iter().map(|(accesses, _)| txn(accesses)).collect();
         let mut prefetched: Vec<Option<Prefetched>> = vec![None; txns.len()];
         for (turn, txn) in txns.iter().enumerate() {
@@ -115,7 +87,7 @@ proptest! {
                     prefetched[later] = Some(early.prefetch(&txns[later]).expect("readable"));
                 }
             }
-            let rows = prefetched[turn].take().unwrap_or_default();
+            let rows = prefetched[turn].take();
             let wanted = plain.commit(txn.clone()).wait_blocking().expect("decided");
             let got = early.commit_prefetched(txn.clone(), rows).wait_blocking().expect("decided");
             prop_assert_eq!(got, wanted);
@@ -127,8 +99,8 @@ proptest! {
 
 #[test]
 fn the_committer_reads_only_what_changed_since() {
-    let engine = engine();
-    let committer = committer(&engine);
+    let rows = MemRows::new();
+    let committer = committer(&rows);
     for n in 0..4 {
         committer.commit(put(n)).wait_blocking().expect("decided");
     }
@@ -139,24 +111,22 @@ fn the_committer_reads_only_what_changed_since() {
         writes: vec![Write::Delete(key(0)), Write::Add(key(9), 1)],
     };
     let prefetched = committer.prefetch(&large).expect("readable");
-    let read = || std::mem::take(&mut *engine.1.lock());
-    assert_eq!(read(), 5, "by the caller");
+    assert_eq!(rows.keys_read(), 5, "by the caller");
     let unrelated = committer.commit(put(200)).wait_blocking();
     unrelated.expect("decided");
-    assert_eq!(read(), 0);
-    let again = committer.commit_prefetched(large.clone(), prefetched.clone());
+    let again = committer.commit_prefetched(large.clone(), Some(prefetched.clone()));
     assert_eq!(
         again.wait_blocking().expect("decided"),
         Outcome::Done(Version(6))
     );
-    assert_eq!(read(), 0, "nothing that it needs has changed");
+    assert_eq!(rows.keys_read(), 5, "nothing that it needs has changed");
     // Key 0 is gone and key 9 is there: both are read anew, and the change is seen.
-    let again = committer.commit_prefetched(large, prefetched);
+    let again = committer.commit_prefetched(large, Some(prefetched));
     assert_eq!(
         again.wait_blocking().expect("decided"),
         Outcome::Conflict(0)
     );
-    assert_eq!(read(), 2);
+    assert_eq!(rows.keys_read(), 7);
 }
 
 #[test]
@@ -173,7 +143,7 @@ fn what_is_no_longer_remembered_is_not_known() {
             rows: (0..4).map(|n| (key(n), None)).collect(),
         };
         let mut known = HashMap::new();
-        recent.retain_unchanged(&prefetched, &mut known);
+        recent.add_unchanged(&prefetched, &mut known);
         let mut known: Vec<_> = known.into_keys().cloned().collect();
         known.sort_unstable();
         known
