@@ -16,6 +16,8 @@ pub mod objects;
 
 pub mod bodies;
 
+pub mod snapshots;
+
 pub mod gc;
 
 pub mod doctor;

@@ -145,12 +145,13 @@ const ASYNC_IN_STORE: [&str; 3] = [
 const NOT_OF_FORMATS: [&str; 5] = ["S3", "s3://", "Strongroom", "RocksDB", "MinIO"];
 
 /// The server's modules, bottom up; a module names only itself and those before it.
-const SERVER_LAYERS: [&str; 14] = [
+const SERVER_LAYERS: [&str; 15] = [
     "model",
     "tables",
     "packs",
     "objects",
     "bodies",
+    "snapshots",
     "gc",
     "doctor",
     "storage",
