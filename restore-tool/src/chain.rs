@@ -253,6 +253,22 @@ mod tests {
         }
     }
 
+    /// Times are in seconds: a delta of the full's second may hold what came after it.
+    #[test]
+    fn a_delta_of_the_same_second_is_not_older() {
+        let mut names = [
+            "Full-00000000-00000060-1020",
+            "Incr-00000061-00000070-1020",
+            "Incr-00000900-00000990-1019",
+        ];
+        for _ in 0..names.len() {
+            names.rotate_left(1);
+            let found = chain(&names).expect("a full");
+            assert_eq!(found.newer_deltas.beyond(60), Some((1, 70)), "{names:?}");
+            assert_eq!(found.older_delta_revision, Some(990), "{names:?}");
+        }
+    }
+
     #[test]
     fn the_next_older_full_is_known_in_any_order() {
         let mut names = [

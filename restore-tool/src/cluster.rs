@@ -256,6 +256,22 @@ mod tests {
     }
 
     #[test]
+    fn the_urls_of_all_members_are_asked() -> Result<(), MembershipError> {
+        let mut urls: Vec<_> = plan(&[THREE, "--name=n3"])?.all_urls().collect();
+        urls.sort();
+        let all = [22380, 22381, 22382].map(|port| format!("http://127.0.0.1:{port}"));
+        assert_eq!(urls, all);
+        Ok(())
+    }
+
+    /// Programs read them in the report.
+    #[test]
+    fn the_words_for_the_origin_of_a_token_are_pinned() {
+        assert_eq!(TokenOrigin::Given.word(), "given");
+        assert_eq!(TokenOrigin::Derived.word(), "derived");
+    }
+
+    #[test]
     fn without_a_token_members_restored_alike_agree_and_no_others() -> Result<(), MembershipError> {
         let id = |name: &str, sha256, raised| -> Result<_, MembershipError> {
             let cluster = plan(&[THREE, name])?.restored(sha256, raised)?;

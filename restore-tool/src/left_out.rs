@@ -241,6 +241,13 @@ mod tests {
         );
     }
 
+    /// Programs read them in the report.
+    #[test]
+    fn the_words_for_places_are_pinned() {
+        assert_eq!(Place::There.word(), "there");
+        assert_eq!(Place::Here.word(), "here");
+    }
+
     #[test]
     fn a_cluster_of_the_same_size_or_elsewhere_leaves_nobody_out() {
         let old = [stored(1, "m1"), stored(2, "m2")];

@@ -63,6 +63,48 @@ fn an_object_is_named_by_its_address() -> Result<(), PlanError> {
     Ok(())
 }
 
+/// What is accepted beside the flag alone, so that it is the place that refuses.
+#[test]
+fn flags_of_another_place_refuse_the_object() -> Result<(), PlanError> {
+    let address = "s3://b-1/c1/v2/Full-1";
+    for (container, prefix, same) in [
+        ("b-1", "c1", true),
+        ("b-1", "c2", false),
+        ("b-1", "c", false),
+        ("b-2", "c1", false),
+        ("b-2", "c2", false),
+    ] {
+        let (container, prefix) = (
+            format!("--store-container={container}"),
+            format!("--store-prefix={prefix}"),
+        );
+        let planned = plan(&["--storage-provider=S3", &container, &prefix, address]);
+        if same {
+            planned?;
+        } else {
+            assert!(
+                matches!(planned, Err(PlanError::OtherPlace { .. })),
+                "{container} {prefix}"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_dry_run_or_a_flag_makes_running_members_a_warning() -> Result<(), PlanError> {
+    for (flags, tells_only) in [
+        (&[][..], false),
+        (&["--dry-run"], true),
+        (&["--ignore-running-members"], true),
+        (&["--dry-run", "--ignore-running-members"], true),
+    ] {
+        let planned = plan(&[&["--snapshot=f"], flags].concat())?;
+        assert_eq!(planned.tells_only(), tells_only, "{flags:?}");
+    }
+    Ok(())
+}
+
 /// As in etcdutl: each one alone is a usage error.
 #[test]
 fn bumping_and_marking_belong_together() -> Result<(), PlanError> {

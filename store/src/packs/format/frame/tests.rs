@@ -162,6 +162,32 @@ fn a_block_that_does_not_decode_is_an_error_even_with_its_checksum_right() {
     }
 }
 
+#[test]
+fn lengths_that_no_writer_gives_are_refused_even_with_their_checksum_right() {
+    let body = Bytes::from_static(b"0123456789");
+    let too_long = len32(&Bytes::from(vec![0; FRAME_PLAIN_BYTES])) + 1;
+    for (codec, plain_len, what) in [
+        (Codec::Stored, 9, "the lengths contradict the codec"),
+        (Codec::Stored, 11, "the lengths contradict the codec"),
+        (Codec::Lz4, 9, "the lengths contradict the codec"),
+        (Codec::Lz4, 10, "the lengths contradict the codec"),
+        (Codec::Lz4, too_long, "the plain length exceeds a frame"),
+    ] {
+        let frame = EncodedFrame {
+            codec,
+            kind: FrameKind::Data,
+            plain_len,
+            stored_len: len32(&body),
+            stored: body.clone(),
+        };
+        let refused = Frame::verify(PLACE, &written(&frame, &PLACE));
+        let Err(StoreError::DamagedFrame { what: told, .. }) = refused else {
+            panic!("{codec:?} {plain_len}: {refused:?}");
+        };
+        assert_eq!(told, what, "{codec:?} {plain_len}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 

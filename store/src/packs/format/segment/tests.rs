@@ -106,6 +106,15 @@ fn a_table_that_contradicts_itself_is_damage() {
 }
 
 #[test]
+#[should_panic(expected = "all frames of a segment but the last are full")]
+fn no_frame_follows_one_that_is_not_full() {
+    let mut layout = SegmentLayout::at(STORE, PACK, 64);
+    let mut out = Vec::new();
+    layout.push(&EncodedFrame::data(Bytes::from_static(b"short")), &mut out);
+    layout.push(&EncodedFrame::data(Bytes::from_static(b"more")), &mut out);
+}
+
+#[test]
 fn other_versions_trailing_bytes_and_data_frames_are_refused() {
     let position = FramePosition {
         store: STORE,
