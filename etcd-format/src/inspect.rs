@@ -36,16 +36,20 @@
 //! # }
 //! ```
 
+mod compare;
 mod founding;
 mod inspector;
 mod live_count;
+mod live_rows;
 mod oddity;
 mod records;
 mod values;
 
+pub use compare::{COMPARED_KEYS_MAX, Change, CompareError, Side, compare};
 pub use founding::UnknownClusterId;
 pub(crate) use inspector::Inspector;
 pub use live_count::KeyCount;
+pub use live_rows::LiveRows;
 pub use oddity::{Boots, Effect, ODDITIES_MAX, Oddities, Oddity};
 
 use serde::Deserialize;

@@ -3,10 +3,15 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use super::forms::{Form, Minor};
+use super::output::Output;
 use crate::exit;
+
+mod inside;
+
+pub(super) use inside::{DiffArguments, GroupingArguments, KeyArguments, KeysArguments};
 
 /// Saves etcd snapshots into a Strongroom (or any S3) server, lists, gets and inspects them.
 #[derive(Debug, Parser)]
@@ -44,6 +49,15 @@ pub(super) enum SnapshotCommand {
     /// Print the hash of a snapshot's history, as `etcdutl hashkv` does
     #[command(after_help = HASHKV_HELP)]
     Hashkv(HashkvArguments),
+    /// Count a snapshot's keys by folder, with their sizes
+    #[command(after_help = inside::KEYS_HELP)]
+    Keys(KeysArguments),
+    /// Show one key of a snapshot; its value only if asked for
+    #[command(after_help = inside::KEY_HELP)]
+    Key(KeyArguments),
+    /// Compare the keys of two snapshots
+    #[command(after_help = inside::DIFF_HELP)]
+    Diff(DiffArguments),
 }
 
 impl SnapshotCommand {
@@ -55,6 +69,9 @@ impl SnapshotCommand {
             Self::Get(_) => "get",
             Self::Status(_) => "status",
             Self::Hashkv(_) => "hashkv",
+            Self::Keys(_) => "keys",
+            Self::Key(_) => "key",
+            Self::Diff(_) => "diff",
         }
     }
 }
@@ -127,7 +144,7 @@ pub(super) struct ListArguments {
     /// The bucket and prefix
     #[arg(value_name = "s3://BUCKET/PREFIX")]
     pub(super) place: String,
-    /// Columns for people, or one JSON object for scripts
+    /// Columns for people, or a form for scripts
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub(super) output: Output,
     #[command(flatten)]
@@ -185,13 +202,6 @@ pub(super) struct LookArguments {
         hide_possible_values = false
     )]
     pub(super) like: Option<Minor>,
-}
-
-/// The output format of a listing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Output {
-    Table,
-    Json,
 }
 
 const SAVE_HELP: &str = "\
@@ -310,7 +320,9 @@ mod tests {
         let snapshot = command
             .find_subcommand_mut("snapshot")
             .expect("it is there");
-        for name in ["save", "list", "get", "status", "hashkv"] {
+        for name in [
+            "save", "list", "get", "status", "hashkv", "keys", "key", "diff",
+        ] {
             let help = snapshot
                 .find_subcommand_mut(name)
                 .expect("it is there")

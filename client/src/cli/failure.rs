@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use strongroom_etcd_format::bolt::BoltError;
 use strongroom_etcd_format::hashkv::HashKvError;
-use strongroom_etcd_format::inspect::InspectError;
+use strongroom_etcd_format::inspect::{CompareError, InspectError};
 use strongroom_snapshot_io::intake::IntakeError;
 use strongroom_snapshot_io::scratch::ScratchError;
 
+use super::output::safe;
 use crate::etcd::{Awaited, EtcdError, Skipped};
 use crate::exit::ExitCode;
 use crate::image::ImageError;
@@ -40,6 +41,16 @@ pub(super) enum Failure {
         /// Why.
         source: Refused,
     },
+    /// Two snapshots cannot be compared.
+    #[error("cannot compare {old} with {new}")]
+    Compare {
+        /// The older one.
+        old: String,
+        /// The newer one.
+        new: String,
+        /// Why.
+        source: CompareError,
+    },
     /// A fetched snapshot cannot be read back.
     #[error("the fetched snapshot cannot be read back")]
     Reread {
@@ -63,23 +74,44 @@ pub(super) enum Refused {
     /// The revision is not in it.
     #[error(transparent)]
     HashKv(HashKvError),
+    /// The key is not alive.
+    #[error("key {key:?} is not alive at revision {revision}")]
+    NoSuchKey {
+        /// The key.
+        key: String,
+        /// The snapshot's revision.
+        revision: i64,
+    },
 }
 
 impl Refused {
     fn database(&self) -> Option<&InspectError> {
         match self {
             Self::Database(error) | Self::HashKv(HashKvError::Database(error)) => Some(error),
-            Self::HashKv(_) => None,
+            Self::HashKv(_) | Self::NoSuchKey { .. } => None,
         }
     }
 
     fn exit_code(&self) -> ExitCode {
         match (self.database(), self) {
-            (Some(InspectError::Bolt(BoltError::Read { .. })), _) => ExitCode::Failed,
-            (Some(_), _) => ExitCode::Integrity,
+            (Some(error), _) => database_code(error),
             (None, Self::HashKv(HashKvError::NotARevision { .. })) => ExitCode::Usage,
             (None, _) => ExitCode::NotFound,
         }
+    }
+}
+
+fn database_code(error: &InspectError) -> ExitCode {
+    match error {
+        InspectError::Bolt(BoltError::Read { .. }) => ExitCode::Failed,
+        _ => ExitCode::Integrity,
+    }
+}
+
+fn compare_code(error: &CompareError) -> ExitCode {
+    match error {
+        CompareError::Old(error) | CompareError::New(error) => database_code(error),
+        _ => ExitCode::Precondition,
     }
 }
 
@@ -133,6 +165,7 @@ impl Failure {
             Self::S3(error) => error.exit_code(),
             Self::Image(error) => error.exit_code(),
             Self::Look { source, .. } => source.exit_code(),
+            Self::Compare { source, .. } => compare_code(source),
             Self::Reread { .. } | Self::Runtime(_) | Self::Output(_) => ExitCode::Failed,
         }
     }
@@ -158,6 +191,9 @@ impl Failure {
             Self::Save(SaveError::Stream { .. }) => Some("strongroom snapshot save FILE".to_owned()),
             Self::Image(error) => image_step(error),
             Self::Look { name, source } => Some(look_step(name, source)),
+            Self::Compare { old, new, .. } => Some(format!(
+                "strongroom snapshot diff {old} {new} --prefix PREFIX   (only keys below it are counted)"
+            )),
             Self::Settings(SettingsError::NoKey { text }) => {
                 Some(format!("strongroom snapshot list {text}"))
             }
@@ -240,7 +276,16 @@ fn look_step(name: &str, refused: &Refused) -> String {
         Refused::HashKv(HashKvError::Future { .. } | HashKvError::NotARevision { .. }) => {
             format!("strongroom snapshot hashkv {name}")
         }
-        _ => another_snapshot(name),
+        Refused::NoSuchKey { key, .. } => {
+            let folder = key
+                .rfind('/')
+                .map_or("", |slash| key.get(..=slash).unwrap_or(""));
+            format!(
+                "strongroom snapshot keys {name} --prefix '{}'",
+                safe(folder)
+            )
+        }
+        Refused::Database(_) | Refused::HashKv(_) => another_snapshot(name),
     }
 }
 

@@ -1,13 +1,14 @@
 //! `strongroom snapshot list`: the objects under a prefix with snapshot names, oldest first. Names of other writers are shown
 //! with what they tell.
 
+use serde::Serialize;
 use serde_json::json;
 use strongroom_etcd_format::name::{Kind, SnapshotName};
 use time::OffsetDateTime;
 
-use super::args::Output;
 use super::failure::Failure;
 use super::foreign::ForeignName;
+use super::output::{self, Column, Output, Sheet, Shown, safe};
 use super::report;
 use super::settings::ListPlan;
 use crate::s3::{LIST_ALL_OBJECTS_MAX, ObjectEntry, S3Client};
@@ -19,15 +20,12 @@ pub(super) async fn run(plan: ListPlan, output: Output) -> Result<(), Failure> {
     let objects = client
         .list_all(place.bucket(), &place.list_prefix(), LIST_ALL_OBJECTS_MAX)
         .await?;
-    let listing = Listing::of(objects);
-    match output {
-        Output::Json => report::result(&listing.json(&place)),
-        Output::Table => report::result(&listing.table(&place)),
-    }
+    output::print(output, &Listing::of(place, objects))
 }
 
 /// Snapshots by time, and the number of other objects.
 struct Listing {
+    place: S3Uri,
     snapshots: Vec<Listed>,
     others: usize,
 }
@@ -78,6 +76,23 @@ impl Listed {
         }
     }
 
+    fn document(&self) -> serde_json::Value {
+        let (name, object) = (self.etcdbrctl(), &self.object);
+        json!({
+            "key": object.key,
+            "kind": self.kind(),
+            "start_revision": name.map(|name| name.start_revision),
+            "last_revision": self.last_revision(),
+            "created_unix": self.created_unix(),
+            "created": self.created_unix().map(report::utc),
+            "compression": name.and_then(|name| name.suffix.as_deref()),
+            "final": name.is_some_and(|name| name.is_final),
+            "size_bytes": object.size,
+            "etag": object.etag,
+            "stored_unix": object.last_modified.map(OffsetDateTime::unix_timestamp),
+        })
+    }
+
     fn kind(&self) -> String {
         self.etcdbrctl()
             .map_or_else(|| FOREIGN_KIND.to_owned(), |name| name.kind.to_string())
@@ -88,7 +103,7 @@ impl Listed {
 const FOREIGN_KIND: &str = "other";
 
 impl Listing {
-    fn of(objects: Vec<ObjectEntry>) -> Self {
+    fn of(place: S3Uri, objects: Vec<ObjectEntry>) -> Self {
         let all = objects.len();
         let mut snapshots: Vec<Listed> = objects.into_iter().filter_map(Listed::of).collect();
         snapshots.sort_by(|a, b| {
@@ -99,74 +114,56 @@ impl Listing {
             ))
         });
         Self {
+            place,
             others: all - snapshots.len(),
             snapshots,
         }
     }
+}
 
-    fn table(&self, place: &S3Uri) -> String {
-        let header = ["TIME (UTC)", "KIND", "REVISION", "SIZE", "KEY"].map(str::to_owned);
-        let rows = self.snapshots.iter().map(|listed| {
-            let key = listed.object.key.escape_debug().to_string();
-            [
-                listed
-                    .created_unix()
-                    .map_or_else(|| "-".to_owned(), report::utc),
+impl Shown for Listing {
+    fn document(&self) -> impl Serialize {
+        let snapshots: Vec<_> = self.snapshots.iter().map(Listed::document).collect();
+        json!({
+            "bucket": self.place.bucket(),
+            "prefix": self.place.prefix(),
+            "snapshots": snapshots,
+            "other_objects": self.others,
+        })
+    }
+
+    fn sheet(&self) -> Sheet {
+        let row = |listed: &Listed| {
+            let time = listed.created_unix();
+            vec![
+                time.map_or_else(|| "-".to_owned(), report::utc),
                 listed.kind(),
                 listed.etcdbrctl().map_or_else(|| "-".to_owned(), revisions),
                 report::size(listed.object.size),
-                key,
+                safe(&listed.object.key),
             ]
-        });
-        let rows: Vec<[String; 5]> = std::iter::once(header).chain(rows).collect();
-        let width = |column: usize| {
-            rows.iter()
-                .filter_map(|row| row.get(column))
-                .map(String::len)
-                .max()
-                .unwrap_or(0)
-        };
-        let [w0, w1, w2, w3] = [width(0), width(1), width(2), width(3)];
-        let line = |[time, kind, revision, size, key]: &[String; 5]| {
-            format!("{time:w0$}  {kind:w1$}  {revision:>w2$}  {size:>w3$}  {key}\n")
-        };
-        let lines = if self.snapshots.is_empty() {
-            String::new()
-        } else {
-            rows.iter().map(line).collect::<Vec<_>>().concat()
         };
         let (snapshots, others) = (self.snapshots.len(), self.others);
-        format!("{lines}{snapshots} snapshots and {others} other objects below {place}\n")
+        Sheet {
+            columns: vec![
+                Column::text("TIME (UTC)"),
+                Column::text("KIND"),
+                Column::number("REVISION"),
+                Column::number("SIZE"),
+                Column::text("KEY"),
+            ],
+            rows: self.snapshots.iter().map(row).collect(),
+            below: vec![format!(
+                "{snapshots} snapshots and {others} other objects below {}",
+                self.place
+            )],
+        }
     }
 
-    fn json(&self, place: &S3Uri) -> String {
-        let snapshots: Vec<_> = self
-            .snapshots
-            .iter()
-            .map(|listed| {
-                let (name, object) = (listed.etcdbrctl(), &listed.object);
-                json!({
-                    "key": object.key,
-                    "kind": listed.kind(),
-                    "start_revision": name.map(|name| name.start_revision),
-                    "last_revision": listed.last_revision(),
-                    "created_unix": listed.created_unix(),
-                    "created": listed.created_unix().map(report::utc),
-                    "compression": name.and_then(|name| name.suffix.as_deref()),
-                    "final": name.is_some_and(|name| name.is_final),
-                    "size_bytes": object.size,
-                    "etag": object.etag,
-                    "stored_unix": object.last_modified.map(OffsetDateTime::unix_timestamp),
-                })
-            })
-            .collect();
-        let document = json!({
-            "bucket": place.bucket(),
-            "prefix": place.prefix(),
-            "snapshots": snapshots,
-            "other_objects": self.others,
-        });
-        format!("{document}\n")
+    fn names(&self) -> Vec<String> {
+        let bucket = self.place.bucket();
+        let name = |listed: &Listed| format!("s3://{bucket}/{}", safe(&listed.object.key));
+        self.snapshots.iter().map(name).collect()
     }
 }
 
@@ -191,18 +188,23 @@ mod tests {
         }
     }
 
+    fn place(text: &str) -> S3Uri {
+        S3Uri::parse(text).expect("valid")
+    }
+
     fn listing() -> Listing {
-        Listing::of(vec![
+        let objects = vec![
             object("p/readme\u{1b}[31m"),
             object("p/v2/Full-00000000-00000900-1795340000.gz"),
             object("p/v2/Full-00000000-00000060-1795340653"),
             object("p/v2/Incr-00000901-00000950-1795340300"),
-        ])
+        ];
+        Listing::of(place("s3://etcd/p"), objects)
     }
 
     #[test]
     fn snapshots_are_sorted_by_time_and_others_counted() {
-        let table = listing().table(&S3Uri::parse("s3://etcd/p").expect("valid"));
+        let table = output::text(Output::Table, &listing());
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(
             lines,
@@ -218,7 +220,7 @@ mod tests {
 
     #[test]
     fn json_holds_what_scripts_need() {
-        let text = listing().json(&S3Uri::parse("s3://etcd/p").expect("valid"));
+        let text = output::text(Output::Json, &listing());
         let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(document["other_objects"], 1);
         assert_eq!(document["snapshots"][2]["last_revision"], 60);
@@ -229,14 +231,17 @@ mod tests {
     fn other_writers_snapshots_are_shown_with_what_is_known() {
         let mut plain = object("p/snapshot.db");
         plain.last_modified = OffsetDateTime::from_unix_timestamp(1_795_340_000).ok();
-        let listing = Listing::of(vec![
+        let objects = vec![
             object("p/v2/Full-00000000-00000060-1795340653"),
             object("p/etcd-snapshot-m1-1795340600"),
             plain,
-        ]);
-        let place = S3Uri::parse("s3://etcd/p").expect("valid");
+        ];
+        let listing = Listing::of(place("s3://etcd/p"), objects);
         assert_eq!(
-            listing.table(&place).lines().skip(1).collect::<Vec<_>>(),
+            output::text(Output::Table, &listing)
+                .lines()
+                .skip(1)
+                .collect::<Vec<_>>(),
             [
                 "2026-11-22T09:33:20Z  other         -  20.4 kB  p/snapshot.db",
                 "2026-11-22T09:43:20Z  other         -  20.4 kB  p/etcd-snapshot-m1-1795340600",
@@ -244,7 +249,8 @@ mod tests {
                 "3 snapshots and 0 other objects below s3://etcd/p",
             ]
         );
-        let json: serde_json::Value = serde_json::from_str(&listing.json(&place)).expect("JSON");
+        let json: serde_json::Value =
+            serde_json::from_str(&output::text(Output::Json, &listing)).expect("JSON");
         assert_eq!(
             json["snapshots"][0]["last_revision"],
             serde_json::Value::Null
@@ -254,7 +260,7 @@ mod tests {
 
     #[test]
     fn an_empty_place_says_so() {
-        let table = Listing::of(Vec::new()).table(&S3Uri::parse("s3://etcd").expect("valid"));
+        let table = output::text(Output::Table, &Listing::of(place("s3://etcd"), Vec::new()));
         assert_eq!(table, "0 snapshots and 0 other objects below s3://etcd/\n");
     }
 }

@@ -1,16 +1,21 @@
 //! The `strongroom` command: arguments in, one exit code out.
 //!
-//! `args` is the command line. `settings` turns it and the environment into plans (pure). `save`, `list`, `get`, `status` and `hashkv`
-//! execute the plans. `report` prints. `forms` has etcdutl's output formats. Only results go to standard output; everything else
+//! `args` is the command line. `settings` turns it and the environment into plans (pure). A module per command
+//! executes the plan. `report` prints. `forms` has etcdutl's output formats, `output` those of listings. Only results go to standard output; everything else
 //! goes to standard error.
 
 mod args;
+mod diff;
 mod failure;
 mod foreign;
 mod forms;
 mod get;
+mod groups;
 mod hashkv;
+mod key;
+mod keys;
 mod list;
+mod output;
 mod password;
 mod report;
 mod save;
@@ -19,6 +24,7 @@ mod source;
 mod status;
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
 
 use clap::Parser as _;
 use strongroom_etcd_format::hashkv::At;
@@ -29,6 +35,7 @@ use crate::environment::Environment;
 use crate::exit::ExitCode;
 use args::{Arguments, Command, HashkvArguments, SnapshotCommand, StatusArguments};
 use failure::Failure;
+use key::Reveal;
 
 /// Two threads: one receives and hashes, the other sends. The hashing of parts runs on other threads.
 const WORKER_THREADS: usize = 2;
@@ -84,16 +91,35 @@ async fn dispatch(arguments: Arguments, environment: &Environment) -> Result<(),
             Box::pin(get::run(plan, get.json, interrupted()?)).await
         }
         SnapshotCommand::Status(StatusArguments { look, s3 }) => {
-            let plan = settings::look_plan(&look, &s3, environment)?;
+            let plan = settings::look_plan(&look.snapshot, &s3, environment)?;
             Box::pin(status::run(plan, look.write_out, look.like)).await
         }
         SnapshotCommand::Hashkv(HashkvArguments { revision, look, s3 }) => {
-            let plan = settings::look_plan(&look, &s3, environment)?;
+            let plan = settings::look_plan(&look.snapshot, &s3, environment)?;
             // As in etcd's tools, 0 means the newest one.
             let at = revision
                 .filter(|revision| *revision != 0)
                 .map_or(At::Current, At::Revision);
             Box::pin(hashkv::run(plan, at, look.write_out, look.like)).await
+        }
+        SnapshotCommand::Keys(keys) => {
+            let plan = settings::look_plan(&keys.snapshot, &keys.s3, environment)?;
+            let grouping = settings::grouping(&keys.grouping);
+            Box::pin(keys::run(plan, grouping, keys.output)).await
+        }
+        SnapshotCommand::Key(key) => {
+            let plan = settings::look_plan(&key.snapshot, &key.s3, environment)?;
+            let reveal = match (key.show_value, key.show_secret_values_in_clear) {
+                (false, _) => Reveal::Hidden,
+                (true, false) => Reveal::ButSecrets,
+                (true, true) => Reveal::All,
+            };
+            Box::pin(key::run(plan, key.etcd_key.into_vec(), reveal, key.output)).await
+        }
+        SnapshotCommand::Diff(diff) => {
+            let plan = settings::diff_plan(&diff, environment)?;
+            let grouping = settings::grouping(&diff.grouping);
+            Box::pin(diff::run(plan, grouping, diff.keys, diff.output)).await
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A flag overrides its variable. Files are read here, once, so that the plan contains everything that a run needs.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use strongroom_etcd_format::name::{Kind, SnapshotName};
@@ -10,9 +11,12 @@ use strongroom_snapshot_io::scratch::Scratch;
 use url::Url;
 
 use super::args::{
-    EtcdArguments, GetArguments, ListArguments, LookArguments, S3Arguments, SaveArguments,
+    DiffArguments, EtcdArguments, GetArguments, GroupingArguments, ListArguments, S3Arguments,
+    SaveArguments,
 };
+use super::diff::DiffPlan;
 use super::failure::SettingsError;
+use super::groups::Grouping;
 use crate::environment::Environment;
 use crate::etcd::{Credentials, EtcdConfig, LeaderRule};
 use crate::s3::{S3Config, Secret};
@@ -63,7 +67,7 @@ pub(super) struct ListPlan {
     pub(super) place: S3Uri,
 }
 
-/// The plan of `snapshot status` and `snapshot hashkv`.
+/// The plan of every command that looks into a snapshot.
 #[derive(Debug)]
 pub(super) struct LookPlan {
     pub(super) source: SnapshotSource,
@@ -88,21 +92,38 @@ fn is_s3(text: &str) -> bool {
 const S3_SCHEME: &str = "s3:/";
 
 pub(super) fn look_plan(
-    look: &LookArguments,
+    snapshot: &Path,
     s3: &S3Arguments,
     environment: &Environment,
 ) -> Result<LookPlan, SettingsError> {
-    let source = match look.snapshot.to_str() {
+    let source = match snapshot.to_str() {
         Some(text) if is_s3(text) => {
             SnapshotSource::Object(Box::new(s3_config(s3, environment)?), object(text)?)
         }
-        _ => SnapshotSource::File(look.snapshot.clone()),
+        _ => SnapshotSource::File(snapshot.to_owned()),
     };
     let scratch = environment.get("TMPDIR").unwrap_or(SCRATCH_DEFAULT);
     Ok(LookPlan {
         source,
         scratch: Scratch::in_folder(scratch),
     })
+}
+
+pub(super) fn diff_plan(
+    diff: &DiffArguments,
+    environment: &Environment,
+) -> Result<DiffPlan, SettingsError> {
+    Ok(DiffPlan {
+        old: look_plan(&diff.old, &diff.s3, environment)?,
+        new: look_plan(&diff.new, &diff.s3, environment)?,
+    })
+}
+
+pub(super) fn grouping(flags: &GroupingArguments) -> Grouping {
+    Grouping {
+        prefix: flags.prefix.as_bytes().to_vec(),
+        depth: usize::from(flags.depth),
+    }
 }
 
 /// The address of one object.

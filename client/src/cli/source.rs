@@ -5,22 +5,27 @@ use super::settings::{LookPlan, SnapshotSource};
 use crate::image::Image;
 use crate::s3::S3Client;
 
+/// Opens the snapshot: its trailer is compared, its pages are not checked yet.
+pub(super) async fn open(plan: LookPlan) -> Result<Image, Failure> {
+    let LookPlan { source, scratch } = plan;
+    match source {
+        SnapshotSource::File(path) => {
+            let opened = tokio::task::spawn_blocking(move || Image::open(&path, &scratch)).await;
+            Ok(opened.expect("opening a file does not panic")?)
+        }
+        SnapshotSource::Object(config, uri) => {
+            let client = S3Client::new(*config)?;
+            Ok(Image::fetch(&client, &uri, &scratch).await?)
+        }
+    }
+}
+
 /// Opens the snapshot and inspects it.
 pub(super) async fn look<T: Send + 'static>(
     plan: LookPlan,
     ask: impl FnOnce(&Image) -> Result<T, Refused> + Send + 'static,
 ) -> Result<T, Failure> {
-    let LookPlan { source, scratch } = plan;
-    let image = match source {
-        SnapshotSource::File(path) => {
-            let opened = tokio::task::spawn_blocking(move || Image::open(&path, &scratch)).await;
-            opened.expect("opening a file does not panic")?
-        }
-        SnapshotSource::Object(config, uri) => {
-            let client = S3Client::new(*config)?;
-            Image::fetch(&client, &uri, &scratch).await?
-        }
-    };
+    let image = open(plan).await?;
     let asked = tokio::task::spawn_blocking(move || {
         ask(&image).map_err(|refused| Failure::Look {
             name: image.name().to_owned(),

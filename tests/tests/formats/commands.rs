@@ -194,7 +194,7 @@ fn what_is_missing_forbidden_or_damaged_has_its_exit_code_and_the_next_command()
             200
         );
         let uri = format!("s3://{BUCKET}/broken/{name}");
-        for command in ["status", "hashkv"] {
+        for command in ["status", "hashkv", "keys"] {
             for place in [path, &uri] {
                 refused(asked(&server, dir.path(), &[command, place]), code, place);
             }

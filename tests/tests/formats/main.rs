@@ -7,5 +7,6 @@
 mod commands;
 mod guarded;
 mod judges;
+mod keys;
 mod lives;
 mod random;
