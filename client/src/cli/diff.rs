@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use strongroom_etcd_format::bolt::Bolt;
 use strongroom_etcd_format::inspect::{COMPARED_KEYS_MAX, Change, LiveRows, Side, compare};
 
 use super::failure::{Failure, Refused};
-use super::groups::{GROUPS_MAX, Grouping, Groups};
-use super::keys::group_name;
+use super::groups::{Group, Grouping, Groups, name_of_others};
 use super::output::{self, Column, Output, Sheet, Shown, key_text, safe};
 use super::report;
 use super::settings::LookPlan;
@@ -105,14 +103,6 @@ fn grown(from: u64, to: u64) -> String {
     format!("{sign}{}", report::size(to.abs_diff(from)))
 }
 
-/// A group in which something differs.
-#[derive(Debug, Serialize)]
-struct Group {
-    prefix: String,
-    #[serde(flatten)]
-    counted: Counted,
-}
-
 /// A key that differs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -158,7 +148,7 @@ struct Diff {
     #[serde(flatten)]
     all: Counted,
     /// Those with most differences first; none where nothing differs.
-    groups: Vec<Group>,
+    groups: Vec<Group<Counted>>,
     /// Those beyond [`GROUPS_MAX`].
     others: Option<Counted>,
     /// The keys that differ, if they were asked for.
@@ -198,10 +188,7 @@ impl Collector<'_> {
 
 impl Diff {
     fn of(old: &Image, new: &Image, grouping: &Grouping, list_keys: bool) -> Result<Self, Failure> {
-        let opened = |image| {
-            let (bolt, live) = open(image).map_err(|source| refused(image, source))?;
-            Ok::<_, Failure>((bolt, live))
-        };
+        let opened = |image| source::live_rows(image).map_err(|source| refused(image, source));
         let (old_bolt, old_live) = opened(old)?;
         let (new_bolt, new_live) = opened(new)?;
         let (old_side, new_side) = (
@@ -258,13 +245,7 @@ impl Diff {
             prefix: key_text(&collector.grouping.prefix),
             depth: collector.grouping.depth,
             all: collector.all,
-            groups: groups
-                .into_iter()
-                .map(|(prefix, counted)| Group {
-                    prefix: key_text(&prefix),
-                    counted,
-                })
-                .collect(),
+            groups: groups.into_iter().map(Group::of).collect(),
             others,
             keys,
             keys_not_listed: collector.keys_not_listed,
@@ -324,13 +305,6 @@ impl Diff {
     }
 }
 
-fn open(image: &Image) -> Result<(Bolt<&Image>, LiveRows), Refused> {
-    let bolt =
-        Bolt::open(image, image.taken().db_len).map_err(|error| Refused::Database(error.into()))?;
-    let live = LiveRows::find(&bolt).map_err(Refused::Database)?;
-    Ok((bolt, live))
-}
-
 fn refused(image: &Image, source: Refused) -> Failure {
     Failure::Look {
         name: image.name().to_owned(),
@@ -347,12 +321,11 @@ impl Shown for Diff {
         if let Some(keys) = &self.keys {
             return self.sheet_of_keys(keys);
         }
-        let group = |group: &Group| group.counted.row(group_name(&group.prefix));
-        let others = self.others.iter().map(|others| {
-            others.row(format!(
-                "others   (beyond {GROUPS_MAX} groups: use a smaller --depth or a longer --prefix)"
-            ))
-        });
+        let group = |group: &Group<Counted>| group.counted.row(group.name());
+        let others = self
+            .others
+            .iter()
+            .map(|others| others.row(name_of_others()));
         Sheet {
             columns: vec![
                 Column::number("ADDED"),

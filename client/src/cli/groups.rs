@@ -6,6 +6,10 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
+
+use super::output::{key_text, safe};
+
 /// Groups that are told apart; the keys of further ones are summed.
 pub(super) const GROUPS_MAX: usize = 10_000;
 /// Bytes of their names, since a key may have a megabyte.
@@ -77,6 +81,35 @@ fn folder(key: &[u8], at: usize) -> usize {
 /// An API group (`apps.example/`), or the one built-in resource with two parts.
 fn is_half_of_a_resource(folder: &[u8]) -> bool {
     folder.contains(&b'.') || folder == b"services/"
+}
+
+/// A group and what was counted in it.
+#[derive(Debug, Serialize)]
+pub(super) struct Group<T> {
+    pub(super) prefix: String,
+    #[serde(flatten)]
+    pub(super) counted: T,
+}
+
+impl<T> Group<T> {
+    pub(super) fn of((prefix, counted): (Vec<u8>, T)) -> Self {
+        let prefix = key_text(&prefix);
+        Self { prefix, counted }
+    }
+
+    /// Its name in a table. A group without a folder has an empty one.
+    pub(super) fn name(&self) -> String {
+        if self.prefix.is_empty() {
+            "\"\"".to_owned()
+        } else {
+            safe(&self.prefix)
+        }
+    }
+}
+
+/// The name of all groups beyond the limit in a table.
+pub(super) fn name_of_others() -> String {
+    format!("others   (beyond {GROUPS_MAX} groups: use a smaller --depth or a longer --prefix)")
 }
 
 /// A table of groups.

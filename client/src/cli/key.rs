@@ -5,8 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use strongroom_etcd_format::bolt::Bolt;
-use strongroom_etcd_format::inspect::{InspectError, LiveRows};
+use strongroom_etcd_format::inspect::InspectError;
 use strongroom_etcd_format::mvcc::KeyValue;
 
 use super::failure::{Failure, Refused};
@@ -65,9 +64,7 @@ struct Key {
 
 impl Key {
     fn of(image: &Image, key: &[u8], reveal: Reveal) -> Result<Self, Refused> {
-        let bolt = Bolt::open(image, image.taken().db_len)
-            .map_err(|error| Refused::Database(error.into()))?;
-        let live = LiveRows::find(&bolt).map_err(Refused::Database)?;
+        let (bolt, live) = source::live_rows(image)?;
         let mut found = None;
         live.for_each(&bolt, &mut |row| {
             if row.key == key {

@@ -1,12 +1,11 @@
 //! `strongroom snapshot keys`: how many live keys a snapshot has below which folder, and how large they are.
 
 use serde::Serialize;
-use strongroom_etcd_format::bolt::Bolt;
-use strongroom_etcd_format::inspect::{InspectError, LiveRows};
+use strongroom_etcd_format::inspect::InspectError;
 use strongroom_etcd_format::mvcc::KeyValue;
 
 use super::failure::{Failure, Refused};
-use super::groups::{GROUPS_MAX, Grouping, Groups};
+use super::groups::{Group, Grouping, Groups, name_of_others};
 use super::output::{self, Column, Output, Sheet, Shown, key_text, safe};
 use super::report;
 use super::settings::LookPlan;
@@ -78,14 +77,6 @@ impl Counted {
     }
 }
 
-/// A group with its keys.
-#[derive(Debug, Serialize)]
-struct Group {
-    prefix: String,
-    #[serde(flatten)]
-    counted: Counted,
-}
-
 /// The live keys of a snapshot below a prefix.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -97,16 +88,14 @@ struct Keys {
     #[serde(flatten)]
     all: Counted,
     /// The largest first.
-    groups: Vec<Group>,
+    groups: Vec<Group<Counted>>,
     /// Those beyond [`GROUPS_MAX`].
     others: Option<Counted>,
 }
 
 impl Keys {
     fn of(image: &Image, grouping: &Grouping) -> Result<Self, Refused> {
-        let bolt = Bolt::open(image, image.taken().db_len)
-            .map_err(|error| Refused::Database(error.into()))?;
-        let live = LiveRows::find(&bolt).map_err(Refused::Database)?;
+        let (bolt, live) = source::live_rows(image)?;
         let (mut groups, mut all) = (Groups::<Counted>::new(), Counted::default());
         live.for_each(&bolt, &mut |row| {
             if grouping.has(row.key) {
@@ -117,17 +106,13 @@ impl Keys {
         })
         .map_err(Refused::Database)?;
         let (groups, others) = groups.ranked(Counted::bytes);
-        let named = |(prefix, counted): (Vec<u8>, Counted)| Group {
-            prefix: key_text(&prefix),
-            counted,
-        };
         Ok(Self {
             snapshot: image.name().to_owned(),
             revision: live.inspection().current_revision(),
             prefix: key_text(&grouping.prefix),
             depth: grouping.depth,
             all,
-            groups: groups.into_iter().map(named).collect(),
+            groups: groups.into_iter().map(Group::of).collect(),
             others,
         })
     }
@@ -139,12 +124,11 @@ impl Shown for Keys {
     }
 
     fn sheet(&self) -> Sheet {
-        let group = |group: &Group| group.counted.row(group_name(&group.prefix));
-        let others = self.others.iter().map(|others| {
-            others.row(format!(
-                "others   (beyond {GROUPS_MAX} groups: use a smaller --depth or a longer --prefix)"
-            ))
-        });
+        let group = |group: &Group<Counted>| group.counted.row(group.name());
+        let others = self
+            .others
+            .iter()
+            .map(|others| others.row(name_of_others()));
         let below = if self.prefix.is_empty() {
             String::new()
         } else {
@@ -174,15 +158,6 @@ impl Shown for Keys {
     fn names(&self) -> Vec<String> {
         let names = self.groups.iter().map(|group| safe(&group.prefix));
         names.collect()
-    }
-}
-
-/// A group without a folder has an empty name.
-pub(super) fn group_name(prefix: &str) -> String {
-    if prefix.is_empty() {
-        "\"\"".to_owned()
-    } else {
-        safe(prefix)
     }
 }
 

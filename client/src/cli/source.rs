@@ -1,5 +1,8 @@
 //! Opens the snapshot in a file or object and inspects it, off the event loop.
 
+use strongroom_etcd_format::bolt::Bolt;
+use strongroom_etcd_format::inspect::LiveRows;
+
 use super::failure::{Failure, Refused};
 use super::settings::{LookPlan, SnapshotSource};
 use crate::image::Image;
@@ -33,4 +36,15 @@ pub(super) async fn look<T: Send + 'static>(
         })
     });
     asked.await.expect("decoders do not panic")
+}
+
+/// Opens the database in a snapshot and finds the rows of its live keys, after all of it was verified.
+///
+/// # Errors
+/// [`Refused::Database`].
+pub(super) fn live_rows(image: &Image) -> Result<(Bolt<&Image>, LiveRows), Refused> {
+    let bolt =
+        Bolt::open(image, image.taken().db_len).map_err(|error| Refused::Database(error.into()))?;
+    let live = LiveRows::find(&bolt).map_err(Refused::Database)?;
+    Ok((bolt, live))
 }
